@@ -1,0 +1,92 @@
+"""The batch graph: CSV files to all tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import apache_beam as beam
+
+from pipeline import __version__
+from pipeline.progress import Progress
+from pipeline.sources import ReadCsv
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.staging import Commit, StageRows
+from transforms import coders
+from transforms.events import COUNTS, DEAD_LETTERS, ByUserShard, ParseEvents
+from transforms.kernels.counters import Counters
+from transforms.kernels.run_counts import RunCounts
+from transforms.marts import dead_letter_events
+from transforms.marts.registry import FINISH, TABLES
+from transforms.sums import FinishMarts, Sum
+from transforms.users import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS, UserShards
+
+
+@dataclass(frozen=True)
+class BatchJob:
+    """What a batch run does.
+
+    Attributes:
+        paths: the input files.
+        warehouse: where the tables are replaced.
+        staging: a folder for staged files that launcher and workers reach.
+        report_path: where the run's report is written as JSON.
+        user_shards: in how many shards the users are processed.
+        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        max_dead_letter_pct: above this share of rejected rows nothing is committed.
+        started_at: the run's moment, in UTC without a zone.
+        range_bytes: how large a range of a file one worker reads; None for whole files.
+        progress: where local workers tell how far they are.
+    """
+
+    paths: Sequence[str]
+    warehouse: Warehouse
+    staging: str
+    report_path: str
+    user_shards: int
+    active_types: tuple[int, ...]
+    max_dead_letter_pct: float
+    started_at: datetime
+    range_bytes: int | None = None
+    progress: Progress | None = None
+
+
+def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
+    """Lay the batch graph into a pipeline."""
+    coders.register()
+    parsed = (
+        pipeline
+        | "Input files" >> beam.Create(list(job.paths))
+        | "ReadCsv" >> ReadCsv(job.range_bytes, job.progress)
+        | "ParseEvents" >> ParseEvents(job.started_at, __version__)
+    )
+    shards = (
+        parsed.events
+        | "ByUserShard" >> ByUserShard(job.user_shards)
+        | "UserShards" >> UserShards(job.active_types, job.started_at)
+    )
+    marts = (
+        shards[CONTRIBUTIONS]
+        | "SumContributions" >> Sum(Counters)
+        | "FinishMarts" >> FinishMarts(job.started_at)
+    )
+    rows = {
+        dead_letter_events.TABLE.name: parsed[DEAD_LETTERS],
+        **{name: shards[name] for name in (EVENTS, USERS, NEGATIVE)},
+        **{name: marts[name] for name in FINISH},
+    }
+    staged = [
+        table_rows | f"Stage {name}" >> StageRows(TABLES[name], job.staging)
+        for name, table_rows in rows.items()
+    ] | "All staged files" >> beam.Flatten()
+    counts = (
+        (parsed[COUNTS], shards[COUNTS]) | "All counts" >> beam.Flatten() | "SumCounts" >> Sum(RunCounts)
+    )
+    (staged, counts) | "Commit" >> Commit(
+        job.warehouse,
+        tuple(TABLES.values()),
+        job.max_dead_letter_pct,
+        job.report_path,
+        job.started_at,
+    )

@@ -1,0 +1,31 @@
+"""Errors that end a run with one clear line, and how to find them in what a runner raises."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from transforms.errors import DataError
+
+
+class OptionError(Exception):
+    """An option that can't be used; the message names it and says what to do. Exit code 2."""
+
+
+class RunError(Exception):
+    """A run that failed and left the warehouse as it was; the message says why. Exit code 1."""
+
+
+# Runners hand over a worker's exception as text, with the step's label behind the message.
+_RAISED: Final = re.compile(
+    rf"(?:^|[\s.])(?:{DataError.__name__}|{RunError.__name__}): (.*?)(?: \[while running '[^']*'\]|$)",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def clear_message(error: BaseException) -> str | None:
+    """The one line of a DataError or RunError behind what a runner raised; None if there is none."""
+    if isinstance(error, DataError | RunError):
+        return str(error)
+    found = _RAISED.findall(str(error))
+    return found[-1].strip() if found else None

@@ -1,0 +1,124 @@
+"""CSV files -> raw records."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, cast
+
+import apache_beam as beam
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from pipeline.prefetch import prefetch
+from pipeline.progress import Progress
+from transforms.errors import DataError
+from transforms.kernels.csv_records import (
+    Header,
+    read_blocks,
+    read_header,
+    record_boundaries,
+)
+from transforms.kernels.records import RawRecords
+
+
+@dataclass(frozen=True)
+class FileRange:
+    """Whole records of a file.
+
+    Attributes:
+        path: the file.
+        header: its header.
+        start: byte offset of the first record.
+        size: bytes up to the end of the last record; None for up to the end of the file.
+    """
+
+    path: str
+    header: Header
+    start: int
+    size: int | None
+
+
+@dataclass
+class ReadCsv(beam.PTransform):
+    """File paths -> RawRecords, in blocks of some 16 MiB.
+
+    Attributes:
+        range_bytes: about how large a range one worker reads of an uncompressed file; its ranges
+            begin where records begin, which costs a first look at the file. None to read each
+            file in one piece.
+        progress: where workers on this machine tell how far they are.
+    """
+
+    range_bytes: int | None = None
+    progress: Progress | None = None
+
+    def expand(self, paths: beam.PCollection) -> beam.PCollection:
+        ranges = paths | "Find records" >> beam.FlatMap(_ranges, self.range_bytes)
+        if self.range_bytes is not None:
+            ranges |= "Spread ranges" >> beam.Reshuffle()
+        return ranges | "Read records" >> beam.ParDo(_Read(self.progress))
+
+
+def _ranges(path: str, range_bytes: int | None) -> Iterator[FileRange]:
+    with _open(path) as stream:
+        header = read_header(stream, path)
+    if header is None:
+        return
+    if range_bytes is None or path.endswith(".gz"):
+        yield FileRange(path, header, header.length, None)
+        return
+    with _open(path) as stream:
+        start = header.length
+        stream.seek(start)
+        end = start
+        for end in record_boundaries(stream, header, start, min(range_bytes, 16 << 20)):
+            if end - start >= range_bytes:
+                yield FileRange(path, header, start, end - start)
+                start = end
+    if end > start:
+        yield FileRange(path, header, start, end - start)
+
+
+def _open(path: str) -> IO[bytes]:
+    # Uncompressed here, because Beam's own decompression hides where in a file it failed.
+    raw = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return cast(IO[bytes], gzip.open(raw) if path.endswith(".gz") else raw)
+
+
+class _Read(beam.DoFn):
+    def __init__(self, progress: Progress | None):
+        self._progress = progress
+
+    def process(self, part: FileRange) -> Iterator[RawRecords]:
+        try:
+            with _open(part.path) as stream:
+                _skip(stream, part.start)
+                blocks = read_blocks(stream, part.header, part.path, part.start, part.size)
+                for records, read in prefetch(_with_position(blocks, stream, part.path)):
+                    yield records
+                    if self._progress:
+                        self._progress.report(part.path, part.start, read, len(records))
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DataError(
+                f"{part.path}: the gzip data is damaged or cut short ({error}): upload the file "
+                "again, and run again"
+            ) from error
+
+
+def _skip(stream: IO[bytes], start: int) -> None:
+    if isinstance(stream, gzip.GzipFile):
+        stream.read(start)
+    else:
+        stream.seek(start)
+
+
+def _with_position(
+    blocks: Iterator[RawRecords], stream: IO[bytes], path: str
+) -> Iterator[tuple[RawRecords, int]]:
+    """Each block with how far the stored file has been read."""
+    stored = stream.fileobj if isinstance(stream, gzip.GzipFile) else stream
+    for records in blocks:
+        yield records, stored.tell()

@@ -1,0 +1,173 @@
+"""Tables in a local DuckDB file."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.errors import OptionError, RunError
+from transforms.contract import (
+    BOOLEAN,
+    DATE,
+    FLOAT,
+    INTEGER,
+    STRING,
+    TIMESTAMP,
+    Column,
+    Table,
+    Type,
+)
+
+_TYPES: Final[Mapping[Type, str]] = {
+    STRING: "VARCHAR",
+    INTEGER: "BIGINT",
+    FLOAT: "DOUBLE",
+    BOOLEAN: "BOOLEAN",
+    DATE: "DATE",
+    TIMESTAMP: "TIMESTAMP",
+}
+
+# DuckDB takes 80 % of the machine's memory otherwise, beside the runner that still holds its own.
+_MEMORY: Final = "1GB"
+
+
+@dataclass(frozen=True)
+class DuckDBWarehouse:
+    """The warehouse `duckdb:///path`: one file, written by one run at a time.
+
+    Attributes:
+        path: the file's absolute path.
+        url: the URL as it was given.
+    """
+
+    path: str
+    url: str
+
+    workers_must_be_local = True
+
+    @classmethod
+    def from_url(cls, url: str) -> DuckDBWarehouse:
+        """The warehouse of a SQLAlchemy URL: three slashes and a relative path, four and an
+        absolute one.
+
+        Raises:
+            OptionError: if the URL names no file.
+        """
+        parts = urlsplit(url)
+        relative = parts.path.removeprefix("/")
+        if parts.netloc or parts.query or parts.fragment or relative in ("", ":memory:"):
+            raise OptionError(
+                f"--warehouse {url!r} names no file: write duckdb:///relative/path.duckdb or "
+                "duckdb:////absolute/path.duckdb, without a host and without parameters"
+            )
+        return cls(os.path.abspath(relative), url)
+
+    def check(self) -> None:
+        """See `Warehouse.check`."""
+        path = Path(self.path)
+        if path.is_dir():
+            raise OptionError(f"--warehouse: {path} is a folder: name a file in it")
+        if not path.exists():
+            return
+        try:
+            duckdb.connect(self.path).close()
+        except duckdb.Error as error:
+            raise OptionError(f"--warehouse: {_reason(self.path, error)}") from error
+
+    @contextmanager
+    def exclusive(self, temp_location: str | None) -> Iterator[str]:
+        """See `Warehouse.exclusive`; the lock is the staging folder's own and dies with the run."""
+        root = Path(temp_location) if temp_location else Path(self.path).parent
+        folder = root / f"{Path(self.path).name}.staging"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OptionError(f"--warehouse: can't write beside {self.path}: {error}") from error
+        lock = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise OptionError(
+                f"--warehouse: another run is writing to {self.path}: wait until it ends"
+            ) from None
+        try:
+            # Whatever lies here was left by a run that was killed: its lock is gone.
+            for leftover in folder.iterdir():
+                shutil.rmtree(leftover)
+            yield tempfile.mkdtemp(dir=folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+    def replace(self, tables: Sequence[Table], staged: Mapping[str, Sequence[str]]) -> None:
+        """See `Warehouse.replace`; one transaction for all tables."""
+        try:
+            with duckdb.connect(self.path) as connection:
+                connection.execute(f"SET memory_limit = '{_MEMORY}'")
+                connection.execute("SET preserve_insertion_order = false")
+                connection.begin()
+                for table in tables:
+                    _replace(connection, table, staged.get(table.name, ()))
+                connection.commit()
+        except duckdb.Error as error:
+            raise RunError(_reason(self.path, error)) from error
+
+    def read(self, table: Table) -> pa.Table:
+        """See `Warehouse.read`."""
+        try:
+            with duckdb.connect(self.path, read_only=True) as connection:
+                rows = connection.sql(f'FROM "{table.name}"').to_arrow_table()
+        except duckdb.Error as error:
+            raise RunError(_reason(self.path, error)) from error
+        return rows.cast(table.arrow_schema)
+
+    def how_to_query(self) -> str:
+        """See `Warehouse.how_to_query`."""
+        shown = os.path.relpath(self.path)
+        shown = self.path if shown.startswith("..") else shown
+        return (
+            f"python -c \"import duckdb; print(duckdb.connect('{shown}', read_only=True)"
+            ".sql('FROM growth_metrics ORDER BY event_date DESC LIMIT 7'))\""
+        )
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[str]) -> None:
+    columns = ", ".join(_definition(column) for column in table.columns)
+    connection.execute(f'CREATE OR REPLACE TABLE "{table.name}" ({columns})')
+    if files:
+        connection.execute(
+            f'INSERT INTO "{table.name}" BY NAME FROM read_parquet($files)', {"files": list(files)}
+        )
+    connection.execute(f"COMMENT ON TABLE \"{table.name}\" IS {_literal(table.description)}")
+    for column in table.columns:
+        connection.execute(
+            f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {_literal(column.description)}'
+        )
+
+
+def _definition(column: Column) -> str:
+    return f'"{column.name}" {_TYPES[column.type]}{" NOT NULL" if column.required else ""}'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _reason(path: str, error: duckdb.Error) -> str:
+    first_line = str(error).splitlines()[0]
+    if "lock" in first_line.lower():
+        return f"{path} is open in another program; close it there and run again ({first_line})"
+    return f"DuckDB can't use {path}: {first_line}"

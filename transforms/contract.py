@@ -1,0 +1,156 @@
+"""What a table is: its columns, their types and modes, its partitioning, clustering and key.
+
+Each table is declared once, in its module of `transforms.marts`; the Arrow, Parquet, DuckDB and
+BigQuery schemas follow from that declaration.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+
+class Type(enum.Enum):
+    """A column's type, by its BigQuery name."""
+
+    STRING = "STRING"
+    INTEGER = "INTEGER"
+    FLOAT = "FLOAT"
+    BOOLEAN = "BOOLEAN"
+    DATE = "DATE"
+    TIMESTAMP = "TIMESTAMP"
+
+
+STRING, INTEGER, FLOAT, BOOLEAN, DATE, TIMESTAMP = Type
+
+ARROW_TYPES: dict[Type, pa.DataType] = {
+    STRING: pa.string(),
+    INTEGER: pa.int64(),
+    FLOAT: pa.float64(),
+    BOOLEAN: pa.bool_(),
+    DATE: pa.date32(),
+    TIMESTAMP: pa.timestamp("us"),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: the column's name in every warehouse.
+        type: its type.
+        description: what it says, with its unit or formula.
+        required: whether NULL is forbidden.
+    """
+
+    name: str
+    type: Type
+    description: str
+    required: bool
+
+    @property
+    def arrow(self) -> pa.Field:
+        """The column as an Arrow field; TIMESTAMP is in microseconds, UTC, without a zone."""
+        return pa.field(self.name, ARROW_TYPES[self.type], nullable=not self.required)
+
+
+def required(name: str, type: Type, description: str) -> Column:
+    """A column that is never NULL."""
+    return Column(name, type, description, required=True)
+
+
+def nullable(name: str, type: Type, description: str) -> Column:
+    """A column that may be NULL."""
+    return Column(name, type, description, required=False)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Time partitioning: a DATE or TIMESTAMP column and the length of a partition."""
+
+    column: str
+    by: Literal["DAY", "MONTH"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The contract of one table.
+
+    Attributes:
+        name: the table's name.
+        description: one sentence on what a row is.
+        columns: in the order in which every warehouse has them.
+        partition: time partitioning, if any.
+        clustering: columns that the warehouse sorts by within a partition.
+        primary_key: columns that are unique together; empty where rows are only appended.
+        written_at: the column that holds the moment of writing: the one in which two runs over
+            the same events may differ, and by which the newer row wins in a merge.
+    """
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    partition: Partition | None = None
+    clustering: tuple[str, ...] = ()
+    primary_key: tuple[str, ...] = ()
+    written_at: str | None = None
+
+    def __post_init__(self) -> None:
+        names = self.column_names
+        named = {
+            *self.clustering,
+            *self.primary_key,
+            *([self.partition.column] if self.partition else []),
+            *([self.written_at] if self.written_at else []),
+        }
+        if len(set(names)) != len(names) or not named <= set(names):
+            raise ValueError(
+                f"table {self.name}: column names must be unique, and partition, clustering, key "
+                f"and written_at must name columns of it; got {sorted(named)} of {list(names)}"
+            )
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The columns' names, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """The Arrow (and so Parquet) schema of the table's rows."""
+        return pa.schema([column.arrow for column in self.columns])
+
+    def build(self, columns: dict[str, object]) -> pa.Table:
+        """Rows of this table from arrays by column name, in the contract's order and types.
+
+        Args:
+            columns: for each column an Arrow array or a NumPy array of equal length; NaN in a
+                FLOAT column is NULL.
+
+        Returns:
+            A table with the schema `arrow_schema`.
+
+        Raises:
+            ValueError: if a column is missing, unknown, of the wrong type, or NULL where it is
+                required.
+        """
+        if set(columns) != set(self.column_names):
+            differing = set(columns).symmetric_difference(self.column_names)
+            raise ValueError(f"table {self.name}: missing or unknown columns {sorted(differing)}")
+        return pa.Table.from_arrays(
+            [self._array(column, columns[column.name]) for column in self.columns],
+            schema=self.arrow_schema,
+        )
+
+    def _array(self, column: Column, values: object) -> pa.Array | pa.ChunkedArray:
+        wanted = ARROW_TYPES[column.type]
+        if not isinstance(values, pa.Array | pa.ChunkedArray):
+            values = pa.array(values, type=wanted, from_pandas=True)
+        if values.type != wanted:
+            values = values.cast(wanted)
+        if column.required and values.null_count:
+            raise ValueError(f"table {self.name}: {column.name} is required but has NULL values")
+        return values

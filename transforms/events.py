@@ -1,0 +1,129 @@
+"""Raw records -> typed events in user shards, and dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam import pvalue
+from apache_beam.metrics import Metrics
+
+from transforms.kernels.event_batch import EVENT_BATCH, LABEL
+from transforms.kernels.parse import Parsed, parse_records
+from transforms.kernels.records import RawRecords
+from transforms.kernels.run_counts import Example, RunCounts
+from transforms.marts import dead_letter_events
+
+DEAD_LETTERS: Final = "dead_letters"
+COUNTS: Final = "counts"
+
+# A shard's part of a batch carries the whole dictionary of each label column; beyond this size
+# (some 20 kB) the labels of the part alone weigh less.
+_LARGEST_DICTIONARY: Final = 1024
+
+
+@dataclass
+class ParseEvents(beam.PTransform):
+    """RawRecords -> `Parsed` batches.
+
+    Outputs, by tag: the main one; DEAD_LETTERS, tables of dead_letter_events; COUNTS, RunCounts
+    of input rows and dead letters.
+
+    Attributes:
+        started_at: the run's moment, in UTC without a zone; event times may be up to one day
+            later, and dead letters carry it as failed_at.
+        version: the pipeline's version.
+    """
+
+    started_at: datetime
+    version: str
+
+    def expand(self, records: beam.PCollection) -> pvalue.DoOutputsTuple:
+        return records | "Validate" >> beam.ParDo(_Parse(self)).with_outputs(
+            DEAD_LETTERS, COUNTS, main="events"
+        )
+
+
+class _Parse(beam.DoFn):
+    def __init__(self, options: ParseEvents):
+        self._started_at, self._version = options.started_at, options.version
+        self._ignored = Metrics.counter("events", "ignored_miles_amounts")
+
+    def process(self, records: RawRecords) -> Iterator[Parsed | pvalue.TaggedOutput]:
+        parsed = parse_records(records, self._started_at)
+        yield parsed
+        counts = RunCounts(input_rows=len(records), ignored_amounts=parsed.ignored_amounts)
+        if parsed.rejections:
+            letters = dead_letter_events.rows(
+                parsed.rejections,
+                records.source,
+                records.attributes,
+                self._started_at,
+                self._version,
+            )
+            yield pvalue.TaggedOutput(DEAD_LETTERS, letters)
+            counts = RunCounts.total([counts, count_dead_letters(letters)])
+        yield pvalue.TaggedOutput(COUNTS, counts)
+        self._ignored.inc(parsed.ignored_amounts)
+        Metrics.counter("events", "input_rows").inc(len(records))
+        for error_type, number in counts.dead_letters.items():
+            Metrics.counter("dead_letters", error_type).inc(number)
+
+
+def count_dead_letters(letters: pa.Table) -> RunCounts:
+    """The counts of some rows of dead_letter_events, with an example of each error_type."""
+    examples: dict[str, Example] = {}
+    shown = letters.select(["error_type", "error_message", "payload", "source", "position"])
+    error_types = shown["error_type"].combine_chunks().dictionary_encode()
+    for code, error_type in enumerate(error_types.dictionary.to_pylist()):
+        row = pc.index(error_types.indices, code).as_py()
+        _, message, payload, source, position = (column[row].as_py() for column in shown.columns)
+        examples[error_type] = Example(message[:300], payload[:300], source, position)
+    totals = pc.value_counts(shown["error_type"])
+    return RunCounts(
+        dead_letters={item["values"]: item["counts"] for item in totals.to_pylist()},
+        examples=examples,
+    )
+
+
+@dataclass
+class ByUserShard(beam.PTransform):
+    """`Parsed` batches -> (shard, RecordBatch) with the events of the shard's users.
+
+    Attributes:
+        shards: how many shards there are, 1 to 65,536; a user's shard is a hash of the user id.
+    """
+
+    shards: int
+
+    def expand(self, parsed: beam.PCollection) -> beam.PCollection:
+        return parsed | "Split by user" >> beam.FlatMap(_split, self.shards).with_output_types(
+            tuple[int, pa.RecordBatch]
+        )
+
+
+def _split(parsed: Parsed, shards: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    shard = (parsed.user_hash % np.uint64(shards)).astype(np.uint16)
+    order = np.argsort(shard, kind="stable")
+    events = _lighten(parsed.events).take(pa.array(order))
+    present, starts = np.unique(shard[order], return_index=True)
+    ends = np.append(starts[1:], len(order))
+    for key, start, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=True):
+        yield key, events.slice(start, end - start)
+
+
+def _lighten(events: pa.RecordBatch) -> pa.RecordBatch:
+    """Label columns with many distinct values as plain strings."""
+    columns = [
+        column.cast(pa.string())
+        if field.type == LABEL and len(column.dictionary) > _LARGEST_DICTIONARY
+        else column
+        for field, column in zip(EVENT_BATCH, events.columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=EVENT_BATCH.names)

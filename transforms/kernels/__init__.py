@@ -1,0 +1,1 @@
+"""Pure functions over Arrow tables and NumPy arrays; nothing here imports Beam."""

@@ -1,0 +1,26 @@
+"""Dates as days since 1970-01-01 and months as months since 1970-01."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+US_PER_SECOND: Final = 1_000_000
+US_PER_DAY: Final = 86_400 * US_PER_SECOND
+
+
+def month_of(days: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Months since 1970-01 of dates given in days since 1970-01-01."""
+    return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+
+
+def as_dates(days: NDArray[np.int64]) -> NDArray[np.datetime64]:
+    """Days since 1970-01-01 as datetime64[D]."""
+    return days.astype("datetime64[D]")
+
+
+def first_days(months: NDArray[np.int64]) -> NDArray[np.datetime64]:
+    """The first days of months given in months since 1970-01, as datetime64[D]."""
+    return months.astype("datetime64[M]").astype("datetime64[D]")

@@ -1,0 +1,199 @@
+"""Counters: integers per date, per month, and per cohort and period, that add up over users.
+
+A mart is a function of the sum of every user's counters, so counters form a group: `total` adds
+in any order and grouping, and `after - before` is what a user's new events change.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.errors import DataError
+from transforms.vocabulary import CHANNELS, EVENT_TYPES, PLATFORMS
+
+WINDOWS: Final = (7, 28, 30)
+STAGES: Final = ("new", "growing", "established", "mature")
+DORMANCIES: Final = ("short", "medium", "long", "very_long")
+
+# The order of these names is the layout of encoded counters: a running job's state and messages
+# in flight hold it, so names are only ever appended.
+DAILY: Final = (
+    "active",
+    "new",
+    "retained",
+    "churned",
+    *(f"window_{days}" for days in WINDOWS),
+    *(f"stage_{stage}" for stage in STAGES),
+    *(f"dormant_{dormancy}" for dormancy in DORMANCIES),
+    "dormant_days",
+    *(f"events_{event_type}" for event_type in EVENT_TYPES),
+    *(f"events_{platform}" for platform in PLATFORMS),
+    "miles_earned",
+    "miles_redeemed",
+    *(f"users_{event_type}" for event_type in EVENT_TYPES),
+    *(f"users_{platform}" for platform in PLATFORMS),
+    "users_social",
+    *(f"first_{channel}" for channel in CHANNELS),
+)
+MONTHLY: Final = ("active", "new", "retained", "resurrected", "churned")
+COHORTS: Final = ("active",)
+
+_INT64_BOUND: Final = float(2**63)
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Integers by key, in one canonical form.
+
+    Attributes:
+        names: the counters' names.
+        keys: int64 [rows], ascending and unique.
+        values: int64 [rows, len(names)]; no row is all zero.
+    """
+
+    names: tuple[str, ...]
+    keys: NDArray[np.int64]
+    values: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, names: tuple[str, ...]) -> Grid:
+        """A grid without a row."""
+        return cls(names, np.empty(0, np.int64), np.empty((0, len(names)), np.int64))
+
+    @classmethod
+    def sum_rows(
+        cls, names: tuple[str, ...], keys: NDArray[np.int64], values: NDArray[np.int64]
+    ) -> Grid:
+        """The grid that adds up rows of equal key.
+
+        Raises:
+            DataError: if a sum leaves INT64.
+        """
+        if not len(keys):
+            return cls.empty(names)
+        order = np.argsort(keys, kind="stable")
+        keys, values = keys[order], values[order]
+        starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+        sums = np.add.reduceat(values, starts, axis=0)
+        _check_int64(names, np.add.reduceat(values.astype(np.float64), starts, axis=0))
+        kept = sums.any(axis=1)
+        return cls(names, keys[starts][kept], sums[kept])
+
+    def __sub__(self, other: Grid) -> Grid:
+        return Grid.total([self, Grid(other.names, other.keys, -other.values)])
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Grid)
+            and self.names == other.names
+            and np.array_equal(self.keys, other.keys)
+            and np.array_equal(self.values, other.values)
+        )
+
+    @classmethod
+    def total(cls, grids: Sequence[Grid]) -> Grid:
+        """The sum of one or more grids of the same names."""
+        return cls.sum_rows(
+            grids[0].names,
+            np.concatenate([grid.keys for grid in grids]),
+            np.concatenate([grid.values for grid in grids]),
+        )
+
+    def widen(self, names: tuple[str, ...]) -> Grid:
+        """The same grid among more names, the others 0."""
+        values = np.zeros((len(self.keys), len(names)), np.int64)
+        values[:, [names.index(name) for name in self.names]] = self.values
+        return Grid(names, self.keys, values)
+
+    def dense(self, first: int, last: int) -> dict[str, NDArray[np.int64]]:
+        """Each counter as int64 [last - first + 1], 0 where there is no row; other keys left out."""
+        inside = (self.keys >= first) & (self.keys <= last)
+        table = np.zeros((last - first + 1, len(self.names)), np.int64)
+        table[self.keys[inside] - first] = self.values[inside]
+        return dict(zip(self.names, table.T, strict=True))
+
+
+def _check_int64(names: tuple[str, ...], sums: NDArray[np.float64]) -> None:
+    """Integer sums wrap around silently, so the same sums in floating point stand guard."""
+    largest = np.abs(sums).max(axis=0)
+    if (largest >= _INT64_BOUND).any():
+        raise DataError(
+            f"the counter {names[int(np.argmax(largest))]} adds up to more than INT64 holds "
+            "(9.2e18): look for events with an absurd miles_amount, mend or remove them, and run "
+            "again"
+        )
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What users contribute to the marts.
+
+    Attributes:
+        daily: keys are days since 1970-01-01, names are `DAILY`. `window_N` holds the change of
+            the number of users active in the last N days; its running sum is that number.
+        monthly: keys are months since 1970-01, names are `MONTHLY`.
+        cohorts: keys are `cohort_key(cohort month, period)`, names are `COHORTS`.
+    """
+
+    daily: Grid
+    monthly: Grid
+    cohorts: Grid
+
+    @classmethod
+    def empty(cls) -> Counters:
+        """The counters of no user."""
+        return cls(Grid.empty(DAILY), Grid.empty(MONTHLY), Grid.empty(COHORTS))
+
+    @classmethod
+    def total(cls, parts: Iterable[Counters]) -> Counters:
+        """The sum of any number of counters; of none, `empty()`."""
+        parts = [cls.empty(), *parts]
+        return cls(
+            Grid.total([part.daily for part in parts]),
+            Grid.total([part.monthly for part in parts]),
+            Grid.total([part.cohorts for part in parts]),
+        )
+
+    def check_lifetime(self) -> None:
+        """Raise DataError if a counter's sum over all dates leaves INT64."""
+        _check_int64(DAILY, self.daily.values.astype(np.float64).sum(axis=0, keepdims=True))
+
+    def __sub__(self, other: Counters) -> Counters:
+        return Counters(
+            self.daily - other.daily, self.monthly - other.monthly, self.cohorts - other.cohorts
+        )
+
+    def to_bytes(self) -> bytes:
+        """The same bytes for equal counters; `from_bytes` reads them."""
+        grids = (self.daily, self.monthly, self.cohorts)
+        header = struct.pack("<3Q", *(len(grid.keys) for grid in grids))
+        arrays = [array for grid in grids for array in (grid.keys, grid.values)]
+        return header + b"".join(array.astype("<i8").tobytes() for array in arrays)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Counters:
+        """The counters that `to_bytes` wrote."""
+        sizes = struct.unpack_from("<3Q", data)
+        numbers = np.frombuffer(data, "<i8", offset=24).astype(np.int64)
+        grids = []
+        for size, names in zip(sizes, (DAILY, MONTHLY, COHORTS), strict=True):
+            cells = size * (1 + len(names))
+            block, numbers = numbers[:cells], numbers[cells:]
+            grids.append(Grid(names, block[:size], block[size:].reshape(size, len(names))))
+        return cls(*grids)
+
+
+def cohort_key(cohort: NDArray[np.int64], period: NDArray[np.int64]) -> NDArray[np.int64]:
+    """One integer for a cohort month (months since 1970-01) and a period (months since it)."""
+    return cohort << 12 | period
+
+
+def split_cohort_key(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The cohort months and periods of keys made by `cohort_key`."""
+    return keys >> 12, keys & 0xFFF

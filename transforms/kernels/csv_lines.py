@@ -1,0 +1,227 @@
+"""Where the records of a CSV text begin and end, unbalanced quotes and all (RFC 4180).
+
+A line break outside quotes ends a record. A quoted field that is not closed properly (before a
+comma, a line break or the end, within `MAX_RECORD_LINES` and `MAX_RECORD_BYTES`) swallows nothing:
+its record is the one line, and the next line begins a new record. So the records of a text do not
+depend on how it is cut into blocks.
+
+Most lines hold no quotes or well-formed ones; they are found with NumPy, all at once. The others
+("odd" lines) are read one by one with a regular expression.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_RECORD_LINES: Final = 1_000
+MAX_RECORD_BYTES: Final = 32 << 20
+
+_LF, _CR, _QUOTE, _COMMA = b"\n\r\","
+_FIELD = rb'(?:"(?:[^"]++|"")*+"|(?!")[^,\n]*+)'
+_RECORD = re.compile(rb"%b(?:,%b)*+(?:\r?\n|\r?\Z)" % (_FIELD, _FIELD))
+_OPEN_AT_END = re.compile(rb'(?:%b,)*+"(?:[^"]++|"")*+"?\Z' % _FIELD)
+_FIELDS = re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^,]*+))(?:,|\Z)', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class OddRecord:
+    """A record that was read on its own.
+
+    Attributes:
+        start, end: its span, without the line break.
+        fields: its fields, unquoted; None where a quote is not closed properly.
+    """
+
+    start: int
+    end: int
+    fields: list[bytes] | None
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The records of a block of CSV text.
+
+    Attributes:
+        starts, ends: int64 [n], the spans of the plain records: one line each, valid UTF-8,
+            quotes well formed, line breaks left out.
+        odd: the other records.
+        consumed: how many bytes of the block these records and blank lines take; the rest is the
+            beginning of a record that the block cuts.
+    """
+
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    odd: list[OddRecord]
+    consumed: int
+
+
+def split_fields(record: bytes) -> list[bytes]:
+    """The fields of one well-formed record without its line break."""
+    fields = []
+    for match in _FIELDS.finditer(record):
+        quoted, plain = match.groups()
+        fields.append(plain if quoted is None else quoted.replace(b'""', b'"'))
+        if match.end() == len(record) and not match.group().endswith(b","):
+            break
+    return fields
+
+
+def find_records(data: bytes, width: int, final: bool) -> Lines:
+    """The records of a block.
+
+    Args:
+        data: the block; it begins where a record begins.
+        width: the number of fields of the file's header. A quoted field that spans lines and
+            whose record has another number is taken for one that is not closed properly.
+        final: whether the text ends with the block.
+    """
+    view = np.frombuffer(data, np.uint8)
+    breaks = np.flatnonzero(view == _LF)
+    if final and data and not data.endswith(b"\n"):
+        breaks = np.append(breaks, len(data))
+    starts = np.concatenate(([0], breaks[:-1] + 1))[: len(breaks)]
+    ends = breaks.copy()
+    if b"\r" in data:
+        ends -= (breaks > starts) & (view[breaks - 1] == _CR)
+    odd_lines = _odd_lines(data, view, starts, ends)
+    if not odd_lines.any():
+        plain = ends > starts
+        consumed = min(int(breaks[-1]) + 1, len(data)) if len(breaks) else 0
+        return Lines(starts[plain], ends[plain], [], consumed)
+    return _read_odd(data, _Layout(starts, ends, breaks, odd_lines), width, final)
+
+
+def _odd_lines(
+    data: bytes, view: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which lines hold quotes that are not well formed, a lone CR, or invalid UTF-8."""
+    odd = np.zeros(len(starts), np.bool_)
+    if not len(starts):
+        return odd
+    if b'"' in data:
+        odd |= _ill_quoted(view, starts, ends)
+    if b"\r" in data:
+        returns = np.flatnonzero(view == _CR)
+        line = np.minimum(np.searchsorted(starts, returns, side="right") - 1, len(starts) - 1)
+        odd[line[returns < ends[line]]] = True
+    if not data.isascii() and not _is_utf8(data):
+        beyond_ascii = np.flatnonzero(view >= 0x80)
+        for line in np.unique(np.searchsorted(starts, beyond_ascii, side="right") - 1):
+            odd[line] |= not _is_utf8(data[starts[line] : ends[line]])
+    return odd
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _ill_quoted(
+    view: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Lines in which, read from outside quotes, not every quote opens, closes or doubles one."""
+    quotes = np.flatnonzero(view == _QUOTE)
+    line = np.searchsorted(starts, quotes, side="right") - 1
+    inside = quotes < ends[line]
+    quotes, line = quotes[inside], line[inside]
+    if not len(quotes):
+        return np.zeros(len(starts), np.bool_)
+    per_line = np.bincount(line, minlength=len(starts))
+    first = np.cumsum(per_line) - per_line
+    opens = (np.arange(len(quotes)) - first[line]) % 2 == 0
+    doubled = np.zeros(len(quotes), np.bool_)
+    doubled[1:] = np.diff(quotes) == 1
+    after_separator = (quotes == starts[line]) | (view[quotes - 1] == _COMMA)
+    before_separator = (quotes + 1 == ends[line]) | (
+        view[np.minimum(quotes + 1, len(view) - 1)] == _COMMA
+    )
+    well_formed = np.where(
+        opens, after_separator | doubled, before_separator | np.append(doubled[1:], False)
+    )
+    ill = per_line % 2 == 1
+    ill[line[~well_formed]] = True
+    return ill
+
+
+@dataclass(frozen=True)
+class _Layout:
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    breaks: NDArray[np.int64]
+    odd: NDArray[np.bool_]
+
+
+def _read_odd(data: bytes, layout: _Layout, width: int, final: bool) -> Lines:
+    plain = ~layout.odd & (layout.ends > layout.starts)
+    records: list[OddRecord] = []
+    lines = len(layout.starts)
+    for line, end_line in _odd_spans(data, layout, width, final):
+        if end_line is None:
+            lines = line
+            break
+        plain[line:end_line] = False
+        start, end = int(layout.starts[line]), int(layout.ends[end_line - 1])
+        if end > start:
+            records.append(_odd_record(data, start, end, end_line - line == 1))
+    plain[lines:] = False
+    consumed = (
+        int(layout.starts[lines])
+        if lines < len(layout.starts)
+        else min(int(layout.breaks[-1]) + 1, len(data))
+    )
+    return Lines(layout.starts[plain], layout.ends[plain], records, consumed)
+
+
+def _odd_record(data: bytes, start: int, end: int, one_line: bool) -> OddRecord:
+    text = data[start:end]
+    sound = not one_line or _RECORD.fullmatch(text) is not None
+    return OddRecord(start, end, split_fields(text) if sound else None)
+
+
+def _odd_spans(
+    data: bytes, layout: _Layout, width: int, final: bool
+) -> Iterator[tuple[int, int | None]]:
+    """Spans of lines, first and one past the last, of the records that begin at an odd line.
+
+    The second is None where the block ends inside the record.
+    """
+    next_line = 0
+    for line in np.flatnonzero(layout.odd).tolist():
+        if line < next_line:
+            continue
+        next_line = _record_end(data, layout, line, width, final) or 0
+        yield line, next_line or None
+        if not next_line:
+            return
+
+
+def _record_end(
+    data: bytes, layout: _Layout, line: int, width: int, final: bool
+) -> int | None:
+    start = int(layout.starts[line])
+    last_line = line + MAX_RECORD_LINES - 1
+    limit = start + MAX_RECORD_BYTES
+    if last_line < len(layout.breaks):
+        limit = min(limit, int(layout.breaks[last_line]) + 1)
+    cut = not final and limit >= len(data)
+    match = _RECORD.match(data, start, limit)
+    if match is None or (match.end() == min(limit, len(data)) and data[match.end() - 1] != _LF):
+        if cut and (match is not None or _OPEN_AT_END.match(data, start)):
+            return None
+        if match is None or match.end() < len(data):
+            return line + 1
+    end_line = int(np.searchsorted(layout.starts, match.end()))
+    if end_line - line > 1:
+        end = int(layout.ends[end_line - 1])
+        if len(split_fields(data[start:end])) != width:
+            return line + 1
+    return end_line

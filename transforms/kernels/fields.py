@@ -1,0 +1,135 @@
+"""The rules of single source fields.
+
+Fields with few distinct values travel as Arrow dictionaries, and their rules are plain functions
+of one value, applied once to each distinct value of a batch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from transforms.vocabulary import EVENT_TYPES, PLATFORMS
+
+INT64_MAX: Final = 2**63 - 1
+ABSENT: Final = -1
+REFUSED: Final = -2
+
+_WHOLE = re.compile(r"0*([0-9]+?)(?:\.0+)?")
+_PLAIN_DIGITS: Final = "^[0-9]{1,18}$"
+_COUNTRY = re.compile(r"[A-Za-z]{2}")
+_EVENT_TYPE_CODES: Final = {name: code for code, name in enumerate(EVENT_TYPES)}
+_PLATFORM_CODES: Final = {name.lower(): code for code, name in enumerate(PLATFORMS)}
+
+
+def event_type_code(text: str) -> int:
+    """The index of an event type in EVENT_TYPES; REFUSED for anything else."""
+    return _EVENT_TYPE_CODES.get(text.strip(), REFUSED)
+
+
+def platform_code(text: str) -> int:
+    """The index of a platform in PLATFORMS, whatever its case; REFUSED for anything else."""
+    return _PLATFORM_CODES.get(text.strip().lower(), REFUSED)
+
+
+def category(text: str) -> str | None:
+    """A transaction category: trimmed, None if empty."""
+    return text.strip() or None
+
+
+def utm_source(text: str) -> str | None:
+    """A utm_source: trimmed and lower-cased, None if empty."""
+    return text.strip().lower() or None
+
+
+def country(text: str) -> str | None:
+    """A country: two letters, upper-cased; None if empty.
+
+    Raises:
+        ValueError: if it is anything else.
+    """
+    code = text.strip()
+    if not code:
+        return None
+    if not _COUNTRY.fullmatch(code):
+        raise ValueError(f"country {code!r} is not two letters")
+    return code.upper()
+
+
+def miles_amount(text: str) -> int:
+    """A whole number from 0 to INT64's largest; ABSENT if empty, REFUSED if anything else."""
+    amount = text.strip()
+    if not amount:
+        return ABSENT
+    whole = _WHOLE.fullmatch(amount)
+    if whole is None or len(whole[1]) > 19 or int(whole[1]) > INT64_MAX:
+        return REFUSED
+    return int(whole[1])
+
+
+def codes(column: pa.DictionaryArray, rule: Callable[[str], int]) -> NDArray[np.int64]:
+    """The integer that a rule gives each value: int64 [n]."""
+    by_value = np.array([rule(text) for text in column.dictionary.to_pylist()], np.int64)
+    return by_value[column.indices.to_numpy()]
+
+
+def amounts(column: pa.DictionaryArray) -> NDArray[np.int64]:
+    """`miles_amount` of each value: int64 [n]; values of plain digits are converted together."""
+    values = column.dictionary
+    plain = pc.match_substring_regex(values, _PLAIN_DIGITS)
+    by_value = np.full(len(values), ABSENT, np.int64)
+    is_plain = plain.to_numpy(zero_copy_only=False)
+    by_value[is_plain] = values.filter(plain).cast(pa.int64()).to_numpy()
+    for row in np.flatnonzero(~is_plain).tolist():
+        by_value[row] = miles_amount(values[row].as_py())
+    return by_value[column.indices.to_numpy()]
+
+
+def labels(
+    column: pa.DictionaryArray, rule: Callable[[str], str | None]
+) -> tuple[pa.DictionaryArray, NDArray[np.bool_]]:
+    """The labels that a rule gives, NULL for None, and the rows whose value it refuses.
+
+    Returns:
+        A dictionary array of n strings whose dictionary has no repeated value, and bool [n].
+    """
+    distinct: dict[str, int] = {}
+    indices, refused = [], []
+    for text in column.dictionary.to_pylist():
+        try:
+            label = rule(text)
+            refused.append(False)
+        except ValueError:
+            label = None
+            refused.append(True)
+        indices.append(-1 if label is None else distinct.setdefault(label, len(distinct)))
+    rows = column.indices.to_numpy()
+    by_row = np.array(indices, np.int32)[rows]
+    encoded = pa.DictionaryArray.from_arrays(
+        pa.array(by_row, pa.int32(), mask=by_row < 0), pa.array(list(distinct), pa.string())
+    )
+    return encoded, np.array(refused, np.bool_)[rows]
+
+
+def trimmed(column: pa.Array) -> pa.Array:
+    """A string array without surrounding white space."""
+    offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset :][: len(column) + 1]
+    data = np.frombuffer(column.buffers()[2] or b"", np.uint8)
+    filled = np.flatnonzero(np.diff(offsets))
+    first, last = data[offsets[filled]], data[offsets[filled + 1] - 1]
+    # White space is at most U+0020 in ASCII and begins beyond U+007F elsewhere.
+    suspects = filled[(first <= 0x20) | (first >= 0x80) | (last <= 0x20) | (last >= 0x80)]
+    if not len(suspects):
+        return column
+    mask = np.zeros(len(column), np.bool_)
+    mask[suspects] = True
+    texts = column.take(pa.array(suspects)).to_pylist()
+    return pc.replace_with_mask(
+        column, pa.array(mask), pa.array([text.strip() for text in texts], pa.string())
+    )

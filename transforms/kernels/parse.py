@@ -1,0 +1,217 @@
+"""Raw records -> typed events and dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from transforms.kernels import fields
+from transforms.kernels.calendar import US_PER_DAY
+from transforms.kernels.event_batch import EVENT_BATCH
+from transforms.kernels.event_time import parse_event_times
+from transforms.kernels.hashing import Hashes, hash_dictionary, hash_integers, hash_strings
+from transforms.kernels.records import RawRecords, Rejection
+from transforms.vocabulary import EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
+
+EARLIEST: Final = "2000-01-01T00:00:00Z"
+_EARLIEST_US: Final = int(np.datetime64("2000-01-01", "us").astype(np.int64))
+
+# In the order in which the rules are tried: a record's first failure is its error_type.
+ERROR_TYPES: Final = (
+    "missing_user_id",
+    "bad_event_time",
+    "event_time_out_of_range",
+    "unknown_event_type",
+    "missing_miles_amount",
+    "bad_miles_amount",
+    "unknown_platform",
+    "bad_country",
+)
+
+Masks = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What became of some raw records.
+
+    Attributes:
+        events: the events, with the schema EVENT_BATCH.
+        user_hash: uint64 [events], by which events are sharded.
+        rejections: the other records, with the reason of each.
+        ignored_amounts: how many events of other types than the miles types had a miles_amount.
+    """
+
+    events: pa.RecordBatch
+    user_hash: NDArray[np.uint64]
+    rejections: list[Rejection]
+    ignored_amounts: int
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The source columns of a batch, parsed; rows that fail a rule hold anything there."""
+
+    time_us: NDArray[np.int64]
+    known_time: Masks
+    user_id: pa.Array
+    event_type: NDArray[np.int64]
+    category: pa.DictionaryArray
+    miles: NDArray[np.int64]
+    platform: NDArray[np.int64]
+    utm_source: pa.DictionaryArray
+    country: pa.DictionaryArray
+    bad_country: Masks
+
+    @classmethod
+    def of(cls, columns: Sequence[pa.Array]) -> _Columns:
+        times, users, types, categories, amounts, platforms, sources, countries = columns
+        time_us, known_time = parse_event_times(fields.trimmed(_plain(times)))
+        country, bad_country = fields.labels(_encoded(countries), fields.country)
+        return cls(
+            time_us=time_us,
+            known_time=known_time,
+            user_id=fields.trimmed(_plain(users)),
+            event_type=fields.codes(_encoded(types), fields.event_type_code),
+            category=fields.labels(_encoded(categories), fields.category)[0],
+            miles=fields.amounts(_encoded(amounts)),
+            platform=fields.codes(_encoded(platforms), fields.platform_code),
+            utm_source=fields.labels(_encoded(sources), fields.utm_source)[0],
+            country=country,
+            bad_country=bad_country,
+        )
+
+    @property
+    def is_miles(self) -> Masks:
+        """Whether the event type is one of the two that need a miles_amount."""
+        return (self.event_type == MILES_EARNED) | (self.event_type == MILES_REDEEMED)
+
+    def failures(self, latest_us: int) -> list[Masks]:
+        """For each of ERROR_TYPES the rows that fail its rule."""
+        user_bytes = self.user_id.buffers()[1]
+        offsets = np.frombuffer(user_bytes, np.int32)[self.user_id.offset :]
+        return [
+            np.diff(offsets[: len(self.user_id) + 1]) == 0,
+            ~self.known_time,
+            (self.time_us < _EARLIEST_US) | (self.time_us > latest_us),
+            self.event_type < 0,
+            self.is_miles & (self.miles == fields.ABSENT),
+            self.is_miles & (self.miles == fields.REFUSED),
+            self.platform < 0,
+            self.bad_country,
+        ]
+
+
+def parse_records(records: RawRecords, now: datetime) -> Parsed:
+    """Events and rejections of raw records.
+
+    Args:
+        records: from any source.
+        now: in UTC without a zone; event_time may be up to one day later.
+    """
+    columns = _Columns.of(records.columns)
+    now_us = int(np.datetime64(now, "us").astype(np.int64))
+    failures = columns.failures(now_us + US_PER_DAY)
+    failed = np.logical_or.reduce(failures)
+    first_failure = np.stack(failures).argmax(axis=0)
+    rejections = [
+        _rejection(records, columns, row, ERROR_TYPES[first_failure[row]])
+        for row in np.flatnonzero(failed).tolist()
+    ]
+    rejections += [
+        Rejection("parse", broken.error_type, broken.message, broken.payload, broken.position)
+        for broken in records.unreadable
+    ]
+    events, user_hash, ignored = _events(columns, np.flatnonzero(~failed), failed.any())
+    return Parsed(events, user_hash, rejections, ignored)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
+
+
+def _encoded(column: pa.Array) -> pa.DictionaryArray:
+    return column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+
+
+def _events(
+    columns: _Columns, rows: NDArray[np.int64], some_failed: bool
+) -> tuple[pa.RecordBatch, NDArray[np.uint64], int]:
+    is_miles = columns.is_miles
+    arrays: list[pa.Array] = [
+        pa.array(columns.time_us).cast(pa.timestamp("us")),
+        columns.user_id,
+        pa.array(columns.event_type.astype(np.int8)),
+        columns.category,
+        pa.array(columns.miles, mask=~is_miles),
+        pa.array(columns.platform.astype(np.int8)),
+        columns.utm_source,
+        columns.country,
+    ]
+    ignored = ~is_miles & (columns.miles != fields.ABSENT)
+    if some_failed:
+        taken = pa.array(rows)
+        arrays = [array.take(taken) for array in arrays]
+        ignored = ignored[rows]
+    user = hash_strings(arrays[1])
+    ids = _event_ids(arrays, user)
+    batch = pa.RecordBatch.from_arrays(
+        [*arrays, pa.array(ids.high), pa.array(ids.low)], schema=EVENT_BATCH
+    )
+    return batch, user.low, int(ignored.sum())
+
+
+def _event_ids(arrays: Sequence[pa.Array], user: Hashes) -> Hashes:
+    """The ids of events from their eight columns."""
+    time, _, event_type, category, miles, platform, utm_source, country = arrays
+    kind = event_type.to_numpy().astype(np.uint64) << np.uint64(8)
+    kind |= platform.to_numpy().astype(np.uint64)
+    ids = user.absorb(time.cast(pa.int64()).to_numpy().view(np.uint64)).absorb(kind)
+    for hashes in (
+        hash_integers(miles),
+        hash_dictionary(category),
+        hash_dictionary(utm_source),
+        hash_dictionary(country),
+    ):
+        ids = ids.absorb_hashes(hashes)
+    return ids
+
+
+def _rejection(records: RawRecords, columns: _Columns, row: int, error_type: str) -> Rejection:
+    texts = [str(column[row].as_py()).strip() for column in records.columns]
+    time, user_id, event_type, _, miles, platform, _, country = texts
+    messages = {
+        "missing_user_id": "user_id is blank",
+        "bad_event_time": f"event_time {_quoted(time)} is no date and time like "
+        "2025-01-31T12:34:56Z",
+        "event_time_out_of_range": f"event_time {_quoted(time)} lies before {EARLIEST} or more "
+        "than a day from now",
+        "unknown_event_type": f"event_type {_quoted(event_type)} is none of "
+        + ", ".join(EVENT_TYPES),
+        "missing_miles_amount": f"miles_amount is blank, but {event_type} needs one",
+        "bad_miles_amount": f"miles_amount {_quoted(miles)} is no whole number from 0 to "
+        f"{fields.INT64_MAX}",
+        "unknown_platform": f"platform {_quoted(platform)} is none of " + ", ".join(PLATFORMS),
+        "bad_country": f"country {_quoted(country)} is not two letters",
+    }
+    return Rejection(
+        "validate",
+        error_type,
+        messages[error_type],
+        records.origin.payload(row),
+        records.origin.position(row),
+        event_time_us=int(columns.time_us[row]) if columns.known_time[row] else None,
+        user_id=user_id or None,
+        event_type=event_type or None,
+    )
+
+
+def _quoted(text: str) -> str:
+    """A value for an error message, in one line and not too long."""
+    return repr(text if len(text) <= 100 else text[:100] + "...")

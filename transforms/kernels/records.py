@@ -1,0 +1,111 @@
+"""Raw records: what a source hands to the parser, with enough to quote a bad one as it came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+
+class Origin(Protocol):
+    """Where the rows of a batch came from."""
+
+    def payload(self, row: int) -> bytes:
+        """The input behind a row, as it came."""
+
+    def position(self, row: int) -> str:
+        """Where in the source it stood."""
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Rows that are spans of a block of a file.
+
+    Attributes:
+        data: the block.
+        starts, ends: int64 [rows], offsets in the block.
+        offset: the block's own byte offset in the (uncompressed) file.
+    """
+
+    data: bytes
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    offset: int
+
+    def payload(self, row: int) -> bytes:
+        return self.data[self.starts[row] : self.ends[row]]
+
+    def position(self, row: int) -> str:
+        return str(self.offset + int(self.starts[row]))
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A record that has no columns: it never became a row.
+
+    Attributes:
+        error_type: the dead letter's code.
+        message: what is wrong with it.
+        payload: the record as it came.
+        position: where in the source it stood.
+    """
+
+    error_type: str
+    message: str
+    payload: bytes
+    position: str
+
+
+@dataclass(frozen=True)
+class RawRecords:
+    """Some records of one source.
+
+    Attributes:
+        columns: the eight source columns, in the vocabulary's order, as string or dictionary
+            arrays of equal length.
+        origin: where each row came from.
+        source: the file's path, or the subscription.
+        attributes: JSON for the dead letters, or None.
+        unreadable: records that could not be split into columns.
+    """
+
+    columns: Sequence[pa.Array]
+    origin: Origin
+    source: str
+    attributes: str | None = None
+    unreadable: Sequence[Unreadable] = field(default=())
+
+    @property
+    def rows(self) -> int:
+        """How many records became rows."""
+        return len(self.columns[0])
+
+    def __len__(self) -> int:
+        return self.rows + len(self.unreadable)
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A record that is no event.
+
+    Attributes:
+        stage: where it failed.
+        error_type: a short stable code.
+        message: what is wrong, with the offending value, in one line.
+        payload: the record as it came.
+        position: where in its source it stood.
+        event_time_us, user_id, event_type: as far as they could be read.
+    """
+
+    stage: str
+    error_type: str
+    message: str
+    payload: bytes
+    position: str
+    event_time_us: int | None = None
+    user_id: str | None = None
+    event_type: str | None = None

@@ -1,0 +1,96 @@
+"""What a run counts: every input row is an event, a duplicate or a dead letter (promise 3)."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Example:
+    """One dead letter of an error_type, to show."""
+
+    message: str
+    payload: str
+    source: str
+    position: str
+
+    @property
+    def order(self) -> tuple[str, int, str]:
+        """Examples are chosen by place, so that a run shows the same ones whatever its bundles."""
+        return self.source, len(self.position), self.position
+
+
+@dataclass(frozen=True)
+class RunCounts:
+    """Counts that add up over bundles.
+
+    Attributes:
+        input_rows: records read.
+        events: records that are events, each counted once.
+        duplicates: records that repeat an event.
+        ignored_amounts: events with a miles_amount that their type has no use for.
+        dead_letters: rejected records by error_type.
+        examples: for each error_type the first dead letter by source and position.
+    """
+
+    input_rows: int = 0
+    events: int = 0
+    duplicates: int = 0
+    ignored_amounts: int = 0
+    dead_letters: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, Example] = field(default_factory=dict)
+
+    @property
+    def rejected(self) -> int:
+        """How many records became dead letters."""
+        return sum(self.dead_letters.values())
+
+    @classmethod
+    def total(cls, parts: Iterable[RunCounts]) -> RunCounts:
+        """The sum of any number of counts."""
+        parts = list(parts)
+        letters: Counter[str] = Counter()
+        examples: dict[str, Example] = {}
+        for part in parts:
+            letters.update(part.dead_letters)
+            for error_type, example in part.examples.items():
+                known = examples.get(error_type, example)
+                examples[error_type] = min(known, example, key=lambda found: found.order)
+        return cls(
+            input_rows=sum(part.input_rows for part in parts),
+            events=sum(part.events for part in parts),
+            duplicates=sum(part.duplicates for part in parts),
+            ignored_amounts=sum(part.ignored_amounts for part in parts),
+            dead_letters=dict(sorted(letters.items())),
+            examples=dict(sorted(examples.items())),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object that `from_json` reads."""
+        return {
+            "input_rows": self.input_rows,
+            "events": self.events,
+            "duplicates": self.duplicates,
+            "ignored_amounts": self.ignored_amounts,
+            "dead_letters": dict(self.dead_letters),
+            "examples": {name: vars(example) for name, example in self.examples.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunCounts:
+        """The counts that `to_json` wrote."""
+        examples = {name: Example(**example) for name, example in data["examples"].items()}
+        return cls(**{**data, "examples": examples})
+
+    def to_bytes(self) -> bytes:
+        """The same bytes for equal counts; `from_bytes` reads them."""
+        return json.dumps(self.to_json(), sort_keys=True).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> RunCounts:
+        """The counts that `to_bytes` wrote."""
+        return cls.from_json(json.loads(data))

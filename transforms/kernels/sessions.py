@@ -1,0 +1,175 @@
+"""Order a shard's events, drop repeated ones, and number sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from transforms.kernels.calendar import US_PER_SECOND
+from transforms.kernels.event_batch import EVENT_BATCH
+from transforms.kernels.hashing import hash_strings
+
+SESSION_GAP_US: Final = 30 * 60 * US_PER_SECOND
+
+
+@dataclass(frozen=True)
+class SortedEvents:
+    """Distinct events by user, event time and event id.
+
+    Attributes:
+        table: the events, with the columns of EVENT_BATCH.
+        user_ids: string [users], ascending by UTF-8 bytes.
+        user_starts_mask: bool [events], true at each user's first event.
+        time_us: int64 [events], event time in microseconds since 1970-01-01.
+        event_type, platform: int8 [events], indices in the vocabulary.
+        duplicates: how many repeated events were dropped.
+    """
+
+    table: pa.Table
+    user_ids: pa.Array
+    user_starts_mask: NDArray[np.bool_]
+    time_us: NDArray[np.int64]
+    event_type: NDArray[np.int8]
+    platform: NDArray[np.int8]
+    duplicates: int
+
+
+def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
+    """Order events within their users and drop those whose id repeats (rules 2 and 3).
+
+    Args:
+        batches: events with the schema EVENT_BATCH, in any order and split; all events of a user
+            must be among them.
+    """
+    table = _one_chunk(batches)
+    users = table["user_id"].combine_chunks().dictionary_encode()
+    by_name = pc.sort_indices(users.dictionary)
+    rank = np.empty(len(by_name), np.int64)
+    rank[by_name.to_numpy()] = np.arange(len(by_name))
+    user = rank[users.indices.to_numpy()]
+    time_us = _numbers(table, "event_time").view(np.int64)
+    high, low = _numbers(table, "id_high"), _numbers(table, "id_low")
+
+    order = _order(user, time_us, high, low)
+    high, low = high[order], low[order]
+    repeated = np.zeros(len(order), np.bool_)
+    repeated[1:] = (high[1:] == high[:-1]) & (low[1:] == low[:-1])
+    order = order[~repeated]
+    user = user[order]
+    starts = np.ones(len(order), np.bool_)
+    starts[1:] = user[1:] != user[:-1]
+    return SortedEvents(
+        table=table.take(pa.array(order)),
+        user_ids=users.dictionary.take(by_name),
+        user_starts_mask=starts,
+        time_us=time_us[order],
+        event_type=_numbers(table, "event_type")[order],
+        platform=_numbers(table, "platform")[order],
+        duplicates=int(repeated.sum()),
+    )
+
+
+def _one_chunk(batches: Iterable[pa.RecordBatch]) -> pa.Table:
+    """One table of all batches; labels that travelled as plain strings are encoded again."""
+    tables = [pa.Table.from_batches([batch]) for batch in batches]
+    encoded = [
+        table
+        if table.schema.equals(EVENT_BATCH)
+        else pa.Table.from_arrays(
+            [
+                column.dictionary_encode()
+                if pa.types.is_dictionary(field.type) and pa.types.is_string(column.type)
+                else column
+                for field, column in zip(EVENT_BATCH, table.columns, strict=True)
+            ],
+            schema=EVENT_BATCH,
+        )
+        for table in tables
+    ]
+    if not encoded:
+        return EVENT_BATCH.empty_table()
+    return pa.concat_tables(encoded).unify_dictionaries().combine_chunks()
+
+
+def _numbers(table: pa.Table, name: str) -> NDArray[np.generic]:
+    array: NDArray[np.generic] = table[name].combine_chunks().to_numpy(zero_copy_only=False)
+    return array
+
+
+def _order(
+    user: NDArray[np.int64],
+    time_us: NDArray[np.int64],
+    high: NDArray[np.generic],
+    low: NDArray[np.generic],
+) -> NDArray[np.int64]:
+    if not len(user):
+        return np.empty(0, np.int64)
+    first = int(time_us.min())
+    span = int(time_us.max()) - first + 1
+    if (int(user.max()) + 1) * span < 2**63:
+        # One 64-bit key sorts 5 x faster than two; 2 years of microseconds leave room for
+        # 140,000 users in a shard.
+        key = user * span + (time_us - first)
+        order = np.argsort(key)
+        key = key[order]
+        tied = key[1:] == key[:-1]
+    else:
+        order = np.lexsort((time_us, user))
+        tied = (user[order][1:] == user[order][:-1]) & (time_us[order][1:] == time_us[order][:-1])
+    return _break_ties(order, tied, high, low)
+
+
+def _break_ties(
+    order: NDArray[np.int64],
+    tied: NDArray[np.bool_],
+    high: NDArray[np.generic],
+    low: NDArray[np.generic],
+) -> NDArray[np.int64]:
+    """Order by event id where `tied` says that a row has the user and the time of the one before.
+
+    The hexadecimal event ids order as their two words do.
+    """
+    if not tied.any():
+        return order
+    in_tie = np.zeros(len(order), np.bool_)
+    in_tie[1:] = tied
+    in_tie[:-1] |= tied
+    group = np.cumsum(~np.append(False, tied))
+    rows = np.flatnonzero(in_tie)
+    events = order[rows]
+    order[rows] = events[np.lexsort((low[events], high[events], group[rows]))]
+    return order
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """The sessions of sorted events.
+
+    Attributes:
+        starts: bool [events], true at each session's first event.
+        sequence: int64 [events], 1, 2, 3 ... within the session.
+        id_digits: uint8 [events, 32], the session ids' hexadecimal digits in ASCII.
+    """
+
+    starts: NDArray[np.bool_]
+    sequence: NDArray[np.int64]
+    id_digits: NDArray[np.uint8]
+
+
+def number_sessions(events: SortedEvents) -> Sessions:
+    """Sessions that end where a user's next event is 30 minutes or more away."""
+    starts = events.user_starts_mask.copy()
+    starts[1:] |= np.diff(events.time_us) >= SESSION_GAP_US
+    first = np.flatnonzero(starts)
+    lengths = np.diff(np.append(first, len(starts)))
+    sequence = np.arange(1, len(starts) + 1) - np.repeat(first, lengths)
+    users = np.cumsum(events.user_starts_mask)[first] - 1
+    instants = events.time_us[first].view(np.uint64)
+    digits = hash_strings(events.user_ids)[users].absorb(instants).hex()
+    return Sessions(starts, sequence, np.repeat(digits, lengths, axis=0))

@@ -1,0 +1,85 @@
+"""The spine: the sums over users laid out on every date and month, silent ones included (rule 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from transforms.kernels.calendar import as_dates, first_days, month_of
+from transforms.kernels.counters import DAILY, MONTHLY, Counters, split_cohort_key
+from transforms.vocabulary import EVENT_TYPES
+
+
+@dataclass(frozen=True)
+class Spine:
+    """The sums that the marts are finished from; all arrays are empty where there is no event.
+
+    Attributes:
+        dates: datetime64[D] [n], every date from the first event's to the last event's.
+        daily: for each name of `counters.DAILY` int64 [n].
+        months: datetime64[D] [m], the first days of the months of `dates`.
+        monthly: for each name of `counters.MONTHLY` int64 [m].
+        cohort, period, cohort_active: int64 [k], the sums of (cohort month, period) pairs with
+            an active user, ascending; months count from 1970-01.
+        last_month: months from 1970-01 to the last of `months`.
+        written_at: the moment of writing.
+    """
+
+    dates: NDArray[np.datetime64]
+    daily: dict[str, NDArray[np.int64]]
+    months: NDArray[np.datetime64]
+    monthly: dict[str, NDArray[np.int64]]
+    cohort: NDArray[np.int64]
+    period: NDArray[np.int64]
+    cohort_active: NDArray[np.int64]
+    last_month: int
+    written_at: pa.Scalar
+
+    def stamps(self, rows: int) -> pa.Array:
+        """`written_at` for so many rows."""
+        return pa.repeat(self.written_at, rows)
+
+
+def lay_out(counters: Counters, written_at: pa.Scalar) -> Spine:
+    """The spine of the sum of all users' counters.
+
+    Raises:
+        DataError: if the miles of all dates add up to more than INT64 holds.
+    """
+    counters.check_lifetime()
+    types = [DAILY.index(f"events_{name}") for name in EVENT_TYPES]
+    busy = counters.daily.keys[counters.daily.values[:, types].any(axis=1)]
+    if not len(busy):
+        return _empty(written_at)
+    first, last = int(busy[0]), int(busy[-1])
+    first_month, last_month = (int(month) for month in month_of(np.array([first, last])))
+    cohort, period = split_cohort_key(counters.cohorts.keys)
+    return Spine(
+        dates=as_dates(np.arange(first, last + 1)),
+        daily=counters.daily.dense(first, last),
+        months=first_days(np.arange(first_month, last_month + 1)),
+        monthly=counters.monthly.dense(first_month, last_month),
+        cohort=cohort,
+        period=period,
+        cohort_active=counters.cohorts.values[:, 0],
+        last_month=last_month,
+        written_at=written_at,
+    )
+
+
+def _empty(written_at: pa.Scalar) -> Spine:
+    none = np.empty(0, np.int64)
+    return Spine(
+        dates=as_dates(none),
+        daily=dict.fromkeys(DAILY, none),
+        months=first_days(none),
+        monthly=dict.fromkeys(MONTHLY, none),
+        cohort=none,
+        period=none,
+        cohort_active=none,
+        last_month=0,
+        written_at=written_at,
+    )

@@ -1,0 +1,125 @@
+"""Timelines: what the marts need to know of each user, as flat arrays with user offsets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from transforms.errors import DataError
+from transforms.kernels.calendar import US_PER_DAY
+from transforms.kernels.sessions import SortedEvents
+from transforms.vocabulary import EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
+
+
+@dataclass(frozen=True)
+class Timelines:
+    """The timelines of many users: per user the first and last event, per date what happened.
+
+    Attributes:
+        user_id: string [users].
+        day_offsets: int64 [users + 1]; user u has the days day_offsets[u]:day_offsets[u + 1], in
+            ascending order, at least one.
+        date: int64 [days], days since 1970-01-01.
+        type_events: int64 [days, 5], events by index in EVENT_TYPES.
+        platform_events: int64 [days, 3], events by index in PLATFORMS.
+        miles_earned, miles_redeemed: int64 [days].
+        first_seen_us, last_seen_us: int64 [users], microseconds since 1970-01-01.
+        first_platform: int8 [users], index in PLATFORMS.
+        first_utm_source, first_country: string [users], NULL where the first event has none.
+    """
+
+    user_id: pa.Array
+    day_offsets: NDArray[np.int64]
+    date: NDArray[np.int64]
+    type_events: NDArray[np.int64]
+    platform_events: NDArray[np.int64]
+    miles_earned: NDArray[np.int64]
+    miles_redeemed: NDArray[np.int64]
+    first_seen_us: NDArray[np.int64]
+    last_seen_us: NDArray[np.int64]
+    first_platform: NDArray[np.int8]
+    first_utm_source: pa.Array
+    first_country: pa.Array
+
+    def __len__(self) -> int:
+        return len(self.day_offsets) - 1
+
+    @property
+    def user_of_day(self) -> NDArray[np.int64]:
+        """int64 [days]: the index of each day's user."""
+        return np.repeat(np.arange(len(self)), np.diff(self.day_offsets))
+
+    def per_user(self, per_day: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Sums over each user's days: [days, ...] -> [users, ...]."""
+        return _sums(per_day, self.day_offsets[:-1])
+
+
+def timelines(events: SortedEvents) -> Timelines:
+    """The timelines of the users of `events`, in the order of their user ids.
+
+    Raises:
+        DataError: if the miles of these events add up to more than INT64 holds.
+    """
+    table = events.table
+    days = events.time_us // US_PER_DAY
+    day_starts = np.flatnonzero(events.user_starts_mask | _changes(days))
+    day_of_event = np.repeat(
+        np.arange(len(day_starts)), np.diff(np.append(day_starts, len(days)))
+    )
+    user_starts = np.flatnonzero(events.user_starts_mask)
+    user_ends = np.append(user_starts[1:], len(days)) - 1
+    miles = _miles(table)
+    return Timelines(
+        user_id=events.user_ids,
+        day_offsets=np.append(np.searchsorted(day_starts, user_starts), len(day_starts)),
+        date=days[day_starts],
+        type_events=_count(day_of_event, events.event_type, len(day_starts), len(EVENT_TYPES)),
+        platform_events=_count(day_of_event, events.platform, len(day_starts), len(PLATFORMS)),
+        miles_earned=_sums(np.where(events.event_type == MILES_EARNED, miles, 0), day_starts),
+        miles_redeemed=_sums(np.where(events.event_type == MILES_REDEEMED, miles, 0), day_starts),
+        first_seen_us=events.time_us[user_starts],
+        last_seen_us=events.time_us[user_ends],
+        first_platform=events.platform[user_starts],
+        first_utm_source=_strings(table["utm_source"], user_starts),
+        first_country=_strings(table["country"], user_starts),
+    )
+
+
+def _changes(values: NDArray[np.int64]) -> NDArray[np.bool_]:
+    changed = np.empty(len(values), np.bool_)
+    changed[:1] = True
+    np.not_equal(values[1:], values[:-1], out=changed[1:])
+    return changed
+
+
+def _count(
+    rows: NDArray[np.int64], codes: NDArray[np.int8], n_rows: int, n_codes: int
+) -> NDArray[np.int64]:
+    flat = np.bincount(rows * n_codes + codes, minlength=n_rows * n_codes)
+    return flat.reshape(n_rows, n_codes).astype(np.int64, copy=False)
+
+
+def _miles(table: pa.Table) -> NDArray[np.int64]:
+    miles: NDArray[np.int64] = table["miles_amount"].combine_chunks().fill_null(0).to_numpy()
+    if miles.sum(dtype=np.float64) >= 2.0**63:
+        largest = int(np.argmax(miles))
+        raise DataError(
+            "the miles_amount values add up to more than INT64 holds (9.2e18); the largest is "
+            f"{miles[largest]}, of user {table['user_id'][largest].as_py()!r} at "
+            f"{table['event_time'][largest].as_py().isoformat()}Z: mend or remove such events "
+            "and run again"
+        )
+    return miles
+
+
+def _sums(values: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    if not len(starts):
+        return np.zeros((0, *values.shape[1:]), np.int64)
+    return np.add.reduceat(values, starts, axis=0)
+
+
+def _strings(column: pa.ChunkedArray, rows: NDArray[np.int64]) -> pa.Array:
+    return column.take(pa.array(rows)).combine_chunks().cast(pa.string())

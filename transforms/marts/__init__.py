@@ -1,0 +1,1 @@
+"""The tables: one module for each, with its contract and the function that makes its rows."""

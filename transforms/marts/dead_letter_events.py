@@ -1,0 +1,88 @@
+"""dead_letter_events: one row per rejected input."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+import pyarrow as pa
+
+from transforms.contract import STRING, TIMESTAMP, Partition, Table, nullable, required
+from transforms.kernels.records import Rejection
+
+TABLE = Table(
+    name="dead_letter_events",
+    description="One row per input record that is no event, with the reason and the record itself.",
+    columns=(
+        required("dead_letter_id", STRING, "Hash of payload, source and position"),
+        required("failed_at", TIMESTAMP, "When the record was rejected"),
+        required("stage", STRING, "Where it failed: parse or validate"),
+        required("error_type", STRING, "A short stable code, e.g. bad_event_time"),
+        required("error_message", STRING, "What is wrong, with the offending value, in one line"),
+        required("payload", STRING, "The input as it came"),
+        required("payload_encoding", STRING, "utf-8, or base64 where the bytes are not UTF-8"),
+        nullable(
+            "attributes",
+            STRING,
+            "JSON: the message's attributes; of a CSV record its file's header where that is not "
+            "the eight columns in their usual order",
+        ),
+        required("source", STRING, "The file's path, or the subscription"),
+        nullable("position", STRING, "Byte offset in the (uncompressed) file, or the message id"),
+        nullable("event_time", TIMESTAMP, "As far as it could be read"),
+        nullable("user_id", STRING, "As far as it could be read"),
+        nullable("event_type", STRING, "As far as it could be read"),
+        required("pipeline_version", STRING, "Version of the pipeline that rejected it"),
+    ),
+    partition=Partition("failed_at", "DAY"),
+    primary_key=("dead_letter_id",),
+    written_at="failed_at",
+)
+
+
+def rows(
+    rejections: Sequence[Rejection],
+    source: str,
+    attributes: str | None,
+    failed_at: datetime,
+    pipeline_version: str,
+) -> pa.Table:
+    """The rows of dead_letter_events for the rejections of one source, in their order."""
+    if not rejections:
+        return TABLE.arrow_schema.empty_table()
+    encoded = [_encode(rejection.payload) for rejection in rejections]
+    return TABLE.build(
+        {
+            "dead_letter_id": [_letter_id(rejection, source) for rejection in rejections],
+            "failed_at": [failed_at] * len(rejections),
+            "stage": [rejection.stage for rejection in rejections],
+            "error_type": [rejection.error_type for rejection in rejections],
+            "error_message": [rejection.message for rejection in rejections],
+            "payload": [payload for payload, _ in encoded],
+            "payload_encoding": [encoding for _, encoding in encoded],
+            "attributes": [attributes] * len(rejections),
+            "source": [source] * len(rejections),
+            "position": [rejection.position for rejection in rejections],
+            "event_time": [rejection.event_time_us for rejection in rejections],
+            "user_id": [rejection.user_id for rejection in rejections],
+            "event_type": [rejection.event_type for rejection in rejections],
+            "pipeline_version": [pipeline_version] * len(rejections),
+        }
+    )
+
+
+def _encode(payload: bytes) -> tuple[str, str]:
+    try:
+        return payload.decode(), "utf-8"
+    except UnicodeDecodeError:
+        return base64.b64encode(payload).decode("ascii"), "base64"
+
+
+def _letter_id(rejection: Rejection, source: str) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (source.encode(), rejection.position.encode(), rejection.payload):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()

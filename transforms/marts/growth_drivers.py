@@ -1,0 +1,195 @@
+"""growth_drivers: one row per date."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from transforms.contract import (
+    DATE,
+    FLOAT,
+    INTEGER,
+    STRING,
+    TIMESTAMP,
+    Partition,
+    Table,
+    nullable,
+    required,
+)
+from transforms.kernels.arithmetic import (
+    Ints,
+    exact,
+    first_that_holds,
+    graded,
+    moving_average,
+    percentage,
+    ratio,
+    rounded,
+)
+from transforms.kernels.spine import Spine
+from transforms.vocabulary import CHANNELS, EVENT_TYPES, PLATFORMS
+
+_PCT = "in percent of daily_active_users"
+
+TABLE = Table(
+    name="growth_drivers",
+    description="What drives a date's activity: miles, social actions, platforms, channels.",
+    columns=(
+        required("event_date", DATE, "UTC date"),
+        required("daily_active_users", INTEGER, "Users active on the date (DAU)"),
+        required("total_daily_events", INTEGER, "Events of the date"),
+        required("daily_miles_earned", INTEGER, "Miles earned"),
+        required("daily_miles_redeemed", INTEGER, "Miles redeemed"),
+        required("net_miles_change", INTEGER, "Miles earned less miles redeemed"),
+        required("users_earning_miles", INTEGER, "Distinct users who earned miles"),
+        required("users_redeeming_miles", INTEGER, "Distinct users who redeemed miles"),
+        required("miles_earning_events", INTEGER, "miles_earned events"),
+        required("miles_redemption_events", INTEGER, "miles_redeemed events"),
+        nullable("miles_earn_redeem_ratio", FLOAT, "Miles earned / miles redeemed"),
+        nullable("earning_user_pct", FLOAT, f"users_earning_miles {_PCT}"),
+        nullable("redeeming_user_pct", FLOAT, f"users_redeeming_miles {_PCT}"),
+        required("daily_shares", INTEGER, "share events"),
+        required("daily_likes", INTEGER, "like events"),
+        required("daily_searches", INTEGER, "reward_search events"),
+        required("users_sharing", INTEGER, "Distinct users who shared"),
+        required("users_liking", INTEGER, "Distinct users who liked"),
+        required("users_searching", INTEGER, "Distinct users who searched for rewards"),
+        nullable("sharing_user_pct", FLOAT, f"users_sharing {_PCT}"),
+        nullable("liking_user_pct", FLOAT, f"users_liking {_PCT}"),
+        nullable("searching_user_pct", FLOAT, f"users_searching {_PCT}"),
+        *(
+            required(f"{name.lower()}_users", INTEGER, f"Distinct users on {name}")
+            for name in PLATFORMS
+        ),
+        *(
+            nullable(f"{name.lower()}_user_pct", FLOAT, f"Users on {name} {_PCT}")
+            for name in PLATFORMS
+        ),
+        *(
+            nullable(f"{name.lower()}_events_per_user", FLOAT, f"Events on {name} / its users")
+            for name in PLATFORMS
+        ),
+        *(
+            required(
+                f"new_{channel}_users",
+                INTEGER,
+                f"Users whose first event is on this date and has utm_source {channel}",
+            )
+            for channel in CHANNELS
+        ),
+        required("total_new_users", INTEGER, "The sum of the four channels' new users"),
+        required(
+            "miles_economy_health",
+            STRING,
+            "Earned > 1.2 x redeemed: Healthy Growth; earned > redeemed: Stable; "
+            "redeemed > 1.2 x earned: High Redemption; else Balanced",
+        ),
+        nullable(
+            "social_engagement_level",
+            STRING,
+            f"Distinct users who shared or liked {_PCT}: >= 20 High, >= 10 Moderate, else Low",
+        ),
+        nullable(
+            "feature_adoption_score",
+            INTEGER,
+            "0.3 x earning + 0.2 x redeeming + 0.2 x sharing + 0.15 x liking + 0.15 x searching "
+            "user percentage, rounded half up",
+        ),
+        required("avg_7d_miles_earned", FLOAT, "7-day moving average of daily_miles_earned"),
+        required("avg_7d_social_actions", FLOAT, "7-day moving average of shares + likes"),
+        required("calculated_at", TIMESTAMP, "When the row was written"),
+    ),
+    partition=Partition("event_date", "MONTH"),
+    primary_key=("event_date",),
+    written_at="calculated_at",
+)
+
+
+def rows(spine: Spine) -> pa.Table:
+    """The rows of the table from the sums over all users."""
+    day = spine.daily
+    active = day["active"]
+    events = sum((day[f"events_{name}"] for name in EVENT_TYPES), start=0 * active)
+    new_users = [day[f"first_{channel}"] for channel in CHANNELS]
+    return TABLE.build(
+        {
+            "event_date": spine.dates,
+            "daily_active_users": active,
+            "total_daily_events": events,
+            **_miles(day),
+            **_social(day),
+            **_platforms(day),
+            **{
+                f"new_{channel}_users": users
+                for channel, users in zip(CHANNELS, new_users, strict=True)
+            },
+            "total_new_users": sum(new_users, start=0 * active),
+            "feature_adoption_score": rounded(ratio(_adoption_points(day), active)),
+            "calculated_at": spine.stamps(len(spine.dates)),
+        }
+    )
+
+
+def _miles(day: dict[str, Ints]) -> dict[str, object]:
+    active, earned, redeemed = day["active"], day["miles_earned"], day["miles_redeemed"]
+    return {
+        "daily_miles_earned": earned,
+        "daily_miles_redeemed": redeemed,
+        "net_miles_change": earned - redeemed,
+        "users_earning_miles": day["users_miles_earned"],
+        "users_redeeming_miles": day["users_miles_redeemed"],
+        "miles_earning_events": day["events_miles_earned"],
+        "miles_redemption_events": day["events_miles_redeemed"],
+        "miles_earn_redeem_ratio": ratio(earned, redeemed),
+        "earning_user_pct": percentage(day["users_miles_earned"], active),
+        "redeeming_user_pct": percentage(day["users_miles_redeemed"], active),
+        "miles_economy_health": first_that_holds(
+            [
+                (10 * exact(earned) > 12 * exact(redeemed), "Healthy Growth"),
+                (earned > redeemed, "Stable"),
+                (10 * exact(redeemed) > 12 * exact(earned), "High Redemption"),
+            ],
+            "Balanced",
+        ),
+        "avg_7d_miles_earned": moving_average(earned, 7),
+    }
+
+
+def _social(day: dict[str, Ints]) -> dict[str, object]:
+    active = day["active"]
+    return {
+        "daily_shares": day["events_share"],
+        "daily_likes": day["events_like"],
+        "daily_searches": day["events_reward_search"],
+        "users_sharing": day["users_share"],
+        "users_liking": day["users_like"],
+        "users_searching": day["users_reward_search"],
+        "sharing_user_pct": percentage(day["users_share"], active),
+        "liking_user_pct": percentage(day["users_like"], active),
+        "searching_user_pct": percentage(day["users_reward_search"], active),
+        "social_engagement_level": graded(
+            percentage(day["users_social"], active),
+            [(20, "High Social"), (10, "Moderate Social")],
+            lowest="Low Social",
+        ),
+        "avg_7d_social_actions": moving_average(day["events_share"] + day["events_like"], 7),
+    }
+
+
+def _platforms(day: dict[str, Ints]) -> dict[str, object]:
+    columns: dict[str, object] = {}
+    for name in PLATFORMS:
+        users, events = day[f"users_{name}"], day[f"events_{name}"]
+        columns[f"{name.lower()}_users"] = users
+        columns[f"{name.lower()}_user_pct"] = percentage(users, day["active"])
+        columns[f"{name.lower()}_events_per_user"] = ratio(events, users)
+    return columns
+
+
+def _adoption_points(day: dict[str, Ints]) -> Ints:
+    return (
+        30 * day["users_miles_earned"]
+        + 20 * day["users_miles_redeemed"]
+        + 20 * day["users_share"]
+        + 15 * day["users_like"]
+        + 15 * day["users_reward_search"]
+    )

@@ -1,0 +1,51 @@
+"""All tables by name, and the functions that finish the marts from the sums over users."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import pyarrow as pa
+
+from transforms.contract import Table
+from transforms.kernels.spine import Spine
+from transforms.marts import (
+    dead_letter_events,
+    dim_users,
+    fct_events,
+    growth_drivers,
+    growth_metrics,
+    miles_analytics,
+    quick_ratio_analysis,
+    retention_cohorts,
+    retention_quality_framework,
+    social_capital_growth_accounting,
+    user_resurrection_analysis,
+    users_with_negative_miles,
+)
+
+_FINISHED: Final = (
+    social_capital_growth_accounting,
+    quick_ratio_analysis,
+    growth_metrics,
+    retention_quality_framework,
+    user_resurrection_analysis,
+    retention_cohorts,
+    growth_drivers,
+    miles_analytics,
+)
+
+FINISH: Final[Mapping[str, Callable[[Spine], pa.Table]]] = {
+    mart.TABLE.name: mart.rows for mart in _FINISHED
+}
+
+TABLES: Final[Mapping[str, Table]] = {
+    module.TABLE.name: module.TABLE
+    for module in (
+        fct_events,
+        dim_users,
+        users_with_negative_miles,
+        *_FINISHED,
+        dead_letter_events,
+    )
+}

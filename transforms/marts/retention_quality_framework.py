@@ -1,0 +1,79 @@
+"""retention_quality_framework: one row per date."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from transforms.contract import DATE, FLOAT, INTEGER, STRING, Partition, Table, nullable, required
+from transforms.kernels.arithmetic import first_that_holds, graded, percentage, ratio, rounded
+from transforms.kernels.spine import Spine
+
+TABLE = Table(
+    name="retention_quality_framework",
+    description="How old the active users of a date are, and how steadily they come.",
+    columns=(
+        required("event_date", DATE, "UTC date"),
+        required("daily_active_users", INTEGER, "Users active on the date (DAU)"),
+        required("new_stage_users", INTEGER, "Of them, 0-7 days after their first active date"),
+        required("growing_stage_users", INTEGER, "8-30 days after it"),
+        required("established_stage_users", INTEGER, "31-90 days after it"),
+        required("mature_stage_users", INTEGER, "More than 90 days after it"),
+        required("users_consecutive_today", INTEGER, "Users active today and yesterday"),
+        nullable("consecutive_today_pct", FLOAT, "In percent of daily_active_users"),
+        nullable(
+            "daily_retention_health_score",
+            INTEGER,
+            "100 x (3 x consecutive + 2 x returned after 2-7 days + returned after more) "
+            "/ (3 x DAU), rounded half up",
+        ),
+        nullable(
+            "retention_quality_category",
+            STRING,
+            "Of consecutive_today_pct: >= 80 Excellent, >= 60 Good, >= 40 Average, "
+            ">= 20 Below Average, else Poor",
+        ),
+        nullable(
+            "engagement_trend",
+            STRING,
+            "Of consecutive_today_pct: > 70 High, >= 40 Moderate, else Low Engagement",
+        ),
+    ),
+    partition=Partition("event_date", "MONTH"),
+    primary_key=("event_date",),
+)
+
+
+def rows(spine: Spine) -> pa.Table:
+    """The rows of the table from the sums over all users."""
+    day = spine.daily
+    active, consecutive = day["active"], day["retained"]
+    returning_long = day["dormant_medium"] + day["dormant_long"] + day["dormant_very_long"]
+    points = 3 * consecutive + 2 * day["dormant_short"] + returning_long
+    consecutive_pct = percentage(consecutive, active)
+    return TABLE.build(
+        {
+            "event_date": spine.dates,
+            "daily_active_users": active,
+            "new_stage_users": day["stage_new"],
+            "growing_stage_users": day["stage_growing"],
+            "established_stage_users": day["stage_established"],
+            "mature_stage_users": day["stage_mature"],
+            "users_consecutive_today": consecutive,
+            "consecutive_today_pct": consecutive_pct,
+            "daily_retention_health_score": rounded(ratio(100 * points, 3 * active)),
+            "retention_quality_category": graded(
+                consecutive_pct,
+                [(80, "Excellent"), (60, "Good"), (40, "Average"), (20, "Below Average")],
+                lowest="Poor",
+            ),
+            "engagement_trend": first_that_holds(
+                [
+                    (consecutive_pct > 70, "High Engagement"),
+                    (consecutive_pct >= 40, "Moderate Engagement"),
+                    (~np.isnan(consecutive_pct), "Low Engagement"),
+                ],
+                None,
+            ),
+        }
+    )

@@ -1,0 +1,94 @@
+"""user_resurrection_analysis: one row per date."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from transforms.contract import DATE, FLOAT, INTEGER, STRING, Partition, Table, nullable, required
+from transforms.kernels.arithmetic import (
+    first_that_holds,
+    graded,
+    moving_average,
+    moving_average_of_known,
+    percentage,
+    ratio,
+)
+from transforms.kernels.spine import Spine
+
+TABLE = Table(
+    name="user_resurrection_analysis",
+    description="Who came back on a date, and after how long. Dormancy = days between the return "
+    "and the last active date before it, 2 or more.",
+    columns=(
+        required("event_date", DATE, "UTC date"),
+        required("total_resurrections", INTEGER, "Users who came back on the date"),
+        required("short_dormancy_resurrections", INTEGER, "After a dormancy of 2-7 days"),
+        required("medium_dormancy_resurrections", INTEGER, "After 8-30 days"),
+        required("long_dormancy_resurrections", INTEGER, "After 31-90 days"),
+        required("very_long_dormancy_resurrections", INTEGER, "After more than 90 days"),
+        nullable("resurrection_pct_of_dau", FLOAT, "100 x resurrections / DAU"),
+        nullable("avg_dormancy_length", FLOAT, "Mean dormancy, in days"),
+        nullable(
+            "resurrection_effectiveness_score",
+            FLOAT,
+            "100 x (short + 2 x medium + 3 x long + 4 x very long) / DAU",
+        ),
+        nullable(
+            "resurrection_quality_category",
+            STRING,
+            "Of the percentage: >= 30 Excellent, >= 20 Good, >= 10 Average, >= 5 Below Average, "
+            "else Poor",
+        ),
+        required(
+            "resurrection_pattern",
+            STRING,
+            "No Resurrections, Quick Return Focus, Long-term Recovery or Balanced Recovery",
+        ),
+        required("avg_7d_resurrections", FLOAT, "7-day moving average of total_resurrections"),
+        nullable(
+            "avg_7d_resurrection_pct", FLOAT, "7-day moving average of resurrection_pct_of_dau"
+        ),
+    ),
+    partition=Partition("event_date", "MONTH"),
+    primary_key=("event_date",),
+)
+
+
+def rows(spine: Spine) -> pa.Table:
+    """The rows of the table from the sums over all users."""
+    day = spine.daily
+    active = day["active"]
+    short, medium = day["dormant_short"], day["dormant_medium"]
+    long, very_long = day["dormant_long"], day["dormant_very_long"]
+    total = short + medium + long + very_long
+    pct = percentage(total, active)
+    return TABLE.build(
+        {
+            "event_date": spine.dates,
+            "total_resurrections": total,
+            "short_dormancy_resurrections": short,
+            "medium_dormancy_resurrections": medium,
+            "long_dormancy_resurrections": long,
+            "very_long_dormancy_resurrections": very_long,
+            "resurrection_pct_of_dau": pct,
+            "avg_dormancy_length": ratio(day["dormant_days"], total),
+            "resurrection_effectiveness_score": percentage(
+                short + 2 * medium + 3 * long + 4 * very_long, active
+            ),
+            "resurrection_quality_category": graded(
+                pct,
+                [(30, "Excellent"), (20, "Good"), (10, "Average"), (5, "Below Average")],
+                lowest="Poor",
+            ),
+            "resurrection_pattern": first_that_holds(
+                [
+                    (total == 0, "No Resurrections"),
+                    (short > medium + long, "Quick Return Focus"),
+                    (long + very_long > short, "Long-term Recovery"),
+                ],
+                "Balanced Recovery",
+            ),
+            "avg_7d_resurrections": moving_average(total, 7),
+            "avg_7d_resurrection_pct": moving_average_of_known(pct, 7),
+        }
+    )

@@ -1,0 +1,43 @@
+"""users_with_negative_miles: the rows of dim_users with a negative balance."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.contract import INTEGER, TIMESTAMP, Table, required
+from transforms.marts import dim_users
+
+_SHARED = (
+    "user_id",
+    "first_seen_at",
+    "last_seen_at",
+    "total_miles_earned",
+    "total_miles_redeemed",
+    "current_miles_balance",
+)
+
+TABLE = Table(
+    name="users_with_negative_miles",
+    description="The users who have redeemed more miles than they earned.",
+    columns=(
+        *(column for column in dim_users.TABLE.columns if column.name in _SHARED),
+        required("negative_amount", INTEGER, "Absolute value of the negative balance, in miles"),
+        required("flagged_at", TIMESTAMP, "When the row was written"),
+    ),
+    clustering=("user_id",),
+    primary_key=("user_id",),
+    written_at="flagged_at",
+)
+
+
+def rows(users: pa.Table) -> pa.Table:
+    """The rows of users_with_negative_miles among `users`, rows of dim_users."""
+    negative = users.filter(users["has_negative_balance"])
+    return TABLE.build(
+        {
+            **{name: negative[name] for name in _SHARED},
+            "negative_amount": pc.negate(negative["current_miles_balance"]),
+            "flagged_at": negative["updated_at"],
+        }
+    )

@@ -1,0 +1,78 @@
+"""The sums over all users, and the marts that are finished from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam import pvalue
+
+from transforms.kernels.counters import Counters
+from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.spine import lay_out
+from transforms.marts.registry import FINISH
+
+_Sum = TypeVar("_Sum", Counters, RunCounts)
+
+
+class _Total(beam.CombineFn):
+    """Adds up objects whose class has `total`."""
+
+    def __init__(self, kind: type[_Sum]):
+        self._kind = kind
+
+    def create_accumulator(self) -> _Sum:
+        return self._kind.total([])
+
+    def add_input(self, accumulator: _Sum, element: _Sum) -> _Sum:
+        return self._kind.total([accumulator, element])
+
+    def merge_accumulators(self, accumulators: Iterable[_Sum]) -> _Sum:
+        return self._kind.total(accumulators)
+
+    def extract_output(self, accumulator: _Sum) -> _Sum:
+        return accumulator
+
+
+@dataclass
+class Sum(beam.PTransform):
+    """Counters or RunCounts -> their one sum; without an element, the sum of none.
+
+    Attributes:
+        kind: Counters or RunCounts.
+    """
+
+    kind: type
+
+    def expand(self, parts: beam.PCollection) -> beam.PCollection:
+        return parts | "Sum" >> beam.CombineGlobally(_Total(self.kind)).with_input_types(
+            self.kind
+        ).with_output_types(self.kind)
+
+
+@dataclass
+class FinishMarts(beam.PTransform):
+    """The sum of all Counters -> by the name of each mart a table of its rows.
+
+    Attributes:
+        written_at: the moment of writing, in UTC without a zone.
+    """
+
+    written_at: datetime
+
+    def expand(self, totals: beam.PCollection) -> pvalue.DoOutputsTuple:
+        return totals | "Finish" >> beam.ParDo(_Finish(self.written_at)).with_outputs(*FINISH)
+
+
+class _Finish(beam.DoFn):
+    def __init__(self, written_at: datetime):
+        self._written_at = written_at
+
+    def process(self, totals: Counters) -> Iterator[pvalue.TaggedOutput]:
+        spine = lay_out(totals, pa.scalar(self._written_at, pa.timestamp("us")))
+        for name, rows in FINISH.items():
+            yield pvalue.TaggedOutput(name, rows(spine))

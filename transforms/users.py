@@ -1,0 +1,74 @@
+"""Events in user shards -> rows of fct_events, dim_users and users_with_negative_miles, counters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam import pvalue
+from apache_beam.metrics import Metrics
+
+from transforms.events import COUNTS
+from transforms.kernels.contributions import contributions
+from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.sessions import number_sessions, sort_events
+from transforms.kernels.timelines import timelines
+from transforms.marts import dim_users, fct_events, users_with_negative_miles
+
+CONTRIBUTIONS: Final = "contributions"
+EVENTS: Final = fct_events.TABLE.name
+USERS: Final = dim_users.TABLE.name
+NEGATIVE: Final = users_with_negative_miles.TABLE.name
+
+
+@dataclass
+class UserShards(beam.PTransform):
+    """(shard, RecordBatch) -> everything that follows from a shard's users, one shard at a time.
+
+    Outputs, by tag: EVENTS, USERS and NEGATIVE, tables of rows; CONTRIBUTIONS, Counters; COUNTS,
+    RunCounts of events and duplicates.
+
+    Attributes:
+        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        started_at: the moment of writing, in UTC without a zone.
+    """
+
+    active_types: tuple[int, ...]
+    started_at: datetime
+
+    def expand(self, shards: beam.PCollection) -> pvalue.DoOutputsTuple:
+        return (
+            shards
+            | "Group by shard" >> beam.GroupByKey()
+            | "Sessionize and sum up"
+            >> beam.ParDo(_Shard(self)).with_outputs(EVENTS, USERS, NEGATIVE, CONTRIBUTIONS, COUNTS)
+        )
+
+
+class _Shard(beam.DoFn):
+    def __init__(self, options: UserShards):
+        self._active_types, self._started_at = options.active_types, options.started_at
+        self._duplicates = Metrics.counter("events", "duplicates")
+        self._events = Metrics.counter("events", "events")
+
+    def process(
+        self, shard: tuple[int, Iterable[pa.RecordBatch]]
+    ) -> Iterator[pvalue.TaggedOutput]:
+        written_at = pa.scalar(self._started_at, pa.timestamp("us"))
+        events = sort_events(shard[1])
+        yield pvalue.TaggedOutput(
+            EVENTS, fct_events.rows(events, number_sessions(events), written_at)
+        )
+        lives = timelines(events)
+        users = dim_users.rows(lives, written_at)
+        yield pvalue.TaggedOutput(USERS, users)
+        yield pvalue.TaggedOutput(NEGATIVE, users_with_negative_miles.rows(users))
+        yield pvalue.TaggedOutput(CONTRIBUTIONS, contributions(lives, self._active_types))
+        count = len(events.time_us)
+        yield pvalue.TaggedOutput(COUNTS, RunCounts(events=count, duplicates=events.duplicates))
+        self._events.inc(count)
+        self._duplicates.inc(events.duplicates)
