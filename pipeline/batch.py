@@ -81,7 +81,9 @@ def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
         for name, table_rows in rows.items()
     ] | "All staged files" >> beam.Flatten()
     counts = (
-        (parsed[COUNTS], shards[COUNTS]) | "All counts" >> beam.Flatten() | "SumCounts" >> Sum(RunCounts)
+        (parsed[COUNTS], shards[COUNTS])
+        | "All counts" >> beam.Flatten()
+        | "SumCounts" >> Sum(RunCounts)
     )
     (staged, counts) | "Commit" >> Commit(
         job.warehouse,

@@ -27,6 +27,13 @@ class Progress:
 
     folder: str
 
+    @classmethod
+    def in_folder(cls, parent: str) -> Progress:
+        """Notes in a new folder below `parent`."""
+        folder = Path(parent, "progress")
+        folder.mkdir()
+        return cls(str(folder))
+
     def report(self, path: str, start: int, position: int, records: int) -> None:
         """Note that the range of `path` from `start` is read up to `position`, `records` more."""
         note = self._note(f"{path}:{start}")

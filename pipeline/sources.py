@@ -12,8 +12,8 @@ import apache_beam as beam
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from pipeline.prefetch import prefetch
 from pipeline.progress import Progress
+from transforms.ahead import ahead
 from transforms.errors import DataError
 from transforms.kernels.csv_records import (
     Header,
@@ -97,7 +97,7 @@ class _Read(beam.DoFn):
             with _open(part.path) as stream:
                 _skip(stream, part.start)
                 blocks = read_blocks(stream, part.header, part.path, part.start, part.size)
-                for records, read in prefetch(_with_position(blocks, stream, part.path)):
+                for records, read in ahead(_with_position(blocks, stream, part.path)):
                     yield records
                     if self._progress:
                         self._progress.report(part.path, part.start, read, len(records))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -123,15 +123,15 @@ class Table:
         """The Arrow (and so Parquet) schema of the table's rows."""
         return pa.schema([column.arrow for column in self.columns])
 
-    def build(self, columns: dict[str, object]) -> pa.Table:
+    def build(self, columns: dict[str, Any]) -> pa.Table:
         """Rows of this table from arrays by column name, in the contract's order and types.
 
         Args:
             columns: for each column an Arrow array or a NumPy array of equal length; NaN in a
-                FLOAT column is NULL.
+                FLOAT column is NULL. A dictionary-encoded array of strings stays one.
 
         Returns:
-            A table with the schema `arrow_schema`.
+            A table with the schema `arrow_schema`, but for dictionary-encoded strings.
 
         Raises:
             ValueError: if a column is missing, unknown, of the wrong type, or NULL where it is
@@ -140,16 +140,18 @@ class Table:
         if set(columns) != set(self.column_names):
             differing = set(columns).symmetric_difference(self.column_names)
             raise ValueError(f"table {self.name}: missing or unknown columns {sorted(differing)}")
-        return pa.Table.from_arrays(
-            [self._array(column, columns[column.name]) for column in self.columns],
-            schema=self.arrow_schema,
-        )
+        arrays = [self._array(column, columns[column.name]) for column in self.columns]
+        fields = [
+            column.arrow.with_type(array.type)
+            for column, array in zip(self.columns, arrays, strict=True)
+        ]
+        return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
-    def _array(self, column: Column, values: object) -> pa.Array | pa.ChunkedArray:
+    def _array(self, column: Column, values: Any) -> pa.Array | pa.ChunkedArray:
         wanted = ARROW_TYPES[column.type]
         if not isinstance(values, pa.Array | pa.ChunkedArray):
             values = pa.array(values, type=wanted, from_pandas=True)
-        if values.type != wanted:
+        if values.type not in (wanted, pa.dictionary(pa.int32(), wanted)):
             values = values.cast(wanted)
         if column.required and values.null_count:
             raise ValueError(f"table {self.name}: {column.name} is required but has NULL values")

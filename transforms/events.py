@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam import pvalue
 from apache_beam.metrics import Metrics
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
 
+from transforms.ahead import WorkAhead
 from transforms.kernels.event_batch import EVENT_BATCH, LABEL
 from transforms.kernels.parse import Parsed, parse_records
 from transforms.kernels.records import RawRecords
@@ -22,6 +26,15 @@ from transforms.marts import dead_letter_events
 
 DEAD_LETTERS: Final = "dead_letters"
 COUNTS: Final = "counts"
+
+_SHOWN: Final = [
+    "error_type",
+    "error_message",
+    "payload",
+    "payload_encoding",
+    "source",
+    "position",
+]
 
 # A shard's part of a batch carries the whole dictionary of each label column; beyond this size
 # (some 20 kB) the labels of the part alone weigh less.
@@ -53,25 +66,41 @@ class ParseEvents(beam.PTransform):
 class _Parse(beam.DoFn):
     def __init__(self, options: ParseEvents):
         self._started_at, self._version = options.started_at, options.version
+        self._input_rows = Metrics.counter("events", "input_rows")
         self._ignored = Metrics.counter("events", "ignored_miles_amounts")
 
+    def start_bundle(self) -> None:
+        self._ahead = WorkAhead(self._parse)
+
     def process(self, records: RawRecords) -> Iterator[Parsed | pvalue.TaggedOutput]:
+        for parsed, letters, counts in self._ahead.put(records):
+            yield parsed
+            if letters is not None:
+                yield pvalue.TaggedOutput(DEAD_LETTERS, letters)
+            yield pvalue.TaggedOutput(COUNTS, counts)
+            self._count(counts)
+
+    def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
+        for parsed, letters, counts in self._ahead.finish():
+            yield GlobalWindows.windowed_value(parsed)
+            if letters is not None:
+                yield pvalue.TaggedOutput(DEAD_LETTERS, GlobalWindows.windowed_value(letters))
+            yield pvalue.TaggedOutput(COUNTS, GlobalWindows.windowed_value(counts))
+            self._count(counts)
+
+    def _parse(self, records: RawRecords) -> tuple[Parsed, pa.Table | None, RunCounts]:
         parsed = parse_records(records, self._started_at)
-        yield parsed
         counts = RunCounts(input_rows=len(records), ignored_amounts=parsed.ignored_amounts)
-        if parsed.rejections:
-            letters = dead_letter_events.rows(
-                parsed.rejections,
-                records.source,
-                records.attributes,
-                self._started_at,
-                self._version,
-            )
-            yield pvalue.TaggedOutput(DEAD_LETTERS, letters)
-            counts = RunCounts.total([counts, count_dead_letters(letters)])
-        yield pvalue.TaggedOutput(COUNTS, counts)
-        self._ignored.inc(parsed.ignored_amounts)
-        Metrics.counter("events", "input_rows").inc(len(records))
+        if not parsed.rejections:
+            return parsed, None, counts
+        letters = dead_letter_events.rows(
+            parsed.rejections, records.source, records.attributes, self._started_at, self._version
+        )
+        return parsed, letters, RunCounts.total([counts, count_dead_letters(letters)])
+
+    def _count(self, counts: RunCounts) -> None:
+        self._input_rows.inc(counts.input_rows)
+        self._ignored.inc(counts.ignored_amounts)
         for error_type, number in counts.dead_letters.items():
             Metrics.counter("dead_letters", error_type).inc(number)
 
@@ -79,11 +108,15 @@ class _Parse(beam.DoFn):
 def count_dead_letters(letters: pa.Table) -> RunCounts:
     """The counts of some rows of dead_letter_events, with an example of each error_type."""
     examples: dict[str, Example] = {}
-    shown = letters.select(["error_type", "error_message", "payload", "source", "position"])
+    shown = letters.select(_SHOWN)
     error_types = shown["error_type"].combine_chunks().dictionary_encode()
     for code, error_type in enumerate(error_types.dictionary.to_pylist()):
         row = pc.index(error_types.indices, code).as_py()
-        _, message, payload, source, position = (column[row].as_py() for column in shown.columns)
+        _, message, payload, encoding, source, position = (
+            column[row].as_py() for column in shown.columns
+        )
+        if encoding == "base64":
+            payload = base64.b64decode(payload).decode(errors="replace")
         examples[error_type] = Example(message[:300], payload[:300], source, position)
     totals = pc.value_counts(shown["error_type"])
     return RunCounts(
@@ -113,7 +146,7 @@ def _split(parsed: Parsed, shards: int) -> Iterator[tuple[int, pa.RecordBatch]]:
     order = np.argsort(shard, kind="stable")
     events = _lighten(parsed.events).take(pa.array(order))
     present, starts = np.unique(shard[order], return_index=True)
-    ends = np.append(starts[1:], len(order))
+    ends = np.append(starts[1:], len(order))[: len(starts)]
     for key, start, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=True):
         yield key, events.slice(start, end - start)
 

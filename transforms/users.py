@@ -1,17 +1,19 @@
-"""Events in user shards -> rows of fct_events, dim_users and users_with_negative_miles, counters."""
+"""Events in user shards -> rows of the event and user tables, and counters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam import pvalue
 from apache_beam.metrics import Metrics
+from apache_beam.transforms.window import GlobalWindows
 
+from transforms.ahead import WorkAhead
 from transforms.events import COUNTS
 from transforms.kernels.contributions import contributions
 from transforms.kernels.run_counts import RunCounts
@@ -55,20 +57,36 @@ class _Shard(beam.DoFn):
         self._duplicates = Metrics.counter("events", "duplicates")
         self._events = Metrics.counter("events", "events")
 
-    def process(
-        self, shard: tuple[int, Iterable[pa.RecordBatch]]
-    ) -> Iterator[pvalue.TaggedOutput]:
+    def start_bundle(self) -> None:
+        self._ahead = WorkAhead(self._work)
+
+    def process(self, shard: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pvalue.TaggedOutput]:
+        # Decoded here: the iterable may not be read from another thread.
+        for outputs in self._ahead.put(list(shard[1])):
+            self._count(outputs[COUNTS])
+            for tag, value in outputs.items():
+                yield pvalue.TaggedOutput(tag, value)
+
+    def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
+        for outputs in self._ahead.finish():
+            self._count(outputs[COUNTS])
+            for tag, value in outputs.items():
+                yield pvalue.TaggedOutput(tag, GlobalWindows.windowed_value(value))
+
+    def _work(self, batches: list[pa.RecordBatch]) -> dict[str, Any]:
         written_at = pa.scalar(self._started_at, pa.timestamp("us"))
-        events = sort_events(shard[1])
-        yield pvalue.TaggedOutput(
-            EVENTS, fct_events.rows(events, number_sessions(events), written_at)
-        )
+        events = sort_events(batches)
+        batches.clear()
         lives = timelines(events)
         users = dim_users.rows(lives, written_at)
-        yield pvalue.TaggedOutput(USERS, users)
-        yield pvalue.TaggedOutput(NEGATIVE, users_with_negative_miles.rows(users))
-        yield pvalue.TaggedOutput(CONTRIBUTIONS, contributions(lives, self._active_types))
-        count = len(events.time_us)
-        yield pvalue.TaggedOutput(COUNTS, RunCounts(events=count, duplicates=events.duplicates))
-        self._events.inc(count)
-        self._duplicates.inc(events.duplicates)
+        return {
+            EVENTS: fct_events.rows(events, number_sessions(events), written_at),
+            USERS: users,
+            NEGATIVE: users_with_negative_miles.rows(users),
+            CONTRIBUTIONS: contributions(lives, self._active_types),
+            COUNTS: RunCounts(events=len(events.time_us), duplicates=events.duplicates),
+        }
+
+    def _count(self, counts: RunCounts) -> None:
+        self._events.inc(counts.events)
+        self._duplicates.inc(counts.duplicates)

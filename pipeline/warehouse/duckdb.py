@@ -151,7 +151,7 @@ def _replace(connection: duckdb.DuckDBPyConnection, table: Table, files: Sequenc
         connection.execute(
             f'INSERT INTO "{table.name}" BY NAME FROM read_parquet($files)', {"files": list(files)}
         )
-    connection.execute(f"COMMENT ON TABLE \"{table.name}\" IS {_literal(table.description)}")
+    connection.execute(f'COMMENT ON TABLE "{table.name}" IS {_literal(table.description)}')
     for column in table.columns:
         connection.execute(
             f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {_literal(column.description)}'

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, Any, NamedTuple
@@ -22,6 +21,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse
+from transforms.ahead import WorkAhead
 from transforms.contract import Table
 from transforms.kernels.run_counts import RunCounts
 
@@ -59,56 +59,61 @@ class _WriteParquet(beam.DoFn):
         self._table, self._folder = table, folder
 
     def start_bundle(self) -> None:
-        self._file: _ParquetFile | None = None
-        self._thread = ThreadPoolExecutor(1)
-        self._pending: Future[None] | None = None
+        self._file = _ParquetFile(self._table, self._folder)
+        self._ahead = WorkAhead(self._file.write)
 
     def process(self, rows: pa.Table) -> None:
-        if not rows.num_rows:
-            return
-        if self._file is None:
-            self._file = _ParquetFile(self._table, self._folder)
-        self._wait()
-        self._pending = self._thread.submit(self._file.write, rows)
+        if rows.num_rows:
+            deque(self._ahead.put(rows), maxlen=0)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        self._wait()
-        self._thread.shutdown()
-        if self._file is not None:
-            staged = self._file.close()
+        deque(self._ahead.finish(), maxlen=0)
+        staged = self._file.close()
+        if staged is not None:
             yield GlobalWindows.windowed_value(staged)
-
-    def _wait(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-            self._pending = None
 
 
 class _ParquetFile:
+    """A file that comes into being with its first rows."""
+
     def __init__(self, table: Table, folder: str):
         self._table = table
         # A name of its own for each attempt: a retried bundle never meets its first half.
         self._path = FileSystems.join(folder, f"{table.name}-{uuid.uuid4().hex}.parquet")
-        self._stream: IO[bytes] = FileSystems.create(
-            self._path, compression_type=CompressionTypes.UNCOMPRESSED
-        )
-        self._writer = pq.ParquetWriter(
-            self._stream,
-            table.arrow_schema,
-            compression="snappy",
-            use_dictionary=[name for name in table.column_names if not name.endswith("_id")],
-            store_schema=False,
-        )
+        self._writer: pq.ParquetWriter | None = None
         self._rows = 0
 
     def write(self, rows: pa.Table) -> None:
+        if self._writer is None:
+            self._stream: IO[bytes] = FileSystems.create(
+                self._path, compression_type=CompressionTypes.UNCOMPRESSED
+            )
+            self._writer = pq.ParquetWriter(self._stream, rows.schema, **_parquet(self._table))
         self._writer.write_table(rows)
         self._rows += rows.num_rows
 
-    def close(self) -> StagedFile:
+    def close(self) -> StagedFile | None:
+        if self._writer is None:
+            return None
         self._writer.close()
         self._stream.close()
         return StagedFile(self._table.name, self._path, self._rows)
+
+
+def _parquet(table: Table) -> dict[str, Any]:
+    """How Parquet is written: hashes don't compress, other columns repeat themselves."""
+    hashes = {name for name in table.column_names if name in ("event_id", "dead_letter_id")}
+    return {
+        "compression": {
+            name: "none" if name in hashes else "snappy" for name in table.column_names
+        },
+        "use_dictionary": [name for name in table.column_names if name not in hashes],
+        # Beyond the default of 1 MiB the session ids of a shard fall back to plain strings, which
+        # doubles the time to load them.
+        "dictionary_pagesize_limit": 32 << 20,
+        "write_statistics": False,
+        "store_schema": False,
+    }
 
 
 @dataclass
@@ -129,9 +134,7 @@ class Commit(beam.PTransform):
     report_path: str
     started_at: datetime
 
-    def expand(
-        self, inputs: tuple[beam.PCollection, beam.PCollection]
-    ) -> beam.PCollection:
+    def expand(self, inputs: tuple[beam.PCollection, beam.PCollection]) -> beam.PCollection:
         staged, counts = inputs
         return (
             staged

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +28,34 @@ from transforms.vocabulary import CHANNELS, EVENT_TYPES, LIKE, PLATFORMS, SHARE
 
 Ints: TypeAlias = NDArray[np.int64]
 
-_EVENT_COUNTERS: Final = tuple(
-    name for name in DAILY if name.startswith(("events_", "users_", "miles_"))
-)
-# Dates and months of a data set lie within some thousands of each other: counting them by
-# position is 5 x faster than sorting them. Cohort keys may lie further apart.
-_DENSE_RANGE: Final = 1 << 16
+
+class _Board:
+    """Counters laid out on every key from `first` to `last`: dates and months are close together,
+    and counting by position is 5 x faster than sorting."""
+
+    def __init__(self, names: tuple[str, ...], first: int, last: int):
+        self._names, self._first = names, first
+        self._table = np.zeros((len(names), last - first + 1), np.int64)
+
+    def count(self, name: str, keys: Ints, sign: int = 1) -> None:
+        """Add `sign` for every time that a key stands in `keys`."""
+        row = self._table[self._names.index(name)]
+        row += sign * np.bincount(keys - self._first, minlength=len(row))
+
+    def add(self, name: str, keys: Ints, values: Ints) -> None:
+        """Add values >= 0, each to its key."""
+        row = self._table[self._names.index(name)]
+        # bincount adds in floating point: limbs of 21 bits stay exact for 2^32 values.
+        for shift in (0, 21, 42):
+            limb = (values >> shift) & 0x1FFFFF
+            if limb.any():
+                sums = np.bincount(keys - self._first, limb, minlength=len(row))
+                row += sums.astype(np.int64) << shift
+
+    def grid(self) -> Grid:
+        """The keys at which some counter is not 0."""
+        filled = np.flatnonzero(self._table.any(axis=0))
+        return Grid(self._names, filled + self._first, np.ascontiguousarray(self._table.T[filled]))
 
 
 @dataclass(frozen=True)
@@ -75,105 +97,81 @@ def contributions(timelines: Timelines, active_types: Sequence[int]) -> Counters
         The counters; for new events of a user, `contributions(after) - contributions(before)` is
         what they change.
     """
-    if len(active_types) == len(EVENT_TYPES):
-        active = slice(None)
-    else:
-        active = timelines.type_events[:, list(active_types)].any(axis=1)
+    if not len(timelines):
+        return Counters.empty()
+    active = timelines.type_events[:, list(active_types)].any(axis=1)
     user, date = timelines.user_of_day[active], timelines.date[active]
     days = _Activity.of(user, date)
     month = month_of(date)
     enters = np.ones(len(user), np.bool_)
     enters[1:] = (user[1:] != user[:-1]) | (month[1:] != month[:-1])
     months = _Activity.of(user[enters], month[enters])
-    return Counters(
-        daily=Grid.total([_active_days(days), _event_days(timelines), _first_days(timelines)]),
-        monthly=_active_months(months),
-        cohorts=_tally(
-            COHORTS, {"active": cohort_key(months.period - months.age, months.age)}
-        ),
-    )
+    board = _Board(DAILY, int(timelines.date.min()), int(timelines.date.max()) + max(WINDOWS))
+    _count_active_days(board, days)
+    _count_events(board, timelines)
+    _count_first_days(board, timelines)
+    return Counters(board.grid(), _active_months(months), _cohorts(months))
 
 
-def _active_days(days: _Activity) -> Grid:
-    date, since, age = days.period, days.since, days.age
-    dormant = since >= 2
-    tallies = {
-        "active": date,
-        "new": date[since == 0],
-        "retained": date[since == 1],
-        "churned": date[days.until != 1] + 1,
-        "stage_new": date[age <= 7],
-        "stage_growing": date[(age > 7) & (age <= 30)],
-        "stage_established": date[(age > 30) & (age <= 90)],
-        "stage_mature": date[age > 90],
-        "dormant_short": date[dormant & (since <= 7)],
-        "dormant_medium": date[(since > 7) & (since <= 30)],
-        "dormant_long": date[(since > 30) & (since <= 90)],
-        "dormant_very_long": date[since > 90],
-    }
-    slept = Grid.sum_rows(("dormant_days",), date[dormant], since[dormant][:, np.newaxis])
-    return Grid.total(
-        [_tally(DAILY, tallies), slept.widen(DAILY), *(_window(days, n) for n in WINDOWS)]
-    )
+def _count_active_days(board: _Board, days: _Activity) -> None:
+    date, since, until, age = days.period, days.since, days.until, days.age
+    board.count("active", date)
+    board.count("new", date[since == 0])
+    board.count("retained", date[since == 1])
+    board.count("churned", date[until != 1] + 1)
+    board.count("stage_new", date[age <= 7])
+    board.count("stage_growing", date[(age > 7) & (age <= 30)])
+    board.count("stage_established", date[(age > 30) & (age <= 90)])
+    board.count("stage_mature", date[age > 90])
+    board.count("dormant_short", date[(since >= 2) & (since <= 7)])
+    board.count("dormant_medium", date[(since > 7) & (since <= 30)])
+    board.count("dormant_long", date[(since > 30) & (since <= 90)])
+    board.count("dormant_very_long", date[since > 90])
+    board.add("dormant_days", date[since >= 2], since[since >= 2])
+    for n in WINDOWS:
+        # Where stretches of dates with activity in the last n days begin and have ended.
+        board.count(f"window_{n}", date[(since == 0) | (since > n)])
+        board.count(f"window_{n}", date[(until == 0) | (until > n)] + n, sign=-1)
 
 
-def _window(days: _Activity, n: int) -> Grid:
-    """Where stretches of dates with activity in the last n days begin (+1) and have ended (-1)."""
-    begins = days.period[(days.since == 0) | (days.since > n)]
-    ended = days.period[(days.until == 0) | (days.until > n)] + n
-    name = f"window_{n}"
-    return _tally(DAILY, {name: begins}) - _tally(DAILY, {name: ended})
-
-
-def _event_days(timelines: Timelines) -> Grid:
+def _count_events(board: _Board, timelines: Timelines) -> None:
     """What all events add, whichever types count as active."""
-    types, platforms = timelines.type_events, timelines.platform_events
-    columns = {
-        **{f"events_{name}": types[:, code] for code, name in enumerate(EVENT_TYPES)},
-        **{f"users_{name}": types[:, code] > 0 for code, name in enumerate(EVENT_TYPES)},
-        **{f"events_{name}": platforms[:, code] for code, name in enumerate(PLATFORMS)},
-        **{f"users_{name}": platforms[:, code] > 0 for code, name in enumerate(PLATFORMS)},
-        "users_social": (types[:, SHARE] > 0) | (types[:, LIKE] > 0),
-        "miles_earned": timelines.miles_earned,
-        "miles_redeemed": timelines.miles_redeemed,
-    }
-    values = np.empty((len(timelines.date), len(_EVENT_COUNTERS)), np.int64)
-    for index, name in enumerate(_EVENT_COUNTERS):
-        values[:, index] = columns[name]
-    return Grid.sum_rows(_EVENT_COUNTERS, timelines.date, values).widen(DAILY)
+    date, types, platforms = timelines.date, timelines.type_events, timelines.platform_events
+    for names, counts in ((EVENT_TYPES, types), (PLATFORMS, platforms)):
+        for code, name in enumerate(names):
+            board.add(f"events_{name}", date, counts[:, code])
+            board.count(f"users_{name}", date[counts[:, code] > 0])
+    board.count("users_social", date[(types[:, SHARE] > 0) | (types[:, LIKE] > 0)])
+    board.add("miles_earned", date, timelines.miles_earned)
+    board.add("miles_redeemed", date, timelines.miles_redeemed)
 
 
-def _first_days(timelines: Timelines) -> Grid:
+def _count_first_days(board: _Board, timelines: Timelines) -> None:
     sources = timelines.first_utm_source.fill_null("").to_numpy(zero_copy_only=False)
     first = timelines.first_seen_us // US_PER_DAY
-    return _tally(DAILY, {f"first_{name}": first[sources == name] for name in CHANNELS})
+    for channel in CHANNELS:
+        board.count(f"first_{channel}", first[sources == channel])
 
 
 def _active_months(months: _Activity) -> Grid:
-    tallies = {
-        "active": months.period,
-        "new": months.period[months.since == 0],
-        "retained": months.period[months.since == 1],
-        "resurrected": months.period[months.since >= 2],
-        "churned": months.period[months.until != 1] + 1,
-    }
-    return _tally(MONTHLY, tallies)
+    month = months.period
+    if not len(month):
+        return Grid.empty(MONTHLY)
+    board = _Board(MONTHLY, int(month.min()), int(month.max()) + 1)
+    board.count("active", month)
+    board.count("new", month[months.since == 0])
+    board.count("retained", month[months.since == 1])
+    board.count("resurrected", month[months.since >= 2])
+    board.count("churned", month[months.until != 1] + 1)
+    return board.grid()
 
 
-def _tally(names: tuple[str, ...], tallies: dict[str, Ints]) -> Grid:
-    """A grid that counts, for each name, how often each key stands in its array."""
-    filled = [column for column in tallies.values() if len(column)]
-    if not filled:
-        return Grid.empty(names)
-    first = min(int(column.min()) for column in filled)
-    last = max(int(column.max()) for column in filled)
-    if last - first < _DENSE_RANGE:
-        keys = np.arange(first, last + 1)
-    else:
-        keys = np.unique(np.concatenate(filled))
-    values = np.zeros((len(keys), len(names)), np.int64)
-    for name, column in tallies.items():
-        rows = column - first if last - first < _DENSE_RANGE else np.searchsorted(keys, column)
-        values[:, names.index(name)] = np.bincount(rows, minlength=len(keys))
-    kept = values.any(axis=1)
-    return Grid(names, keys[kept], values[kept])
+def _cohorts(months: _Activity) -> Grid:
+    if not len(months.period):
+        return Grid.empty(COHORTS)
+    cohort = months.period - months.age
+    first, periods = int(cohort.min()), int(months.age.max()) + 1
+    counts = np.bincount((cohort - first) * periods + months.age)
+    filled = np.flatnonzero(counts)
+    keys = cohort_key(first + filled // periods, filled % periods)
+    return Grid(COHORTS, keys, counts[filled][:, np.newaxis])

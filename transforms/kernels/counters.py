@@ -44,8 +44,6 @@ DAILY: Final = (
 MONTHLY: Final = ("active", "new", "retained", "resurrected", "churned")
 COHORTS: Final = ("active",)
 
-_INT64_BOUND: Final = float(2**63)
-
 
 @dataclass(frozen=True, eq=False)
 class Grid:
@@ -81,7 +79,7 @@ class Grid:
         keys, values = keys[order], values[order]
         starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
         sums = np.add.reduceat(values, starts, axis=0)
-        _check_int64(names, np.add.reduceat(values.astype(np.float64), starts, axis=0))
+        _check_int64(names, values, starts)
         kept = sums.any(axis=1)
         return cls(names, keys[starts][kept], sums[kept])
 
@@ -105,26 +103,25 @@ class Grid:
             np.concatenate([grid.values for grid in grids]),
         )
 
-    def widen(self, names: tuple[str, ...]) -> Grid:
-        """The same grid among more names, the others 0."""
-        values = np.zeros((len(self.keys), len(names)), np.int64)
-        values[:, [names.index(name) for name in self.names]] = self.values
-        return Grid(names, self.keys, values)
-
     def dense(self, first: int, last: int) -> dict[str, NDArray[np.int64]]:
-        """Each counter as int64 [last - first + 1], 0 where there is no row; other keys left out."""
+        """Each counter as int64 [last - first + 1], 0 where there is no row."""
         inside = (self.keys >= first) & (self.keys <= last)
         table = np.zeros((last - first + 1, len(self.names)), np.int64)
         table[self.keys[inside] - first] = self.values[inside]
         return dict(zip(self.names, table.T, strict=True))
 
 
-def _check_int64(names: tuple[str, ...], sums: NDArray[np.float64]) -> None:
-    """Integer sums wrap around silently, so the same sums in floating point stand guard."""
-    largest = np.abs(sums).max(axis=0)
-    if (largest >= _INT64_BOUND).any():
+def _check_int64(
+    names: tuple[str, ...], values: NDArray[np.int64], starts: NDArray[np.intp]
+) -> None:
+    """Sums wrap around silently, so their upper halves are added up again on their own."""
+    high = np.add.reduceat(values >> 32, starts, axis=0)
+    low = np.add.reduceat(values & 0xFFFFFFFF, starts, axis=0)
+    high += low >> 32
+    outside = ((high < -(2**31)) | (high >= 2**31)).any(axis=0)
+    if outside.any():
         raise DataError(
-            f"the counter {names[int(np.argmax(largest))]} adds up to more than INT64 holds "
+            f"the counter {names[int(np.argmax(outside))]} adds up to more than INT64 holds "
             "(9.2e18): look for events with an absurd miles_amount, mend or remove them, and run "
             "again"
         )
@@ -162,7 +159,8 @@ class Counters:
 
     def check_lifetime(self) -> None:
         """Raise DataError if a counter's sum over all dates leaves INT64."""
-        _check_int64(DAILY, self.daily.values.astype(np.float64).sum(axis=0, keepdims=True))
+        if len(self.daily.keys):
+            _check_int64(DAILY, self.daily.values, np.zeros(1, np.intp))
 
     def __sub__(self, other: Counters) -> Counters:
         return Counters(

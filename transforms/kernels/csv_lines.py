@@ -11,6 +11,7 @@ Most lines hold no quotes or well-formed ones; they are found with NumPy, all at
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,11 +22,13 @@ from numpy.typing import NDArray
 
 MAX_RECORD_LINES: Final = 1_000
 MAX_RECORD_BYTES: Final = 32 << 20
+MAX_HEADER_BYTES: Final = 1 << 20
 
-_LF, _CR, _QUOTE, _COMMA = b"\n\r\","
-_FIELD = rb'(?:"(?:[^"]++|"")*+"|(?!")[^,\n]*+)'
-_RECORD = re.compile(rb"%b(?:,%b)*+(?:\r?\n|\r?\Z)" % (_FIELD, _FIELD))
-_OPEN_AT_END = re.compile(rb'(?:%b,)*+"(?:[^"]++|"")*+"?\Z' % _FIELD)
+_LF, _CR, _QUOTE, _COMMA = b'\n\r",'
+_OPEN_FIELD = rb'"(?:[^"]++|"")*+'
+_FIELD = rb'(?:%b"|(?!")[^,\n]*+)' % _OPEN_FIELD
+_WELL_FORMED = re.compile(rb"%b(?:,%b)*+" % (_FIELD, _FIELD))
+_FIRST_RECORD = re.compile(rb"%b(?:\r?\n|\r?\Z)" % _WELL_FORMED.pattern)
 _FIELDS = re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^,]*+))(?:,|\Z)', re.DOTALL)
 
 
@@ -72,6 +75,39 @@ def split_fields(record: bytes) -> list[bytes]:
     return fields
 
 
+def first_record_end(text: bytes, final: bool) -> int | None:
+    """Where a text's first record ends, of any number of fields, its line break included.
+
+    Args:
+        text: the text, or its beginning.
+        final: whether that is all of it.
+
+    Returns:
+        None where more of the text is needed to tell.
+    """
+    record = _FIRST_RECORD.match(text)
+    if record and (final or record[0].endswith(b"\n")):
+        return record.end()
+    line_end = text.find(b"\n") + 1
+    if final:
+        return line_end or len(text)
+    return line_end if line_end and len(text) >= MAX_HEADER_BYTES else None
+
+
+@functools.cache
+def _patterns(width: int) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """A record of so many fields with its line break, and one that more text could complete.
+
+    Neither reads beyond its last field: however the quotes of a text are broken, a line of it is
+    read for the records of `width` odd lines before it at most, not of `MAX_RECORD_LINES`.
+    """
+    others = width - 1
+    record = rb"%b(?:,%b){%d}+(?:\r?\n|\r?\Z)" % (_FIELD, _FIELD, others)
+    ends_outside = rb"%b(?:,%b){0,%d}+\r?\Z" % (_FIELD, _FIELD, others)
+    ends_inside = rb"(?:%b,){0,%d}+%b\Z" % (_FIELD, others, _OPEN_FIELD)
+    return re.compile(record), re.compile(rb"%b|%b" % (ends_outside, ends_inside))
+
+
 def find_records(data: bytes, width: int, final: bool) -> Lines:
     """The records of a block.
 
@@ -110,7 +146,8 @@ def _odd_lines(
         returns = np.flatnonzero(view == _CR)
         line = np.minimum(np.searchsorted(starts, returns, side="right") - 1, len(starts) - 1)
         odd[line[returns < ends[line]]] = True
-    if not data.isascii() and not _is_utf8(data):
+    # Only whole lines: where the block cuts a character, all the others would be tried one by one.
+    if not data.isascii() and not _is_utf8(data[: ends[-1]]):
         beyond_ascii = np.flatnonzero(view >= 0x80)
         for line in np.unique(np.searchsorted(starts, beyond_ascii, side="right") - 1):
             odd[line] |= not _is_utf8(data[starts[line] : ends[line]])
@@ -147,7 +184,7 @@ def _ill_quoted(
     well_formed = np.where(
         opens, after_separator | doubled, before_separator | np.append(doubled[1:], False)
     )
-    ill = per_line % 2 == 1
+    ill: NDArray[np.bool_] = per_line % 2 == 1
     ill[line[~well_formed]] = True
     return ill
 
@@ -183,7 +220,7 @@ def _read_odd(data: bytes, layout: _Layout, width: int, final: bool) -> Lines:
 
 def _odd_record(data: bytes, start: int, end: int, one_line: bool) -> OddRecord:
     text = data[start:end]
-    sound = not one_line or _RECORD.fullmatch(text) is not None
+    sound = not one_line or _WELL_FORMED.fullmatch(text) is not None
     return OddRecord(start, end, split_fields(text) if sound else None)
 
 
@@ -204,24 +241,16 @@ def _odd_spans(
             return
 
 
-def _record_end(
-    data: bytes, layout: _Layout, line: int, width: int, final: bool
-) -> int | None:
+def _record_end(data: bytes, layout: _Layout, line: int, width: int, final: bool) -> int | None:
     start = int(layout.starts[line])
     last_line = line + MAX_RECORD_LINES - 1
     limit = start + MAX_RECORD_BYTES
     if last_line < len(layout.breaks):
         limit = min(limit, int(layout.breaks[last_line]) + 1)
-    cut = not final and limit >= len(data)
-    match = _RECORD.match(data, start, limit)
-    if match is None or (match.end() == min(limit, len(data)) and data[match.end() - 1] != _LF):
-        if cut and (match is not None or _OPEN_AT_END.match(data, start)):
-            return None
-        if match is None or match.end() < len(data):
-            return line + 1
-    end_line = int(np.searchsorted(layout.starts, match.end()))
-    if end_line - line > 1:
-        end = int(layout.ends[end_line - 1])
-        if len(split_fields(data[start:end])) != width:
-            return line + 1
-    return end_line
+    record, beginning = _patterns(width)
+    if not final and limit >= len(data) and beginning.match(data, start):
+        return None
+    match = record.match(data, start, limit)
+    if match is None or (data[match.end() - 1] != _LF and match.end() < len(data)):
+        return line + 1
+    return int(np.searchsorted(layout.starts, match.end()))

@@ -13,7 +13,14 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from transforms.errors import DataError
-from transforms.kernels.csv_lines import Lines, OddRecord, find_records, split_fields
+from transforms.kernels.csv_lines import (
+    MAX_HEADER_BYTES,
+    Lines,
+    OddRecord,
+    find_records,
+    first_record_end,
+    split_fields,
+)
 from transforms.kernels.event_batch import LABEL
 from transforms.kernels.records import RawRecords, Spans, Unreadable
 from transforms.vocabulary import SOURCE_COLUMNS
@@ -55,7 +62,7 @@ def read_header(stream: IO[bytes], source: str) -> Header | None:
         None where the file holds nothing but blank lines.
 
     Raises:
-        DataError: if a source column is missing or there twice.
+        DataError: if a source column is missing or there twice, or no line ends where one should.
     """
     data = b""
     while True:
@@ -64,12 +71,17 @@ def read_header(stream: IO[bytes], source: str) -> Header | None:
         text = data.removeprefix(_BOM)
         bom = len(data) - len(text)
         blank = len(text) - len(text.lstrip(b"\r\n"))
-        first_break = text.find(b"\n", blank)
-        if first_break >= 0 or not more:
+        length = first_record_end(text[blank:], final=not more)
+        if length is not None:
             break
+        if len(text) - blank >= MAX_HEADER_BYTES:
+            raise DataError(
+                f"{source}: no line ends in its first {MAX_HEADER_BYTES >> 20} MiB: a CSV file is "
+                "needed whose lines end in LF or CRLF"
+            )
     if blank == len(text):
         return None
-    end = first_break + 1 if first_break >= 0 else len(text)
+    end = blank + length
     record = text[blank:end].rstrip(b"\r\n")
     names = tuple(name.decode(errors="replace").strip() for name in split_fields(record))
     _check_columns(names, source)
@@ -183,12 +195,13 @@ def _records(data: bytes, lines: Lines, header: Header, source: str, at: int) ->
 
 def _plain_text(data: bytes, lines: Lines) -> pa.Buffer:
     """The plain records without the odd ones, whose line breaks stay behind as blank lines."""
-    if not lines.odd and lines.consumed == len(data):
+    if not lines.odd and lines.consumed == len(data) and not data.startswith(_BOM):
         return pa.py_buffer(data)
     cuts = [0, *(edge for odd in lines.odd for edge in (odd.start, odd.end)), lines.consumed]
     view = memoryview(data)
     pieces = [view[cuts[i] : cuts[i + 1]] for i in range(0, len(cuts), 2)]
-    return pa.py_buffer(b"".join(pieces) or b"\n")
+    # Arrow drops a BOM with which a text begins; behind a blank line it stays in its record.
+    return pa.py_buffer(b"".join([b"\n", *pieces]))
 
 
 def _split_plain(text: pa.Buffer, header: Header, skip: object) -> pa.Table:
@@ -244,7 +257,9 @@ def _encoding_problem(payload: bytes) -> str | None:
     try:
         payload.decode()
     except UnicodeDecodeError as error:
-        return f"byte {payload[error.start]:#04x} at offset {error.start} of the record is not UTF-8"
+        return (
+            f"byte {payload[error.start]:#04x} at offset {error.start} of the record is not UTF-8"
+        )
     return None
 
 

@@ -24,9 +24,7 @@ _DIGITS: Final = (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18)
 _SEPARATORS: Final = ((4, b"-"), (7, b"-"), (10, b"T "), (13, b":"), (16, b":"))
 
 _MONTH_STARTS: Final = (
-    np.arange("0000-01", "10000-02", dtype="datetime64[M]")
-    .astype("datetime64[D]")
-    .astype(np.int64)
+    np.arange("0000-01", "10000-02", dtype="datetime64[M]").astype("datetime64[D]").astype(np.int64)
 )
 
 _Bytes = NDArray[np.uint8]
@@ -40,10 +38,14 @@ def parse_event_times(texts: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bo
         where it is not, the number means nothing.
     """
     data, starts, lengths = _buffers(_shorten(texts))
+    shortest = int(lengths.min(initial=_LONGEST))
 
     def byte(at: int) -> _Bytes:
         """The byte at an offset of each text; 0 behind its end."""
-        return np.where(at < lengths, data[starts + at], 0).astype(np.uint8)
+        column = data[starts + at]
+        if at >= shortest:
+            column[at >= lengths] = 0
+        return column
 
     valid = (lengths >= _SHORTEST) & (lengths <= _LONGEST)
     digit = {at: data[starts + at] - ord("0") for at in _DIGITS}
@@ -132,7 +134,8 @@ def _zone(
     offset = np.zeros(len(starts), np.int64)
     rest = lengths - end
     known = rest == 0
-    for width in np.unique(rest).tolist():
+    # Rests longer than any zone count as one, lest a field of 10 MB make as long a histogram.
+    for width in np.flatnonzero(np.bincount(np.clip(rest, 0, 7))).tolist():
         rows = np.flatnonzero(rest == width)
         places = starts[rows] + end[rows]
         if width == 1:

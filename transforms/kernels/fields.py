@@ -21,7 +21,8 @@ INT64_MAX: Final = 2**63 - 1
 ABSENT: Final = -1
 REFUSED: Final = -2
 
-_WHOLE = re.compile(r"0*([0-9]+?)(?:\.0+)?")
+# Possessive: a field of zeros and a letter at the end fails in one pass, however long it is.
+_WHOLE = re.compile(r"([0-9]++)(?:\.0++)?")
 _PLAIN_DIGITS: Final = "^[0-9]{1,18}$"
 _COUNTRY = re.compile(r"[A-Za-z]{2}")
 _EVENT_TYPE_CODES: Final = {name: code for code, name in enumerate(EVENT_TYPES)}
@@ -68,15 +69,17 @@ def miles_amount(text: str) -> int:
     if not amount:
         return ABSENT
     whole = _WHOLE.fullmatch(amount)
-    if whole is None or len(whole[1]) > 19 or int(whole[1]) > INT64_MAX:
+    digits = (whole[1].lstrip("0") or "0") if whole else ""
+    if not 1 <= len(digits) <= 19 or int(digits) > INT64_MAX:
         return REFUSED
-    return int(whole[1])
+    return int(digits)
 
 
 def codes(column: pa.DictionaryArray, rule: Callable[[str], int]) -> NDArray[np.int64]:
     """The integer that a rule gives each value: int64 [n]."""
     by_value = np.array([rule(text) for text in column.dictionary.to_pylist()], np.int64)
-    return by_value[column.indices.to_numpy()]
+    rows: NDArray[np.int32] = column.indices.to_numpy()
+    return by_value[rows]
 
 
 def amounts(column: pa.DictionaryArray) -> NDArray[np.int64]:
@@ -88,7 +91,8 @@ def amounts(column: pa.DictionaryArray) -> NDArray[np.int64]:
     by_value[is_plain] = values.filter(plain).cast(pa.int64()).to_numpy()
     for row in np.flatnonzero(~is_plain).tolist():
         by_value[row] = miles_amount(values[row].as_py())
-    return by_value[column.indices.to_numpy()]
+    rows: NDArray[np.int32] = column.indices.to_numpy()
+    return by_value[rows]
 
 
 def labels(

@@ -1,7 +1,8 @@
 """128-bit hashes of columns, the same on every machine, run and mode.
 
-Strings of up to 64 bytes and integers are mixed word by word, vectorised; longer strings are first
-reduced by BLAKE2b. The mixer is the finalizer of SplitMix64 (Steele, Lea, Flood 2014), a bijection
+Strings of up to 64 bytes and integers are mixed word by word, vectorised; longer strings are
+reduced by BLAKE2b. The hash of a row is the sum of the hashes of its columns, each salted (Zobrist
+hashing). The mixer is the finalizer of SplitMix64 (Steele, Lea, Flood 2014), a bijection
 of each 64-bit word, so rows that differ in one word never collide in it.
 """
 
@@ -51,12 +52,9 @@ class Hashes:
             _mix(self.low ^ words, _STEPS[1]),
         )
 
-    def absorb_hashes(self, other: Hashes) -> Hashes:
-        """The hashes after both words of `other`, crosswise, so that each lane sees both."""
-        return Hashes(
-            _mix(_mix(self.high ^ other.high, _STEPS[0]) ^ other.low, _STEPS[0]),
-            _mix(_mix(self.low ^ other.low, _STEPS[1]) ^ other.high, _STEPS[1]),
-        )
+    def __add__(self, other: Hashes) -> Hashes:
+        """The lane-wise sum, modulo 2^64: how the hashes of several columns make one of a row."""
+        return Hashes(self.high + other.high, self.low + other.low)
 
     def hex(self) -> NDArray[np.uint8]:
         """32 lower-case hexadecimal digits of each row: ASCII, uint8 [n, 32]."""
@@ -107,7 +105,7 @@ def _hash_short(
     )
     for at in range(0, longest, 8):
         rows: NDArray[np.int64] | slice = slice(None)
-        if at and int(lengths.min()) <= at:
+        if int(lengths.min()) <= at:
             rows = np.flatnonzero(lengths > at)
         words = words_at[starts[rows] + at].astype(np.uint64)
         missing = 8 - np.clip(lengths[rows] - at, 0, 8)
@@ -122,17 +120,22 @@ _KEEP: Final = np.array(
 )
 
 
-def hash_dictionary(column: pa.DictionaryArray) -> Hashes:
-    """Hashes of a dictionary-encoded string array, equal to those of its decoded values."""
-    values = hash_strings(pa.concat_arrays([column.dictionary, pa.nulls(1, pa.string())]))
-    return values[column.indices.fill_null(len(column.dictionary)).to_numpy()]
+def hash_labels(column: pa.DictionaryArray, salt: int) -> Hashes:
+    """Hashes of a dictionary-encoded string array, equal to those of its decoded values.
+
+    Args:
+        column: NULL has a hash of its own.
+        salt: tells columns apart that hold the same value.
+    """
+    values = pa.concat_arrays([column.dictionary, pa.nulls(1, pa.string())])
+    by_value = hash_strings(values).absorb(np.full(len(values), salt, np.uint64))
+    return by_value[column.indices.fill_null(len(column.dictionary)).to_numpy()]
 
 
-def hash_integers(column: pa.Array) -> Hashes:
-    """Hashes of an int64 array; NULL has a hash of its own."""
-    known = column.is_valid().to_numpy(zero_copy_only=False)
-    words = column.fill_null(0).to_numpy().view(np.uint64)
-    return Hashes.seeded(len(column)).absorb(words).absorb(known.astype(np.uint64))
+def hash_integers(values: NDArray[np.int64], salt: int) -> Hashes:
+    """Hashes of integers; `salt` tells columns apart that hold the same value."""
+    seeds = Hashes.seeded(1).absorb(np.array([salt], np.uint64))
+    return Hashes(seeds.high, seeds.low).absorb(values.view(np.uint64))
 
 
 def hex_array(digits: NDArray[np.uint8]) -> pa.Array:

@@ -15,12 +15,15 @@ from transforms.kernels import fields
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.event_time import parse_event_times
-from transforms.kernels.hashing import Hashes, hash_dictionary, hash_integers, hash_strings
+from transforms.kernels.hashing import Hashes, hash_integers, hash_labels, hash_strings
 from transforms.kernels.records import RawRecords, Rejection
 from transforms.vocabulary import EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
 
 EARLIEST: Final = "2000-01-01T00:00:00Z"
 _EARLIEST_US: Final = int(np.datetime64("2000-01-01", "us").astype(np.int64))
+# BigQuery's TIMESTAMP, and Python's datetime, know the years 1 to 9999.
+_YEAR_1_US: Final = int(np.datetime64("0001-01-01", "us").astype(np.int64))
+_YEAR_10000_US: Final = int(np.datetime64("10000-01-01", "us").astype(np.int64))
 
 # In the order in which the rules are tried: a record's first failure is its error_type.
 ERROR_TYPES: Final = (
@@ -90,7 +93,8 @@ class _Columns:
     @property
     def is_miles(self) -> Masks:
         """Whether the event type is one of the two that need a miles_amount."""
-        return (self.event_type == MILES_EARNED) | (self.event_type == MILES_REDEEMED)
+        is_miles: Masks = (self.event_type == MILES_EARNED) | (self.event_type == MILES_REDEEMED)
+        return is_miles
 
     def failures(self, latest_us: int) -> list[Masks]:
         """For each of ERROR_TYPES the rows that fail its rule."""
@@ -168,19 +172,18 @@ def _events(
 
 
 def _event_ids(arrays: Sequence[pa.Array], user: Hashes) -> Hashes:
-    """The ids of events from their eight columns."""
+    """The ids of events from their eight columns; the salts are the columns' places."""
     time, _, event_type, category, miles, platform, utm_source, country = arrays
-    kind = event_type.to_numpy().astype(np.uint64) << np.uint64(8)
-    kind |= platform.to_numpy().astype(np.uint64)
-    ids = user.absorb(time.cast(pa.int64()).to_numpy().view(np.uint64)).absorb(kind)
-    for hashes in (
-        hash_integers(miles),
-        hash_dictionary(category),
-        hash_dictionary(utm_source),
-        hash_dictionary(country),
-    ):
-        ids = ids.absorb_hashes(hashes)
-    return ids
+    kind = event_type.to_numpy().astype(np.int64) << 8 | platform.to_numpy()
+    return (
+        user
+        + hash_integers(time.cast(pa.int64()).to_numpy(), 0)
+        + hash_integers(kind, 2)
+        + hash_labels(category, 3)
+        + hash_integers(miles.fill_null(fields.ABSENT).to_numpy(), 4)
+        + hash_labels(utm_source, 6)
+        + hash_labels(country, 7)
+    )
 
 
 def _rejection(records: RawRecords, columns: _Columns, row: int, error_type: str) -> Rejection:
@@ -206,10 +209,17 @@ def _rejection(records: RawRecords, columns: _Columns, row: int, error_type: str
         messages[error_type],
         records.origin.payload(row),
         records.origin.position(row),
-        event_time_us=int(columns.time_us[row]) if columns.known_time[row] else None,
+        event_time_us=_storable(columns, row),
         user_id=user_id or None,
         event_type=event_type or None,
     )
+
+
+def _storable(columns: _Columns, row: int) -> int | None:
+    """A row's event time, as far as one was read and a TIMESTAMP can hold it."""
+    time_us = int(columns.time_us[row])
+    fits = columns.known_time[row] and _YEAR_1_US <= time_us < _YEAR_10000_US
+    return time_us if fits else None
 
 
 def _quoted(text: str) -> str:

@@ -25,6 +25,7 @@ class SortedEvents:
     Attributes:
         table: the events, with the columns of EVENT_BATCH.
         user_ids: string [users], ascending by UTF-8 bytes.
+        user_of_event: int64 [events], the index of each event's user.
         user_starts_mask: bool [events], true at each user's first event.
         time_us: int64 [events], event time in microseconds since 1970-01-01.
         event_type, platform: int8 [events], indices in the vocabulary.
@@ -33,6 +34,7 @@ class SortedEvents:
 
     table: pa.Table
     user_ids: pa.Array
+    user_of_event: NDArray[np.int64]
     user_starts_mask: NDArray[np.bool_]
     time_us: NDArray[np.int64]
     event_type: NDArray[np.int8]
@@ -67,6 +69,7 @@ def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
     return SortedEvents(
         table=table.take(pa.array(order)),
         user_ids=users.dictionary.take(by_name),
+        user_of_event=user,
         user_starts_mask=starts,
         time_us=time_us[order],
         event_type=_numbers(table, "event_type")[order],
@@ -154,11 +157,13 @@ class Sessions:
     Attributes:
         starts: bool [events], true at each session's first event.
         sequence: int64 [events], 1, 2, 3 ... within the session.
-        id_digits: uint8 [events, 32], the session ids' hexadecimal digits in ASCII.
+        session: int32 [events], the index of each event's session.
+        id_digits: uint8 [sessions, 32], the session ids' hexadecimal digits in ASCII.
     """
 
     starts: NDArray[np.bool_]
     sequence: NDArray[np.int64]
+    session: NDArray[np.int32]
     id_digits: NDArray[np.uint8]
 
 
@@ -169,7 +174,8 @@ def number_sessions(events: SortedEvents) -> Sessions:
     first = np.flatnonzero(starts)
     lengths = np.diff(np.append(first, len(starts)))
     sequence = np.arange(1, len(starts) + 1) - np.repeat(first, lengths)
-    users = np.cumsum(events.user_starts_mask)[first] - 1
+    users = events.user_of_event[first]
     instants = events.time_us[first].view(np.uint64)
     digits = hash_strings(events.user_ids)[users].absorb(instants).hex()
-    return Sessions(starts, sequence, np.repeat(digits, lengths, axis=0))
+    session = (np.cumsum(starts) - 1).astype(np.int32)
+    return Sessions(starts, sequence, session, digits)

@@ -1,4 +1,4 @@
-"""The spine: the sums over users laid out on every date and month, silent ones included (rule 5)."""
+"""The spine: the sums over users laid out on every date and month, silent ones too (rule 5)."""
 
 from __future__ import annotations
 

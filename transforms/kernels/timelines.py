@@ -66,20 +66,19 @@ def timelines(events: SortedEvents) -> Timelines:
     table = events.table
     days = events.time_us // US_PER_DAY
     day_starts = np.flatnonzero(events.user_starts_mask | _changes(days))
-    day_of_event = np.repeat(
-        np.arange(len(day_starts)), np.diff(np.append(day_starts, len(days)))
-    )
+    day_of_event = np.repeat(np.arange(len(day_starts)), np.diff(np.append(day_starts, len(days))))
     user_starts = np.flatnonzero(events.user_starts_mask)
     user_ends = np.append(user_starts[1:], len(days)) - 1
-    miles = _miles(table)
+    earned = _miles(table, events.event_type == MILES_EARNED)
+    redeemed = _miles(table, events.event_type == MILES_REDEEMED)
     return Timelines(
         user_id=events.user_ids,
         day_offsets=np.append(np.searchsorted(day_starts, user_starts), len(day_starts)),
         date=days[day_starts],
         type_events=_count(day_of_event, events.event_type, len(day_starts), len(EVENT_TYPES)),
         platform_events=_count(day_of_event, events.platform, len(day_starts), len(PLATFORMS)),
-        miles_earned=_sums(np.where(events.event_type == MILES_EARNED, miles, 0), day_starts),
-        miles_redeemed=_sums(np.where(events.event_type == MILES_REDEEMED, miles, 0), day_starts),
+        miles_earned=_sums(earned, day_starts),
+        miles_redeemed=_sums(redeemed, day_starts),
         first_seen_us=events.time_us[user_starts],
         last_seen_us=events.time_us[user_ends],
         first_platform=events.platform[user_starts],
@@ -102,9 +101,13 @@ def _count(
     return flat.reshape(n_rows, n_codes).astype(np.int64, copy=False)
 
 
-def _miles(table: pa.Table) -> NDArray[np.int64]:
-    miles: NDArray[np.int64] = table["miles_amount"].combine_chunks().fill_null(0).to_numpy()
-    if miles.sum(dtype=np.float64) >= 2.0**63:
+def _miles(table: pa.Table, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The miles of the wanted events, 0 of the others."""
+    known: NDArray[np.int64] = table["miles_amount"].combine_chunks().fill_null(0).to_numpy()
+    miles = np.where(wanted, known, 0)
+    # int64 sums wrap around silently; the sums of the halves can't.
+    total = (int((miles >> 32).sum()) << 32) + int((miles & 0xFFFFFFFF).sum())
+    if total >= 2**63:
         largest = int(np.argmax(miles))
         raise DataError(
             "the miles_amount values add up to more than INT64 holds (9.2e18); the largest is "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from transforms.contract import (
     DATE,
@@ -59,16 +61,16 @@ def rows(events: SortedEvents, sessions: Sessions, written_at: pa.Scalar) -> pa.
     return TABLE.build(
         {
             "event_id": hex_array(ids.hex()),
-            "user_id": table["user_id"],
-            "event_type": _names(table["event_type"], EVENT_TYPES),
+            "user_id": _encoded(events.user_of_event, events.user_ids),
+            "event_type": _encoded(events.event_type, pa.array(EVENT_TYPES)),
             "event_time": table["event_time"],
             "event_date": table["event_time"].cast(pa.date32(), safe=False),
             "transaction_category": table["transaction_category"],
             "miles_amount": table["miles_amount"],
-            "platform": _names(table["platform"], PLATFORMS),
+            "platform": _encoded(events.platform, pa.array(PLATFORMS)),
             "utm_source": table["utm_source"],
             "country": table["country"],
-            "session_id": hex_array(sessions.id_digits),
+            "session_id": _encoded(sessions.session, hex_array(sessions.id_digits)),
             "is_session_start": sessions.starts.astype("int64"),
             "event_sequence_in_session": sessions.sequence,
             "processed_at": pa.repeat(written_at, len(table)),
@@ -76,5 +78,5 @@ def rows(events: SortedEvents, sessions: Sessions, written_at: pa.Scalar) -> pa.
     )
 
 
-def _names(codes: pa.ChunkedArray, names: tuple[str, ...]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(codes.combine_chunks(), pa.array(names))
+def _encoded(rows: NDArray[np.signedinteger], values: pa.Array) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(rows.astype(np.int32)), values)

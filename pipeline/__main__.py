@@ -1,0 +1,127 @@
+"""The command line: `python -m pipeline COMMAND ...`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from pipeline import __version__, beam_options
+from pipeline.errors import OptionError, RunError, clear_message
+from pipeline.options import BATCH, SAMPLE, Parser, declare
+from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
+
+_BATCH_HELP: Final = f"""\
+Turn CSV files of raw user events into eleven analytics tables.
+
+The files need a header with these columns, in any order; others are ignored:
+
+  event_time            ISO 8601, UTC unless it has an offset: 2025-01-31T12:34:56.789Z
+  user_id               anything but blank
+  event_type            {", ".join(EVENT_TYPES)}
+  transaction_category  any, may be empty
+  miles_amount          a whole number; needed by miles_earned and miles_redeemed
+  platform              {", ".join(PLATFORMS)}
+  utm_source            any, may be empty
+  country               two letters, may be empty
+
+Rows that are equal in all of them are one event. Rows that break a rule go to the table
+dead_letter_events, with the reason and the row itself; nothing is lost:
+
+  input rows = fct_events + duplicates + dead letters
+
+Every run replaces all tables at once, or, if it fails, none.
+"""
+
+_BATCH_EXAMPLES: Final = """\
+examples:
+  python -m pipeline batch --input 'events/*.csv'
+  python -m pipeline batch --input 2024.csv.gz 'gs://bucket/2025/*.csv' \\
+      --warehouse duckdb:////data/growth.duckdb --summary_file run.json
+  python -m pipeline batch --input big.csv --active_event_types miles_earned,miles_redeemed
+  python -m pipeline batch --input big.csv --direct_num_workers 4 \\
+      --direct_running_mode multi_processing
+
+Every option of Apache Beam works too (--runner, --temp_location ...). The default runner is
+FnApiRunner, one process on this machine. Staged files go beside the warehouse, or below
+--temp_location.
+
+exit codes: 0 done; 1 the run failed and the warehouse is as it was; 2 a wrong option
+"""
+
+_SAMPLE_HELP: Final = f"""\
+Write a lifelike sample of raw events as CSV: users arrive, form habits, churn and come back;
+about one row in a thousand is broken or repeated. Columns: {", ".join(SOURCE_COLUMNS)}.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    parser, commands = _parsers()
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    known, rest = parser.parse_known_args(arguments)
+    command: Parser = commands[known.command]
+    try:
+        run: Callable[[argparse.Namespace, list[str], list[str]], None] = known.run
+        run(known, rest, arguments[1:])
+    except OptionError as error:
+        command.error(str(error))
+    except KeyboardInterrupt:
+        print("\ninterrupted; the warehouse is as it was", file=sys.stderr)
+        return 130
+    except Exception as error:
+        message = clear_message(error)
+        if message is None:
+            raise
+        print(f"{command.prog}: {message}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parsers() -> tuple[Parser, dict[str, Parser]]:
+    parser = Parser(
+        prog="python -m pipeline",
+        description="Raw user events in, eleven growth tables out.\n\n"
+        "`python -m pipeline COMMAND --help` explains a command.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    batch = commands.add_parser(
+        "batch",
+        help="CSV files to all tables",
+        description=_BATCH_HELP,
+        epilog=_BATCH_EXAMPLES,
+    )
+    declare(batch, BATCH)
+    batch.set_defaults(run=_batch)
+    sample = commands.add_parser("sample", help="a sample of events", description=_SAMPLE_HELP)
+    declare(sample, SAMPLE)
+    sample.set_defaults(run=_sample)
+    return parser, {"batch": batch, "sample": sample}
+
+
+def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -> None:
+    beam_options.check(rest, [option.name for option in BATCH])
+    from pipeline.launch import run_batch
+
+    run_batch(options, arguments)
+
+
+def _sample(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
+    if rest:
+        raise OptionError(f"there is no option {rest[0]}")
+    from pipeline.sample import write_sample
+
+    try:
+        report = write_sample(options.output, options.events, options.seed)
+    except OSError as error:
+        raise RunError(f"can't write {options.output}: {error.strerror}") from error
+    print(
+        f"{report.path}: {report.rows:,} rows of {report.users:,} users, "
+        f"{report.broken:,} broken and {report.repeated:,} repeated"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

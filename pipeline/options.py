@@ -1,0 +1,191 @@
+"""Every option of the pipeline, declared, documented and checked once.
+
+Nothing here imports Beam: a wrong option is refused before the second that the import takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from transforms.vocabulary import EVENT_TYPES
+
+MAX_USER_SHARDS: Final = 65_536
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    Attributes:
+        name: without the dashes.
+        help: what it does, for the help page.
+        metavar: the value's name in the help page.
+        parse: turns the text into the value; raises ValueError with what is wrong.
+        default: the value where the option is not given.
+        required: whether it must be given.
+        many: whether it takes several values; `parse` then sees each of them.
+    """
+
+    name: str
+    help: str
+    metavar: str
+    parse: Callable[[str], Any] = str
+    default: Any = None
+    required: bool = False
+    many: bool = False
+
+
+def declare(parser: argparse.ArgumentParser, options: tuple[Option, ...]) -> None:
+    """Add options to an argparse parser."""
+    for option in options:
+        parser.add_argument(
+            f"--{option.name}",
+            help=option.help.replace("%", "%%"),
+            metavar=option.metavar,
+            type=_type(option),
+            default=option.default,
+            required=option.required,
+            **({"nargs": "+", "action": "extend"} if option.many else {}),
+        )
+
+
+def _type(option: Option) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return option.parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} {error}") from error
+
+    return parse
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, exit code 2."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(
+            allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings
+        )
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _whole(low: int, high: int | None) -> Callable[[str], int]:
+    bounds = f"from {low:,} to {high:,}" if high is not None else f">= {low:,}"
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = low - 1
+        if number < low or (high is not None and number > high):
+            raise ValueError(f"is not a whole number {bounds}")
+        return number
+
+    return parse
+
+
+def _percentage(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 100:
+        raise ValueError("is not a percentage from 0 to 100")
+    return number
+
+
+def _event_types(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in EVENT_TYPES]
+    if unknown or not names:
+        raise ValueError(f"is not a comma-separated list of {', '.join(EVENT_TYPES)}")
+    return tuple(name for name in EVENT_TYPES if name in names)
+
+
+def _output_file(text: str) -> str:
+    if "://" in text:
+        return text
+    path = os.path.abspath(text)
+    if os.path.isdir(path) or not text:
+        raise ValueError("is a folder: name a file in it")
+    if not os.path.isdir(os.path.dirname(path)):
+        raise ValueError(f"can't be written: there is no folder {os.path.dirname(path)}")
+    return path
+
+
+BATCH: Final = (
+    Option(
+        "input",
+        "CSV files (.csv, .csv.gz): one or more paths or globs, local or gs://; quote globs, so "
+        "that the shell leaves them alone",
+        "GLOB",
+        required=True,
+        many=True,
+    ),
+    Option(
+        "warehouse",
+        "where the tables live, as a SQLAlchemy URL: duckdb:///relative/path.duckdb or "
+        "duckdb:////absolute/path.duckdb (default: duckdb:///growth.duckdb)",
+        "URL",
+        default="duckdb:///growth.duckdb",
+    ),
+    Option(
+        "user_shards",
+        "into how many shards users are split; one is in a worker's memory at a time (default: "
+        "one for every 12 MB of CSV, 1,024 at most)",
+        "N",
+        _whole(1, MAX_USER_SHARDS),
+    ),
+    Option(
+        "active_event_types",
+        "the event types that make a user active on a date or in a month, comma-separated; "
+        f"sessions, totals and miles always count all (default: {','.join(EVENT_TYPES)})",
+        "TYPES",
+        _event_types,
+        default=EVENT_TYPES,
+    ),
+    Option(
+        "max_dead_letter_pct",
+        "the share of input rows that may be dead letters, in percent; above it the run fails "
+        "and no table is touched (default: 50)",
+        "PCT",
+        _percentage,
+        default=50.0,
+    ),
+    Option(
+        "summary_file",
+        "write the run's summary to this file as JSON, local or gs://",
+        "FILE",
+        _output_file,
+    ),
+)
+
+SAMPLE: Final = (
+    Option(
+        "events",
+        "how many rows, broken and repeated ones included (default: 200,000)",
+        "N",
+        _whole(0, None),
+        default=200_000,
+    ),
+    Option(
+        "output",
+        "the file to write, .csv or .csv.gz; its folder is created (default: sample/events.csv)",
+        "FILE",
+        default="sample/events.csv",
+    ),
+    Option(
+        "seed",
+        "another seed makes another sample; the same one makes the same bytes (default: 7)",
+        "N",
+        _whole(0, None),
+        default=7,
+    ),
+)

@@ -1,0 +1,220 @@
+"""The whole batch graph: equal to the oracle, however the input is cut, and all or nothing."""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import clear_message
+from pipeline.sample import write_sample
+from tests.support.runs import Run, comparable, contents, run_graph
+from tests.support.strategies import broken_rows, valid_rows
+from tests.support.tables import NOW, csv_text, differences, oracle_tables, row
+from transforms.marts.registry import TABLES
+from transforms.vocabulary import SOURCE_COLUMNS
+
+# Broken in a way that keeps DuckDB's own reader from seeing the records as we do.
+_STRUCTURE = {"malformed_row", "invalid_utf8"}
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sample") / "events.csv"
+    write_sample(path, 30_000, 3)
+    return path
+
+
+@pytest.fixture(scope="module")
+def sound_sample(sample: Path) -> Path:
+    """The sample without the rows whose structure is broken."""
+    path = sample.with_name("sound.csv")
+    with sample.open("rb") as lines:
+        kept = [line for line in lines if _is_sound(line)]
+    path.write_bytes(b"".join(kept))
+    return path
+
+
+def _is_sound(line: bytes) -> bool:
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        return False
+    return text.count('"') % 2 == 0 and text.replace("Food, drinks", "").count(",") == 7
+
+
+def test_the_sample_agrees_with_the_oracle(tmp_path: Path, sound_sample: Path) -> None:
+    ours = run_graph([sound_sample], tmp_path / "growth.duckdb", Run(user_shards=5))
+    connection = oracle_tables(sound_sample, ours)
+    assert differences(connection, ours) == {}
+    theirs = dict(connection.execute("SELECT error_type, n FROM dead_letters").fetchall())
+    counted = ours["dead_letter_events"].group_by("error_type").aggregate([([], "count_all")])
+    assert dict(zip(*counted.to_pydict().values(), strict=True)) == theirs
+
+
+def test_the_columns_and_types_are_those_of_the_contract(tmp_path: Path, sample: Path) -> None:
+    ours = run_graph([sample], tmp_path / "growth.duckdb")
+    assert {name: table.schema for name, table in ours.items()} == {
+        name: table.arrow_schema for name, table in TABLES.items()
+    }
+
+
+def test_input_rows_are_events_duplicates_and_dead_letters(tmp_path: Path, sample: Path) -> None:
+    tables = run_graph([sample], tmp_path / "growth.duckdb")
+    letters = tables["dead_letter_events"]
+    assert tables["fct_events"].num_rows + 15 + letters.num_rows == 30_000
+    assert set(letters["error_type"].to_pylist()) >= _STRUCTURE
+    lines = sample.read_bytes()
+    for letter in letters.to_pylist():
+        if letter["payload_encoding"] == "utf-8":
+            at = int(letter["position"])
+            payload = letter["payload"].encode()
+            assert lines[at : at + len(payload)] == payload
+
+
+def test_the_result_does_not_depend_on_how_the_input_is_cut(tmp_path: Path, sample: Path) -> None:
+    header, *lines = sample.read_bytes().splitlines(keepends=True)
+    halves = [tmp_path / "a.csv", tmp_path / "b.csv.gz"]
+    halves[0].write_bytes(header + b"".join(lines[15_000:]))
+    halves[1].write_bytes(gzip.compress(header + b"".join(lines[:15_000])))
+    run_graph([sample], tmp_path / "one.duckdb", Run(user_shards=1))
+    run_graph(halves, tmp_path / "two.duckdb", Run(user_shards=17, range_bytes=200_000))
+    one, two = contents(tmp_path / "one.duckdb"), contents(tmp_path / "two.duckdb")
+    for name in set(TABLES) - {"dead_letter_events"}:
+        assert one[name].equals(two[name]), name
+    payloads = [
+        sorted(tables["dead_letter_events"]["payload"].to_pylist()) for tables in (one, two)
+    ]
+    assert payloads[0] == payloads[1]
+
+
+def test_a_rerun_changes_nothing_but_the_times_of_writing(tmp_path: Path, sample: Path) -> None:
+    database = tmp_path / "growth.duckdb"
+    first = run_graph([sample], database)
+    again = run_graph([sample], database, Run(started_at=NOW + timedelta(hours=1)))
+    for name in TABLES:
+        assert comparable(name, first[name]).equals(comparable(name, again[name])), name
+
+
+# Two runs of the graph an example: shrinking a failure would take half an hour.
+@settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(
+    rows=st.lists(st.one_of(valid_rows, broken_rows), max_size=30),
+    data=st.data(),
+    shards=st.integers(1, 9),
+    range_bytes=st.sampled_from([None, 100, 1_000]),
+)
+def test_any_order_repetition_and_cut_gives_the_same_tables(
+    rows: list[dict[str, str]], data: st.DataObject, shards: int, range_bytes: int | None
+) -> None:
+    repeated = rows + data.draw(
+        st.lists(st.sampled_from(rows), max_size=5) if rows else st.just([])
+    )
+    shuffled = data.draw(st.permutations(repeated))
+    cut = data.draw(st.integers(0, len(shuffled)))
+    columns = data.draw(st.permutations([*SOURCE_COLUMNS, "extra"]))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "plain.csv").write_bytes(csv_text(rows))
+        (folder / "a.csv").write_bytes(csv_text(shuffled[:cut], columns))
+        (folder / "b.csv").write_bytes(csv_text(shuffled[cut:], columns))
+        run_graph([folder / "plain.csv"], folder / "plain.duckdb", Run(user_shards=1))
+        run_graph(
+            [folder / "a.csv", folder / "b.csv"],
+            folder / "cut.duckdb",
+            Run(user_shards=shards, range_bytes=range_bytes),
+        )
+        plain, cut_up = contents(folder / "plain.duckdb"), contents(folder / "cut.duckdb")
+    for table in set(TABLES) - {"dead_letter_events"}:
+        assert plain[table].equals(cut_up[table]), table
+
+
+def test_without_a_valid_event_all_tables_exist_and_are_empty(tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_bytes(b"")
+    (tmp_path / "header.csv").write_bytes(csv_text([]))
+    (tmp_path / "broken.csv").write_bytes(csv_text([row("yesterday")]))
+    tables = run_graph(sorted(tmp_path.glob("*.csv")), tmp_path / "growth.duckdb")
+    counts = {name: table.num_rows for name, table in tables.items()}
+    assert counts == {**dict.fromkeys(TABLES, 0), "dead_letter_events": 1}
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Iterator[Path]:
+    """A warehouse with the tables of one event."""
+    path = tmp_path / "before.csv"
+    path.write_bytes(csv_text([row("2024-01-01T00:00:00Z")]))
+    database = tmp_path / "growth.duckdb"
+    run_graph([path], database)
+    before = contents(database)
+    yield database
+    after = contents(database)
+    assert all(after[name].equals(before[name]) for name in TABLES)
+    assert not list(tmp_path.glob("*.staging"))
+
+
+def test_too_many_dead_letters_leave_the_tables_alone(tmp_path: Path, built: Path) -> None:
+    path = tmp_path / "broken.csv"
+    path.write_bytes(csv_text([row("yesterday"), row("2024-01-01T00:00:00Z")]))
+    with pytest.raises(Exception, match="dead letters") as raised:
+        run_graph([path], built, Run(max_dead_letter_pct=49.9))
+    message = clear_message(raised.value)
+    assert message is not None
+    assert "1 of 2 input rows are dead letters (50.0 %)" in message
+    assert "bad_event_time" in message
+    assert "\n" not in message
+
+
+def test_the_limit_itself_is_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "broken.csv"
+    path.write_bytes(csv_text([row("yesterday"), row("2024-01-01T00:00:00Z")]))
+    tables = run_graph([path], tmp_path / "growth.duckdb", Run(max_dead_letter_pct=50))
+    assert tables["fct_events"].num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"event_time,user_id\n1,2\n", "lacks event_type"),
+        (csv_text([], [*SOURCE_COLUMNS, "user_id"]), "more than once"),
+    ],
+)
+def test_a_file_with_a_wrong_header_is_named(
+    tmp_path: Path, built: Path, content: bytes, told: str
+) -> None:
+    path = tmp_path / "other.csv"
+    path.write_bytes(content)
+    with pytest.raises(Exception, match="header") as raised:
+        run_graph([path], built)
+    message = clear_message(raised.value)
+    assert message is not None
+    assert message.startswith(str(path))
+    assert told in message
+
+
+def test_a_damaged_gzip_file_is_named(tmp_path: Path, built: Path) -> None:
+    path = tmp_path / "cut.csv.gz"
+    path.write_bytes(gzip.compress(csv_text([row("2024-01-01T00:00:00Z")] * 9_000))[:-20])
+    with pytest.raises(Exception, match="gzip") as raised:
+        run_graph([path], built)
+    message = clear_message(raised.value)
+    assert message is not None
+    assert message.startswith(str(path))
+
+
+def test_miles_beyond_int64_fail_with_a_clear_message(tmp_path: Path, built: Path) -> None:
+    huge = [
+        row(f"2024-01-0{day}T00:00:00Z", user, "miles_earned", amount="5000000000000000000")
+        for day, user in ((1, "ann"), (2, "bob"))
+    ]
+    path = tmp_path / "huge.csv"
+    path.write_bytes(csv_text(huge))
+    with pytest.raises(Exception, match="INT64") as raised:
+        run_graph([path], built, replace(Run(), user_shards=7))
+    assert "more than INT64 holds" in str(clear_message(raised.value))

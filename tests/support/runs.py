@@ -1,0 +1,91 @@
+"""Whole runs: the graph in this process, and the command as a user types it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from pipeline.batch import BatchJob, build
+from pipeline.warehouse import Warehouse, open_warehouse
+from tests.support.tables import NOW, codes
+from transforms.marts.registry import TABLES
+from transforms.vocabulary import EVENT_TYPES
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run of the graph is cut up."""
+
+    user_shards: int = 3
+    range_bytes: int | None = None
+    active_types: Sequence[str] = EVENT_TYPES
+    max_dead_letter_pct: float = 100.0
+    started_at: datetime = NOW
+
+
+def run_graph(paths: Sequence[Path], database: Path, run: Run = Run()) -> dict[str, pa.Table]:
+    """Run the batch graph on the pinned local runner; returns all tables."""
+    warehouse = open_warehouse(f"duckdb:///{database}")
+    with warehouse.exclusive(None) as staging:
+        job = BatchJob(
+            paths=[str(path) for path in paths],
+            warehouse=warehouse,
+            staging=staging,
+            report_path=f"{staging}/report.json",
+            user_shards=run.user_shards,
+            active_types=codes(run.active_types),
+            max_dead_letter_pct=run.max_dead_letter_pct,
+            started_at=run.started_at,
+            range_bytes=run.range_bytes,
+        )
+        pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([]))
+        build(pipeline, job)
+        pipeline.run().wait_until_finish()
+    return read_all(warehouse)
+
+
+def read_all(warehouse: Warehouse) -> dict[str, pa.Table]:
+    """Every table of a warehouse."""
+    return {name: warehouse.read(table) for name, table in TABLES.items()}
+
+
+def contents(database: Path) -> dict[str, pa.Table]:
+    """Every table of a DuckDB file, without the times of writing, in a fixed order."""
+    tables = read_all(open_warehouse(f"duckdb:///{database}"))
+    return {name: comparable(name, table) for name, table in tables.items()}
+
+
+def comparable(name: str, table: pa.Table) -> pa.Table:
+    """A table without its time of writing, in a fixed order of rows."""
+    contract = TABLES[name]
+    kept = [column for column in contract.column_names if column != contract.written_at]
+    return table.select(kept).sort_by([(key, "ascending") for key in contract.primary_key])
+
+
+def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m pipeline` with these arguments, from `cwd`."""
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", *arguments],
+        cwd=cwd,
+        env=process_environment(**environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def process_environment(**environment: str) -> dict[str, str]:
+    """The environment of a process that finds the package, whatever its folder."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environment}

@@ -1,0 +1,275 @@
+"""CSV files -> raw records: nothing is lost, however the file is broken and cut."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms.errors import DataError
+from transforms.kernels.csv_lines import MAX_HEADER_BYTES
+from transforms.kernels.csv_records import Header, read_blocks, read_header, record_boundaries
+from transforms.vocabulary import SOURCE_COLUMNS
+
+HEADER = ",".join(SOURCE_COLUMNS).encode() + b"\n"
+BOM = b"\xef\xbb\xbf"
+ROW = b"2025-01-01T00:00:00Z,u1,like,,,iOS,paid,DE"
+FIELDS = ROW.decode().split(",")
+
+
+class Record(NamedTuple):
+    position: int
+    payload: bytes
+    fields: list[str] | None
+    error: str | None = None
+
+
+def header_of(file: bytes) -> Header:
+    header = read_header(io.BytesIO(file), "events.csv")
+    assert header is not None
+    return header
+
+
+def read(file: bytes, block_bytes: int = 1 << 20) -> list[Record]:
+    header = header_of(file)
+    return read_range(file, header, header.length, None, block_bytes)
+
+
+def read_range(
+    file: bytes, header: Header, start: int, size: int | None, block_bytes: int
+) -> list[Record]:
+    stream = io.BytesIO(file)
+    stream.seek(start)
+    records = []
+    for block in read_blocks(stream, header, "events.csv", start, size, block_bytes):
+        columns = zip(*(column.to_pylist() for column in block.columns), strict=True)
+        for row, fields in enumerate(columns):
+            position = int(block.origin.position(row))
+            records.append(Record(position, block.origin.payload(row), list(fields)))
+        for broken in block.unreadable:
+            position = int(broken.position)
+            records.append(Record(position, broken.payload, None, broken.error_type))
+        assert len(block) == block.rows + len(block.unreadable)
+    return sorted(records)
+
+
+def read_in_ranges(file: bytes, range_bytes: int, block_bytes: int) -> list[Record]:
+    header = header_of(file)
+    stream = io.BytesIO(file)
+    stream.seek(header.length)
+    ends = [header.length, *record_boundaries(stream, header, header.length, range_bytes)]
+    assert ends[-1] == len(file)
+    ranges = (
+        read_range(file, header, start, end - start, block_bytes) for start, end in pairwise(ends)
+    )
+    return [record for part in ranges for record in part]
+
+
+def errors(records: list[Record]) -> list[tuple[bytes, str]]:
+    return [(record.payload, record.error) for record in records if record.error is not None]
+
+
+field_texts = st.sampled_from(["", " ", "a", "é,", '"', '""', "a\nb", "x\r\ny", "\x00", "5", ","])
+styles = st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC, csv.QUOTE_NONE])
+blocks = st.sampled_from([1, 3, 20, 64, 1000])
+
+
+class TestWellFormedFiles:
+    @settings(max_examples=80, deadline=None)
+    @given(data=st.data(), style=styles, end=st.sampled_from(["\n", "\r\n"]), block=blocks)
+    def test_rows_are_those_of_the_csv_module(
+        self, data: st.DataObject, style: Literal[0, 1, 2, 3], end: str, block: int
+    ) -> None:
+        names = data.draw(st.permutations([*SOURCE_COLUMNS, "note", "note", "other, too"]))
+        plain = st.sampled_from(["", "a", " b ", "é", "\x00"])
+        texts = plain if style == csv.QUOTE_NONE else field_texts
+        row = st.lists(texts, min_size=len(names), max_size=len(names))
+        rows = data.draw(st.lists(row, max_size=6))
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator=end).writerow(names)
+        writer = csv.writer(text, quoting=style, lineterminator=end)
+        writer.writerows(rows)
+        content = data.draw(st.sampled_from([text.getvalue(), text.getvalue().removesuffix(end)]))
+        file = data.draw(st.sampled_from([b"", BOM])) + content.encode()
+
+        _, *expected = csv.reader(io.StringIO(content, newline=""), strict=True)
+        places = [names.index(name) for name in SOURCE_COLUMNS]
+        records = read(file, block)
+        assert [r.fields for r in records] == [[row[i] for i in places] for row in expected]
+        for record in records:
+            payload = io.StringIO(record.payload.decode(), newline="")
+            assert next(csv.reader(payload)) in expected
+            assert file[record.position :].startswith(record.payload)
+
+
+BROKEN_FIELDS = [b"", b"a", b"b c", b'"q"', b'"a,b"', b'"a""b"', b'"a\nb"', b'"', b'"x', b'y"']
+BROKEN_FIELDS += [b'a"b"', b'"c"d', b"\xff", b"\xc3", "é".encode(), b"\r", b"\x00", BOM, b'""']
+BROKEN_FIELDS += [b'"\r\n"', b'"\xff"', b'"\r']
+broken_fields = st.sampled_from(BROKEN_FIELDS)
+broken_lines = st.builds(
+    lambda fields, end: b",".join(fields) + end,
+    st.one_of(
+        st.lists(broken_fields, min_size=8, max_size=8),
+        st.lists(broken_fields, max_size=10),
+        st.just([ROW]),
+    ),
+    st.sampled_from([b"\n", b"\n", b"\r\n", b"\n\n", b"\r\r\n", b""]),
+)
+bodies = st.lists(broken_lines, max_size=6).map(b"".join)
+
+
+class TestAnyFile:
+    @settings(max_examples=80, deadline=None)
+    @given(body=bodies, block=blocks)
+    def test_records_do_not_depend_on_blocks(self, body: bytes, block: int) -> None:
+        assert read(HEADER + body, block) == read(HEADER + body)
+
+    @settings(max_examples=80, deadline=None)
+    @given(body=bodies, range_bytes=blocks, block=st.sampled_from([7, 50, 1000]))
+    def test_records_do_not_depend_on_ranges(
+        self, body: bytes, range_bytes: int, block: int
+    ) -> None:
+        assert read_in_ranges(HEADER + body, range_bytes, block) == read(HEADER + body)
+
+    @settings(max_examples=150, deadline=None)
+    @given(body=bodies)
+    def test_payloads_make_the_file_again(self, body: bytes) -> None:
+        file = HEADER + body
+        at = len(HEADER)
+        for record in read(file):
+            assert file[at : record.position].strip(b"\r\n") == b""
+            assert file[record.position :].startswith(record.payload)
+            assert (record.fields is None) == (record.error is not None)
+            at = record.position + len(record.payload)
+        assert file[at:].strip(b"\r\n") == b""
+
+
+class TestBrokenRecords:
+    @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+    @pytest.mark.parametrize("category", [b"", b'"Food, drinks"'])
+    @pytest.mark.parametrize("block_bytes", [50_000, 1 << 20])
+    def test_an_unbalanced_quote_costs_its_line_alone(
+        self, category: bytes, end: bytes, block_bytes: int
+    ) -> None:
+        lines = [
+            b"2025-01-01T00:00:00Z,u%d,like,%b,,iOS,paid,DE" % (i, category) for i in range(10_000)
+        ]
+        broken = lines[5000] = b'2025-01-01T00:00:00Z,u5000,like,"Food,,iOS,paid,DE'
+        records = read(HEADER + end.join(lines) + end, block_bytes)
+        assert [record.payload for record in records] == lines
+        assert errors(records) == [(broken, "malformed_row")]
+        users = [record.fields[1] for record in records if record.fields]
+        assert users == [f"u{i}" for i in range(10_000) if i != 5000]
+
+    @pytest.mark.parametrize(
+        ("line", "error"),
+        [
+            (b"a,b", "malformed_row"),
+            (ROW + b",", "malformed_row"),
+            (b" ", "malformed_row"),
+            (b'""', "malformed_row"),
+            (b"\x00", "malformed_row"),
+            (BOM, "malformed_row"),
+            (b'a,b,c,d,e,f,g,"h"x', "malformed_row"),
+            (b"a\rb", "malformed_row"),
+            (b"\xff,b,c,d,e,f,g,h", "invalid_utf8"),
+            (b'"\xff",b,c,d,e,f,g,h', "invalid_utf8"),
+            (b"\xff,b", "invalid_utf8"),
+            (b'\xff,"b', "malformed_row"),
+            (b"\xed\xa0\x80,b,c,d,e,f,g,h", "invalid_utf8"),
+        ],
+    )
+    @pytest.mark.parametrize("place", [0, 1, 2])
+    def test_are_told_apart(self, line: bytes, error: str, place: int) -> None:
+        lines = [ROW, ROW]
+        lines.insert(place, line)
+        for ending in (b"", b"\n", b"\n\n"):
+            records = read(HEADER + b"\n".join(lines) + ending)
+            assert [record.payload for record in records] == lines
+            assert errors(records) == [(line, error)]
+
+    @pytest.mark.parametrize(
+        ("line", "fields"),
+        [
+            (b"a,b\x00,c,d,e,f,g,\x00", ["a", "b\x00", "c", "d", "e", "f", "g", "\x00"]),
+            (b"a\r,b,c,d,e,f,g,h", ["a\r", "b", "c", "d", "e", "f", "g", "h"]),
+            (b'a,"b\r",c,d,e,f,g,h', ["a", "b\r", "c", "d", "e", "f", "g", "h"]),
+            (BOM + b"a,b,c,d,e,f,g,h", ["\ufeffa", "b", "c", "d", "e", "f", "g", "h"]),
+            (b'a,b,c,5" disk,e,f,g,h', ["a", "b", "c", '5" disk', "e", "f", "g", "h"]),
+            (b",,,,,,,", [""] * 8),
+            (
+                b"NULL,nan,N/A,,1e3,true,0x1,-",
+                ["NULL", "nan", "N/A", "", "1e3", "true", "0x1", "-"],
+            ),
+        ],
+    )
+    def test_odd_looking_rows_are_rows(self, line: bytes, fields: list[str]) -> None:
+        for body in (line, line + b"\r\n" + ROW, ROW + b"\n" + line + b"\n"):
+            assert fields in [record.fields for record in read(HEADER + body)]
+
+    def test_a_quoted_record_of_the_wrong_width_ends_with_its_first_line(self) -> None:
+        records = read(HEADER + b'a,"b\nc",d\n' + ROW + b"\n")
+        assert errors(records) == [(b'a,"b', "malformed_row"), (b'c",d', "malformed_row")]
+        assert records[-1].fields == FIELDS
+
+
+class TestLargeFields:
+    @pytest.mark.parametrize("block_bytes", [4 << 20, 16 << 20])
+    @pytest.mark.parametrize("line", [b"x" * 10_000, b'a, ""b"" ' * 1200 + b"\n"])
+    def test_ten_megabytes_are_one_field(self, line: bytes, block_bytes: int) -> None:
+        content = line * (10_000_000 // len(line))
+        quoted = b'"' in content
+        field = content.replace(b'""', b'"').decode()
+        cell = b'"' + content + b'"' if quoted else content
+        row = b"2025-01-01T00:00:00Z,u1,like,%b,,iOS,paid,DE" % cell
+        records = read(HEADER + ROW + b"\n" + row + b"\n" + ROW, block_bytes)
+        assert [record.payload == row for record in records] == [False, True, False]
+        assert [r.fields and r.fields[3] == field for r in records] == [False, True, False]
+
+
+class TestHeader:
+    @pytest.mark.parametrize("file", [b"", BOM, b"\n\n", b"\r\n", BOM + b"\n\r\n"])
+    def test_blank_file_has_none(self, file: bytes) -> None:
+        assert read_header(io.BytesIO(file), "events.csv") is None
+
+    @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n\n\n"])
+    @pytest.mark.parametrize("before", [b"", BOM, b"\n", BOM + b"\r\n\n"])
+    def test_file_of_a_header_has_no_records(self, before: bytes, end: bytes) -> None:
+        file = before + HEADER.rstrip() + end
+        assert header_of(file).columns == SOURCE_COLUMNS
+        assert read(file) == []
+        assert [record.fields for record in read(file + b"\n" + ROW)] == [FIELDS]
+
+    def test_other_columns_go_with_dead_letters(self) -> None:
+        assert header_of(HEADER).attributes is None
+        header = header_of(b'"no\nte", ' + HEADER)
+        assert header.columns == ("no\nte", *SOURCE_COLUMNS)
+        assert json.loads(header.attributes or "") == {"csv_header": list(header.columns)}
+
+    def test_a_name_may_span_lines(self) -> None:
+        for line in (b'"no\nte",' + HEADER, HEADER[:-1] + b',"no\r\nte"\r\n'):
+            body = b"x," + ROW + b"\n" if line.startswith(b'"') else ROW + b",x\n"
+            assert [record.fields for record in read(line + body)] == [FIELDS]
+
+    def test_an_open_quote_swallows_no_rows(self) -> None:
+        assert [record.payload for record in read(HEADER[:-1] + b',"note\n' + ROW)] == [ROW]
+
+    @pytest.mark.parametrize(
+        ("file", "message"),
+        [
+            (ROW, "lacks event_time, user_id"),
+            (HEADER.replace(b"user_id", b"userid"), "'userid' looks like user_id"),
+            (HEADER.replace(b"country", b"country,country"), "has country more than once"),
+            (b"x" * (MAX_HEADER_BYTES + 1), "no line ends in its first 1 MiB"),
+            (HEADER.rstrip() + b"\r" + (ROW + b"\r") * 30_000, "no line ends in its first 1 MiB"),
+        ],
+    )
+    def test_what_is_none_is_refused(self, file: bytes, message: str) -> None:
+        with pytest.raises(DataError, match=f"events.csv: .*{message}"):
+            read_header(io.BytesIO(file), "events.csv")
