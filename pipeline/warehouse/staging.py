@@ -22,7 +22,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse
 from transforms.ahead import WorkAhead
-from transforms.contract import Table
+from transforms.contract import TIMESTAMP, Table
 from transforms.kernels.run_counts import RunCounts
 
 
@@ -101,13 +101,18 @@ class _ParquetFile:
 
 
 def _parquet(table: Table) -> dict[str, Any]:
-    """How Parquet is written: hashes don't compress, other columns repeat themselves."""
-    hashes = {name for name in table.column_names if name in ("event_id", "dead_letter_id")}
+    """How Parquet is written: with dictionaries, beside which compression saves 2 % of the bytes
+    for 40 % of the time; without them where hardly a value comes twice."""
+    unique = {
+        column.name
+        for column in table.columns
+        if column.type == TIMESTAMP or (column.name,) == table.primary_key
+    }
     return {
-        "compression": {
-            name: "none" if name in hashes else "snappy" for name in table.column_names
-        },
-        "use_dictionary": [name for name in table.column_names if name not in hashes],
+        "compression": "none",
+        "use_dictionary": [
+            name for name in table.column_names if name not in unique - {table.written_at}
+        ],
         # Beyond the default of 1 MiB the session ids of a shard fall back to plain strings, which
         # doubles the time to load them.
         "dictionary_pagesize_limit": 32 << 20,

@@ -33,17 +33,13 @@ SELECT
 FROM oracle_dates AS dates
 LEFT JOIN totals USING (event_date);
 
--- Like every figure of new users, the first event is the first one that counts as activity.
+-- The contract says "first event", not "first active date": a user's channel is the one that
+-- dim_users shows, whichever event types count as activity.
 CREATE OR REPLACE TEMP TABLE oracle_new_users AS
 WITH first_events AS (
-    SELECT events.user_id, events.event_date, events.utm_source
-    FROM fct_events AS events
-    INNER JOIN oracle_active_days AS days
-        ON events.user_id = days.user_id
-        AND events.event_time = days.first_active_at
-        AND days.previous_date IS NULL
-    WHERE list_contains(getvariable('active_event_types'), events.event_type)
-    QUALIFY row_number() OVER (PARTITION BY events.user_id ORDER BY events.event_id) = 1
+    SELECT event_date, utm_source
+    FROM fct_events
+    QUALIFY row_number() OVER (PARTITION BY user_id ORDER BY event_time, event_id) = 1
 )
 SELECT
     event_date,

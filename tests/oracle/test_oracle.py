@@ -449,9 +449,9 @@ def test_active_event_types(connection: duckdb.DuckDBPyConnection) -> None:
     assert query(
         connection,
         "SELECT daily_active_users, total_daily_events, daily_miles_earned, web_users, "
-        "web_user_pct, new_social_users, total_new_users FROM growth_drivers "
+        "web_user_pct, new_social_users, new_organic_users, total_new_users FROM growth_drivers "
         "WHERE event_date = '2024-05-03'",
-    ) == [(1, 2, 7, 2, 200.0, 1, 1)]
+    ) == [(1, 2, 7, 2, 200.0, 0, 1, 1)]
     assert query(connection, "SELECT first_utm_source FROM dim_users ORDER BY user_id") == [
         ("paid",),
         ("organic",),

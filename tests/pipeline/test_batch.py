@@ -52,9 +52,9 @@ def _is_sound(line: bytes) -> bool:
 
 def test_the_sample_agrees_with_the_oracle(tmp_path: Path, sound_sample: Path) -> None:
     ours = run_graph([sound_sample], tmp_path / "growth.duckdb", Run(user_shards=5))
-    connection = oracle_tables(sound_sample, ours)
-    assert differences(connection, ours) == {}
-    theirs = dict(connection.execute("SELECT error_type, n FROM dead_letters").fetchall())
+    with oracle_tables(sound_sample, ours) as oracle:
+        assert differences(oracle, ours) == {}
+        theirs = dict(oracle.execute("SELECT error_type, n FROM dead_letters").fetchall())
     counted = ours["dead_letter_events"].group_by("error_type").aggregate([([], "count_all")])
     assert dict(zip(*counted.to_pydict().values(), strict=True)) == theirs
 

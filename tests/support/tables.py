@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -91,14 +92,15 @@ def codes(event_types: Sequence[str]) -> tuple[int, ...]:
     return tuple(EVENT_TYPES.index(name) for name in event_types)
 
 
+@contextmanager
 def oracle_tables(
     path: Path, ours: Mapping[str, pa.Table], active_types: Sequence[str] = EVENT_TYPES
-) -> duckdb.DuckDBPyConnection:
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the oracle's tables of CSV files, ties broken by our event ids."""
-    connection = duckdb.connect()
-    connection.register("our_ids", ours["fct_events"])
-    oracle.build(connection, [str(path)], active_types, event_ids="our_ids")
-    return connection
+    with duckdb.connect() as connection:
+        connection.register("our_ids", ours["fct_events"])
+        oracle.build(connection, [str(path)], active_types, event_ids="our_ids")
+        yield connection
 
 
 def differences(

@@ -8,8 +8,7 @@ import pyarrow as pa
 
 LABEL: Final = pa.dictionary(pa.int32(), pa.string())
 
-# event_type and platform are indices in the vocabulary's tuples; id_high and id_low are the two
-# halves of event_id, kept as words because 16 bytes shuffle faster than 32 digits.
+# event_type and platform are indices in the vocabulary's tuples.
 EVENT_BATCH: Final = pa.schema(
     [
         pa.field("event_time", pa.timestamp("us"), nullable=False),
@@ -20,7 +19,5 @@ EVENT_BATCH: Final = pa.schema(
         pa.field("platform", pa.int8(), nullable=False),
         pa.field("utm_source", LABEL),
         pa.field("country", LABEL),
-        pa.field("id_high", pa.uint64(), nullable=False),
-        pa.field("id_low", pa.uint64(), nullable=False),
     ]
 )

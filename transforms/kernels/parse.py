@@ -15,7 +15,7 @@ from transforms.kernels import fields
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.event_time import parse_event_times
-from transforms.kernels.hashing import Hashes, hash_integers, hash_labels, hash_strings
+from transforms.kernels.hashing import hash_strings
 from transforms.kernels.records import RawRecords, Rejection
 from transforms.vocabulary import EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
 
@@ -163,27 +163,8 @@ def _events(
         taken = pa.array(rows)
         arrays = [array.take(taken) for array in arrays]
         ignored = ignored[rows]
-    user = hash_strings(arrays[1])
-    ids = _event_ids(arrays, user)
-    batch = pa.RecordBatch.from_arrays(
-        [*arrays, pa.array(ids.high), pa.array(ids.low)], schema=EVENT_BATCH
-    )
-    return batch, user.low, int(ignored.sum())
-
-
-def _event_ids(arrays: Sequence[pa.Array], user: Hashes) -> Hashes:
-    """The ids of events from their eight columns; the salts are the columns' places."""
-    time, _, event_type, category, miles, platform, utm_source, country = arrays
-    kind = event_type.to_numpy().astype(np.int64) << 8 | platform.to_numpy()
-    return (
-        user
-        + hash_integers(time.cast(pa.int64()).to_numpy(), 0)
-        + hash_integers(kind, 2)
-        + hash_labels(category, 3)
-        + hash_integers(miles.fill_null(fields.ABSENT).to_numpy(), 4)
-        + hash_labels(utm_source, 6)
-        + hash_labels(country, 7)
-    )
+    batch = pa.RecordBatch.from_arrays(arrays, schema=EVENT_BATCH)
+    return batch, hash_strings(batch["user_id"]).low, int(ignored.sum())
 
 
 def _rejection(records: RawRecords, columns: _Columns, row: int, error_type: str) -> Rejection:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from transforms.kernels.calendar import US_PER_SECOND
 from transforms.kernels.event_batch import EVENT_BATCH
-from transforms.kernels.hashing import hash_strings
+from transforms.kernels.event_ids import event_ids
+from transforms.kernels.hashing import Hashes, hash_strings
 
 SESSION_GAP_US: Final = 30 * 60 * US_PER_SECOND
 
@@ -24,7 +25,9 @@ class SortedEvents:
 
     Attributes:
         table: the events, with the columns of EVENT_BATCH.
+        ids: the event ids.
         user_ids: string [users], ascending by UTF-8 bytes.
+        user_hashes: the hashes of `user_ids`.
         user_of_event: int64 [events], the index of each event's user.
         user_starts_mask: bool [events], true at each user's first event.
         time_us: int64 [events], event time in microseconds since 1970-01-01.
@@ -33,7 +36,9 @@ class SortedEvents:
     """
 
     table: pa.Table
+    ids: Hashes
     user_ids: pa.Array
+    user_hashes: Hashes
     user_of_event: NDArray[np.int64]
     user_starts_mask: NDArray[np.bool_]
     time_us: NDArray[np.int64]
@@ -50,25 +55,31 @@ def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
             must be among them.
     """
     table = _one_chunk(batches)
+    if not table.num_rows:
+        return _no_events()
     users = table["user_id"].combine_chunks().dictionary_encode()
     by_name = pc.sort_indices(users.dictionary)
     rank = np.empty(len(by_name), np.int64)
     rank[by_name.to_numpy()] = np.arange(len(by_name))
+    user_ids = users.dictionary.take(by_name)
     user = rank[users.indices.to_numpy()]
     time_us = _numbers(table, "event_time").view(np.int64)
-    high, low = _numbers(table, "id_high"), _numbers(table, "id_low")
+    user_hashes = hash_strings(user_ids)
+    ids = event_ids(table, user_hashes[user])
 
-    order = _order(user, time_us, high, low)
-    high, low = high[order], low[order]
+    order = _order(user, time_us, ids)
+    ids = ids[order]
     repeated = np.zeros(len(order), np.bool_)
-    repeated[1:] = (high[1:] == high[:-1]) & (low[1:] == low[:-1])
+    repeated[1:] = (ids.high[1:] == ids.high[:-1]) & (ids.low[1:] == ids.low[:-1])
     order = order[~repeated]
     user = user[order]
     starts = np.ones(len(order), np.bool_)
     starts[1:] = user[1:] != user[:-1]
     return SortedEvents(
         table=table.take(pa.array(order)),
-        user_ids=users.dictionary.take(by_name),
+        ids=ids[~repeated],
+        user_ids=user_ids,
+        user_hashes=user_hashes,
         user_of_event=user,
         user_starts_mask=starts,
         time_us=time_us[order],
@@ -105,14 +116,23 @@ def _numbers(table: pa.Table, name: str) -> NDArray[np.generic]:
     return array
 
 
-def _order(
-    user: NDArray[np.int64],
-    time_us: NDArray[np.int64],
-    high: NDArray[np.generic],
-    low: NDArray[np.generic],
-) -> NDArray[np.int64]:
-    if not len(user):
-        return np.empty(0, np.int64)
+def _no_events() -> SortedEvents:
+    none = np.empty(0, np.int64)
+    return SortedEvents(
+        table=EVENT_BATCH.empty_table(),
+        ids=Hashes.seeded(0),
+        user_ids=pa.array([], pa.string()),
+        user_hashes=Hashes.seeded(0),
+        user_of_event=none,
+        user_starts_mask=none.astype(np.bool_),
+        time_us=none,
+        event_type=none.astype(np.int8),
+        platform=none.astype(np.int8),
+        duplicates=0,
+    )
+
+
+def _order(user: NDArray[np.int64], time_us: NDArray[np.int64], ids: Hashes) -> NDArray[np.int64]:
     first = int(time_us.min())
     span = int(time_us.max()) - first + 1
     if (int(user.max()) + 1) * span < 2**63:
@@ -125,14 +145,11 @@ def _order(
     else:
         order = np.lexsort((time_us, user))
         tied = (user[order][1:] == user[order][:-1]) & (time_us[order][1:] == time_us[order][:-1])
-    return _break_ties(order, tied, high, low)
+    return _break_ties(order, tied, ids)
 
 
 def _break_ties(
-    order: NDArray[np.int64],
-    tied: NDArray[np.bool_],
-    high: NDArray[np.generic],
-    low: NDArray[np.generic],
+    order: NDArray[np.int64], tied: NDArray[np.bool_], ids: Hashes
 ) -> NDArray[np.int64]:
     """Order by event id where `tied` says that a row has the user and the time of the one before.
 
@@ -146,7 +163,7 @@ def _break_ties(
     group = np.cumsum(~np.append(False, tied))
     rows = np.flatnonzero(in_tie)
     events = order[rows]
-    order[rows] = events[np.lexsort((low[events], high[events], group[rows]))]
+    order[rows] = events[np.lexsort((ids.low[events], ids.high[events], group[rows]))]
     return order
 
 
@@ -176,6 +193,6 @@ def number_sessions(events: SortedEvents) -> Sessions:
     sequence = np.arange(1, len(starts) + 1) - np.repeat(first, lengths)
     users = events.user_of_event[first]
     instants = events.time_us[first].view(np.uint64)
-    digits = hash_strings(events.user_ids)[users].absorb(instants).hex()
+    digits = events.user_hashes[users].absorb(instants).hex()
     session = (np.cumsum(starts) - 1).astype(np.int32)
     return Sessions(starts, sequence, session, digits)

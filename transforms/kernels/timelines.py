@@ -68,7 +68,7 @@ def timelines(events: SortedEvents) -> Timelines:
     day_starts = np.flatnonzero(events.user_starts_mask | _changes(days))
     day_of_event = np.repeat(np.arange(len(day_starts)), np.diff(np.append(day_starts, len(days))))
     user_starts = np.flatnonzero(events.user_starts_mask)
-    user_ends = np.append(user_starts[1:], len(days)) - 1
+    user_ends = (np.append(user_starts[1:], len(days)) - 1)[: len(user_starts)]
     earned = _miles(table, events.event_type == MILES_EARNED)
     redeemed = _miles(table, events.event_type == MILES_REDEEMED)
     return Timelines(

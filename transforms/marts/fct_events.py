@@ -16,7 +16,7 @@ from transforms.contract import (
     nullable,
     required,
 )
-from transforms.kernels.hashing import Hashes, hex_array
+from transforms.kernels.hashing import hex_array
 from transforms.kernels.sessions import Sessions, SortedEvents
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
@@ -57,10 +57,9 @@ TABLE = Table(
 def rows(events: SortedEvents, sessions: Sessions, written_at: pa.Scalar) -> pa.Table:
     """The rows of fct_events for sorted events and their sessions."""
     table = events.table
-    ids = Hashes(table["id_high"].to_numpy(), table["id_low"].to_numpy())
     return TABLE.build(
         {
-            "event_id": hex_array(ids.hex()),
+            "event_id": hex_array(events.ids.hex()),
             "user_id": _encoded(events.user_of_event, events.user_ids),
             "event_type": _encoded(events.event_type, pa.array(EVENT_TYPES)),
             "event_time": table["event_time"],

@@ -1,0 +1,98 @@
+"""Counters add up over users in any grouping, and by differences over time."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.strategies import row_lists
+from tests.support.tables import codes, compute, csv_text, finish, parse, row
+from transforms.errors import DataError
+from transforms.kernels.contributions import contributions
+from transforms.kernels.counters import Counters
+from transforms.kernels.sessions import sort_events
+from transforms.kernels.timelines import timelines
+from transforms.vocabulary import EVENT_TYPES
+
+_SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+Rows = list[dict[str, str]]
+active_types = st.sets(st.sampled_from(EVENT_TYPES), min_size=1).map(sorted)
+
+
+def _counters(rows: Rows, active: list[str]) -> Counters:
+    events = [part.events for part in parse(csv_text(rows))]
+    return contributions(timelines(sort_events(events)), codes(active))
+
+
+def _of_user(rows: Rows, user: str) -> Rows:
+    return [row for row in rows if row["user_id"] == user]
+
+
+@_SETTINGS
+@given(rows=row_lists, active=active_types)
+def test_the_sum_over_users_is_that_of_all_at_once(rows: Rows, active: list[str]) -> None:
+    users = sorted({row["user_id"] for row in rows})
+    parts = [_counters(_of_user(rows, user), active) for user in users]
+    assert Counters.total(parts) == _counters(rows, active)
+    assert Counters.total(reversed(parts)) == _counters(rows, active)
+
+
+@_SETTINGS
+@given(rows=row_lists, data=st.data(), active=active_types)
+def test_changes_of_single_users_add_up_to_the_batch(
+    rows: Rows, data: st.DataObject, active: list[str]
+) -> None:
+    """Events that arrive in any order, some at a time, each time as after - before of a user."""
+    arrivals = data.draw(st.permutations(rows))
+    total = Counters.empty()
+    seen: Rows = []
+    while len(seen) < len(arrivals):
+        size = data.draw(st.integers(1, len(arrivals) - len(seen)))
+        new = arrivals[len(seen) : len(seen) + size]
+        for user in sorted({row["user_id"] for row in new}):
+            before = _counters(_of_user(seen, user), active)
+            after = _counters(_of_user(seen + new, user), active)
+            total = Counters.total([total, after - before])
+        seen += new
+    assert total == _counters(rows, active)
+    batch = compute([part.events for part in parse(csv_text(rows))], active)
+    assert all(table.equals(batch[name]) for name, table in finish(total).items())
+
+
+@_SETTINGS
+@given(rows=row_lists)
+def test_counters_survive_their_encoding(rows: Rows) -> None:
+    counters = _counters(rows, list(EVENT_TYPES))
+    assert Counters.from_bytes(counters.to_bytes()) == counters
+    assert (counters - counters) == Counters.empty()
+
+
+def test_no_user_contributes_nothing() -> None:
+    assert contributions(timelines(sort_events([])), codes(EVENT_TYPES)) == Counters.empty()
+    assert Counters.total([]) == Counters.empty()
+
+
+@pytest.mark.parametrize("amounts", [(2**63 - 1,), (2**62, 2**62 - 1)])
+def test_sums_up_to_int64_are_exact(amounts: tuple[int, ...]) -> None:
+    rows = [
+        row(f"2024-01-0{day}T00:00:00Z", f"user {day}", "miles_earned", amount=str(amount))
+        for day, amount in enumerate(amounts, start=1)
+    ]
+    parts = [_counters([single], list(EVENT_TYPES)) for single in rows]
+    miles = finish(Counters.total(parts))["miles_analytics"]["cumulative_miles_earned"]
+    assert pa.compute.max(miles).as_py() == 2**63 - 1
+
+
+@pytest.mark.parametrize("days", [(1, 1), (1, 2)], ids=["one day", "two days"])
+def test_sums_beyond_int64_are_refused(days: tuple[int, ...]) -> None:
+    parts = [
+        _counters(
+            [row(f"2024-01-0{day}T00:00:00Z", user, "miles_earned", amount=str(2**62))],
+            list(EVENT_TYPES),
+        )
+        for day, user in zip(days, ("ann", "bob"), strict=True)
+    ]
+    with pytest.raises(DataError, match="miles_earned adds up to more than INT64 holds"):
+        finish(Counters.total(parts))
