@@ -101,7 +101,7 @@ def describe() -> dict[str, dict[str, Any]]:
     return dict(sorted(options.items()))
 
 
-def _option_classes(kind: type) -> list[type]:
+def _option_classes(kind: Any) -> list[Any]:
     return [found for child in kind.__subclasses__() for found in (child, *_option_classes(child))]
 
 

@@ -18,13 +18,13 @@ class RunError(Exception):
 
 # Runners hand over a worker's exception as text, with the step's label behind the message.
 _RAISED: Final = re.compile(
-    rf"(?:^|[\s.])(?:{DataError.__name__}|{RunError.__name__}): (.*?)(?: \[while running '[^']*'\]|$)",
+    rf"\b(?:{DataError.__name__}|{RunError.__name__}): (.*?)(?: \[while running '[^']*'\]|$)",
     re.DOTALL | re.MULTILINE,
 )
 
 
 def clear_message(error: BaseException) -> str | None:
-    """The one line of a DataError or RunError behind what a runner raised; None if there is none."""
+    """The line of a DataError or RunError behind what a runner raised; None without one."""
     if isinstance(error, DataError | RunError):
         return str(error)
     found = _RAISED.findall(str(error))

@@ -5,36 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, Self
 
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam import pvalue
 
 from transforms.kernels.counters import Counters
-from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.spine import lay_out
 from transforms.marts.registry import FINISH
 
-_Sum = TypeVar("_Sum", Counters, RunCounts)
+
+class _Summable(Protocol):
+    @classmethod
+    def total(cls, parts: Iterable[Self]) -> Self: ...
 
 
 class _Total(beam.CombineFn):
     """Adds up objects whose class has `total`."""
 
-    def __init__(self, kind: type[_Sum]):
+    def __init__(self, kind: type[_Summable]):
         self._kind = kind
 
-    def create_accumulator(self) -> _Sum:
+    def create_accumulator(self) -> _Summable:
         return self._kind.total([])
 
-    def add_input(self, accumulator: _Sum, element: _Sum) -> _Sum:
+    def add_input(self, accumulator: _Summable, element: _Summable) -> _Summable:
         return self._kind.total([accumulator, element])
 
-    def merge_accumulators(self, accumulators: Iterable[_Sum]) -> _Sum:
+    def merge_accumulators(self, accumulators: Iterable[_Summable]) -> _Summable:
         return self._kind.total(accumulators)
 
-    def extract_output(self, accumulator: _Sum) -> _Sum:
+    def extract_output(self, accumulator: _Summable) -> _Summable:
         return accumulator
 
 
@@ -46,7 +48,7 @@ class Sum(beam.PTransform):
         kind: Counters or RunCounts.
     """
 
-    kind: type
+    kind: type[_Summable]
 
     def expand(self, parts: beam.PCollection) -> beam.PCollection:
         return parts | "Sum" >> beam.CombineGlobally(_Total(self.kind)).with_input_types(

@@ -27,13 +27,13 @@ def _counters(rows: Rows, active: list[str]) -> Counters:
 
 
 def _of_user(rows: Rows, user: str) -> Rows:
-    return [row for row in rows if row["user_id"] == user]
+    return [event for event in rows if event["user_id"] == user]
 
 
 @_SETTINGS
 @given(rows=row_lists, active=active_types)
 def test_the_sum_over_users_is_that_of_all_at_once(rows: Rows, active: list[str]) -> None:
-    users = sorted({row["user_id"] for row in rows})
+    users = sorted({event["user_id"] for event in rows})
     parts = [_counters(_of_user(rows, user), active) for user in users]
     assert Counters.total(parts) == _counters(rows, active)
     assert Counters.total(reversed(parts)) == _counters(rows, active)
@@ -51,7 +51,7 @@ def test_changes_of_single_users_add_up_to_the_batch(
     while len(seen) < len(arrivals):
         size = data.draw(st.integers(1, len(arrivals) - len(seen)))
         new = arrivals[len(seen) : len(seen) + size]
-        for user in sorted({row["user_id"] for row in new}):
+        for user in sorted({event["user_id"] for event in new}):
             before = _counters(_of_user(seen, user), active)
             after = _counters(_of_user(seen + new, user), active)
             total = Counters.total([total, after - before])

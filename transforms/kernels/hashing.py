@@ -42,7 +42,7 @@ class Hashes:
     def __len__(self) -> int:
         return len(self.high)
 
-    def __getitem__(self, rows: NDArray[np.int64]) -> Hashes:
+    def __getitem__(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Hashes:
         return Hashes(self.high[rows], self.low[rows])
 
     def absorb(self, words: NDArray[np.uint64]) -> Hashes:

@@ -83,8 +83,8 @@ def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
         user_of_event=user,
         user_starts_mask=starts,
         time_us=time_us[order],
-        event_type=_numbers(table, "event_type")[order],
-        platform=_numbers(table, "platform")[order],
+        event_type=_numbers(table, "event_type")[order].astype(np.int8, copy=False),
+        platform=_numbers(table, "platform")[order].astype(np.int8, copy=False),
         duplicates=int(repeated.sum()),
     )
 

@@ -1,0 +1,36 @@
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# Changes when what is installed changes, so that a pull brings the environment up to date.
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench clean
+
+help: ## Show this page
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+run: $(READY) ## Make a sample of 200,000 events and compute all tables into growth.duckdb
+	$(BIN)/python -m pipeline sample --events 200000 --output sample/events.csv --seed 7
+	$(BIN)/python -m pipeline batch --input 'sample/*.csv' --warehouse duckdb:///growth.duckdb
+
+test: $(READY) ## Run the unit and pipeline tests
+	$(BIN)/python -m pytest -n 2 tests
+
+lint: $(READY) ## Check formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(READY) ## Measure speed and memory (10 minutes; BENCH_ARGS="--quick" for one)
+	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
+
+clean: ## Remove what make run and make bench wrote
+	rm -rf sample growth.duckdb growth.duckdb.wal growth.duckdb.staging
+
+$(READY): requirements.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on the PATH: install Python 3.11, or name it: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@echo "Setting up $(VENV): a minute or two, this once"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@

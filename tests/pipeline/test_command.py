@@ -1,0 +1,222 @@
+"""The command line as a user meets it: options, errors, exit codes, the summary."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipeline.warehouse import open_warehouse
+from tests.support.runs import command, contents, process_environment
+from tests.support.tables import csv_text, row
+from transforms.marts.registry import TABLES
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a file of three rows, one repeated and one broken."""
+    text = csv_text([row("2024-01-01T00:00:00Z"), row("2024-01-01 00:00:00"), row("never")])
+    (tmp_path / "events.csv").write_bytes(text)
+    return tmp_path
+
+
+def test_a_run_prints_and_writes_its_summary(folder: Path) -> None:
+    (folder / "more.csv.gz").write_bytes(gzip.compress(csv_text([row("2024-02-01T00:00:00Z")])))
+    run = command(
+        *("batch", "--input", "*.csv", "more.csv.gz"),
+        *("--warehouse", "duckdb:///growth.duckdb", "--summary_file", "run.json"),
+        cwd=folder,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    summary = json.loads((folder / "run.json").read_text())
+    assert summary["input_rows"] == 4
+    assert summary["events"] == 2
+    assert summary["duplicates"] == 1
+    assert summary["dead_letters"] == {"total": 1, "by_error_type": {"bad_event_time": 1}}
+    assert list(summary["tables"]) == list(TABLES)
+    assert summary["tables"]["fct_events"] == 2
+    assert summary["seconds"] > 0
+    assert "4 input rows = 2 events + 1 duplicates + 1 dead letters" in run.stdout
+    for told in ("growth_metrics", "bad_event_time", "'never'", "2024-02", "growth.duckdb"):
+        assert told in run.stdout
+    assert not list(folder.glob("*.staging"))
+
+
+def test_the_way_to_query_that_the_summary_shows_works(folder: Path) -> None:
+    run = command("batch", "--input", "events.csv", cwd=folder)
+    line = next(line for line in run.stdout.splitlines() if line.strip().startswith("python -c"))
+    code = line.strip().removeprefix('python -c "').removesuffix('"')
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert "daily_active_users" in shown.stdout
+
+
+def test_the_warehouse_carries_the_contracts_descriptions_and_modes(folder: Path) -> None:
+    command("batch", "--input", "events.csv", cwd=folder)
+    with duckdb.connect(str(folder / "growth.duckdb"), read_only=True) as connection:
+        for table in TABLES.values():
+            found = connection.execute(
+                "SELECT column_name, NOT is_nullable, comment FROM duckdb_columns() "
+                "WHERE table_name = ? ORDER BY column_index",
+                [table.name],
+            ).fetchall()
+            assert found == [(c.name, c.required, c.description) for c in table.columns]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--input", "none/*.csv"], "'none/*.csv' matches no file"),
+        (["--input", "notes.txt"], "neither .csv nor .csv.gz"),
+        ([], "--input"),
+        (["--input", "events.csv", "--warehouse", "growth.duckdb"], "'growth.duckdb'"),
+        (["--input", "events.csv", "--warehouse", "mysql://host/x"], "known warehouse"),
+        (["--input", "events.csv", "--warehouse", "duckdb:///"], "names no file"),
+        (["--input", "events.csv", "--warehouse", "duckdb:///notes.txt"], "notes.txt"),
+        (["--input", "events.csv", "--warehouse", "duckdb:///."], "is a folder"),
+        (["--input", "events.csv", "--user_shards", "0"], "'0' is not a whole number"),
+        (["--input", "events.csv", "--user_shards", "many"], "'many' is not a whole number"),
+        (["--input", "events.csv", "--max_dead_letter_pct", "101"], "from 0 to 100"),
+        (["--input", "events.csv", "--active_event_types", "like,buy"], "'like,buy'"),
+        (["--input", "events.csv", "--summary_file", "no/run.json"], "there is no folder"),
+        (["--input", "events.csv", "--inptu", "x"], "did you mean --input"),
+        (["--input", "events.csv", "--runer=X"], "did you mean --runner"),
+        (["--input", "events.csv", "--runner", "Nope"], "'Nope' is none of"),
+        (["--input", "events.csv", "--direct_num_workers", "two"], "is not a whole number"),
+        (["--input", "events.csv", "--direct_running_mode", "x"], "is none of in_memory"),
+        (["--input", "events.csv", "--temp_location"], "--temp_location needs a value"),
+    ],
+)
+def test_a_wrong_option_ends_with_one_clear_line(
+    folder: Path, arguments: list[str], told: str
+) -> None:
+    (folder / "notes.txt").write_text("not a database, and longer than a header" * 20)
+    run = command("batch", *arguments, cwd=folder)
+    assert run.returncode == 2
+    assert told in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert run.stdout == ""
+    assert sorted(path.name for path in folder.iterdir()) == ["events.csv", "notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--runner", "DataflowRunner"], "workers of DataflowRunner can't reach"),
+        (["--streaming"], "batch reads files to their end"),
+        (["--direct_running_mode", "multi_threading"], "multi_processing"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    folder: Path, arguments: list[str], told: str
+) -> None:
+    run = command("batch", "--input", "events.csv", *arguments, cwd=folder)
+    assert run.returncode == 2
+    assert told in run.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["batch"], ["sample"]])
+def test_help_is_a_page(folder: Path, arguments: list[str]) -> None:
+    run = command(*arguments, "--help", cwd=folder)
+    assert run.returncode == 0
+    assert run.stdout.startswith("usage: python -m pipeline")
+
+
+def test_a_failed_run_says_why_in_one_line_and_changes_nothing(folder: Path) -> None:
+    command("batch", "--input", "events.csv", cwd=folder)
+    before = contents(folder / "growth.duckdb")
+    (folder / "events.csv").write_bytes(csv_text([row("never"), row("ever")]))
+    run = command("batch", "--input", "events.csv", "--summary_file", "run.json", cwd=folder)
+    assert run.returncode == 1
+    assert run.stderr.count("\n") == 1
+    assert "2 of 2 input rows are dead letters" in run.stderr
+    assert not (folder / "run.json").exists()
+    after = contents(folder / "growth.duckdb")
+    assert all(before[name].equals(after[name]) for name in TABLES)
+
+
+def test_a_failed_first_run_leaves_no_warehouse(folder: Path) -> None:
+    (folder / "events.csv").write_bytes(b"a,b\n1,2\n")
+    run = command("batch", "--input", "events.csv", cwd=folder)
+    assert run.returncode == 1
+    assert "the header lacks event_time" in run.stderr
+    assert [path.name for path in folder.iterdir()] == ["events.csv"]
+
+
+def test_separate_worker_processes_give_the_same_tables(folder: Path) -> None:
+    command("sample", "--events", "20000", "--output", "events.csv", cwd=folder)
+    command("batch", "--input", "events.csv", "--warehouse", "duckdb:///one.duckdb", cwd=folder)
+    run = command(
+        *("batch", "--input", "events.csv", "--warehouse", "duckdb:///two.duckdb"),
+        *("--direct_num_workers", "2", "--direct_running_mode", "multi_processing"),
+        cwd=folder,
+    )
+    assert run.returncode == 0, run.stderr
+    one, two = contents(folder / "one.duckdb"), contents(folder / "two.duckdb")
+    assert all(one[name].equals(two[name]) for name in TABLES)
+
+
+def test_a_second_run_into_the_same_warehouse_is_refused(folder: Path) -> None:
+    with open_warehouse(f"duckdb:///{folder}/growth.duckdb").exclusive(None):
+        run = command("batch", "--input", "events.csv", cwd=folder)
+    assert run.returncode == 2
+    assert "another run is writing" in run.stderr
+    assert [path.name for path in folder.iterdir()] == ["events.csv"]
+
+
+def test_a_warehouse_that_is_open_elsewhere_is_named(folder: Path) -> None:
+    with duckdb.connect(str(folder / "growth.duckdb")):
+        run = command("batch", "--input", "events.csv", cwd=folder)
+    assert run.returncode == 2
+    assert "is open in another program" in run.stderr
+
+
+@pytest.mark.parametrize("moment", ["reading", "staged", "committing"])
+def test_a_killed_run_leaves_the_warehouse_intact(folder: Path, moment: str) -> None:
+    command("batch", "--input", "events.csv", cwd=folder)
+    before = contents(folder / "growth.duckdb")
+    command("sample", "--events", "400000", "--output", "big.csv", cwd=folder)
+    reached = {
+        "reading": lambda: any(folder.glob("*.staging/*")),
+        "staged": lambda: any(folder.glob("*.staging/*/fct_events-*")),
+        "committing": lambda: (
+            (folder / "growth.duckdb.wal").exists()
+            or any(folder.glob("*.staging/*/miles_analytics-*"))
+        ),
+    }[moment]
+    with _run_of(folder, "big.csv") as run:
+        _wait_for(reached)
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+    after = contents(folder / "growth.duckdb")
+    assert all(before[name].equals(after[name]) for name in TABLES)
+    again = command("batch", "--input", "big.csv", cwd=folder)
+    assert again.returncode == 0, again.stderr
+    assert contents(folder / "growth.duckdb")["fct_events"].num_rows > 390_000
+    assert not list(folder.glob("*.staging"))
+
+
+def _run_of(folder: Path, name: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "batch", "--input", name],
+        cwd=folder,
+        env=process_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the run did not get there"
