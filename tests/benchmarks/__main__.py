@@ -1,0 +1,109 @@
+"""`make bench`: the figures of the README, each ratio from one run on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from pipeline.sample import write_sample
+from tests.benchmarks.process import Measured, measure
+
+_ROOT = Path(__file__).parents[2]
+_ROW_EVENTS = 100_000
+
+
+def main() -> None:
+    """Measure and print a Markdown table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="1 M events instead of 10 M")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each; medians are shown")
+    options = parser.parse_args()
+    sizes = [1_000_000] if options.quick else [1_000_000, 10_000_000]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        print(f"{datetime.now(UTC):%Y-%m-%d}, medians of {options.runs} runs\n")
+        print("| what | events | seconds | events/s | peak memory |")
+        print("|---|---|---|---|---|")
+        seconds = {}
+        for events in sizes:
+            path = _sample(folder, events)
+            ours, theirs = _in_turn(
+                options.runs, partial(_command, path, folder), partial(_sql, path, folder)
+            )
+            _row("this pipeline, the whole command", events, ours)
+            _row("the same tables in DuckDB SQL", events, theirs)
+            seconds[events] = (ours.seconds, theirs.seconds)
+        rows_path = _sample(folder, _ROW_EVENTS)
+        by_rows = _median([_single_rows(rows_path, folder) for _ in range(options.runs)])
+        _row("single-row Beam, two tables only", _ROW_EVENTS, by_rows)
+    print()
+    for events, (ours_seconds, theirs_seconds) in seconds.items():
+        print(f"- {events:,} events: {ours_seconds / theirs_seconds:.2f} x the SQL's time")
+    largest = max(sizes)
+    speedup = (largest / seconds[largest][0]) / (_ROW_EVENTS / by_rows.seconds)
+    print(f"- {speedup:.0f} x the events/s of single-row Beam")
+    if len(sizes) > 1:
+        print(
+            f"- 10 x the events take {seconds[sizes[1]][0] / seconds[sizes[0]][0]:.1f} x the time"
+        )
+
+
+def _sample(folder: Path, events: int) -> Path:
+    path = folder / f"{events}.csv"
+    write_sample(path, events, 7)
+    return path
+
+
+def _in_turn(
+    runs: int, first: Callable[[], Measured], second: Callable[[], Measured]
+) -> tuple[Measured, Measured]:
+    """Medians of two programs, run in turn, so that a noisy machine is unfair to neither."""
+    pairs = [(first(), second()) for _ in range(runs)]
+    return _median([one for one, _ in pairs]), _median([other for _, other in pairs])
+
+
+def _median(runs: list[Measured]) -> Measured:
+    return Measured(
+        statistics.median(run.seconds for run in runs),
+        max(run.peak_bytes for run in runs),
+        runs[-1].output,
+    )
+
+
+def _command(path: Path, folder: Path) -> Measured:
+    database = folder / "ours.duckdb"
+    database.unlink(missing_ok=True)
+    arguments = ["--input", str(path), "--warehouse", f"duckdb:///{database}"]
+    return measure([sys.executable, "-m", "pipeline", "batch", *arguments], _ROOT)
+
+
+def _sql(path: Path, folder: Path) -> Measured:
+    database = folder / "theirs.duckdb"
+    database.unlink(missing_ok=True)
+    arguments = ["--input", str(path), "--database", str(database)]
+    return measure([sys.executable, "-W", "ignore", "-m", "tests.oracle", *arguments], _ROOT)
+
+
+def _single_rows(path: Path, folder: Path) -> Measured:
+    output = folder / "single_rows"
+    output.mkdir(exist_ok=True)
+    module = "tests.benchmarks.single_rows"
+    return measure([sys.executable, "-m", module, str(path), str(output)], _ROOT)
+
+
+def _row(what: str, events: int, run: Measured) -> None:
+    print(
+        f"| {what} | {events:,} | {run.seconds:.1f} | {events / run.seconds:,.0f} "
+        f"| {run.peak_bytes / 1e9:.2f} GB |",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
