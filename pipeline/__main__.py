@@ -9,6 +9,7 @@ from typing import Final
 
 from pipeline import __version__, beam_options
 from pipeline.errors import OptionError, RunError, clear_message
+from pipeline.memory import keep_freed_memory
 from pipeline.options import BATCH, SAMPLE, Parser, declare
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
 
@@ -102,10 +103,20 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
 
 
 def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -> None:
-    beam_options.check(rest, [option.name for option in BATCH])
-    from pipeline.launch import run_batch
+    given = beam_options.check(rest, [option.name for option in BATCH])
+    keep_freed_memory()
+    # All that can be wrong with the options is found before Beam is imported, which takes a second.
+    from pipeline.inputs import find_inputs
+    from pipeline.runners import choose_runner
+    from pipeline.warehouse import open_warehouse
 
-    run_batch(options, arguments)
+    warehouse = open_warehouse(options.warehouse)
+    runner = choose_runner(given, warehouse)
+    files = find_inputs(options.input)
+    warehouse.check()
+    from pipeline.launch import BatchPlan, run_batch
+
+    run_batch(BatchPlan(options, arguments, files, warehouse, runner, given.get("temp_location")))
 
 
 def _sample(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:

@@ -21,33 +21,39 @@ _TYPES: Final[dict[str, tuple[Callable[[str], object], str]]] = {
 }
 
 
-def check(arguments: Sequence[str], ours: Collection[str]) -> None:
-    """Raise OptionError unless every argument is an option of Beam with a value that it takes.
+def check(arguments: Sequence[str], ours: Collection[str]) -> dict[str, str]:
+    """Beam's options on a command line, checked against what Beam takes.
 
     Args:
         arguments: what is left of the command line once our own options are taken.
         ours: the names of our own options, to suggest them for misspelt ones.
+
+    Returns:
+        The values by option name; an option without a value has "".
+
+    Raises:
+        OptionError: if an argument is no option of Beam, or its value is not one that it takes.
     """
     known: dict[str, dict[str, Any]] = json.loads(
         resources.files("pipeline").joinpath(_FILE).read_text()
     )
+    values: dict[str, str] = {}
     left = list(arguments)
     while left:
-        name, _, value = left.pop(0).partition("=")
+        name, equals, value = left.pop(0).partition("=")
         option = known.get(name.removeprefix("--")) if name.startswith("--") else None
         if option is None:
             raise OptionError(_unknown(name, [*known, *ours]))
-        given = "=" in arguments[len(arguments) - len(left) - 1]
         if option["takes"] == "nothing":
-            if given:
+            if equals:
                 raise OptionError(f"{name} takes no value, but {value!r} is given")
-            continue
-        if not given and left and not left[0].startswith("--"):
-            value, given = left.pop(0), True
-        if not given and option["takes"] == "one":
-            raise OptionError(f"{name} needs a value")
-        if given:
+        elif equals or (left and not left[0].startswith("--")):
+            value = value if equals else left.pop(0)
             _check_value(name, value, option)
+        elif option["takes"] == "one":
+            raise OptionError(f"{name} needs a value")
+        values[name.removeprefix("--")] = value
+    return values
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -9,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -24,6 +26,18 @@ from transforms.marts.social_capital_growth_accounting import TABLE as GROWTH
 
 _MONTHS_SHOWN: Final = 6
 _POLL_SECONDS: Final = 0.2
+_PIPE_WIDTH: Final = 120
+_GAP: Final = 2
+_GROWTH_COLUMNS: Final = (
+    "month",
+    ">active",
+    ">new",
+    ">retained",
+    ">resurrected",
+    ">churned",
+    ">retention",
+    ">quick ratio",
+)
 
 
 @contextmanager
@@ -86,7 +100,7 @@ def _stage(staging: Path) -> str:
 
 def show_summary(report: dict[str, Any], warehouse: Warehouse, files: Sequence[InputFile]) -> None:
     """Print a finished run's summary on stdout."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=False, width=_width())
     size = _megabytes(sum(file.size for file in files))
     count = f"{len(files)} file{'s' if len(files) != 1 else ''}"
     speed = report["input_rows"] / max(report["seconds"], 1e-9)
@@ -104,50 +118,66 @@ def show_summary(report: dict[str, Any], warehouse: Warehouse, files: Sequence[I
             f"  {report['ignored_miles_amounts']:,} events have a miles_amount that their type "
             "has no use for; it was left out"
         )
-    _section(console, "Tables", _tables(report["tables"]))
+    tables = [
+        (name, f"{rows:,}", TABLES[name].description) for name, rows in report["tables"].items()
+    ]
+    _section(console, "Tables", tables, "table", ">rows", "~what it holds")
     if report["dead_letters"]["total"]:
-        _section(console, "Dead letters, with the first of each kind", _dead_letters(report))
-    growth = warehouse.read(GROWTH)
-    if growth.num_rows:
-        _section(console, "Growth by month", _growth(growth.sort_by("activity_month")))
-        console.print(Padding(_latest(growth.sort_by("activity_month").to_pylist()[-1]), (0, 2)))
+        explained = "~the first of them: what is wrong, and the row"
+        _section(console, "Dead letters", _dead_letters(report), "error_type", ">rows", explained)
+    months = warehouse.read(GROWTH).sort_by("activity_month").to_pylist()[-_MONTHS_SHOWN:]
+    if months:
+        _section(console, "Growth by month", _growth(months), *_GROWTH_COLUMNS)
+        console.print(Padding(_latest(months[-1]), (0, _GAP)))
     console.print(f"\n[bold]Warehouse[/]  {warehouse.url}")
     console.print("Look into it with")
     console.print(f"  {warehouse.how_to_query()}", soft_wrap=True, markup=False)
     console.print()
 
 
-def _section(console: Console, title: str, content: Grid) -> None:
-    console.print(f"\n[bold]{title}[/]")
-    console.print(Padding(content, (0, 2)))
+def _width() -> int | None:
+    """None to fill a terminal; elsewhere wide enough for every table."""
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
 
 
-def _grid(*columns: tuple[str, str]) -> Grid:
-    grid = Grid(box=None, pad_edge=False, header_style="dim")
-    for title, side in columns:
-        grid.add_column(title, justify="right" if side == "right" else "left", no_wrap=True)
-    return grid
+def _section(console: Console, title: str, lines: Sequence[Sequence[str]], *columns: str) -> None:
+    """Print a table under a title.
 
-
-def _tables(rows: dict[str, int]) -> Grid:
-    grid = _grid(("table", "left"), ("rows", "right"), ("one row is", "left"))
-    for name, number in rows.items():
-        grid.add_row(
-            name, f"{number:,}", Text(TABLES[name].description.split(":")[0].split(";")[0])
+    Args:
+        console: where to.
+        title: of the table.
+        lines: its cells.
+        columns: their titles; those that begin with > stand right, the one with ~ is cut short
+            where the console is too narrow.
+    """
+    widths = [
+        max(cell_len(cell) for cell in (heading.lstrip(">~"), *(line[index] for line in lines)))
+        for index, heading in enumerate(columns)
+    ]
+    grid = Grid(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
+    for heading, width in zip(columns, widths, strict=True):
+        room = console.width - sum(widths) + width - _GAP * (len(columns) + 1)
+        grid.add_column(
+            heading.lstrip(">~"),
+            justify="right" if heading.startswith(">") else "left",
+            width=max(min(width, room), 10) if heading.startswith("~") else width,
+            style="dim" if heading.startswith("~") else "",
+            no_wrap=True,
+            overflow="ellipsis",
         )
-    return grid
+    for line in lines:
+        grid.add_row(*(Text(cell) for cell in line))
+    console.print(f"\n[bold]{title}[/]")
+    console.print(Padding(grid, (0, 0, 0, _GAP)))
 
 
-def _dead_letters(report: dict[str, Any]) -> Grid:
-    grid = Grid(box=None, pad_edge=False, header_style="dim")
-    grid.add_column("error_type", no_wrap=True)
-    grid.add_column("rows", justify="right", no_wrap=True)
-    grid.add_column("example", overflow="ellipsis", no_wrap=True)
+def _dead_letters(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    lines: list[tuple[str, str, str]] = []
     for error_type, number in report["dead_letters"]["by_error_type"].items():
         example = report["dead_letter_examples"][error_type]
-        grid.add_row(error_type, f"{number:,}", Text(_printable(example["message"])))
-        grid.add_row("", "", Text(_printable(example["payload"]), style="dim"))
-    return grid
+        lines.append((error_type, f"{number:,}", _printable(example["message"])))
+        lines.append(("", "", _printable(example["payload"])))
+    return lines
 
 
 def _printable(text: str) -> str:
@@ -156,19 +186,9 @@ def _printable(text: str) -> str:
     )
 
 
-def _growth(growth: pa.Table) -> Grid:
-    grid = _grid(
-        ("month", "left"),
-        ("active", "right"),
-        ("new", "right"),
-        ("retained", "right"),
-        ("resurrected", "right"),
-        ("churned", "right"),
-        ("retention", "right"),
-        ("quick ratio", "right"),
-    )
-    for month in growth.to_pylist()[-_MONTHS_SHOWN:]:
-        grid.add_row(
+def _growth(months: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    return [
+        (
             f"{month['activity_month']:%Y-%m}",
             f"{month['total_mau']:,}",
             f"+{month['new_users']:,}",
@@ -178,7 +198,8 @@ def _growth(growth: pa.Table) -> Grid:
             _or_dash(month["retention_rate_pct"], "{:.1f} %"),
             _or_dash(month["quick_ratio"], "{:.2f}"),
         )
-    return grid
+        for month in months
+    ]
 
 
 def _latest(month: dict[str, Any]) -> Text:

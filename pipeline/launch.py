@@ -8,37 +8,25 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import (
-    DirectOptions,
-    GoogleCloudOptions,
-    PipelineOptions,
-    StandardOptions,
-)
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineState
 
 from pipeline import options as declared
 from pipeline.batch import BatchJob, build
 from pipeline.display import show_progress, show_summary
-from pipeline.errors import OptionError, RunError
-from pipeline.inputs import default_shards, find_inputs
+from pipeline.errors import RunError
+from pipeline.inputs import InputFile, default_shards
 from pipeline.progress import Progress
-from pipeline.warehouse import Warehouse, open_warehouse
+from pipeline.runners import Runner
+from pipeline.warehouse import Warehouse
 from transforms.vocabulary import EVENT_TYPES
 
-_LOCAL_RUNNER: Final = "FnApiRunner"
-# Beam's DirectRunner first tries to download and start another runner, Prism.
-_LOCAL_RUNNERS: Final = {
-    "fnapirunner": _LOCAL_RUNNER,
-    "directrunner": _LOCAL_RUNNER,
-    "direct": _LOCAL_RUNNER,
-    "bundlebaseddirectrunner": "BundleBasedDirectRunner",
-}
 _RANGE_BYTES: Final = 64 << 20
 
 
@@ -51,75 +39,63 @@ class BatchOptions(PipelineOptions):
         declared.declare(parser, tuple(replace(o, required=False) for o in declared.BATCH))
 
 
-def run_batch(options: argparse.Namespace, arguments: Sequence[str]) -> None:
-    """Run the batch graph and print its summary.
+@dataclass(frozen=True)
+class BatchPlan:
+    """What a checked command line asks for.
 
-    Args:
+    Attributes:
         options: the values of the options in `options.BATCH`.
         arguments: the command line behind the command, for Beam.
+        files: the files to read.
+        warehouse: where to write.
+        runner: what runs the graph.
+        temp_location: where to stage; None for beside the warehouse.
+    """
+
+    options: argparse.Namespace
+    arguments: Sequence[str]
+    files: Sequence[InputFile]
+    warehouse: Warehouse
+    runner: Runner
+    temp_location: str | None
+
+
+def run_batch(plan: BatchPlan) -> None:
+    """Run the batch graph and print its summary.
 
     Raises:
-        OptionError: if an option can't be used; nothing was read.
+        OptionError: if another run writes to the warehouse.
         RunError, or a runner's error around it: if the run failed; the tables are as before.
     """
     started_at = datetime.now(UTC).replace(tzinfo=None)
-    warehouse: Warehouse = open_warehouse(options.warehouse)
-    files = find_inputs(options.input)
-    warehouse.check()
-    beam_options = _beam_options(arguments)
-    local = _prepare_runner(beam_options)
-    if warehouse.workers_must_be_local and not local:
-        raise OptionError(
-            f"--warehouse {options.warehouse} is a file on this machine, which the workers of "
-            f"{beam_options.view_as(StandardOptions).runner} can't reach"
-        )
-    temp_location = beam_options.view_as(GoogleCloudOptions).temp_location
-    with warehouse.exclusive(temp_location) as staging:
-        watched = local and sys.stderr.isatty()
+    options, files = plan.options, plan.files
+    with plan.warehouse.exclusive(plan.temp_location) as staging:
+        watched = plan.runner.local and sys.stderr.isatty()
         progress = Progress.in_folder(staging) if watched else None
         job = BatchJob(
             paths=[file.path for file in files],
-            warehouse=warehouse,
+            warehouse=plan.warehouse,
             staging=staging,
             report_path=options.summary_file or FileSystems.join(staging, "report.json"),
             user_shards=options.user_shards or default_shards(files),
             active_types=tuple(EVENT_TYPES.index(name) for name in options.active_event_types),
             max_dead_letter_pct=options.max_dead_letter_pct,
             started_at=started_at,
-            range_bytes=None if _one_worker(beam_options, local) else _RANGE_BYTES,
+            # One worker reads every file itself: looking for ranges first would be for nothing.
+            range_bytes=None if plan.runner.workers == 1 else _RANGE_BYTES,
             progress=progress,
         )
         with show_progress(progress, staging, sum(file.size for file in files)):
-            _run(job, beam_options)
+            _run(job, _beam_options(plan))
         with FileSystems.open(job.report_path) as stream:
             report: dict[str, Any] = json.loads(stream.read())
-    show_summary(report, warehouse, files)
+    show_summary(report, plan.warehouse, files)
 
 
-def _beam_options(arguments: Sequence[str]) -> PipelineOptions:
-    options = PipelineOptions(list(arguments))
-    standard = options.view_as(StandardOptions)
-    standard.runner = standard.runner or _LOCAL_RUNNER
-    if standard.streaming:
-        raise OptionError("--streaming: batch reads files to their end; leave it out")
-    if options.view_as(DirectOptions).direct_running_mode == "multi_threading":
-        raise OptionError(
-            "--direct_running_mode multi_threading crashes in Beam 2.77's GroupByKey: take "
-            "in_memory or multi_processing"
-        )
+def _beam_options(plan: BatchPlan) -> PipelineOptions:
+    options = PipelineOptions(list(plan.arguments))
+    options.view_as(StandardOptions).runner = plan.runner.name
     return options
-
-
-def _prepare_runner(options: PipelineOptions) -> bool:
-    """Settle the runner's name; returns whether its workers run on this machine."""
-    standard = options.view_as(StandardOptions)
-    name = _LOCAL_RUNNERS.get(standard.runner.lower())
-    standard.runner = name or standard.runner
-    return name is not None
-
-
-def _one_worker(options: PipelineOptions, local: bool) -> bool:
-    return local and options.view_as(DirectOptions).direct_num_workers == 1
 
 
 def _run(job: BatchJob, options: PipelineOptions) -> None:

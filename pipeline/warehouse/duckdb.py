@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -136,12 +137,17 @@ class DuckDBWarehouse:
 
     def how_to_query(self) -> str:
         """See `Warehouse.how_to_query`."""
-        shown = os.path.relpath(self.path)
-        shown = self.path if shown.startswith("..") else shown
         return (
-            f"python -c \"import duckdb; print(duckdb.connect('{shown}', read_only=True)"
+            f'{_shown(sys.executable)} -c "import duckdb; '
+            f"print(duckdb.connect('{_shown(self.path)}', read_only=True)"
             ".sql('FROM growth_metrics ORDER BY event_date DESC LIMIT 7'))\""
         )
+
+
+def _shown(path: str) -> str:
+    """A path as a person types it here: relative where it lies below this folder."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[str]) -> None:

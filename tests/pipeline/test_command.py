@@ -53,10 +53,10 @@ def test_a_run_prints_and_writes_its_summary(folder: Path) -> None:
 
 def test_the_way_to_query_that_the_summary_shows_works(folder: Path) -> None:
     run = command("batch", "--input", "events.csv", cwd=folder)
-    line = next(line for line in run.stdout.splitlines() if line.strip().startswith("python -c"))
-    code = line.strip().removeprefix('python -c "').removesuffix('"')
+    line = next(line for line in run.stdout.splitlines() if "import duckdb" in line)
+    interpreter, code = line.strip().removesuffix('"').split(' -c "')
     shown = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+        [interpreter, "-c", code], cwd=folder, capture_output=True, text=True, check=True
     )
     assert "daily_active_users" in shown.stdout
 
@@ -107,6 +107,13 @@ def test_a_wrong_option_ends_with_one_clear_line(
     assert run.stderr.count("\n") == 1
     assert run.stdout == ""
     assert sorted(path.name for path in folder.iterdir()) == ["events.csv", "notes.txt"]
+
+
+def test_wrong_options_are_found_before_beam_is_imported(folder: Path) -> None:
+    run = command("batch", "--input", "none.csv", cwd=folder, PYTHONPROFILEIMPORTTIME="1")
+    assert "matches no file" in run.stderr
+    assert "pipeline.inputs" in run.stderr
+    assert "apache_beam" not in run.stderr
 
 
 @pytest.mark.parametrize(

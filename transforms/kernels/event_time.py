@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from transforms.kernels.calendar import US_PER_DAY, US_PER_SECOND
+from transforms.kernels.words import words_at
 
 _SHORTEST: Final = len("2025-01-01T00:00:00")
 _LONGEST: Final = len("2025-01-01T00:00:00.000000+00:00")
@@ -40,19 +41,23 @@ def parse_event_times(texts: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bo
     data, starts, lengths = _buffers(_shorten(texts))
     shortest = int(lengths.min(initial=_LONGEST))
 
+    # Four words of 8 bytes, gathered once: a gather for each byte takes twice as long in all.
+    words = [words_at(data)[starts + at] for at in range(0, _LONGEST + 1, 8)]
+
     def byte(at: int) -> _Bytes:
         """The byte at an offset of each text; 0 behind its end."""
-        column = data[starts + at]
+        column = (words[at // 8] >> np.uint64(8 * (at % 8))).astype(np.uint8)
         if at >= shortest:
             column[at >= lengths] = 0
         return column
 
     valid = (lengths >= _SHORTEST) & (lengths <= _LONGEST)
-    digit = {at: data[starts + at] - ord("0") for at in _DIGITS}
+    digit = {at: byte(at) - np.uint8(ord("0")) for at in _DIGITS}
     for column in digit.values():
         valid &= column <= 9
     for at, allowed in _SEPARATORS:
-        valid &= np.isin(data[starts + at], np.frombuffer(allowed, np.uint8))
+        separator = byte(at)
+        valid &= np.logical_or.reduce([separator == letter for letter in allowed])
     days, known_date = _days(digit)
     hour, minute, second = (_number(digit, at) for at in ((11, 12), (14, 15), (17, 18)))
     valid &= known_date & (hour <= 23) & (minute <= 59) & (second <= 59)
@@ -78,7 +83,7 @@ def _buffers(texts: pa.Array) -> tuple[_Bytes, NDArray[np.int64], NDArray[np.int
     _, offsets_buffer, data_buffer = texts.buffers()
     offsets = np.frombuffer(offsets_buffer, np.int32)[texts.offset :][: len(texts) + 1]
     begin, end = (int(offsets[0]), int(offsets[-1])) if len(offsets) else (0, 0)
-    data = np.zeros(end - begin + _LONGEST, np.uint8)
+    data = np.zeros(end - begin + _LONGEST + 8, np.uint8)
     data[: end - begin] = np.frombuffer(data_buffer or b"", np.uint8)[begin:end]
     relative = offsets.astype(np.int64) - begin
     return data, relative[:-1], np.diff(relative)
@@ -106,22 +111,24 @@ def _fraction(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """Microseconds, where the zone begins, and whether a point is followed by a digit."""
     has_point = byte(19) == ord(".")
-    micros = np.zeros(len(lengths), np.int64)
     if not has_point.any():
-        return micros, np.full(len(lengths), 19), np.ones(len(lengths), np.bool_)
+        return np.zeros_like(lengths), np.full(len(lengths), 19), np.ones(len(lengths), np.bool_)
+    micros = np.zeros(len(lengths), np.uint32)
     reading = has_point.copy()
-    digits = np.zeros(len(lengths), np.int64)
+    digits = np.zeros(len(lengths), np.uint8)
     for place in range(6):
         column = byte(20 + place) - np.uint8(ord("0"))
         reading &= column <= 9
-        micros += np.where(reading, column.astype(np.int64) * 10 ** (5 - place), 0)
+        micros *= 10
+        micros += (column * reading).astype(np.uint32)
         digits += reading
     for place in range(6, _LONGEST - 20):
         if not reading.any():
             break
         reading &= byte(20 + place) - np.uint8(ord("0")) <= 9
         digits += reading
-    return micros, 19 + has_point + digits, ~has_point | (digits > 0)
+    end = (19 + has_point.astype(np.uint8) + digits).astype(np.int64)
+    return micros.astype(np.int64), end, ~has_point | (digits > 0)
 
 
 def _zone(

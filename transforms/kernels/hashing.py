@@ -16,6 +16,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from transforms.kernels.words import words_at
+
 _SEEDS: Final = (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03)
 _STEPS: Final = (0xA0761D6478BD642F, 0xE7037ED1A0B428DB)
 _M1, _M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -99,15 +101,12 @@ def _hash_short(
     hashes = Hashes.seeded(len(starts))
     longest = int(lengths.max(initial=0))
     padded = np.concatenate([data, np.zeros(8, np.uint8)])
-    # Every 8 bytes that begin at some byte, as one word: a gather per word, none per byte.
-    words_at = np.lib.stride_tricks.as_strided(
-        padded.view(np.uint8)[:8].view("<u8"), (len(padded) - 7,), (1,)
-    )
+    words_of = words_at(padded)
     for at in range(0, longest, 8):
         rows: NDArray[np.int64] | slice = slice(None)
         if int(lengths.min()) <= at:
             rows = np.flatnonzero(lengths > at)
-        words = words_at[starts[rows] + at].astype(np.uint64)
+        words = words_of[starts[rows] + at]
         missing = 8 - np.clip(lengths[rows] - at, 0, 8)
         words &= _KEEP[missing]
         absorbed = Hashes(hashes.high[rows], hashes.low[rows]).absorb(words)

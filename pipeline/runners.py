@@ -1,0 +1,61 @@
+"""Which runner a command line asks for; decided without importing Beam."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.errors import OptionError
+from pipeline.warehouse import Warehouse
+
+_DEFAULT: Final = "FnApiRunner"
+# Beam's DirectRunner first tries to download and start another runner, Prism.
+_LOCAL: Final = {
+    "fnapi": _DEFAULT,
+    "direct": _DEFAULT,
+    "bundlebaseddirect": "BundleBasedDirectRunner",
+}
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A runner.
+
+    Attributes:
+        name: as Beam knows it.
+        local: whether its workers run on this machine.
+        workers: how many there are, as far as that is known.
+    """
+
+    name: str
+    local: bool
+    workers: int | None
+
+
+def choose_runner(given: Mapping[str, str], warehouse: Warehouse) -> Runner:
+    """The runner of a batch command.
+
+    Args:
+        given: Beam's options on the command line, by name.
+        warehouse: where the run writes.
+
+    Raises:
+        OptionError: if the options don't go with each other or with the warehouse.
+    """
+    if "streaming" in given:
+        raise OptionError("--streaming: batch reads files to their end; leave it out")
+    if given.get("direct_running_mode") == "multi_threading":
+        raise OptionError(
+            "--direct_running_mode multi_threading crashes in Beam 2.77's GroupByKey: take "
+            "in_memory or multi_processing"
+        )
+    asked = given.get("runner", _DEFAULT)
+    name = _LOCAL.get(asked.lower().removesuffix("runner"))
+    if name is None and warehouse.workers_must_be_local:
+        raise OptionError(
+            f"--warehouse {warehouse.url} is a file on this machine, which the workers of {asked} "
+            "can't reach"
+        )
+    workers = int(given.get("direct_num_workers", 1)) if name is not None else None
+    return Runner(name or asked, name is not None, workers)
