@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table as Grid
 from rich.text import Text
 
+from pipeline.errors import RunError
 from pipeline.inputs import InputFile
 from pipeline.progress import Progress as Notes
 from pipeline.warehouse import Warehouse
@@ -125,7 +126,7 @@ def show_summary(report: dict[str, Any], warehouse: Warehouse, files: Sequence[I
     if report["dead_letters"]["total"]:
         explained = "~the first of them: what is wrong, and the row"
         _section(console, "Dead letters", _dead_letters(report), "error_type", ">rows", explained)
-    months = warehouse.read(GROWTH).sort_by("activity_month").to_pylist()[-_MONTHS_SHOWN:]
+    months = _last_months(warehouse)
     if months:
         _section(console, "Growth by month", _growth(months), *_GROWTH_COLUMNS)
         console.print(Padding(_latest(months[-1]), (0, _GAP)))
@@ -169,6 +170,15 @@ def _section(console: Console, title: str, lines: Sequence[Sequence[str]], *colu
         grid.add_row(*(Text(cell) for cell in line))
     console.print(f"\n[bold]{title}[/]")
     console.print(Padding(grid, (0, 0, 0, _GAP)))
+
+
+def _last_months(warehouse: Warehouse) -> list[dict[str, Any]]:
+    try:
+        growth = warehouse.read(GROWTH)
+    except RunError:
+        return []  # The tables are there; another program has opened them first.
+    months: list[dict[str, Any]] = growth.sort_by("activity_month").to_pylist()
+    return months[-_MONTHS_SHOWN:]
 
 
 def _dead_letters(report: dict[str, Any]) -> list[tuple[str, str, str]]:

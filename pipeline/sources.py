@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import IO, cast
 
 import apache_beam as beam
-from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from pipeline.progress import Progress
@@ -83,8 +83,14 @@ def _ranges(path: str, range_bytes: int | None) -> Iterator[FileRange]:
 
 
 def _open(path: str) -> IO[bytes]:
-    # Uncompressed here, because Beam's own decompression hides where in a file it failed.
-    raw = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    try:
+        # Uncompressed here, because Beam's own decompression hides where in a file it failed.
+        raw = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    except (OSError, BeamIOError) as error:
+        raise DataError(
+            f"{path}: can't be read ({error}): check that it is still there and that you may "
+            "read it, and run again"
+        ) from error
     return cast(IO[bytes], gzip.open(raw) if path.endswith(".gz") else raw)
 
 

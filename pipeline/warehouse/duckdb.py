@@ -89,6 +89,11 @@ class DuckDBWarehouse:
     @contextmanager
     def exclusive(self, temp_location: str | None) -> Iterator[str]:
         """See `Warehouse.exclusive`; the lock is the staging folder's own and dies with the run."""
+        if temp_location and "://" in temp_location:
+            raise OptionError(
+                f"--temp_location {temp_location!r} is no folder on this machine, where DuckDB "
+                "reads staged files: name a local one, or leave it out"
+            )
         root = Path(temp_location) if temp_location else Path(self.path).parent
         folder = root / f"{Path(self.path).name}.staging"
         try:

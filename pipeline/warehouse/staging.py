@@ -84,6 +84,15 @@ class _ParquetFile:
         self._rows = 0
 
     def write(self, rows: pa.Table) -> None:
+        try:
+            self._append(rows)
+        except OSError as error:
+            raise RunError(
+                f"can't stage rows of {self._table.name} in {self._path} ({error}): make room or "
+                "stage elsewhere with --temp_location, and run again"
+            ) from error
+
+    def _append(self, rows: pa.Table) -> None:
         if self._writer is None:
             self._stream: IO[bytes] = FileSystems.create(
                 self._path, compression_type=CompressionTypes.UNCOMPRESSED

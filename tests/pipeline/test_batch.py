@@ -208,6 +208,12 @@ def test_a_damaged_gzip_file_is_named(tmp_path: Path, built: Path) -> None:
     assert message.startswith(str(path))
 
 
+def test_a_file_that_is_gone_is_named(tmp_path: Path, built: Path) -> None:
+    with pytest.raises(Exception, match="read") as raised:
+        run_graph([tmp_path / "gone.csv"], built)
+    assert f"{tmp_path}/gone.csv: can't be read" in str(clear_message(raised.value))
+
+
 def test_miles_beyond_int64_fail_with_a_clear_message(tmp_path: Path, built: Path) -> None:
     huge = [
         row(f"2024-01-0{day}T00:00:00Z", user, "miles_earned", amount="5000000000000000000")

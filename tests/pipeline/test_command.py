@@ -95,6 +95,8 @@ def test_the_warehouse_carries_the_contracts_descriptions_and_modes(folder: Path
         (["--input", "events.csv", "--direct_num_workers", "two"], "is not a whole number"),
         (["--input", "events.csv", "--direct_running_mode", "x"], "is none of in_memory"),
         (["--input", "events.csv", "--temp_location"], "--temp_location needs a value"),
+        (["--input", "events.csv", "--no_auth=1"], "--no_auth takes no value"),
+        (["--input", "events.csv", "--runner", "FnApiRunner", "x"], "'x' belongs to no option"),
     ],
 )
 def test_a_wrong_option_ends_with_one_clear_line(
@@ -120,6 +122,7 @@ def test_wrong_options_are_found_before_beam_is_imported(folder: Path) -> None:
     ("arguments", "told"),
     [
         (["--runner", "DataflowRunner"], "workers of DataflowRunner can't reach"),
+        (["--temp_location", "gs://bucket/tmp"], "no folder on this machine"),
         (["--streaming"], "batch reads files to their end"),
         (["--direct_running_mode", "multi_threading"], "multi_processing"),
     ],

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.strategies import broken_rows, row_lists
-from tests.support.tables import Row, compute, csv_text, differences, oracle_tables, parse, row
+from tests.support.tables import NOW, Row, compute, csv_text, differences, oracle_tables, parse, row
+from transforms.marts import dead_letter_events
 from transforms.vocabulary import EVENT_TYPES
 
 
@@ -114,6 +115,28 @@ def test_every_row_is_an_event_a_duplicate_or_a_rejection(rows: list[Row]) -> No
     rejected = sum(len(part.rejections) for part in parsed)
     assert read + rejected == len(rows)
     assert events <= read
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    lines=st.lists(
+        st.one_of(
+            st.binary(max_size=60),
+            st.lists(st.sampled_from([b'"', b",", b"\n", b"\r", b"\xff", b"\x00", b"a"])).map(
+                b"".join
+            ),
+            row_lists.map(lambda rows: csv_text(rows[:1]).splitlines()[1]),
+        ),
+        max_size=12,
+    ),
+    block_bytes=st.sampled_from([1, 7, 64, 1 << 20]),
+)
+def test_hostile_bytes_become_events_or_dead_letters(lines: list[bytes], block_bytes: int) -> None:
+    parsed = parse(csv_text([]) + b"\n".join(lines), block_bytes)
+    rejections = [rejection for part in parsed for rejection in part.rejections]
+    letters = dead_letter_events.rows(rejections, "test.csv", None, NOW, "1")
+    assert letters.num_rows == len(set(letters["dead_letter_id"].to_pylist())) == len(rejections)
+    compute([part.events for part in parsed])
 
 
 def test_sessions_split_at_exactly_thirty_minutes() -> None:
