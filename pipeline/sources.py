@@ -59,7 +59,9 @@ class ReadCsv(beam.PTransform):
         ranges = paths | "Find records" >> beam.FlatMap(_ranges, self.range_bytes)
         if self.range_bytes is not None:
             ranges |= "Spread ranges" >> beam.Reshuffle()
-        return ranges | "Read records" >> beam.ParDo(_Read(self.progress))
+        return ranges | "Read records" >> beam.ParDo(_Read(self.progress)).with_output_types(
+            RawRecords
+        )
 
 
 def _ranges(path: str, range_bytes: int | None) -> Iterator[FileRange]:

@@ -58,9 +58,10 @@ class ParseEvents(beam.PTransform):
     version: str
 
     def expand(self, records: beam.PCollection) -> pvalue.DoOutputsTuple:
-        return records | "Validate" >> beam.ParDo(_Parse(self)).with_outputs(
-            DEAD_LETTERS, COUNTS, main="events"
+        parse = beam.ParDo(_Parse(self)).with_output_types(
+            Parsed, **{DEAD_LETTERS: pa.Table, COUNTS: RunCounts}
         )
+        return records | "Validate" >> parse.with_outputs(DEAD_LETTERS, COUNTS, main="events")
 
 
 class _Parse(beam.DoFn):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import apache_beam as beam
 import pyarrow as pa
@@ -67,7 +67,10 @@ class FinishMarts(beam.PTransform):
     written_at: datetime
 
     def expand(self, totals: beam.PCollection) -> pvalue.DoOutputsTuple:
-        return totals | "Finish" >> beam.ParDo(_Finish(self.written_at)).with_outputs(*FINISH)
+        finish = beam.ParDo(_Finish(self.written_at)).with_output_types(
+            Any, **dict.fromkeys(FINISH, pa.Table)
+        )
+        return totals | "Finish" >> finish.with_outputs(*FINISH)
 
 
 class _Finish(beam.DoFn):

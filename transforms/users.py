@@ -16,6 +16,7 @@ from apache_beam.transforms.window import GlobalWindows
 from transforms.ahead import WorkAhead
 from transforms.events import COUNTS
 from transforms.kernels.contributions import contributions
+from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.sessions import number_sessions, sort_events
 from transforms.kernels.timelines import timelines
@@ -43,12 +44,16 @@ class UserShards(beam.PTransform):
     started_at: datetime
 
     def expand(self, shards: beam.PCollection) -> pvalue.DoOutputsTuple:
-        return (
-            shards
-            | "Group by shard" >> beam.GroupByKey()
-            | "Sessionize and sum up"
-            >> beam.ParDo(_Shard(self)).with_outputs(EVENTS, USERS, NEGATIVE, CONTRIBUTIONS, COUNTS)
-        )
+        outputs = {
+            EVENTS: pa.Table,
+            USERS: pa.Table,
+            NEGATIVE: pa.Table,
+            CONTRIBUTIONS: Counters,
+            COUNTS: RunCounts,
+        }
+        work = beam.ParDo(_Shard(self)).with_output_types(Any, **outputs)
+        grouped = shards | "Group by shard" >> beam.GroupByKey()
+        return grouped | "Sessionize and sum up" >> work.with_outputs(*outputs)
 
 
 class _Shard(beam.DoFn):

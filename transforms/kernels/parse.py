@@ -56,6 +56,11 @@ class Parsed:
     rejections: list[Rejection]
     ignored_amounts: int
 
+    @property
+    def nbytes(self) -> int:
+        """About how much memory the events take."""
+        return int(self.events.nbytes) + self.user_hash.nbytes
+
 
 @dataclass(frozen=True)
 class _Columns:

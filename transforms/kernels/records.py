@@ -84,6 +84,11 @@ class RawRecords:
         """How many records became rows."""
         return len(self.columns[0])
 
+    @property
+    def nbytes(self) -> int:
+        """About how much memory the columns take."""
+        return sum(int(column.nbytes) for column in self.columns)
+
     def __len__(self) -> int:
         return self.rows + len(self.unreadable)
 
