@@ -1,4 +1,4 @@
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 # Changes when what is installed changes, so that a pull brings the environment up to date.
@@ -29,7 +29,8 @@ clean: ## Remove what make run and make bench wrote
 	rm -rf sample growth.duckdb growth.duckdb.wal growth.duckdb.staging
 
 $(READY): requirements.txt
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on the PATH: install Python 3.11, or name it: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
+		{ echo "Python 3.11 is not on the PATH: install it, or name it: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	@echo "Setting up $(VENV): a minute or two, this once"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt

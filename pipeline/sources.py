@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
@@ -24,21 +24,25 @@ from transforms.kernels.csv_records import (
 from transforms.kernels.records import RawRecords
 
 
-@dataclass(frozen=True)
-class FileRange:
+class FileRange(NamedTuple):
     """Whole records of a file.
 
     Attributes:
         path: the file.
-        header: its header.
+        columns: the fields of its header.
+        header_bytes: how many bytes come before its first record.
         start: byte offset of the first record.
         size: bytes up to the end of the last record; None for up to the end of the file.
     """
 
     path: str
-    header: Header
+    columns: Sequence[str]
+    header_bytes: int
     start: int
     size: int | None
+
+
+beam.coders.registry.register_coder(FileRange, beam.coders.RowCoder)
 
 
 @dataclass
@@ -56,7 +60,9 @@ class ReadCsv(beam.PTransform):
     progress: Progress | None = None
 
     def expand(self, paths: beam.PCollection) -> beam.PCollection:
-        ranges = paths | "Find records" >> beam.FlatMap(_ranges, self.range_bytes)
+        ranges = paths | "Find records" >> beam.FlatMap(
+            _ranges, self.range_bytes
+        ).with_output_types(FileRange)
         if self.range_bytes is not None:
             ranges |= "Spread ranges" >> beam.Reshuffle()
         return ranges | "Read records" >> beam.ParDo(_Read(self.progress)).with_output_types(
@@ -70,7 +76,7 @@ def _ranges(path: str, range_bytes: int | None) -> Iterator[FileRange]:
     if header is None:
         return
     if range_bytes is None or path.endswith(".gz"):
-        yield FileRange(path, header, header.length, None)
+        yield FileRange(path, header.columns, header.length, header.length, None)
         return
     with _open(path) as stream:
         start = header.length
@@ -78,10 +84,10 @@ def _ranges(path: str, range_bytes: int | None) -> Iterator[FileRange]:
         end = start
         for end in record_boundaries(stream, header, start, min(range_bytes, 16 << 20)):
             if end - start >= range_bytes:
-                yield FileRange(path, header, start, end - start)
+                yield FileRange(path, header.columns, header.length, start, end - start)
                 start = end
     if end > start:
-        yield FileRange(path, header, start, end - start)
+        yield FileRange(path, header.columns, header.length, start, end - start)
 
 
 def _open(path: str) -> IO[bytes]:
@@ -104,7 +110,8 @@ class _Read(beam.DoFn):
         try:
             with _open(part.path) as stream:
                 _skip(stream, part.start)
-                blocks = read_blocks(stream, part.header, part.path, part.start, part.size)
+                header = Header(tuple(part.columns), part.header_bytes)
+                blocks = read_blocks(stream, header, part.path, part.start, part.size)
                 for records, read in ahead(_with_position(blocks, stream, part.path)):
                     yield records
                     if self._progress:

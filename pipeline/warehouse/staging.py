@@ -34,6 +34,9 @@ class StagedFile(NamedTuple):
     rows: int
 
 
+beam.coders.registry.register_coder(StagedFile, beam.coders.RowCoder)
+
+
 @dataclass
 class StageRows(beam.PTransform):
     """Tables of rows -> StagedFile: one Parquet file for each bundle.
