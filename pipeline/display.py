@@ -21,6 +21,7 @@ from rich.text import Text
 from pipeline.errors import RunError
 from pipeline.inputs import InputFile
 from pipeline.progress import Progress as Notes
+from pipeline.progress import Reached
 from pipeline.warehouse import Warehouse
 from transforms.marts.registry import FINISH, TABLES
 from transforms.marts.social_capital_growth_accounting import TABLE as GROWTH
@@ -78,16 +79,19 @@ def _watch(
     done: threading.Event,
 ) -> None:
     started = time.monotonic()
+    before = Reached()
     while not done.wait(_POLL_SECONDS):
+        bar.update(task, description=_stage(staging))
         reached = notes.reached()
-        if not reached.bytes:
-            continue
+        if reached == before:
+            continue  # Once all is read, the speed of reading stands still.
+        before = reached
         speed = reached.records / (time.monotonic() - started)
         detail = (
             f"{_megabytes(reached.bytes)} of {_megabytes(total_bytes)}, "
             f"{reached.records:,} rows, {speed:,.0f}/s"
         )
-        bar.update(task, description=_stage(staging), completed=reached.bytes, detail=detail)
+        bar.update(task, completed=reached.bytes, detail=detail)
 
 
 def _stage(staging: Path) -> str:

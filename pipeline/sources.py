@@ -115,7 +115,8 @@ class _Read(beam.DoFn):
                 for records, read in ahead(_with_position(blocks, stream, part.path)):
                     yield records
                     if self._progress:
-                        self._progress.report(part.path, part.start, read, len(records))
+                        begin = part.start if part.start > part.header_bytes else 0
+                        self._progress.report(part.path, begin, read, len(records))
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise DataError(
                 f"{part.path}: the gzip data is damaged or cut short ({error}): upload the file "

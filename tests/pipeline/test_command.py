@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipeline.progress import Progress, Reached
 from pipeline.warehouse import open_warehouse
 from tests.support.runs import command, contents, process_environment
 from tests.support.tables import csv_text, row
@@ -49,6 +52,32 @@ def test_a_run_prints_and_writes_its_summary(folder: Path) -> None:
     for told in ("growth_metrics", "bad_event_time", "'never'", "2024-02", "growth.duckdb"):
         assert told in run.stdout
     assert not list(folder.glob("*.staging"))
+
+
+def test_a_terminal_sees_how_far_the_run_is(folder: Path) -> None:
+    command("sample", "--events", "300000", "--output", "big.csv", cwd=folder)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "batch", "--input", "big.csv"],
+        cwd=folder,
+        env=process_environment(TERM="xterm"),
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    ) as run:
+        os.close(theirs)
+        shown = _read_all(ours)
+    assert run.returncode == 0
+    for told in ("Reading events", "MB of 21", "rows", "/s", "Replacing tables"):
+        assert told in shown
+
+
+def test_progress_adds_up_over_workers(tmp_path: Path) -> None:
+    progress = Progress.in_folder(str(tmp_path))
+    assert progress.reached() == Reached(0, 0)
+    progress.report("a.csv", 0, 70, 7)
+    progress.report("a.csv", 0, 100, 3)
+    progress.report("a.csv", 500, 540, 4)
+    assert progress.reached() == Reached(140, 14)
 
 
 def test_the_way_to_query_that_the_summary_shows_works(folder: Path) -> None:
@@ -224,6 +253,16 @@ def _run_of(folder: Path, name: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+
+
+def _read_all(terminal: int) -> str:
+    """What is written to a terminal until its other side is closed."""
+    parts = []
+    with contextlib.suppress(OSError):  # Linux's way to say that the other side is closed.
+        while part := os.read(terminal, 65_536):
+            parts.append(part)
+    os.close(terminal)
+    return b"".join(parts).decode()
 
 
 def _wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
