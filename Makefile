@@ -26,7 +26,7 @@ bench: $(READY) ## Measure speed and memory (10 minutes; BENCH_ARGS="--quick" fo
 	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
 
 clean: ## Remove what make run and make bench wrote
-	rm -rf sample growth.duckdb growth.duckdb.wal growth.duckdb.staging
+	rm -rf sample growth.duckdb growth.duckdb.wal growth.duckdb.staging-*
 
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from pipeline import __version__, beam_options
-from pipeline.errors import OptionError, RunError, clear_message
+from pipeline.errors import OptionError, RunError, clear_message, is_interrupt
 from pipeline.memory import keep_freed_memory
 from pipeline.options import BATCH, SAMPLE, Parser, declare
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
@@ -44,17 +45,23 @@ examples:
   python -m pipeline batch --input big.csv --direct_num_workers 4 \\
       --direct_running_mode multi_processing
 
-Every option of Apache Beam works too (--runner, --temp_location ...). The default runner is
+Apache Beam's own options go here too (--runner, --temp_location ...). The default runner is
 FnApiRunner, one process on this machine. Staged files go beside the warehouse, or below
 --temp_location.
 
-exit codes: 0 done; 1 the run failed and the warehouse is as it was; 2 a wrong option
+exit codes: 0 done; 1 the run failed, and unless the message says otherwise the tables are as they
+were; 2 a wrong option; 130 interrupted by Ctrl-C
 """
 
 _SAMPLE_HELP: Final = f"""\
 Write a lifelike sample of raw events as CSV: users arrive, form habits, churn and come back;
 about one row in a thousand is broken or repeated. Columns: {", ".join(SOURCE_COLUMNS)}.
 """
+
+
+_INTERRUPTED: Final = (
+    "The tables are all as they were or, if the run was through, all replaced: never in between"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,10 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run(known, rest, arguments[1:])
     except OptionError as error:
         command.error(str(error))
-    except KeyboardInterrupt:
-        print("\ninterrupted; the warehouse is as it was", file=sys.stderr)
-        return 130
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
+        if is_interrupt(error):
+            print(f"\n{command.prog}: interrupted. {_INTERRUPTED}", file=sys.stderr)
+            return 130
         message = clear_message(error)
         if message is None:
             raise
@@ -103,25 +110,30 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
 
 
 def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -> None:
+    started_at = datetime.now(UTC).replace(tzinfo=None)
     given = beam_options.check(rest, [option.name for option in BATCH])
+    if not options.input:
+        raise OptionError("--input is missing: give one or more CSV files or globs")
     keep_freed_memory()
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
-    from pipeline.inputs import find_inputs
+    from pipeline.inputs import check_summary_file, find_inputs
     from pipeline.runners import choose_runner
     from pipeline.warehouse import open_warehouse
 
     warehouse = open_warehouse(options.warehouse)
     runner = choose_runner(given, warehouse)
     files = find_inputs(options.input)
-    warehouse.check()
+    temp_location = given.get("temp_location")
+    warehouse.check(temp_location)
+    check_summary_file(options.summary_file, [warehouse.location, *(file.path for file in files)])
     from pipeline.launch import BatchPlan, run_batch
 
-    run_batch(BatchPlan(options, arguments, files, warehouse, runner, given.get("temp_location")))
+    run_batch(BatchPlan(options, arguments, files, warehouse, runner, temp_location, started_at))
 
 
 def _sample(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
     if rest:
-        raise OptionError(f"there is no option {rest[0]}")
+        raise OptionError(beam_options.unknown(rest[0], [option.name for option in SAMPLE]))
     from pipeline.sample import write_sample
 
     try:

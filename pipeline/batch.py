@@ -12,7 +12,8 @@ from pipeline import __version__
 from pipeline.progress import Progress
 from pipeline.sources import ReadCsv
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.staging import Commit, StageRows
+from pipeline.warehouse.commit import Commit
+from pipeline.warehouse.staging import StageRows
 from transforms import coders
 from transforms.events import COUNTS, DEAD_LETTERS, ByUserShard, ParseEvents
 from transforms.kernels.counters import Counters

@@ -43,7 +43,7 @@ def check(arguments: Sequence[str], ours: Collection[str]) -> dict[str, str]:
         name, equals, value = left.pop(0).partition("=")
         option = known.get(name.removeprefix("--")) if name.startswith("--") else None
         if option is None:
-            raise OptionError(_unknown(name, [*known, *ours]))
+            raise OptionError(unknown(name, [*known, *ours]))
         if option["takes"] == "nothing":
             if equals:
                 raise OptionError(f"{name} takes no value, but {value!r} is given")
@@ -56,7 +56,8 @@ def check(arguments: Sequence[str], ours: Collection[str]) -> dict[str, str]:
     return values
 
 
-def _unknown(name: str, known: Sequence[str]) -> str:
+def unknown(name: str, known: Sequence[str]) -> str:
+    """What to say of an argument that no option knows."""
     if not name.startswith("--"):
         return f"{name!r} belongs to no option: values with spaces need quotes"
     close = difflib.get_close_matches(name.removeprefix("--"), known, n=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
@@ -105,23 +106,28 @@ def _stage(staging: Path) -> str:
 
 def show_summary(report: dict[str, Any], warehouse: Warehouse, files: Sequence[InputFile]) -> None:
     """Print a finished run's summary on stdout."""
-    console = Console(highlight=False, soft_wrap=False, width=_width())
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What a terminal or pipe of another encoding can't show must not fail a finished run.
+        sys.stdout.reconfigure(errors="replace")
+    console = _Console(highlight=False, width=_width())
     size = _megabytes(sum(file.size for file in files))
-    count = f"{len(files)} file{'s' if len(files) != 1 else ''}"
+    letters = report["dead_letters"]["total"]
     speed = report["input_rows"] / max(report["seconds"], 1e-9)
     console.print()
     console.print(
-        f"[bold]Done in {report['seconds']:.1f} s:[/] {report['input_rows']:,} rows of {count} "
-        f"({size}), {speed:,.0f} a second"
+        f"[bold]Done in {report['seconds']:.1f} s:[/] {_count(report['input_rows'], 'row')} of "
+        f"{_count(len(files), 'file')} ({size}), {speed:,.0f} a second"
     )
     console.print(
-        f"  {report['input_rows']:,} input rows = {report['events']:,} events "
-        f"+ {report['duplicates']:,} duplicates + {report['dead_letters']['total']:,} dead letters"
+        f"  {_count(report['input_rows'], 'input row')} = {_count(report['events'], 'event')} "
+        f"+ {_count(report['duplicates'], 'duplicate')} + {_count(letters, 'dead letter')}"
     )
+    if not report["input_rows"]:
+        console.print("  [bold]No row was read: all tables are empty now.[/]")
     if report["ignored_miles_amounts"]:
         console.print(
-            f"  {report['ignored_miles_amounts']:,} events have a miles_amount that their type "
-            "has no use for; it was left out"
+            f"  {_count(report['ignored_miles_amounts'], 'event')} with a miles_amount that the "
+            "event's type has no use for: it was left out"
         )
     tables = [
         (name, f"{rows:,}", TABLES[name].description) for name, rows in report["tables"].items()
@@ -134,10 +140,18 @@ def show_summary(report: dict[str, Any], warehouse: Warehouse, files: Sequence[I
     if months:
         _section(console, "Growth by month", _growth(months), *_GROWTH_COLUMNS)
         console.print(Padding(_latest(months[-1]), (0, _GAP)))
-    console.print(f"\n[bold]Warehouse[/]  {warehouse.url}")
+    console.print(Text.assemble(("\nWarehouse", "bold"), f"  {warehouse.url}"), soft_wrap=True)
     console.print("Look into it with")
     console.print(f"  {warehouse.how_to_query()}", soft_wrap=True, markup=False)
     console.print()
+
+
+class _Console(Console):
+    """A console that lets a reader leave early: the run is through, whoever listens."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _width() -> int | None:
@@ -159,6 +173,12 @@ def _section(console: Console, title: str, lines: Sequence[Sequence[str]], *colu
         max(cell_len(cell) for cell in (heading.lstrip(">~"), *(line[index] for line in lines)))
         for index, heading in enumerate(columns)
     ]
+    fixed = sum(w for w, heading in zip(widths, columns, strict=True) if heading[0] != "~")
+    if len(columns) > 3 and fixed + _GAP * (len(columns) + 1) > console.width:
+        # A number that is cut short is a wrong number: rather leave out the last column but one.
+        shorter = [[*line[:-2], line[-1]] for line in lines]
+        _section(console, title, shorter, *columns[:-2], columns[-1])
+        return
     grid = Grid(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
     for heading, width in zip(columns, widths, strict=True):
         room = console.width - sum(widths) + width - _GAP * (len(columns) + 1)
@@ -233,5 +253,11 @@ def _or_dash(value: float | None, template: str) -> str:
     return "-" if value is None else template.format(value)
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _megabytes(size: int) -> str:
+    if size < 100_000:
+        return f"{size / 1e3:,.1f} kB"
     return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.2f} GB"

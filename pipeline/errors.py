@@ -13,19 +13,26 @@ class OptionError(Exception):
 
 
 class RunError(Exception):
-    """A run that failed and left the warehouse as it was; the message says why. Exit code 1."""
+    """A run that failed; the message says why. Exit code 1."""
 
 
 # Runners hand over a worker's exception as text, with the step's label behind the message.
+_LABEL: Final = re.compile(r" \[while running '[^']*'\]")
 _RAISED: Final = re.compile(
     rf"\b(?:{DataError.__name__}|{RunError.__name__}): (.*?)(?: \[while running '[^']*'\]|$)",
     re.DOTALL | re.MULTILINE,
 )
+_INTERRUPTED: Final = ("KeyboardInterrupt", "Query interrupted")
 
 
 def clear_message(error: BaseException) -> str | None:
     """The line of a DataError or RunError behind what a runner raised; None without one."""
     if isinstance(error, DataError | RunError):
-        return str(error)
+        return _LABEL.sub("", str(error))
     found = _RAISED.findall(str(error))
     return found[-1].strip() if found else None
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether Ctrl-C ended the run, also where a runner made another error of it."""
+    return isinstance(error, KeyboardInterrupt) or any(sign in str(error) for sign in _INTERRUPTED)

@@ -38,15 +38,28 @@ def find_inputs(globs: Iterable[str]) -> list[InputFile]:
     found: dict[str, InputFile] = {}
     for pattern in globs:
         files = _remote(pattern) if "://" in pattern else _local(pattern)
+        if not files and os.path.isdir(pattern):
+            raise OptionError(
+                f"--input {pattern!r} is a folder: write '{pattern.rstrip('/')}/*.csv'"
+            )
         if not files:
             raise OptionError(
                 f"--input {pattern!r} matches no file: check the path, and quote globs"
             )
         found.update({file.path: file for file in files})
+    for path in found:
+        if not path.isprintable():
+            raise OptionError(f"--input: rename {path!r}: its name is not plain UTF-8 text")
     strange = [path for path in found if not path.endswith((".csv", ".csv.gz"))]
     if strange:
         raise OptionError(f"--input: {strange[0]} is neither .csv nor .csv.gz")
     return [found[path] for path in sorted(found)]
+
+
+def check_summary_file(path: str | None, taken: Iterable[str]) -> None:
+    """Raise OptionError if the summary would overwrite the warehouse or an input file."""
+    if path is not None and os.path.realpath(path) in {os.path.realpath(other) for other in taken}:
+        raise OptionError(f"--summary_file {path} is the warehouse or an input: name another file")
 
 
 def default_shards(files: Iterable[InputFile]) -> int:
@@ -65,6 +78,8 @@ def _local(pattern: str) -> list[InputFile]:
 
 
 def _remote(pattern: str) -> list[InputFile]:
+    if not pattern.startswith("gs://"):
+        raise OptionError(f"--input {pattern!r} is neither a path on this machine nor gs://")
     from apache_beam.io.filesystem import BeamIOError
     from apache_beam.io.filesystems import FileSystems
 

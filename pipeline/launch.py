@@ -8,8 +8,8 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import apache_beam as beam
@@ -35,8 +35,7 @@ class BatchOptions(PipelineOptions):
 
     @classmethod
     def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
-        # Beam asks for every known option whenever it parses any.
-        declared.declare(parser, tuple(replace(o, required=False) for o in declared.BATCH))
+        declared.declare(parser, declared.BATCH)
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,7 @@ class BatchPlan:
         warehouse: where to write.
         runner: what runs the graph.
         temp_location: where to stage; None for beside the warehouse.
+        started_at: the run's moment, in UTC without a zone.
     """
 
     options: argparse.Namespace
@@ -58,6 +58,7 @@ class BatchPlan:
     warehouse: Warehouse
     runner: Runner
     temp_location: str | None
+    started_at: datetime
 
 
 def run_batch(plan: BatchPlan) -> None:
@@ -65,9 +66,8 @@ def run_batch(plan: BatchPlan) -> None:
 
     Raises:
         OptionError: if another run writes to the warehouse.
-        RunError, or a runner's error around it: if the run failed; the tables are as before.
+        RunError, or a runner's error around it: if the run failed.
     """
-    started_at = datetime.now(UTC).replace(tzinfo=None)
     options, files = plan.options, plan.files
     with plan.warehouse.exclusive(plan.temp_location) as staging:
         watched = plan.runner.local and sys.stderr.isatty()
@@ -80,7 +80,7 @@ def run_batch(plan: BatchPlan) -> None:
             user_shards=options.user_shards or default_shards(files),
             active_types=tuple(EVENT_TYPES.index(name) for name in options.active_event_types),
             max_dead_letter_pct=options.max_dead_letter_pct,
-            started_at=started_at,
+            started_at=plan.started_at,
             # One worker reads every file itself: looking for ranges first would be for nothing.
             range_bytes=None if plan.runner.workers == 1 else _RANGE_BYTES,
             progress=progress,
@@ -93,7 +93,9 @@ def run_batch(plan: BatchPlan) -> None:
 
 
 def _beam_options(plan: BatchPlan) -> PipelineOptions:
-    options = PipelineOptions(list(plan.arguments))
+    # Separate worker processes log by themselves what is raised here all the same.
+    quiet = ["--default_sdk_harness_log_level=CRITICAL"] if plan.runner.local else []
+    options = PipelineOptions([*quiet, *plan.arguments])
     options.view_as(StandardOptions).runner = plan.runner.name
     return options
 

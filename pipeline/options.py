@@ -27,7 +27,6 @@ class Option:
         metavar: the value's name in the help page.
         parse: turns the text into the value; raises ValueError with what is wrong.
         default: the value where the option is not given.
-        required: whether it must be given.
         many: whether it takes several values; `parse` then sees each of them.
     """
 
@@ -36,7 +35,6 @@ class Option:
     metavar: str
     parse: Callable[[str], Any] = str
     default: Any = None
-    required: bool = False
     many: bool = False
 
 
@@ -49,8 +47,8 @@ def declare(parser: argparse.ArgumentParser, options: tuple[Option, ...]) -> Non
             metavar=option.metavar,
             type=_type(option),
             default=option.default,
-            required=option.required,
-            **({"nargs": "+", "action": "extend"} if option.many else {}),
+            nargs="+" if option.many else None,
+            action="extend" if option.many else "store",
         )
 
 
@@ -109,14 +107,30 @@ def _event_types(text: str) -> tuple[str, ...]:
     return tuple(name for name in EVENT_TYPES if name in names)
 
 
-def _output_file(text: str) -> str:
-    if "://" in text:
+def _summary_file(text: str) -> str:
+    if text.startswith("gs://"):
         return text
+    path = _local_file(text)
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise ValueError(f"can't be written: there is no folder {folder}")
+    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise ValueError("can't be written: it or its folder is read-only")
+    return path
+
+
+def _sample_file(text: str) -> str:
+    if not text.endswith((".csv", ".csv.gz")):
+        raise ValueError("is neither .csv nor .csv.gz")
+    return _local_file(text)
+
+
+def _local_file(text: str) -> str:
+    if "://" in text:
+        raise ValueError("is no path on this machine")
     path = os.path.abspath(text)
-    if os.path.isdir(path) or not text:
+    if not text or os.path.isdir(path):
         raise ValueError("is a folder: name a file in it")
-    if not os.path.isdir(os.path.dirname(path)):
-        raise ValueError(f"can't be written: there is no folder {os.path.dirname(path)}")
     return path
 
 
@@ -126,7 +140,6 @@ BATCH: Final = (
         "CSV files (.csv, .csv.gz): one or more paths or globs, local or gs://; quote globs, so "
         "that the shell leaves them alone",
         "GLOB",
-        required=True,
         many=True,
     ),
     Option(
@@ -138,7 +151,7 @@ BATCH: Final = (
     ),
     Option(
         "user_shards",
-        "into how many shards users are split; one is in a worker's memory at a time (default: "
+        "into how many shards users are split; a worker holds two or three in memory (default: "
         "one for every 12 MB of CSV, 1,024 at most)",
         "N",
         _whole(1, MAX_USER_SHARDS),
@@ -163,7 +176,7 @@ BATCH: Final = (
         "summary_file",
         "write the run's summary to this file as JSON, local or gs://",
         "FILE",
-        _output_file,
+        _summary_file,
     ),
 )
 
@@ -179,6 +192,7 @@ SAMPLE: Final = (
         "output",
         "the file to write, .csv or .csv.gz; its folder is created (default: sample/events.csv)",
         "FILE",
+        _sample_file,
         default="sample/events.csv",
     ),
     Option(

@@ -51,11 +51,13 @@ def choose_runner(given: Mapping[str, str], warehouse: Warehouse) -> Runner:
             "in_memory or multi_processing"
         )
     asked = given.get("runner", _DEFAULT)
-    name = _LOCAL.get(asked.lower().removesuffix("runner"))
+    name = _LOCAL.get(asked.rsplit(".", 1)[-1].lower().removesuffix("runner"))
     if name is None and warehouse.workers_must_be_local:
         raise OptionError(
             f"--warehouse {warehouse.url} is a file on this machine, which the workers of {asked} "
             "can't reach"
         )
     workers = int(given.get("direct_num_workers", 1)) if name is not None else None
+    if workers is not None and workers < 0:
+        raise OptionError("--direct_num_workers: name a number from 1, or 0 for one for each core")
     return Runner(name or asked, name is not None, workers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, NamedTuple, cast
 
@@ -71,14 +72,14 @@ class ReadCsv(beam.PTransform):
 
 
 def _ranges(path: str, range_bytes: int | None) -> Iterator[FileRange]:
-    with _open(path) as stream:
+    with _opened(path) as stream:
         header = read_header(stream, path)
     if header is None:
         return
     if range_bytes is None or path.endswith(".gz"):
         yield FileRange(path, header.columns, header.length, header.length, None)
         return
-    with _open(path) as stream:
+    with _opened(path) as stream:
         start = header.length
         stream.seek(start)
         end = start
@@ -90,16 +91,24 @@ def _ranges(path: str, range_bytes: int | None) -> Iterator[FileRange]:
         yield FileRange(path, header.columns, header.length, start, end - start)
 
 
-def _open(path: str) -> IO[bytes]:
+@contextmanager
+def _opened(path: str) -> Iterator[IO[bytes]]:
+    """The file's text, decompressed; what goes wrong while it is read names the file."""
     try:
         # Uncompressed here, because Beam's own decompression hides where in a file it failed.
         raw = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+        with cast(IO[bytes], gzip.open(raw) if path.endswith(".gz") else raw) as stream:
+            yield stream
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path}: the gzip data is damaged or cut short ({error}): upload the file again, and "
+            "run again"
+        ) from error
     except (OSError, BeamIOError) as error:
         raise DataError(
             f"{path}: can't be read ({error}): check that it is still there and that you may "
             "read it, and run again"
         ) from error
-    return cast(IO[bytes], gzip.open(raw) if path.endswith(".gz") else raw)
 
 
 class _Read(beam.DoFn):
@@ -107,21 +116,21 @@ class _Read(beam.DoFn):
         self._progress = progress
 
     def process(self, part: FileRange) -> Iterator[RawRecords]:
-        try:
-            with _open(part.path) as stream:
-                _skip(stream, part.start)
-                header = Header(tuple(part.columns), part.header_bytes)
-                blocks = read_blocks(stream, header, part.path, part.start, part.size)
-                for records, read in ahead(_with_position(blocks, stream, part.path)):
-                    yield records
-                    if self._progress:
-                        begin = part.start if part.start > part.header_bytes else 0
-                        self._progress.report(part.path, begin, read, len(records))
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise DataError(
-                f"{part.path}: the gzip data is damaged or cut short ({error}): upload the file "
-                "again, and run again"
-            ) from error
+        header = Header(tuple(part.columns), part.header_bytes)
+        begin = part.start if part.start > part.header_bytes else 0
+        for records, read in ahead(_blocks(part, header)):
+            yield records
+            if self._progress:
+                self._progress.report(part.path, begin, read, len(records))
+
+
+def _blocks(part: FileRange, header: Header) -> Iterator[tuple[RawRecords, int]]:
+    """The range's records, block by block, each with how far the stored file has been read."""
+    with _opened(part.path) as stream:
+        _skip(stream, part.start)
+        stored = stream.fileobj if isinstance(stream, gzip.GzipFile) else stream
+        for records in read_blocks(stream, header, part.path, part.start, part.size):
+            yield records, stored.tell()
 
 
 def _skip(stream: IO[bytes], start: int) -> None:
@@ -129,12 +138,3 @@ def _skip(stream: IO[bytes], start: int) -> None:
         stream.read(start)
     else:
         stream.seek(start)
-
-
-def _with_position(
-    blocks: Iterator[RawRecords], stream: IO[bytes], path: str
-) -> Iterator[tuple[RawRecords, int]]:
-    """Each block with how far the stored file has been read."""
-    stored = stream.fileobj if isinstance(stream, gzip.GzipFile) else stream
-    for records in blocks:
-        yield records, stored.tell()

@@ -108,22 +108,28 @@ class _Parse(beam.DoFn):
 
 def count_dead_letters(letters: pa.Table) -> RunCounts:
     """The counts of some rows of dead_letter_events, with an example of each error_type."""
-    examples: dict[str, Example] = {}
     shown = letters.select(_SHOWN)
-    error_types = shown["error_type"].combine_chunks().dictionary_encode()
-    for code, error_type in enumerate(error_types.dictionary.to_pylist()):
-        row = pc.index(error_types.indices, code).as_py()
-        _, message, payload, encoding, source, position = (
-            column[row].as_py() for column in shown.columns
-        )
-        if encoding == "base64":
-            payload = base64.b64decode(payload).decode(errors="replace")
-        examples[error_type] = Example(message[:300], payload[:300], source, position)
+    firsts: dict[str, int] = {}
+    positions = shown["position"].to_pylist()
+    for row, error_type in enumerate(shown["error_type"].to_pylist()):
+        first = firsts.setdefault(error_type, row)
+        if (len(positions[row]), positions[row]) < (len(positions[first]), positions[first]):
+            firsts[error_type] = row
+    examples = {error_type: _example(shown, row) for error_type, row in firsts.items()}
     totals = pc.value_counts(shown["error_type"])
     return RunCounts(
         dead_letters={item["values"]: item["counts"] for item in totals.to_pylist()},
         examples=examples,
     )
+
+
+def _example(shown: pa.Table, row: int) -> Example:
+    _, message, payload, encoding, source, position = (
+        column[row].as_py() for column in shown.columns
+    )
+    if encoding == "base64":
+        payload = base64.b64decode(payload).decode(errors="replace")
+    return Example(message[:300], payload[:300], source, position)
 
 
 @dataclass

@@ -27,6 +27,9 @@ class _Total(beam.CombineFn):
     def __init__(self, kind: type[_Summable]):
         self._kind = kind
 
+    def get_accumulator_coder(self) -> beam.coders.Coder:
+        return beam.coders.registry.get_coder(self._kind)
+
     def create_accumulator(self) -> _Summable:
         return self._kind.total([])
 

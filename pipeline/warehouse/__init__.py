@@ -25,11 +25,15 @@ class Warehouse(Protocol):
         """The SQLAlchemy URL that names it."""
 
     @property
+    def location(self) -> str:
+        """Where it is: a path on this machine, or a name that no path has."""
+
+    @property
     def workers_must_be_local(self) -> bool:
         """Whether only workers on this machine can reach it."""
 
-    def check(self) -> None:
-        """Raise OptionError if the warehouse can't be written to; changes nothing."""
+    def check(self, temp_location: str | None) -> None:
+        """Raise OptionError if tables can't be written or staged; changes nothing."""
 
     def exclusive(self, temp_location: str | None) -> AbstractContextManager[str]:
         """Keep other runs out and give an empty folder for staged files, removed at the end.

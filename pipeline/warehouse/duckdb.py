@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import glob
+import json
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -41,6 +44,11 @@ _TYPES: Final[Mapping[Type, str]] = {
 
 # DuckDB takes 80 % of the machine's memory otherwise, beside the runner that still holds its own.
 _MEMORY: Final = "1GB"
+_STAGING: Final = "staging"
+_FIRST_LOOK: Final = (
+    "SELECT event_date, daily_active_users, new_users, retained_users, resurrected_users, "
+    "churned_users FROM growth_metrics ORDER BY event_date DESC LIMIT 7"
+)
 
 
 @dataclass(frozen=True)
@@ -72,15 +80,36 @@ class DuckDBWarehouse:
                 f"--warehouse {url!r} names no file: write duckdb:///relative/path.duckdb or "
                 "duckdb:////absolute/path.duckdb, without a host and without parameters"
             )
-        return cls(os.path.abspath(relative), url)
+        return cls(os.path.realpath(relative), url)
 
-    def check(self) -> None:
+    @property
+    def location(self) -> str:
+        """See `Warehouse.location`."""
+        return self.path
+
+    def check(self, temp_location: str | None) -> None:
         """See `Warehouse.check`."""
         path = Path(self.path)
         if path.is_dir():
             raise OptionError(f"--warehouse: {path} is a folder: name a file in it")
-        if not path.exists():
-            return
+        if temp_location and "://" in temp_location:
+            raise OptionError(
+                f"--temp_location {temp_location!r} is no folder on this machine, where DuckDB "
+                "reads staged files: name a local one, or leave it out"
+            )
+        for folder in (path.parent, Path(temp_location) if temp_location else path.parent):
+            present = next(parent for parent in (folder, *folder.parents) if parent.exists())
+            if not present.is_dir() or not os.access(present, os.W_OK):
+                raise OptionError(f"can't write in {present}: choose another folder")
+        if path.exists():
+            self._check_file(path)
+
+    def _check_file(self, path: Path) -> None:
+        # DuckDB itself opens CSV, Parquet and JSON files as databases in memory.
+        with path.open("rb") as file:
+            start = file.read(12)
+        if start and start[8:] != b"DUCK":
+            raise OptionError(f"--warehouse: {path} is a file, but no DuckDB database")
         try:
             duckdb.connect(self.path).close()
         except duckdb.Error as error:
@@ -88,46 +117,42 @@ class DuckDBWarehouse:
 
     @contextmanager
     def exclusive(self, temp_location: str | None) -> Iterator[str]:
-        """See `Warehouse.exclusive`; the lock is the staging folder's own and dies with the run."""
-        if temp_location and "://" in temp_location:
-            raise OptionError(
-                f"--temp_location {temp_location!r} is no folder on this machine, where DuckDB "
-                "reads staged files: name a local one, or leave it out"
-            )
+        """See `Warehouse.exclusive`; the lock dies with the run, however it ends."""
         root = Path(temp_location) if temp_location else Path(self.path).parent
-        folder = root / f"{Path(self.path).name}.staging"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            Path(self.path).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OptionError(f"--warehouse: can't write beside {self.path}: {error}") from error
-        lock = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            raise OptionError(
-                f"--warehouse: another run is writing to {self.path}: wait until it ends"
-            ) from None
-        try:
+        Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+        root.mkdir(parents=True, exist_ok=True)
+        staging = f"{Path(self.path).name}.{_STAGING}-"
+        with _locked(Path(self.path)):
             # Whatever lies here was left by a run that was killed: its lock is gone.
-            for leftover in folder.iterdir():
-                shutil.rmtree(leftover)
-            yield tempfile.mkdtemp(dir=folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
+            for leftover in root.glob(f"{glob.escape(staging)}*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            folder = tempfile.mkdtemp(prefix=staging, dir=root)
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def replace(self, tables: Sequence[Table], staged: Mapping[str, Sequence[str]]) -> None:
         """See `Warehouse.replace`; one transaction for all tables."""
         try:
+            self._replace(tables, staged, f"SET memory_limit = '{_MEMORY}'")
+        except duckdb.OutOfMemoryException:
+            # A few rows of many megabytes take more; nothing was committed.
+            self._replace(tables, staged, "RESET memory_limit")
+
+    def _replace(
+        self, tables: Sequence[Table], staged: Mapping[str, Sequence[str]], memory: str
+    ) -> None:
+        try:
             with duckdb.connect(self.path) as connection:
-                connection.execute(f"SET memory_limit = '{_MEMORY}'")
+                connection.execute(memory)
                 connection.execute("SET preserve_insertion_order = false")
                 connection.begin()
                 for table in tables:
                     _replace(connection, table, staged.get(table.name, ()))
                 connection.commit()
+        except duckdb.OutOfMemoryException:
+            raise
         except duckdb.Error as error:
             raise RunError(_reason(self.path, error)) from error
 
@@ -142,11 +167,35 @@ class DuckDBWarehouse:
 
     def how_to_query(self) -> str:
         """See `Warehouse.how_to_query`."""
-        return (
-            f'{_shown(sys.executable)} -c "import duckdb; '
-            f"print(duckdb.connect('{_shown(self.path)}', read_only=True)"
-            ".sql('FROM growth_metrics ORDER BY event_date DESC LIMIT 7'))\""
+        code = (
+            f"import duckdb; print(duckdb.connect({json.dumps(_shown(self.path))}, read_only=True)"
+            f'.sql("{_FIRST_LOOK}"))'
         )
+        return f"{shlex.quote(_shown(sys.executable))} -c {shlex.quote(code)}"
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock file beside a database, or raise OptionError if another run holds it."""
+    lock = path.with_name(f"{path.name}.lock")
+    while True:
+        held = lock.open("w")
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held.close()
+            raise OptionError(
+                f"--warehouse: another run is writing to {path}: wait until it ends"
+            ) from None
+        # A run that ends removes the file: a lock on the removed one keeps nobody out.
+        if lock.exists() and lock.stat().st_ino == os.fstat(held.fileno()).st_ino:
+            break
+        held.close()
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        held.close()
 
 
 def _shown(path: str) -> str:
@@ -184,6 +233,6 @@ def _literal(text: str) -> str:
 
 def _reason(path: str, error: duckdb.Error) -> str:
     first_line = str(error).splitlines()[0]
-    if "lock" in first_line.lower():
+    if "set lock" in first_line:
         return f"{path} is open in another program; close it there and run again ({first_line})"
     return f"DuckDB can't use {path}: {first_line}"

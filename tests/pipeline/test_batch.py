@@ -13,11 +13,13 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import clear_message
+from pipeline.errors import RunError, clear_message
 from pipeline.sample import write_sample
+from pipeline.warehouse.commit import check_sum
 from tests.support.runs import Run, comparable, contents, run_graph
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import NOW, csv_text, differences, oracle_tables, row
+from transforms.kernels.run_counts import RunCounts
 from transforms.marts.registry import TABLES
 from transforms.vocabulary import SOURCE_COLUMNS
 
@@ -156,7 +158,7 @@ def built(tmp_path: Path) -> Iterator[Path]:
     yield database
     after = contents(database)
     assert all(after[name].equals(before[name]) for name in TABLES)
-    assert not list(tmp_path.glob("*.staging"))
+    assert not list(tmp_path.glob("*.staging*"))
 
 
 def test_too_many_dead_letters_leave_the_tables_alone(tmp_path: Path, built: Path) -> None:
@@ -198,9 +200,18 @@ def test_a_file_with_a_wrong_header_is_named(
     assert told in message
 
 
-def test_a_damaged_gzip_file_is_named(tmp_path: Path, built: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(csv_text([row("2024-01-01T00:00:00Z")] * 90_000))[:-20],
+        gzip.compress(csv_text([row("2024-01-01T00:00:00Z")]))[:-9],
+        csv_text([row("2024-01-01T00:00:00Z")]),
+    ],
+    ids=["large and cut short", "small and cut short", "not gzip"],
+)
+def test_a_damaged_gzip_file_is_named(tmp_path: Path, built: Path, content: bytes) -> None:
     path = tmp_path / "cut.csv.gz"
-    path.write_bytes(gzip.compress(csv_text([row("2024-01-01T00:00:00Z")] * 9_000))[:-20])
+    path.write_bytes(content)
     with pytest.raises(Exception, match="gzip") as raised:
         run_graph([path], built)
     message = clear_message(raised.value)
@@ -212,6 +223,41 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path, built: Path) -> None:
     with pytest.raises(Exception, match="read") as raised:
         run_graph([tmp_path / "gone.csv"], built)
     assert f"{tmp_path}/gone.csv: can't be read" in str(clear_message(raised.value))
+
+
+def test_hostile_bytes_keep_the_sum(tmp_path: Path) -> None:
+    good = csv_text([row(f"2024-01-01T00:00:{second:02}Z") for second in range(30)]).splitlines()
+    hostile = [
+        b'2024-01-01T00:00:00Z,"ann,share,,,iOS,,',
+        b"2024-01-01T00:00:00Z,ann,share",
+        b"\xff\xfe,ann,share,,,iOS,,",
+        b"\x00,\x00",
+        b"2024-01-01T00:00:00Z,ann,share," + b"x" * 10_000_000 + b",,iOS,,",
+        b'2024-01-01T00:00:00Z,bob,share,"a\nb, ""c""",,iOS,,',
+        b"2024-01-01T00:00:00Z,ann,miles_earned,,-1,iOS,,",
+        b"2024-01-01T00:00:00Z,ann,miles_earned,,9223372036854775808,iOS,,",
+    ]
+    (tmp_path / "hostile.csv").write_bytes(b"\r\n".join([*good, *hostile, *good[1:3]]))
+    for cut in (Run(), Run(range_bytes=300)):
+        tables = run_graph([tmp_path / "hostile.csv"], tmp_path / "growth.duckdb", cut)
+        letters = tables["dead_letter_events"]["error_type"].to_pylist()
+        # The quoted two-line row and the one of 10 MB are events; the last two rows are repeated.
+        assert tables["fct_events"].num_rows == 32
+        assert sorted(letters) == sorted(
+            [*["malformed_row"] * 3, "invalid_utf8", *["bad_miles_amount"] * 2]
+        )
+
+
+def test_rows_that_do_not_add_up_stop_the_commit() -> None:
+    rows = {**dict.fromkeys(TABLES, 0), "fct_events": 5, "dead_letter_events": 2}
+    check_sum(RunCounts(9, 5, 2, 0, {"bad_country": 2}), rows)
+    for wrong in (
+        RunCounts(10, 5, 2, 0, {"bad_country": 2}),
+        RunCounts(9, 6, 1, 0, {"bad_country": 2}),
+        RunCounts(9, 5, 1, 0, {"bad_country": 3}),
+    ):
+        with pytest.raises(RunError, match="no table was touched"):
+            check_sum(wrong, rows)
 
 
 def test_miles_beyond_int64_fail_with_a_clear_message(tmp_path: Path, built: Path) -> None:

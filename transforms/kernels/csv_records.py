@@ -91,13 +91,17 @@ def read_header(stream: IO[bytes], source: str) -> Header | None:
 def _check_columns(names: tuple[str, ...], source: str) -> None:
     missing = [name for name in SOURCE_COLUMNS if name not in names]
     if missing:
+        others = {name.lower(): name for name in names if name not in SOURCE_COLUMNS}
         hints = [
-            f"{close[0]!r} looks like {name}"
+            f"{others[close[0]]!r} looks like {name}"
             for name in missing
-            if (close := difflib.get_close_matches(name, names, n=1))
+            if (close := difflib.get_close_matches(name, others, n=1))
         ]
+        if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
+            hints = ["its fields must be separated by commas"]
+        found = ", ".join(names)[:300]
         raise DataError(
-            f"{source}: the header lacks {', '.join(missing)}; it has {', '.join(names)[:300]}"
+            f"{source}: the header lacks {', '.join(missing)}; it has {found!a}"
             f"{' (' + '; '.join(hints) + ')' if hints else ''}. Every file needs a header with "
             f"the columns {', '.join(SOURCE_COLUMNS)}"
         )
@@ -145,7 +149,9 @@ def _blocks(
     rest = b""
     final = False
     while not final:
-        wanted = block_bytes if size is None else min(block_bytes, size)
+        # As much again as a record has already taken, so that a huge one is not read in squares.
+        wanted = max(block_bytes, len(rest))
+        wanted = wanted if size is None else min(wanted, size)
         more = stream.read(wanted) if wanted else b""
         if size is not None:
             size -= len(more)

@@ -41,7 +41,7 @@ def parse_event_times(texts: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bo
     data, starts, lengths = _buffers(_shorten(texts))
     shortest = int(lengths.min(initial=_LONGEST))
 
-    # Four words of 8 bytes, gathered once: a gather for each byte takes twice as long in all.
+    # Words of 8 bytes, gathered once: a gather for each byte takes twice as long in all.
     words = [words_at(data)[starts + at] for at in range(0, _LONGEST + 1, 8)]
 
     def byte(at: int) -> _Bytes:

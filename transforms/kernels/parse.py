@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -129,10 +129,7 @@ def parse_records(records: RawRecords, now: datetime) -> Parsed:
     failures = columns.failures(now_us + US_PER_DAY)
     failed = np.logical_or.reduce(failures)
     first_failure = np.stack(failures).argmax(axis=0)
-    rejections = [
-        _rejection(records, columns, row, ERROR_TYPES[first_failure[row]])
-        for row in np.flatnonzero(failed).tolist()
-    ]
+    rejections = _rejections(records, columns, np.flatnonzero(failed), first_failure)
     rejections += [
         Rejection("parse", broken.error_type, broken.message, broken.payload, broken.position)
         for broken in records.unreadable
@@ -172,40 +169,69 @@ def _events(
     return batch, hash_strings(batch["user_id"]).low, int(ignored.sum())
 
 
-def _rejection(records: RawRecords, columns: _Columns, row: int, error_type: str) -> Rejection:
-    texts = [str(column[row].as_py()).strip() for column in records.columns]
-    time, user_id, event_type, _, miles, platform, _, country = texts
-    messages = {
-        "missing_user_id": "user_id is blank",
-        "bad_event_time": f"event_time {_quoted(time)} is no date and time like "
-        "2025-01-31T12:34:56Z",
-        "event_time_out_of_range": f"event_time {_quoted(time)} lies before {EARLIEST} or more "
-        "than a day from now",
-        "unknown_event_type": f"event_type {_quoted(event_type)} is none of "
-        + ", ".join(EVENT_TYPES),
-        "missing_miles_amount": f"miles_amount is blank, but {event_type} needs one",
-        "bad_miles_amount": f"miles_amount {_quoted(miles)} is no whole number from 0 to "
-        f"{fields.INT64_MAX}",
-        "unknown_platform": f"platform {_quoted(platform)} is none of " + ", ".join(PLATFORMS),
-        "bad_country": f"country {_quoted(country)} is not two letters",
-    }
-    return Rejection(
-        "validate",
-        error_type,
-        messages[error_type],
-        records.origin.payload(row),
-        records.origin.position(row),
-        event_time_us=_storable(columns, row),
-        user_id=user_id or None,
-        event_type=event_type or None,
+def _rejections(
+    records: RawRecords, columns: _Columns, rows: NDArray[np.int64], first_failure: NDArray[np.intp]
+) -> list[Rejection]:
+    """The rejections of rows, by index, that fail a rule."""
+    taken = [column.take(pa.array(rows)).to_pylist() for column in records.columns]
+    time_us = columns.time_us[rows]
+    storable = columns.known_time[rows] & (time_us >= _YEAR_1_US) & (time_us < _YEAR_10000_US)
+    found = zip(
+        rows.tolist(),
+        first_failure[rows].tolist(),
+        time_us.tolist(),
+        storable.tolist(),
+        zip(*taken, strict=True),
+        strict=True,
     )
+    return [
+        Rejection(
+            "validate",
+            ERROR_TYPES[failure],
+            _MESSAGES[ERROR_TYPES[failure]](_Source(*(text.strip() for text in texts))),
+            records.origin.payload(row),
+            records.origin.position(row),
+            event_time_us=instant if keep else None,
+            user_id=texts[1].strip() or None,
+            event_type=texts[2].strip() or None,
+        )
+        for row, failure, instant, keep, texts in found
+    ]
 
 
-def _storable(columns: _Columns, row: int) -> int | None:
-    """A row's event time, as far as one was read and a TIMESTAMP can hold it."""
-    time_us = int(columns.time_us[row])
-    fits = columns.known_time[row] and _YEAR_1_US <= time_us < _YEAR_10000_US
-    return time_us if fits else None
+class _Source(NamedTuple):
+    """The texts of a rejected row."""
+
+    event_time: str
+    user_id: str
+    event_type: str
+    transaction_category: str
+    miles_amount: str
+    platform: str
+    utm_source: str
+    country: str
+
+
+_MESSAGES: Final[dict[str, Callable[[_Source], str]]] = {
+    "missing_user_id": lambda row: "user_id is blank",
+    "bad_event_time": lambda row: (
+        f"event_time {_quoted(row.event_time)} is no date and time like 2025-01-31T12:34:56Z"
+    ),
+    "event_time_out_of_range": lambda row: (
+        f"event_time {_quoted(row.event_time)} lies before {EARLIEST} or more than a day from now"
+    ),
+    "unknown_event_type": lambda row: (
+        f"event_type {_quoted(row.event_type)} is none of {', '.join(EVENT_TYPES)}"
+    ),
+    "missing_miles_amount": lambda row: f"miles_amount is blank, but {row.event_type} needs one",
+    "bad_miles_amount": lambda row: (
+        f"miles_amount {_quoted(row.miles_amount)} is no whole number from 0 to {fields.INT64_MAX}"
+    ),
+    "unknown_platform": lambda row: (
+        f"platform {_quoted(row.platform)} is none of {', '.join(PLATFORMS)}"
+    ),
+    "bad_country": lambda row: f"country {_quoted(row.country)} is not two letters",
+}
 
 
 def _quoted(text: str) -> str:

@@ -71,6 +71,7 @@ def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
     ids = ids[order]
     repeated = np.zeros(len(order), np.bool_)
     repeated[1:] = (ids.high[1:] == ids.high[:-1]) & (ids.low[1:] == ids.low[:-1])
+    repeated[repeated] = _same_events(table, order[:-1][repeated[1:]], order[1:][repeated[1:]])
     order = order[~repeated]
     user = user[order]
     starts = np.ones(len(order), np.bool_)
@@ -87,6 +88,22 @@ def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
         platform=_numbers(table, "platform")[order].astype(np.int8, copy=False),
         duplicates=int(repeated.sum()),
     )
+
+
+def _same_events(
+    table: pa.Table, rows: NDArray[np.int64], others: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Whether rows of equal ids are equal in all columns: a hash alone may not drop an event."""
+    same = np.ones(len(rows), np.bool_)
+    for column in table.columns:
+        values = column.chunk(0)
+        if pa.types.is_dictionary(values.type):
+            values = values.indices
+        left, right = values.take(pa.array(rows)), values.take(pa.array(others))
+        equal = pc.equal(left, right).fill_null(False)
+        both_null = pc.and_(left.is_null(), right.is_null())
+        same &= pc.or_(equal, both_null).to_numpy(zero_copy_only=False)
+    return same
 
 
 def _one_chunk(batches: Iterable[pa.RecordBatch]) -> pa.Table:

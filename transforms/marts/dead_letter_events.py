@@ -37,7 +37,6 @@ TABLE = Table(
         required("pipeline_version", STRING, "Version of the pipeline that rejected it"),
     ),
     partition=Partition("failed_at", "DAY"),
-    primary_key=("dead_letter_id",),
     written_at="failed_at",
 )
 

@@ -1,0 +1,120 @@
+"""Staged files -> the tables, all at once, and the run's report."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import apache_beam as beam
+from apache_beam import pvalue
+from apache_beam.io.filesystems import FileSystems
+
+from pipeline.errors import RunError
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.staging import StagedFile
+from transforms.contract import Table
+from transforms.kernels.run_counts import RunCounts
+from transforms.marts import dead_letter_events, fct_events
+
+
+@dataclass
+class Commit(beam.PTransform):
+    """(staged files, run counts) -> the run's report, a JSON object, once the tables are replaced.
+
+    Attributes:
+        warehouse: where to.
+        tables: the contracts of all tables that the run replaces.
+        max_dead_letter_pct: above this share of rejected input rows nothing is committed.
+        report_path: where the report is written, local or gs://.
+        started_at: when the run began, in UTC without a zone.
+    """
+
+    warehouse: Warehouse
+    tables: tuple[Table, ...]
+    max_dead_letter_pct: float
+    report_path: str
+    started_at: datetime
+
+    def expand(self, inputs: tuple[beam.PCollection, beam.PCollection]) -> beam.PCollection:
+        staged, counts = inputs
+        return (
+            staged
+            | "Gather files" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+            | "Replace tables" >> beam.Map(self.commit, pvalue.AsSingleton(counts))
+            | "Report" >> beam.Map(_write_json, self.report_path)
+        )
+
+    def commit(self, staged: Sequence[StagedFile], counts: RunCounts) -> dict[str, Any]:
+        """Replace the tables, unless too many input rows were rejected.
+
+        Raises:
+            RunError: if they were, the counts don't add up, or the warehouse can't be written; the
+            tables are as before.
+        """
+        check_dead_letters(counts, self.max_dead_letter_pct)
+        files: dict[str, list[str]] = defaultdict(list)
+        rows = {table.name: 0 for table in self.tables}
+        for file in sorted(staged):
+            files[file.table].append(file.path)
+            rows[file.table] += file.rows
+        check_sum(counts, rows)
+        self.warehouse.replace(self.tables, files)
+        seconds = (datetime.now(UTC).replace(tzinfo=None) - self.started_at).total_seconds()
+        return report(counts, rows, seconds)
+
+
+def check_dead_letters(counts: RunCounts, max_pct: float) -> None:
+    """Raise RunError if more than `max_pct` percent of the input rows are dead letters."""
+    if not counts.input_rows or 100 * counts.rejected <= max_pct * counts.input_rows:
+        return
+    worst = max(counts.dead_letters, key=lambda name: counts.dead_letters[name])
+    example = counts.examples[worst]
+    raise RunError(
+        f"{counts.rejected:,} of {counts.input_rows:,} input rows are dead letters "
+        f"({100 * counts.rejected / counts.input_rows:.1f} %), more than --max_dead_letter_pct "
+        f"{max_pct:g} allows; no table was touched. Most are {worst}, e.g. {example.source} at "
+        f"byte {example.position}: {example.message}. Mend the input or raise the limit"
+    )
+
+
+def check_sum(counts: RunCounts, rows: Mapping[str, int]) -> None:
+    """Raise RunError unless every input row is an event, a duplicate or a dead letter."""
+    staged = rows[fct_events.TABLE.name], rows[dead_letter_events.TABLE.name]
+    total = counts.events + counts.duplicates + counts.rejected
+    if total != counts.input_rows or staged != (counts.events, counts.rejected):
+        raise RunError(
+            f"{counts.input_rows:,} input rows became {counts.events:,} events, "
+            f"{counts.duplicates:,} duplicates and {counts.rejected:,} dead letters, of which "
+            f"{staged[0]:,} and {staged[1]:,} rows are staged: rows were lost or counted twice, so "
+            "no table was touched; please report this as a bug"
+        )
+
+
+def report(counts: RunCounts, rows: dict[str, int], seconds: float) -> dict[str, Any]:
+    """What `--summary_file` holds."""
+    return {
+        "input_rows": counts.input_rows,
+        "events": counts.events,
+        "duplicates": counts.duplicates,
+        "dead_letters": {"total": counts.rejected, "by_error_type": dict(counts.dead_letters)},
+        "dead_letter_examples": {name: vars(found) for name, found in counts.examples.items()},
+        "ignored_miles_amounts": counts.ignored_amounts,
+        "tables": rows,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _write_json(content: dict[str, Any], path: str) -> dict[str, Any]:
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    try:
+        with FileSystems.create(path, mime_type="application/json") as stream:
+            stream.write(text.encode() + b"\n")
+    except OSError as error:
+        raise RunError(
+            f"the tables are replaced, but the summary can't be written to {path}: {error}"
+        ) from error
+    return content
