@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -341,6 +342,8 @@ def _run_of(folder: Path, name: str, stderr: int = subprocess.DEVNULL) -> subpro
         env=process_environment(),
         stdout=subprocess.DEVNULL,
         stderr=stderr,
+        # Test runners may ignore Ctrl-C, and their children would inherit that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
 
 
