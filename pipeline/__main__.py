@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -128,7 +130,15 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
     check_summary_file(options.summary_file, [warehouse.location, *(file.path for file in files)])
     from pipeline.launch import BatchPlan, run_batch
 
+    signal.signal(signal.SIGINT, _leave_at_once)
     run_batch(BatchPlan(options, arguments, files, warehouse, runner, temp_location, started_at))
+
+
+def _leave_at_once(*_: object) -> None:
+    """Ctrl-C ends the process as a kill would, which the warehouse stands: unwinding a runner and
+    its threads takes long and may never end. The next run clears what is left behind."""
+    print(f"\npython -m pipeline batch: interrupted. {_INTERRUPTED}", file=sys.stderr, flush=True)
+    os._exit(130)
 
 
 def _sample(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:

@@ -326,12 +326,13 @@ def test_an_interrupted_run_ends_with_one_line(folder: Path, moment: str) -> Non
     with _run_of(folder, "big.csv", stderr=subprocess.PIPE) as run:
         _wait_for(lambda: any(folder.glob(pattern)))
         run.send_signal(signal.SIGINT)
-        told = run.communicate()[1].decode()
+        told = run.communicate(timeout=60)[1].decode()
     assert run.returncode == 130
     assert told.strip().count("\n") == 0
     assert "interrupted" in told
     after = contents(folder / "growth.duckdb")
     assert all(before[name].equals(after[name]) for name in TABLES)
+    assert command("batch", "--input", "events.csv", cwd=folder).returncode == 0
     assert not list(folder.glob("*.staging-*"))
 
 
