@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from pipeline import __version__, beam_options
-from pipeline.errors import OptionError, RunError, clear_message, is_interrupt
+from pipeline.errors import OptionError, RunError, clear_message
 from pipeline.memory import keep_freed_memory
 from pipeline.options import BATCH, SAMPLE, Parser, declare
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
@@ -61,11 +61,6 @@ about one row in a thousand is broken or repeated. Columns: {", ".join(SOURCE_CO
 """
 
 
-_INTERRUPTED: Final = (
-    "The tables are all as they were or, if the run was through, all replaced: never in between"
-)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     parser, commands = _parsers()
@@ -77,10 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run(known, rest, arguments[1:])
     except OptionError as error:
         command.error(str(error))
-    except (Exception, KeyboardInterrupt) as error:
-        if is_interrupt(error):
-            print(f"\n{command.prog}: interrupted. {_INTERRUPTED}", file=sys.stderr)
-            return 130
+    except KeyboardInterrupt:
+        print(f"\n{command.prog}: interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
         message = clear_message(error)
         if message is None:
             raise
@@ -137,7 +132,12 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
 def _leave_at_once(*_: object) -> None:
     """Ctrl-C ends the process as a kill would, which the warehouse stands: unwinding a runner and
     its threads takes long and may never end. The next run clears what is left behind."""
-    print(f"\npython -m pipeline batch: interrupted. {_INTERRUPTED}", file=sys.stderr, flush=True)
+    print(
+        "\npython -m pipeline batch: interrupted. The tables are all as they were or, if the run "
+        "was through, all replaced: never in between",
+        file=sys.stderr,
+        flush=True,
+    )
     os._exit(130)
 
 

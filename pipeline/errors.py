@@ -22,7 +22,6 @@ _RAISED: Final = re.compile(
     rf"\b(?:{DataError.__name__}|{RunError.__name__}): (.*?)(?: \[while running '[^']*'\]|$)",
     re.DOTALL | re.MULTILINE,
 )
-_INTERRUPTED: Final = ("KeyboardInterrupt", "Query interrupted")
 
 
 def clear_message(error: BaseException) -> str | None:
@@ -31,8 +30,3 @@ def clear_message(error: BaseException) -> str | None:
         return _LABEL.sub("", str(error))
     found = _RAISED.findall(str(error))
     return found[-1].strip() if found else None
-
-
-def is_interrupt(error: BaseException) -> bool:
-    """Whether Ctrl-C ended the run, also where a runner made another error of it."""
-    return isinstance(error, KeyboardInterrupt) or any(sign in str(error) for sign in _INTERRUPTED)
