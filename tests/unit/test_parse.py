@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.event_ids import event_ids
@@ -67,8 +69,14 @@ def reference(row: Row) -> Event | str:
     )
 
 
+@dataclass(frozen=True)
 class Numbered:
     """An origin whose rows are told by their number."""
+
+    rows: int
+
+    def sizes(self) -> NDArray[np.int64]:
+        return np.full(self.rows, 5)
 
     def payload(self, row: int) -> bytes:
         return b"row %d" % row
@@ -82,7 +90,7 @@ def parse(rows: list[Row], *, encoded: bool = False, broken: int = 0) -> Parsed:
     if encoded:
         columns = [column.dictionary_encode() for column in columns]
     unreadable = [Unreadable("malformed_row", "m", b"p", str(i)) for i in range(broken)]
-    return parse_records(RawRecords(columns, Numbered(), "f", None, unreadable), NOW)
+    return parse_records(RawRecords(columns, Numbered(len(rows)), "f", None, unreadable), NOW)
 
 
 def events_of(parsed: Parsed) -> list[Event]:
@@ -174,7 +182,7 @@ class TestAnyRecords:
             texts = data.draw(st.permutations(sorted({"", "unused", *(row[i] for row in rows)})))
             indices = pa.array([texts.index(row[i]) for row in rows], pa.int32())
             columns.append(pa.DictionaryArray.from_arrays(indices, pa.array(texts)))
-        shuffled = parse_records(RawRecords(columns, Numbered(), "f"), NOW)
+        shuffled = parse_records(RawRecords(columns, Numbered(len(rows)), "f"), NOW)
         assert ids_of(shuffled) == ids_of(parsed)
         assert events_of(shuffled) == events_of(parsed)
 
@@ -203,7 +211,7 @@ BREAKING = (
 
 class TestRejections:
     def test_rules_are_tried_in_order(self) -> None:
-        assert tuple(error for error, _ in BREAKING) == ERROR_TYPES
+        assert tuple(error for error, _ in BREAKING) == ERROR_TYPES[1:]
         for first, (error, texts) in enumerate(BREAKING):
             for _, more in BREAKING[first:]:
                 (rejection,) = parse([row_with(**{**more, **texts})]).rejections

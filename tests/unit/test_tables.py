@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support.strategies import broken_rows, row_lists
 from tests.support.tables import NOW, Row, compute, csv_text, differences, oracle_tables, parse, row
+from transforms.kernels.records import MAX_RECORD_BYTES
 from transforms.marts import dead_letter_events
 from transforms.vocabulary import EVENT_TYPES
 
@@ -167,3 +168,30 @@ def test_a_user_with_a_million_events_is_one_user() -> None:
     fct = tables["fct_events"]
     assert pa.compute.sum(fct["is_session_start"]).as_py() == 1
     assert pa.compute.max(fct["event_sequence_in_session"]).as_py() == 1_000_000
+
+
+@pytest.mark.parametrize("letter", ["x", "\u20ac"])
+@pytest.mark.parametrize("quoted", ["", '"'])
+def test_a_record_over_the_limit_is_a_dead_letter_cut_to_it(letter: str, quoted: str) -> None:
+    size = MAX_RECORD_BYTES // len(letter.encode()) + 1
+    long = row("2024-01-01T00:00:00Z", user=f"{letter * size}{quoted}")
+    (parsed,) = parse(csv_text([long, row("2024-01-01T00:00:00Z")]), 1 << 26)
+    assert parsed.events.num_rows == 1
+    (rejection,) = parsed.rejections
+    assert rejection.error_type == "oversized_record"
+    letters = dead_letter_events.rows([rejection], "test.csv", None, NOW, "1").to_pylist()
+    assert len(rejection.payload) > MAX_RECORD_BYTES
+    payload = letters[0]["payload"]
+    assert MAX_RECORD_BYTES - 3 <= len(payload.encode()) <= MAX_RECORD_BYTES
+    assert rejection.payload.decode().startswith(payload)
+    assert letters[0]["payload_encoding"] == "utf-8"
+    assert f"it has {len(rejection.payload):,} bytes" in letters[0]["error_message"]
+    assert letters[0]["user_id"] is None
+
+
+def test_a_record_of_the_limit_is_an_event_and_a_byte_more_is_not() -> None:
+    spare = MAX_RECORD_BYTES - len(csv_text([row("2024-01-01T00:00:00Z", user="")]).split()[1])
+    for extra, events in ((0, 1), (1, 0)):
+        text = csv_text([row("2024-01-01T00:00:00Z", user="u" * (spare + extra))])
+        (parsed,) = parse(text, 1 << 26)
+        assert (parsed.events.num_rows, len(parsed.rejections)) == (events, 1 - events)

@@ -16,7 +16,7 @@ from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.event_time import parse_event_times
 from transforms.kernels.hashing import hash_strings
-from transforms.kernels.records import RawRecords, Rejection
+from transforms.kernels.records import MAX_RECORD_BYTES, RawRecords, Rejection
 from transforms.vocabulary import EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
 
 EARLIEST: Final = "2000-01-01T00:00:00Z"
@@ -27,6 +27,7 @@ _YEAR_10000_US: Final = int(np.datetime64("10000-01-01", "us").astype(np.int64))
 
 # In the order in which the rules are tried: a record's first failure is its error_type.
 ERROR_TYPES: Final = (
+    "oversized_record",
     "missing_user_id",
     "bad_event_time",
     "event_time_out_of_range",
@@ -102,7 +103,7 @@ class _Columns:
         return is_miles
 
     def failures(self, latest_us: int) -> list[Masks]:
-        """For each of ERROR_TYPES the rows that fail its rule."""
+        """For each of ERROR_TYPES but the first the rows that fail its rule."""
         user_bytes = self.user_id.buffers()[1]
         offsets = np.frombuffer(user_bytes, np.int32)[self.user_id.offset :]
         return [
@@ -126,7 +127,8 @@ def parse_records(records: RawRecords, now: datetime) -> Parsed:
     """
     columns = _Columns.of(records.columns)
     now_us = int(np.datetime64(now, "us").astype(np.int64))
-    failures = columns.failures(now_us + US_PER_DAY)
+    oversized = records.origin.sizes() > MAX_RECORD_BYTES
+    failures = [oversized, *columns.failures(now_us + US_PER_DAY)]
     failed = np.logical_or.reduce(failures)
     first_failure = np.stack(failures).argmax(axis=0)
     rejections = _rejections(records, columns, np.flatnonzero(failed), first_failure)
@@ -192,11 +194,16 @@ def _rejections(
             records.origin.payload(row),
             records.origin.position(row),
             event_time_us=instant if keep else None,
-            user_id=texts[1].strip() or None,
-            event_type=texts[2].strip() or None,
+            user_id=_readable(texts[1]),
+            event_type=_readable(texts[2]),
         )
         for row, failure, instant, keep, texts in found
     ]
+
+
+def _readable(text: str) -> str | None:
+    text = text.strip()
+    return text if text and len(text) <= MAX_RECORD_BYTES // 4 else None
 
 
 class _Source(NamedTuple):
@@ -213,6 +220,9 @@ class _Source(NamedTuple):
 
 
 _MESSAGES: Final[dict[str, Callable[[_Source], str]]] = {
+    "oversized_record": lambda row: (
+        f"the record is longer than the {MAX_RECORD_BYTES:,} bytes that a table's row may hold"
+    ),
     "missing_user_id": lambda row: "user_id is blank",
     "bad_event_time": lambda row: (
         f"event_time {_quoted(row.event_time)} is no date and time like 2025-01-31T12:34:56Z"

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+# BigQuery loads rows of up to 50 MB. A dead letter holds this much as base64, and may repeat it as
+# user_id and event_type: 34 MB. It is also the longest message of Pub/Sub.
+MAX_RECORD_BYTES: Final = 10_000_000
+
 
 class Origin(Protocol):
     """Where the rows of a batch came from."""
+
+    def sizes(self) -> NDArray[np.int64]:
+        """int64 [rows], the bytes of the input behind each row."""
 
     def payload(self, row: int) -> bytes:
         """The input behind a row, as it came."""
@@ -35,6 +42,9 @@ class Spans:
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     offset: int
+
+    def sizes(self) -> NDArray[np.int64]:
+        return self.ends - self.starts
 
     def payload(self, row: int) -> bytes:
         return self.data[self.starts[row] : self.ends[row]]

@@ -10,7 +10,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from transforms.contract import STRING, TIMESTAMP, Partition, Table, nullable, required
-from transforms.kernels.records import Rejection
+from transforms.kernels.records import MAX_RECORD_BYTES, Rejection
 
 TABLE = Table(
     name="dead_letter_events",
@@ -21,7 +21,11 @@ TABLE = Table(
         required("stage", STRING, "Where it failed: parse or validate"),
         required("error_type", STRING, "A short stable code, e.g. bad_event_time"),
         required("error_message", STRING, "What is wrong, with the offending value, in one line"),
-        required("payload", STRING, "The input as it came"),
+        required(
+            "payload",
+            STRING,
+            f"The input as it came; of a record of over {MAX_RECORD_BYTES:,} bytes the beginning",
+        ),
         required("payload_encoding", STRING, "utf-8, or base64 where the bytes are not UTF-8"),
         nullable(
             "attributes",
@@ -58,7 +62,7 @@ def rows(
             "failed_at": [failed_at] * len(rejections),
             "stage": [rejection.stage for rejection in rejections],
             "error_type": [rejection.error_type for rejection in rejections],
-            "error_message": [rejection.message for rejection in rejections],
+            "error_message": [_message(rejection) for rejection in rejections],
             "payload": [payload for payload, _ in encoded],
             "payload_encoding": [encoding for _, encoding in encoded],
             "attributes": [attributes] * len(rejections),
@@ -72,11 +76,23 @@ def rows(
     )
 
 
+def _message(rejection: Rejection) -> str:
+    size = len(rejection.payload)
+    if size <= MAX_RECORD_BYTES:
+        return rejection.message
+    return (
+        f"{rejection.message}; it has {size:,} bytes, of which payload holds the first "
+        f"{MAX_RECORD_BYTES:,}: take the rest from the source"
+    )
+
+
 def _encode(payload: bytes) -> tuple[str, str]:
+    kept = payload[:MAX_RECORD_BYTES]
     try:
-        return payload.decode(), "utf-8"
+        payload.decode()
     except UnicodeDecodeError:
-        return base64.b64encode(payload).decode("ascii"), "base64"
+        return base64.b64encode(kept).decode("ascii"), "base64"
+    return kept.decode(errors="ignore"), "utf-8"  # The cut may go through a character.
 
 
 def _letter_id(rejection: Rejection, source: str) -> str:
