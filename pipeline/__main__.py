@@ -46,10 +46,12 @@ examples:
   python -m pipeline batch --input big.csv --active_event_types miles_earned,miles_redeemed
   python -m pipeline batch --input big.csv --direct_num_workers 4 \\
       --direct_running_mode multi_processing
+  python -m pipeline batch --input 'gs://bucket/events/*.csv' \\
+      --warehouse bigquery://project/dataset --temp_location gs://bucket/tmp
 
 Apache Beam's own options go here too (--runner, --temp_location ...). The default runner is
-FnApiRunner, one process on this machine. Staged files go beside the warehouse, or below
---temp_location.
+FnApiRunner, one process on this machine. Staged files go beside a DuckDB warehouse, or below
+--temp_location, which BigQuery needs on gs://.
 
 exit codes: 0 done; 1 the run failed, and unless the message says otherwise the tables are as they
 were; 2 a wrong option; 130 interrupted by Ctrl-C
@@ -115,13 +117,18 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
     from pipeline.inputs import check_summary_file, find_inputs
     from pipeline.runners import choose_runner
-    from pipeline.warehouse import open_warehouse
+    from pipeline.storage import check_storage
+    from pipeline.warehouse import WarehouseOptions, open_warehouse
+    from transforms.marts.registry import TABLES
 
-    warehouse = open_warehouse(options.warehouse)
+    warehouse = open_warehouse(
+        options.warehouse, WarehouseOptions(options.location, options.require_partition_filter)
+    )
     runner = choose_runner(given, warehouse)
-    files = find_inputs(options.input)
     temp_location = given.get("temp_location")
-    warehouse.check(temp_location)
+    warehouse.check(tuple(TABLES.values()), temp_location)
+    check_storage([*options.input, temp_location, options.summary_file], rest)
+    files = find_inputs(options.input)
     check_summary_file(options.summary_file, [warehouse.location, *(file.path for file in files)])
     from pipeline.launch import BatchPlan, run_batch
 
@@ -133,8 +140,8 @@ def _leave_at_once(*_: object) -> None:
     """Ctrl-C ends the process as a kill would, which the warehouse stands: unwinding a runner and
     its threads takes long and may never end. The next run clears what is left behind."""
     print(
-        "\npython -m pipeline batch: interrupted. The tables are all as they were or, if the run "
-        "was through, all replaced: never in between",
+        "\npython -m pipeline batch: interrupted. Each table is as it was or, where the run had "
+        "come so far, replaced: never in between. The next run clears what this one staged",
         file=sys.stderr,
         flush=True,
     )

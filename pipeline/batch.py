@@ -36,6 +36,7 @@ class BatchJob:
         user_shards: in how many shards the users are processed.
         active_types: indices in EVENT_TYPES of the event types that make a user active.
         max_dead_letter_pct: above this share of rejected rows nothing is committed.
+        run: the run's id.
         started_at: the run's moment, in UTC without a zone.
         range_bytes: how large a range of a file one worker reads; None for whole files.
         progress: where local workers tell how far they are.
@@ -48,6 +49,7 @@ class BatchJob:
     user_shards: int
     active_types: tuple[int, ...]
     max_dead_letter_pct: float
+    run: str
     started_at: datetime
     range_bytes: int | None = None
     progress: Progress | None = None
@@ -91,5 +93,7 @@ def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
         tuple(TABLES.values()),
         job.max_dead_letter_pct,
         job.report_path,
+        job.run,
         job.started_at,
+        job.progress,
     )

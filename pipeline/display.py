@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 from rich.cells import cell_len
@@ -24,7 +23,7 @@ from pipeline.inputs import InputFile
 from pipeline.progress import Progress as Notes
 from pipeline.progress import Reached
 from pipeline.warehouse import Warehouse
-from transforms.marts.registry import FINISH, TABLES
+from transforms.marts.registry import TABLES
 from transforms.marts.social_capital_growth_accounting import TABLE as GROWTH
 
 _MONTHS_SHOWN: Final = 6
@@ -44,7 +43,7 @@ _GROWTH_COLUMNS: Final = (
 
 
 @contextmanager
-def show_progress(notes: Notes | None, staging: str, total_bytes: int) -> Iterator[None]:
+def show_progress(notes: Notes | None, total_bytes: int) -> Iterator[None]:
     """Show on stderr how far a run is; without notes say nothing."""
     if notes is None:
         yield
@@ -60,9 +59,7 @@ def show_progress(notes: Notes | None, staging: str, total_bytes: int) -> Iterat
     done = threading.Event()
     with bar:
         task = bar.add_task("Starting", total=max(total_bytes, 1), detail="")
-        watcher = threading.Thread(
-            target=_watch, args=(bar, task, notes, Path(staging), total_bytes, done)
-        )
+        watcher = threading.Thread(target=_watch, args=(bar, task, notes, total_bytes, done))
         watcher.start()
         try:
             yield
@@ -72,18 +69,13 @@ def show_progress(notes: Notes | None, staging: str, total_bytes: int) -> Iterat
 
 
 def _watch(
-    bar: Progress,
-    task: TaskID,
-    notes: Notes,
-    staging: Path,
-    total_bytes: int,
-    done: threading.Event,
+    bar: Progress, task: TaskID, notes: Notes, total_bytes: int, done: threading.Event
 ) -> None:
     started = time.monotonic()
     before = Reached()
     while not done.wait(_POLL_SECONDS):
-        bar.update(task, description=_stage(staging))
         reached = notes.reached()
+        bar.update(task, description=_stage(notes, reached, total_bytes))
         if reached == before:
             continue  # Once all is read, the speed of reading stands still.
         before = reached
@@ -95,13 +87,10 @@ def _watch(
         bar.update(task, completed=reached.bytes, detail=detail)
 
 
-def _stage(staging: Path) -> str:
-    last_mart = list(FINISH)[-1]
-    if any(staging.glob(f"{last_mart}-*.parquet")):
+def _stage(notes: Notes, reached: Reached, total_bytes: int) -> str:
+    if notes.committing:
         return "Replacing tables"
-    if any(staging.glob("fct_events-*.parquet")):
-        return "Sessions, users, sums"
-    return "Reading events"
+    return "Sessions, users, sums" if reached.bytes >= total_bytes else "Reading events"
 
 
 def show_summary(report: dict[str, Any], warehouse: Warehouse, files: Sequence[InputFile]) -> None:

@@ -7,6 +7,11 @@ from typing import Final
 
 from transforms.errors import DataError
 
+NO_CREDENTIALS: Final = (
+    "no Google Cloud credentials are found: run `gcloud auth application-default login`, or let "
+    "GOOGLE_APPLICATION_CREDENTIALS name a service account's key file, and run again"
+)
+
 
 class OptionError(Exception):
     """An option that can't be used; the message names it and says what to do. Exit code 2."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import secrets
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from pipeline.inputs import InputFile, default_shards
 from pipeline.progress import Progress
 from pipeline.runners import Runner
 from pipeline.warehouse import Warehouse
+from transforms.marts.registry import TABLES
 from transforms.vocabulary import EVENT_TYPES
 
 _RANGE_BYTES: Final = 64 << 20
@@ -69,9 +72,12 @@ def run_batch(plan: BatchPlan) -> None:
         RunError, or a runner's error around it: if the run failed.
     """
     options, files = plan.options, plan.files
-    with plan.warehouse.exclusive(plan.temp_location) as staging:
-        watched = plan.runner.local and sys.stderr.isatty()
-        progress = Progress.in_folder(staging) if watched else None
+    run = f"{plan.started_at:%Y%m%dt%H%M%S}_{secrets.token_hex(4)}"
+    watched = plan.runner.local and sys.stderr.isatty()
+    with (
+        _noted(watched) as progress,
+        plan.warehouse.exclusive(tuple(TABLES.values()), plan.temp_location, run) as staging,
+    ):
         job = BatchJob(
             paths=[file.path for file in files],
             warehouse=plan.warehouse,
@@ -80,16 +86,27 @@ def run_batch(plan: BatchPlan) -> None:
             user_shards=options.user_shards or default_shards(files),
             active_types=tuple(EVENT_TYPES.index(name) for name in options.active_event_types),
             max_dead_letter_pct=options.max_dead_letter_pct,
+            run=run,
             started_at=plan.started_at,
             # One worker reads every file itself: looking for ranges first would be for nothing.
             range_bytes=None if plan.runner.workers == 1 else _RANGE_BYTES,
             progress=progress,
         )
-        with show_progress(progress, staging, sum(file.size for file in files)):
+        with show_progress(progress, sum(file.size for file in files)):
             _run(job, _beam_options(plan))
         with FileSystems.open(job.report_path) as stream:
             report: dict[str, Any] = json.loads(stream.read())
     show_summary(report, plan.warehouse, files)
+
+
+@contextmanager
+def _noted(watched: bool) -> Iterator[Progress | None]:
+    """A folder for notes of progress on this machine, where somebody is watching."""
+    if not watched:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="growth-progress-") as folder:
+        yield Progress(folder)
 
 
 def _beam_options(plan: BatchPlan) -> PipelineOptions:

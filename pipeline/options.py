@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
@@ -28,6 +29,7 @@ class Option:
         parse: turns the text into the value; raises ValueError with what is wrong.
         default: the value where the option is not given.
         many: whether it takes several values; `parse` then sees each of them.
+        bare: the value where the option is given without one; None where it needs one.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Option:
     parse: Callable[[str], Any] = str
     default: Any = None
     many: bool = False
+    bare: Any = None
 
 
 def declare(parser: argparse.ArgumentParser, options: tuple[Option, ...]) -> None:
@@ -47,7 +50,8 @@ def declare(parser: argparse.ArgumentParser, options: tuple[Option, ...]) -> Non
             metavar=option.metavar,
             type=_type(option),
             default=option.default,
-            nargs="+" if option.many else None,
+            nargs="+" if option.many else None if option.bare is None else "?",
+            const=option.bare,
             action="extend" if option.many else "store",
         )
 
@@ -99,6 +103,18 @@ def _percentage(text: str) -> float:
     return number
 
 
+def _switch(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("is neither true nor false")
+    return text.lower() == "true"
+
+
+def _location(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]+(-[a-z]+[0-9]+)?", text):
+        raise ValueError("is no location like EU, US or europe-west3")
+    return text
+
+
 def _event_types(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     unknown = [name for name in names if name not in EVENT_TYPES]
@@ -144,10 +160,27 @@ BATCH: Final = (
     ),
     Option(
         "warehouse",
-        "where the tables live, as a SQLAlchemy URL: duckdb:///relative/path.duckdb or "
-        "duckdb:////absolute/path.duckdb (default: duckdb:///growth.duckdb)",
+        "where the tables live, as a SQLAlchemy URL: duckdb:///relative/path.duckdb, "
+        "duckdb:////absolute/path.duckdb or bigquery://project/dataset (default: "
+        "duckdb:///growth.duckdb)",
         "URL",
         default="duckdb:///growth.duckdb",
+    ),
+    Option(
+        "location",
+        "BigQuery: where a missing dataset is created, e.g. EU or us-east1; one that exists must "
+        "lie there (default: US, or wherever it lies)",
+        "PLACE",
+        _location,
+    ),
+    Option(
+        "require_partition_filter",
+        "BigQuery: queries of fct_events must say which event_dates they read, so that nobody "
+        "pays for reading all of it by mistake",
+        "true|false",
+        _switch,
+        default=False,
+        bare=True,
     ),
     Option(
         "user_shards",

@@ -27,13 +27,6 @@ class Progress:
 
     folder: str
 
-    @classmethod
-    def in_folder(cls, parent: str) -> Progress:
-        """Notes in a new folder below `parent`."""
-        folder = Path(parent, "progress")
-        folder.mkdir()
-        return cls(str(folder))
-
     def report(self, path: str, start: int, position: int, records: int) -> None:
         """Note that the range of `path` from `start` is read up to `position`, `records` more."""
         note = self._note(f"{path}:{start}")
@@ -42,6 +35,19 @@ class Progress:
         part = note.with_suffix(".part")
         part.write_text(text)
         os.replace(part, note)
+
+    def enter_commit(self) -> None:
+        """Note that the tables are being replaced."""
+        self._commit.touch()
+
+    @property
+    def committing(self) -> bool:
+        """Whether the tables are being replaced."""
+        return self._commit.exists()
+
+    @property
+    def _commit(self) -> Path:
+        return Path(self.folder, "commit")
 
     def reached(self) -> Reached:
         """The sum of all notes."""

@@ -10,7 +10,10 @@ import enum
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 
 class Type(enum.Enum):
@@ -70,10 +73,24 @@ def nullable(name: str, type: Type, description: str) -> Column:
 
 @dataclass(frozen=True)
 class Partition:
-    """Time partitioning: a DATE or TIMESTAMP column and the length of a partition."""
+    """Time partitioning.
+
+    Attributes:
+        column: a DATE or TIMESTAMP column.
+        by: how long a partition is.
+        moves: whether a row may change its partition and keep its key.
+    """
 
     column: str
     by: Literal["DAY", "MONTH"]
+    moves: bool = False
+
+    def of(self, rows: pa.Table) -> NDArray[np.int64]:
+        """The partitions of some rows: int64 [distinct], days since 1970 on which they begin."""
+        dates = pc.unique(rows[self.column].cast(pa.date32(), safe=False))
+        if self.by == "MONTH":
+            dates = pc.unique(pc.floor_temporal(dates, unit="month"))
+        return np.sort(dates.cast(pa.int32()).to_numpy().astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -117,6 +134,13 @@ class Table:
     def column_names(self) -> tuple[str, ...]:
         """The columns' names, in order."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def removals(self) -> Table:
+        """The contract of staged rows that leave the table: its key and `written_at`."""
+        kept = (*self.primary_key, self.written_at)
+        columns = tuple(column for column in self.columns if column.name in kept)
+        return Table(f"{self.name}_removals", f"Keys that leave {self.name}.", columns)
 
     @property
     def arrow_schema(self) -> pa.Schema:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import pyarrow as pa
 
 from pipeline.errors import OptionError
+from pipeline.warehouse.changes import Change
 from transforms.contract import Table
 
 
@@ -32,22 +34,42 @@ class Warehouse(Protocol):
     def workers_must_be_local(self) -> bool:
         """Whether only workers on this machine can reach it."""
 
-    def check(self, temp_location: str | None) -> None:
-        """Raise OptionError if tables can't be written or staged; changes nothing."""
+    def check(self, tables: Sequence[Table], temp_location: str | None) -> None:
+        """See that tables can be staged and written; changes nothing.
 
-    def exclusive(self, temp_location: str | None) -> AbstractContextManager[str]:
+        Raises:
+            OptionError: if an option can't be right.
+            RunError: if the warehouse can't be reached or written, or holds a table that the
+                contract conflicts with.
+        """
+
+    def exclusive(
+        self, tables: Sequence[Table], temp_location: str | None, run: str
+    ) -> AbstractContextManager[str]:
         """Keep other runs out and give an empty folder for staged files, removed at the end.
+
+        What earlier runs left behind is removed too.
+
+        Args:
+            tables: the contracts of all tables that the run may write.
+            temp_location: below which folder to stage; None for the warehouse's own choice.
+            run: the run's id: letters, digits and underscores.
 
         Raises:
             OptionError: if another run writes to the warehouse.
+            RunError: if the warehouse can't be written.
         """
 
-    def replace(self, tables: Sequence[Table], staged: Mapping[str, Sequence[str]]) -> None:
-        """Replace tables by their staged files: all of them or, on any error, none.
+    def commit(self, changes: Sequence[Change], run: str) -> None:
+        """Change tables by their staged files.
+
+        All data is taken in first: an error there leaves every table as it was. A home that can
+        be left halfway between tables is put right by committing again under the same run's id:
+        what was done is not done twice.
 
         Args:
-            tables: their contracts; each is created where it is missing.
-            staged: paths of Parquet files by table name; a table without any becomes empty.
+            changes: at most one for each table; a table that is missing is created.
+            run: the id of the run, or of one commit of several.
 
         Raises:
             RunError: if it can't be done.
@@ -64,25 +86,53 @@ class Warehouse(Protocol):
         """A command line that shows a person some rows."""
 
 
-def open_warehouse(url: str) -> Warehouse:
+@dataclass(frozen=True)
+class WarehouseOptions:
+    """What a URL does not say of a warehouse; both are for BigQuery alone.
+
+    Attributes:
+        location: where a dataset is created, and must lie.
+        require_partition_filter: whether queries of fct_events must say which dates they read.
+    """
+
+    location: str | None = None
+    require_partition_filter: bool = False
+
+
+def open_warehouse(url: str, options: WarehouseOptions = WarehouseOptions()) -> Warehouse:
     """The warehouse that a URL names; nothing is opened or created yet.
 
     Raises:
-        OptionError: if the URL is none, or of a kind that is not known.
+        OptionError: if the URL is none, or of a kind that is unknown or does not take the options.
     """
     scheme = urlsplit(url).scheme
     if scheme not in _HOMES:
         raise OptionError(
             f"--warehouse {url!r} is not the URL of a known warehouse: give "
-            "duckdb:///relative/path.duckdb or duckdb:////absolute/path.duckdb"
+            "duckdb:///relative/path.duckdb, duckdb:////absolute/path.duckdb or "
+            "bigquery://project/dataset"
         )
-    return _HOMES[scheme](url)
+    return _HOMES[scheme](url, options)
 
 
-def _duckdb(url: str) -> Warehouse:
+def _duckdb(url: str, options: WarehouseOptions) -> Warehouse:
     from pipeline.warehouse.duckdb import DuckDBWarehouse
 
+    if options != WarehouseOptions():
+        raise OptionError(
+            "--location and --require_partition_filter are for bigquery:// alone: leave them out "
+            f"with --warehouse {url}"
+        )
     return DuckDBWarehouse.from_url(url)
 
 
-_HOMES: Final[Mapping[str, Callable[[str], Warehouse]]] = {"duckdb": _duckdb}
+def _bigquery(url: str, options: WarehouseOptions) -> Warehouse:
+    from pipeline.warehouse.bigquery import BigQueryWarehouse
+
+    return BigQueryWarehouse.from_url(url, options.location, options.require_partition_filter)
+
+
+_HOMES: Final[Mapping[str, Callable[[str, WarehouseOptions], Warehouse]]] = {
+    "duckdb": _duckdb,
+    "bigquery": _bigquery,
+}

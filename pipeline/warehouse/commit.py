@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,8 +13,9 @@ from apache_beam import pvalue
 from apache_beam.io.filesystems import FileSystems
 
 from pipeline.errors import RunError
+from pipeline.progress import Progress
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.staging import StagedFile
+from pipeline.warehouse.changes import Change, How, StagedFile
 from transforms.contract import Table
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events, fct_events
@@ -30,14 +30,18 @@ class Commit(beam.PTransform):
         tables: the contracts of all tables that the run replaces.
         max_dead_letter_pct: above this share of rejected input rows nothing is committed.
         report_path: where the report is written, local or gs://.
+        run: the run's id.
         started_at: when the run began, in UTC without a zone.
+        progress: where local workers tell that the tables are being replaced.
     """
 
     warehouse: Warehouse
     tables: tuple[Table, ...]
     max_dead_letter_pct: float
     report_path: str
+    run: str
     started_at: datetime
+    progress: Progress | None = None
 
     def expand(self, inputs: tuple[beam.PCollection, beam.PCollection]) -> beam.PCollection:
         staged, counts = inputs
@@ -56,13 +60,17 @@ class Commit(beam.PTransform):
             tables are as before.
         """
         check_dead_letters(counts, self.max_dead_letter_pct)
-        files: dict[str, list[str]] = defaultdict(list)
-        rows = {table.name: 0 for table in self.tables}
-        for file in sorted(staged):
-            files[file.table].append(file.path)
-            rows[file.table] += file.rows
+        changes = [
+            Change(
+                table, How.REPLACE, [file for file in sorted(staged) if file.table == table.name]
+            )
+            for table in self.tables
+        ]
+        rows = {change.table.name: change.rows for change in changes}
         check_sum(counts, rows)
-        self.warehouse.replace(self.tables, files)
+        if self.progress:
+            self.progress.enter_commit()
+        self.warehouse.commit(changes, self.run)
         seconds = (datetime.now(UTC).replace(tzinfo=None) - self.started_at).total_seconds()
         return report(counts, rows, seconds)
 

@@ -21,6 +21,8 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.errors import OptionError, RunError
+from pipeline.warehouse.changes import Change, How, StagedFile
+from pipeline.warehouse.merging import Dialect, merge_statement
 from transforms.contract import (
     BOOLEAN,
     DATE,
@@ -41,6 +43,8 @@ _TYPES: Final[Mapping[Type, str]] = {
     DATE: "DATE",
     TIMESTAMP: "TIMESTAMP",
 }
+
+_DIALECT: Final = Dialect('"', _TYPES)
 
 # DuckDB takes 80 % of the machine's memory otherwise, beside the runner that still holds its own.
 _MEMORY: Final = "1GB"
@@ -87,7 +91,7 @@ class DuckDBWarehouse:
         """See `Warehouse.location`."""
         return self.path
 
-    def check(self, temp_location: str | None) -> None:
+    def check(self, tables: Sequence[Table], temp_location: str | None) -> None:
         """See `Warehouse.check`."""
         path = Path(self.path)
         if path.is_dir():
@@ -116,7 +120,9 @@ class DuckDBWarehouse:
             raise OptionError(f"--warehouse: {_reason(self.path, error)}") from error
 
     @contextmanager
-    def exclusive(self, temp_location: str | None) -> Iterator[str]:
+    def exclusive(
+        self, tables: Sequence[Table], temp_location: str | None, run: str
+    ) -> Iterator[str]:
         """See `Warehouse.exclusive`; the lock dies with the run, however it ends."""
         root = Path(temp_location) if temp_location else Path(self.path).parent
         Path(self.path).parent.mkdir(parents=True, exist_ok=True)
@@ -132,24 +138,22 @@ class DuckDBWarehouse:
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def replace(self, tables: Sequence[Table], staged: Mapping[str, Sequence[str]]) -> None:
-        """See `Warehouse.replace`; one transaction for all tables."""
+    def commit(self, changes: Sequence[Change], run: str) -> None:
+        """See `Warehouse.commit`; one transaction for all changes."""
         try:
-            self._replace(tables, staged, f"SET memory_limit = '{_MEMORY}'")
+            self._commit(changes, f"SET memory_limit = '{_MEMORY}'")
         except duckdb.OutOfMemoryException:
             # A few rows of many megabytes take more; nothing was committed.
-            self._replace(tables, staged, "RESET memory_limit")
+            self._commit(changes, "RESET memory_limit")
 
-    def _replace(
-        self, tables: Sequence[Table], staged: Mapping[str, Sequence[str]], memory: str
-    ) -> None:
+    def _commit(self, changes: Sequence[Change], memory: str) -> None:
         try:
             with duckdb.connect(self.path) as connection:
                 connection.execute(memory)
                 connection.execute("SET preserve_insertion_order = false")
                 connection.begin()
-                for table in tables:
-                    _replace(connection, table, staged.get(table.name, ()))
+                for change in changes:
+                    _apply(connection, change)
                 connection.commit()
         except duckdb.OutOfMemoryException:
             raise
@@ -204,18 +208,42 @@ def _shown(path: str) -> str:
     return path if relative.startswith("..") else relative
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[str]) -> None:
+def _apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
+    table = change.table
+    _create(connection, table, replacing=change.how is How.REPLACE)
+    rows = _staged(table, change.files)
+    if change.how is How.MERGE and (change.files or change.removed):
+        removed = _staged(table.removals, change.removed)
+        target = _DIALECT.name(table.name)
+        connection.execute(merge_statement(table, target, rows, removed, "TRUE", _DIALECT))
+    elif rows is not None:
+        connection.execute(f'INSERT INTO "{table.name}" BY NAME FROM {rows}')
+
+
+def _create(connection: duckdb.DuckDBPyConnection, table: Table, *, replacing: bool) -> None:
     columns = ", ".join(_definition(table, column) for column in table.columns)
-    connection.execute(f'CREATE OR REPLACE TABLE "{table.name}" ({columns})')
-    if files:
-        connection.execute(
-            f'INSERT INTO "{table.name}" BY NAME FROM read_parquet($files)', {"files": list(files)}
-        )
+    create = "CREATE OR REPLACE TABLE" if replacing else "CREATE TABLE IF NOT EXISTS"
+    connection.execute(f'{create} "{table.name}" ({columns})')
     connection.execute(f'COMMENT ON TABLE "{table.name}" IS {_literal(table.description)}')
     for column in table.columns:
         connection.execute(
             f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {_literal(column.description)}'
         )
+
+
+def _staged(table: Table, files: Sequence[StagedFile]) -> str | None:
+    """Staged rows as SQL that may follow FROM, or None without any."""
+    if not files:
+        return None
+    paths = ", ".join(_literal(file.path) for file in files)
+    # A cast of TIMESTAMP WITH TIME ZONE goes by the session's zone, and takes six times as long.
+    columns = ", ".join(
+        f'make_timestamp(epoch_us("{column.name}")) AS "{column.name}"'
+        if column.type == TIMESTAMP
+        else f'"{column.name}"'
+        for column in table.columns
+    )
+    return f"(SELECT {columns} FROM read_parquet([{paths}]))"
 
 
 def _definition(table: Table, column: Column) -> str:

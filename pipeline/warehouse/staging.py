@@ -6,35 +6,34 @@ import uuid
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
+from google.api_core.exceptions import GoogleAPIError
 
 from pipeline.errors import RunError
+from pipeline.warehouse.changes import StagedFile
+from pipeline.warehouse.limits import FIRST_DAY, PARTITIONS_PER_JOB, has_blocks
 from transforms.ahead import WorkAhead
 from transforms.contract import TIMESTAMP, Table
-
-
-class StagedFile(NamedTuple):
-    """A finished Parquet file of some rows of a table."""
-
-    table: str
-    path: str
-    rows: int
-
 
 beam.coders.registry.register_coder(StagedFile, beam.coders.RowCoder)
 
 
 @dataclass
 class StageRows(beam.PTransform):
-    """Tables of rows -> StagedFile: one Parquet file for each bundle.
+    """Tables of rows -> StagedFile: one Parquet file for each bundle and block of partitions.
+
+    The rows of a file lie in a block of `PARTITIONS_PER_JOB` days, so that one job can load it.
+    TIMESTAMP columns are stored as instants (adjusted to UTC): others load as DATETIME.
 
     Attributes:
         table: the contract of the rows.
@@ -57,8 +56,8 @@ class _WriteParquet(beam.DoFn):
         self._table, self._folder = table, folder
 
     def start_bundle(self) -> None:
-        self._file = _ParquetFile(self._table, self._folder)
-        self._ahead = WorkAhead(self._file.write)
+        self._files = _Files(self._table, self._folder)
+        self._ahead = WorkAhead(self._files.write)
 
     def process(self, rows: pa.Table) -> None:
         if rows.num_rows:
@@ -66,9 +65,47 @@ class _WriteParquet(beam.DoFn):
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         deque(self._ahead.finish(), maxlen=0)
-        staged = self._file.close()
-        if staged is not None:
+        for staged in self._files.close():
             yield GlobalWindows.windowed_value(staged)
+
+
+class _Files:
+    """The files of a bundle, by block of partitions."""
+
+    def __init__(self, table: Table, folder: str):
+        self._table, self._folder = table, folder
+        self._by_block: dict[int, _ParquetFile] = {}
+
+    def write(self, rows: pa.Table) -> None:
+        for block, part, partitions in _blocks(self._table, rows):
+            if block not in self._by_block:
+                self._by_block[block] = _ParquetFile(self._table, self._folder)
+            self._by_block[block].write(part, partitions)
+
+    def close(self) -> Iterator[StagedFile]:
+        for _, file in sorted(self._by_block.items()):
+            yield file.close()
+
+
+def _blocks(table: Table, rows: pa.Table) -> Iterator[tuple[int, pa.Table, list[int]]]:
+    """The rows of each block of partitions, and the partitions that they lie in."""
+    if table.partition is None:
+        yield 0, rows, []
+        return
+    partitions = table.partition.of(rows)
+    if not has_blocks(table):
+        yield 0, rows, partitions.tolist()
+        return
+    block_of = (partitions - FIRST_DAY) // PARTITIONS_PER_JOB
+    blocks = np.unique(block_of).tolist()
+    for block in blocks:
+        part = rows
+        if len(blocks) > 1:
+            days = rows[table.partition.column].cast(pa.date32(), safe=False).cast(pa.int32())
+            first = FIRST_DAY + block * PARTITIONS_PER_JOB
+            beyond = first + PARTITIONS_PER_JOB
+            part = rows.filter(pc.and_(pc.greater_equal(days, first), pc.less(days, beyond)))
+        yield block, part, partitions[block_of == block].tolist()
 
 
 class _ParquetFile:
@@ -80,31 +117,48 @@ class _ParquetFile:
         self._path = FileSystems.join(folder, f"{table.name}-{uuid.uuid4().hex}.parquet")
         self._writer: pq.ParquetWriter | None = None
         self._rows = 0
+        self._partitions: set[int] = set()
 
-    def write(self, rows: pa.Table) -> None:
+    def write(self, rows: pa.Table, partitions: list[int]) -> None:
         try:
-            self._append(rows)
-        except OSError as error:
-            raise RunError(
-                f"can't stage rows of {self._table.name} in {self._path} ({error}): make room or "
-                "stage elsewhere with --temp_location, and run again"
-            ) from error
+            self._append(_as_instants(rows))
+        except (OSError, GoogleAPIError) as error:
+            raise self._failure(error) from error
+        self._partitions.update(partitions)
 
     def _append(self, rows: pa.Table) -> None:
         if self._writer is None:
             self._stream: IO[bytes] = FileSystems.create(
                 self._path, compression_type=CompressionTypes.UNCOMPRESSED
             )
-            self._writer = pq.ParquetWriter(self._stream, rows.schema, **_parquet(self._table))
+            self._sink = pa.PythonFile(self._stream, mode="w")
+            self._writer = pq.ParquetWriter(self._sink, rows.schema, **_parquet(self._table))
         self._writer.write_table(rows)
         self._rows += rows.num_rows
 
-    def close(self) -> StagedFile | None:
-        if self._writer is None:
-            return None
-        self._writer.close()
-        self._stream.close()
-        return StagedFile(self._table.name, self._path, self._rows)
+    def close(self) -> StagedFile:
+        assert self._writer is not None
+        try:
+            self._writer.close()
+            size = self._sink.tell()
+            self._stream.close()
+        except (OSError, GoogleAPIError) as error:
+            raise self._failure(error) from error
+        return StagedFile(self._table.name, self._path, self._rows, size, sorted(self._partitions))
+
+    def _failure(self, error: Exception) -> RunError:
+        return RunError(
+            f"can't stage rows of {self._table.name} in {self._path} ({error}): make room, see "
+            "that you may write there, or stage elsewhere with --temp_location, and run again"
+        )
+
+
+def _as_instants(rows: pa.Table) -> pa.Table:
+    schema = pa.schema(
+        field.with_type(pa.timestamp("us", "UTC")) if pa.types.is_timestamp(field.type) else field
+        for field in rows.schema
+    )
+    return rows.cast(schema)
 
 
 def _parquet(table: Table) -> dict[str, Any]:

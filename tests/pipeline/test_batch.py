@@ -232,7 +232,8 @@ def test_hostile_bytes_keep_the_sum(tmp_path: Path) -> None:
         b"2024-01-01T00:00:00Z,ann,share",
         b"\xff\xfe,ann,share,,,iOS,,",
         b"\x00,\x00",
-        b"2024-01-01T00:00:00Z,ann,share," + b"x" * 10_000_000 + b",,iOS,,",
+        b"2024-01-01T00:00:00Z,ann,share," + b"x" * 9_000_000 + b",,iOS,,",
+        b"2024-01-01T00:00:00Z,ann,share," + b"y" * 10_000_000 + b",,iOS,,",
         b'2024-01-01T00:00:00Z,bob,share,"a\nb, ""c""",,iOS,,',
         b"2024-01-01T00:00:00Z,ann,miles_earned,,-1,iOS,,",
         b"2024-01-01T00:00:00Z,ann,miles_earned,,9223372036854775808,iOS,,",
@@ -241,10 +242,10 @@ def test_hostile_bytes_keep_the_sum(tmp_path: Path) -> None:
     for cut in (Run(), Run(range_bytes=300)):
         tables = run_graph([tmp_path / "hostile.csv"], tmp_path / "growth.duckdb", cut)
         letters = tables["dead_letter_events"]["error_type"].to_pylist()
-        # The quoted two-line row and the one of 10 MB are events; the last two rows are repeated.
+        # The quoted two-line row and the one of 9 MB are events; the last two rows are repeated.
         assert tables["fct_events"].num_rows == 32
         assert sorted(letters) == sorted(
-            [*["malformed_row"] * 3, "invalid_utf8", *["bad_miles_amount"] * 2]
+            [*["malformed_row"] * 3, "invalid_utf8", "oversized_record", *["bad_miles_amount"] * 2]
         )
 
 

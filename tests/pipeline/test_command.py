@@ -76,7 +76,7 @@ def test_a_terminal_sees_how_far_the_run_is(folder: Path) -> None:
 
 
 def test_progress_adds_up_over_workers(tmp_path: Path) -> None:
-    progress = Progress.in_folder(str(tmp_path))
+    progress = Progress(str(tmp_path))
     assert progress.reached() == Reached(0, 0)
     progress.report("a.csv", 0, 70, 7)
     progress.report("a.csv", 0, 100, 3)
@@ -244,7 +244,7 @@ def test_a_leftover_that_is_not_ours_is_left_alone(folder: Path) -> None:
 def test_a_lock_holds_whatever_the_path_and_the_staging_folder(folder: Path) -> None:
     (folder / "link.duckdb").symlink_to("growth.duckdb")
     (folder / "tmp").mkdir()
-    with open_warehouse(f"duckdb:///{folder}/growth.duckdb").exclusive(None):
+    with open_warehouse(f"duckdb:///{folder}/growth.duckdb").exclusive((), None, "other"):
         run = command(
             *("batch", "--input", "events.csv", "--warehouse", "duckdb:///link.duckdb"),
             *("--temp_location", "tmp"),
@@ -273,7 +273,7 @@ def test_separate_worker_processes_give_the_same_tables(folder: Path) -> None:
 
 
 def test_a_second_run_into_the_same_warehouse_is_refused(folder: Path) -> None:
-    with open_warehouse(f"duckdb:///{folder}/growth.duckdb").exclusive(None):
+    with open_warehouse(f"duckdb:///{folder}/growth.duckdb").exclusive((), None, "other"):
         run = command("batch", "--input", "events.csv", cwd=folder)
     assert run.returncode == 2
     assert "another run is writing" in run.stderr

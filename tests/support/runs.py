@@ -38,7 +38,7 @@ class Run:
 def run_graph(paths: Sequence[Path], database: Path, run: Run = Run()) -> dict[str, pa.Table]:
     """Run the batch graph on the pinned local runner; returns all tables."""
     warehouse = open_warehouse(f"duckdb:///{database}")
-    with warehouse.exclusive(None) as staging:
+    with warehouse.exclusive(tuple(TABLES.values()), None, "test") as staging:
         job = BatchJob(
             paths=[str(path) for path in paths],
             warehouse=warehouse,
@@ -47,6 +47,7 @@ def run_graph(paths: Sequence[Path], database: Path, run: Run = Run()) -> dict[s
             user_shards=run.user_shards,
             active_types=codes(run.active_types),
             max_dead_letter_pct=run.max_dead_letter_pct,
+            run="test",
             started_at=run.started_at,
             range_bytes=run.range_bytes,
         )

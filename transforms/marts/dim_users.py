@@ -44,7 +44,7 @@ TABLE = Table(
         required("reward_search_events", INTEGER, "Number of reward_search events"),
         required("updated_at", TIMESTAMP, "When the row was written"),
     ),
-    partition=Partition("first_seen_date", "MONTH"),
+    partition=Partition("first_seen_date", "MONTH", moves=True),
     clustering=("user_id",),
     primary_key=("user_id",),
     written_at="updated_at",

@@ -1,0 +1,194 @@
+"""Tables in a BigQuery dataset."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+from google.api_core.exceptions import NotFound
+from google.cloud import bigquery
+
+from pipeline.errors import OptionError, RunError
+from pipeline.warehouse.bigquery.client import connect, explained
+from pipeline.warehouse.bigquery.jobs import side_by_side
+from pipeline.warehouse.bigquery.loading import SCRATCH, Workplace
+from pipeline.warehouse.bigquery.reading import read
+from pipeline.warehouse.bigquery.tables import bring_up_to_date, conflicts, find
+from pipeline.warehouse.changes import Change
+from transforms.contract import Table
+from transforms.marts import fct_events
+
+_PROJECT: Final = re.compile(r"(?:[a-z][a-z0-9.-]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_DATASET: Final = re.compile(r"[A-Za-z0-9_]{1,1024}")
+
+
+@dataclass(frozen=True)
+class BigQueryWarehouse:
+    """The warehouse `bigquery://project/dataset`.
+
+    Attributes:
+        project: its id; jobs run there too.
+        dataset: its name; created where it is missing.
+        url: the URL as it was given.
+        location_asked: where a new dataset is created, and an old one must lie; None for the US,
+            or wherever it lies.
+        require_partition_filter: whether queries of fct_events must say which dates they read.
+    """
+
+    project: str
+    dataset: str
+    url: str
+    location_asked: str | None = None
+    require_partition_filter: bool = False
+
+    workers_must_be_local = False
+
+    @classmethod
+    def from_url(
+        cls, url: str, location: str | None = None, require_partition_filter: bool = False
+    ) -> BigQueryWarehouse:
+        """The warehouse of a SQLAlchemy URL.
+
+        Raises:
+            OptionError: if the URL names no project and dataset.
+        """
+        parts = urlsplit(url)
+        project, dataset = parts.netloc, parts.path.strip("/")
+        sound = _PROJECT.fullmatch(project) and _DATASET.fullmatch(dataset)
+        if not sound or parts.query or parts.fragment:
+            raise OptionError(
+                f"--warehouse {url!r} names no project and dataset: write "
+                "bigquery://project-id/dataset, without parameters; a dataset's name is of "
+                "letters, digits and underscores"
+            )
+        return cls(project, dataset, url, location, require_partition_filter)
+
+    @property
+    def location(self) -> str:
+        """See `Warehouse.location`."""
+        return self.url
+
+    def check(self, tables: Sequence[Table], temp_location: str | None) -> None:
+        """See `Warehouse.check`."""
+        if not (temp_location or "").startswith("gs://"):
+            raise OptionError(
+                f"--warehouse {self.url} loads from Cloud Storage: name a folder there with "
+                "--temp_location gs://bucket/folder"
+            )
+        client = connect(self.project)
+        if self._place(client) is None:
+            return
+        found = side_by_side(lambda table: find(client, self._reference(table)), tables)
+        problems = [
+            f"{self._reference(table)}: {conflict}"
+            for table, existing in zip(tables, found, strict=True)
+            if existing is not None
+            for conflict in conflicts(table, existing)
+        ]
+        if problems:
+            raise RunError(
+                "the dataset holds tables that are not as expected: "
+                + "; ".join(problems)
+                + ". Rename or remove them (bq cp, bq rm), or name another dataset, and run again"
+            )
+
+    @contextmanager
+    def exclusive(
+        self, tables: Sequence[Table], temp_location: str | None, run: str
+    ) -> Iterator[str]:
+        """See `Warehouse.exclusive`.
+
+        No run keeps another out: a run may die without a trace, and the next one must not wait.
+        The one that begins later takes over, and the earlier one fails when it commits.
+        """
+        from pipeline.warehouse.bigquery.staging import clear, folder_of
+
+        client = self._client(create=True)
+        place = self._workplace(client, run)
+        side_by_side(lambda table: bring_up_to_date(client, place.claimed(table)), tables)
+        folder = folder_of(str(temp_location), self.project, self.dataset)
+        self._drop_scratch(client, SCRATCH)
+        clear(folder)
+        try:
+            yield f"{folder}/{run}"
+        finally:
+            try:
+                self._drop_scratch(client, f"{SCRATCH}{run}")
+                clear(f"{folder}/{run}")
+            except RunError as error:
+                logging.getLogger(__name__).warning("%s; the next run tries again", error)
+
+    def commit(self, changes: Sequence[Change], run: str) -> None:
+        """See `Warehouse.commit`."""
+        from pipeline.warehouse.bigquery.commit import commit
+        from pipeline.warehouse.bigquery.staging import remove
+
+        commit(self._workplace(self._client(), run), changes)
+        remove([file.path for change in changes for file in (*change.files, *change.removed)])
+
+    def read(self, table: Table) -> pa.Table:
+        """See `Warehouse.read`."""
+        return read(self._client(), self._reference(table), table)
+
+    def how_to_query(self) -> str:
+        """See `Warehouse.how_to_query`."""
+        query = (
+            "SELECT event_date, daily_active_users, new_users, retained_users, resurrected_users, "
+            f"churned_users FROM `{self.project}.{self.dataset}.growth_metrics` "
+            "ORDER BY event_date DESC LIMIT 7"
+        )
+        return f"bq query --use_legacy_sql=false {shlex.quote(query)}"
+
+    def _client(self, *, create: bool = False) -> bigquery.Client:
+        """A client in the dataset's location."""
+        client = connect(self.project)
+        location = self._place(client)
+        if location is None:
+            if not create:
+                raise RunError(f"there is no dataset {self._dataset}: run the pipeline into it")
+            wanted = bigquery.Dataset(self._dataset)
+            wanted.location = self.location_asked or "US"
+            wanted.description = "Growth analytics, written by the growth pipeline."
+            with explained(f"create dataset {self._dataset} in {wanted.location}"):
+                location = client.create_dataset(wanted, exists_ok=True).location
+        return connect(self.project, location)
+
+    def _place(self, client: bigquery.Client) -> str | None:
+        """Where the dataset lies, or None if there is none."""
+        with explained(f"look at dataset {self._dataset}"):
+            try:
+                found: str = client.get_dataset(self._dataset).location
+            except NotFound as error:
+                if "Not found: Project" in str(error):
+                    raise
+                return None
+        if self.location_asked and found.casefold() != self.location_asked.casefold():
+            raise RunError(
+                f"dataset {self._dataset} lies in {found}, but --location is "
+                f"{self.location_asked}: leave out --location, or name another dataset"
+            )
+        return found
+
+    @property
+    def _dataset(self) -> bigquery.DatasetReference:
+        return bigquery.DatasetReference(self.project, self.dataset)
+
+    def _reference(self, table: Table) -> bigquery.TableReference:
+        return self._dataset.table(table.name)
+
+    def _workplace(self, client: bigquery.Client, run: str) -> Workplace:
+        filtered = {fct_events.TABLE.name} if self.require_partition_filter else ()
+        return Workplace(client, self._dataset, run, frozenset(filtered))
+
+    def _drop_scratch(self, client: bigquery.Client, prefix: str) -> None:
+        with explained(f"clear scratch tables from dataset {self._dataset}"):
+            for item in client.list_tables(self._dataset):
+                if item.table_id.startswith(prefix):
+                    client.delete_table(item.reference, not_found_ok=True)

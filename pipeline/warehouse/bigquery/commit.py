@@ -1,0 +1,137 @@
+"""Changes to tables: first all data into scratch tables, then a job a table that changes it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+import numpy as np
+from google.cloud import bigquery
+
+from pipeline.errors import RunError
+from pipeline.warehouse.bigquery.client import explained
+from pipeline.warehouse.bigquery.jobs import Planned, run_jobs, side_by_side
+from pipeline.warehouse.bigquery.loading import Load, Workplace, drop_scratch, load
+from pipeline.warehouse.bigquery.tables import RUN_LABEL, SQL_TYPES, bring_up_to_date
+from pipeline.warehouse.changes import Change, How
+from pipeline.warehouse.merging import Dialect, merge_statement, within_partitions
+from transforms.contract import Partition, Table
+
+_DIALECT: Final = Dialect("`", SQL_TYPES)
+
+
+def commit(place: Workplace, changes: Sequence[Change]) -> None:
+    """Change tables by their staged files.
+
+    Replacing and appending copy the scratch table, which moves no data, costs nothing and takes
+    effect at once; merging is one MERGE.
+
+    Raises:
+        RunError: if data can't be loaded: no table is touched then; or if a table can't be
+            changed: it is as it was.
+    """
+    loads = [item for change in changes for item in _loads(change)]
+    load(place, loads)
+    before = side_by_side(lambda change: _claimed(place, change.table), changes)
+    run_jobs(place.client, side_by_side(partial(_job, place), [c for c in changes if _loads(c)]))
+    side_by_side(
+        lambda pair: bring_up_to_date(place.client, place.declared(pair[0].table), pair[1]),
+        zip(changes, before, strict=True),
+    )
+    try:
+        drop_scratch(place, [item.table for item in loads])
+    except RunError as error:
+        logging.getLogger(__name__).warning("%s; it expires within a day", error)
+
+
+def _loads(change: Change) -> list[Load]:
+    """What must lie in scratch tables for a change; nothing where it changes nothing."""
+    loads = [Load(change.table, change.files)]
+    if change.how is How.REPLACE:
+        return loads
+    if change.removed:
+        loads.append(Load(change.table.removals, change.removed))
+    return [item for item in loads if item.files]
+
+
+def _claimed(place: Workplace, table: Table) -> bigquery.Table:
+    """The table before it is changed, if no run has begun since that writes it."""
+    reference = place.dataset.table(table.name)
+    with explained(f"look at table {reference}"):
+        found = place.client.get_table(reference)
+    claimed_by = found.labels.get(RUN_LABEL, place.run)
+    if not place.run.startswith(claimed_by):
+        raise RunError(
+            f"run {claimed_by} has begun to write {reference} while this one, {place.run}, was "
+            "working: of two runs the one that began later goes on. No table was touched; let "
+            "runs into one dataset follow each other"
+        )
+    return found
+
+
+def _job(place: Workplace, change: Change) -> Planned:
+    table, target = change.table, place.dataset.table(change.table.name)
+    if change.how is How.MERGE:
+        statement = _merge(place, change)
+        config = bigquery.QueryJobConfig(labels=place.labels)
+
+        def begin_merge(job_id: str) -> bigquery.QueryJob:
+            # A failed attempt must fail here: another one gets another id.
+            return place.client.query(statement, config, job_id=job_id, job_retry=None)
+
+        return Planned(place.job_id("merge", table.name), f"merge into {target}", begin_merge)
+    copy_config = bigquery.CopyJobConfig(
+        create_disposition=bigquery.CreateDisposition.CREATE_IF_NEEDED,
+        write_disposition=(
+            bigquery.WriteDisposition.WRITE_TRUNCATE
+            if change.how is How.REPLACE
+            else bigquery.WriteDisposition.WRITE_APPEND
+        ),
+        labels=place.labels,
+    )
+
+    def begin_copy(job_id: str) -> bigquery.CopyJob:
+        return place.client.copy_table(
+            place.scratch(table), target, job_id=job_id, job_config=copy_config
+        )
+
+    action = f"{change.how.value} {'rows of ' if change.how is How.APPEND else ''}{target}"
+    return Planned(place.job_id(change.how.value, table.name), action, begin_copy)
+
+
+def _merge(place: Workplace, change: Change) -> str:
+    table = change.table
+    target = _sql(place.dataset.table(table.name))
+    rows = _sql(place.scratch(table)) if change.files else None
+    removed = _sql(place.scratch(table.removals)) if change.removed else None
+    within = "TRUE"
+    if table.partition is not None:
+        days = change.partitions
+        if table.partition.moves:
+            days = _partitions_of_keys(place, table, table.partition, target, rows)
+        within = within_partitions(table.partition, days, _DIALECT)
+    return merge_statement(table, target, rows, removed, within, _DIALECT)
+
+
+def _partitions_of_keys(
+    place: Workplace, table: Table, partition: Partition, target: str, rows: str | None
+) -> list[int]:
+    """The partitions in which rows with staged keys lie now; reads the key and that column."""
+    column = _DIALECT.name(partition.column)
+    key = ", ".join(_DIALECT.name(name) for name in table.primary_key)
+    truncated = f"DATE_TRUNC({column}, {partition.by})"
+    statement = f"""
+        SELECT DISTINCT {truncated} AS day FROM {target}
+        WHERE {key} IN (SELECT {key} FROM {rows}) AND {column} >= DATE '0001-01-01'
+    """
+    config = bigquery.QueryJobConfig(labels=place.labels)
+    with explained(f"find the partitions of {target} to merge into"):
+        found = place.client.query_and_wait(statement, job_config=config)
+        days = [row["day"] for row in found]
+    return sorted(np.array(days, "datetime64[D]").astype(np.int64).tolist())
+
+
+def _sql(reference: bigquery.TableReference) -> str:
+    return f"`{reference.project}.{reference.dataset_id}.{reference.table_id}`"

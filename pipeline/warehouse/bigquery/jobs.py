@@ -1,0 +1,118 @@
+"""BigQuery jobs that run once, however often they are asked for."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
+
+from google.api_core.exceptions import Conflict, GoogleAPICallError
+from google.cloud import bigquery
+
+from pipeline.errors import RunError
+from pipeline.warehouse.bigquery.client import described, explained
+
+Job = bigquery.LoadJob | bigquery.CopyJob | bigquery.QueryJob
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# The client's connection pool holds ten.
+_SIDE_BY_SIDE: Final = 8
+_ATTEMPTS: Final = 5
+_FIRST_PAUSE: Final = 1.0
+# https://cloud.google.com/bigquery/docs/error-messages: to be tried again with back-off.
+_TRANSIENT: Final = frozenset(
+    {
+        "backendError",
+        "internalError",
+        "jobBackendError",
+        "jobInternalError",
+        "jobRateLimitExceeded",
+        "rateLimitExceeded",
+        "tableUnavailable",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job to run once.
+
+    Attributes:
+        job_id: its id. BigQuery takes an id once, so whoever asks again finds the first job.
+        action: what it does, after "can't".
+        begin: starts it under an id that it is given.
+    """
+
+    job_id: str
+    action: str
+    begin: Callable[[str], Job]
+
+
+def side_by_side(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """The results of a function for each item, several at a time; the first error, once all end."""
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        return list(pool.map(function, items))
+
+
+def run_jobs(client: bigquery.Client, planned: Sequence[Planned]) -> list[Job]:
+    """Run jobs side by side, or find the ones that ran; all have succeeded.
+
+    Raises:
+        RunError: if one failed, once all have ended.
+    """
+    return side_by_side(lambda job: _run(client, job), planned)
+
+
+def _run(client: bigquery.Client, planned: Planned) -> Job:
+    attempt = 0
+    while True:
+        job = _begin(client, planned, attempt)
+        with explained(f"{planned.action} (job {_name(job)})"):
+            if _succeeded(job):
+                return job
+        attempt += 1
+        if attempt == _ATTEMPTS or job.error_result["reason"] not in _TRANSIENT:
+            raise _failure(planned.action, job)
+        time.sleep(_FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1))
+
+
+def _begin(client: bigquery.Client, planned: Planned, attempt: int) -> Job:
+    # A job that failed keeps its id.
+    job_id = f"{planned.job_id}_{attempt}" if attempt else planned.job_id
+    with explained(planned.action):
+        try:
+            return planned.begin(job_id)
+        except Conflict:
+            return cast(Job, client.get_job(job_id, location=client.location))
+
+
+def _succeeded(job: Job) -> bool:
+    """Wait for a job's end, and tell whether it did what it was to do."""
+    try:
+        job.result()
+    except GoogleAPICallError:
+        if job.error_result is None:
+            raise
+        return False
+    return True
+
+
+def _failure(action: str, job: Job) -> RunError:
+    errors: list[dict[str, Any]] = [job.error_result, *(job.errors or ())]
+    first = errors[0]
+    others = {" ".join(e["message"].split()) for e in errors[1:]} - {
+        " ".join(first["message"].split())
+    }
+    details = f" [{'; '.join(sorted(others)[:3])}]" if others else ""
+    return RunError(
+        f"can't {action}: job {_name(job)} failed: "
+        f"{described(first['message'] + details, first['reason'])}"
+    )
+
+
+def _name(job: Job) -> str:
+    return f"{job.project}:{job.location}.{job.job_id}"

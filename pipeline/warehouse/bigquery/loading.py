@@ -1,0 +1,168 @@
+"""Staged files -> scratch tables, which expire by themselves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from google.cloud import bigquery
+
+from pipeline import __version__
+from pipeline.errors import RunError
+from pipeline.warehouse.bigquery.client import explained
+from pipeline.warehouse.bigquery.jobs import Planned, run_jobs, side_by_side
+from pipeline.warehouse.bigquery.tables import RUN_LABEL, declared, schema
+from pipeline.warehouse.changes import StagedFile
+from pipeline.warehouse.limits import BYTES_PER_LOAD, FILES_PER_LOAD, block_of, has_blocks
+from transforms.contract import Table
+
+SCRATCH: Final = "growth_scratch_"
+_LIFE: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a commit works.
+
+    Attributes:
+        client: in the dataset's location.
+        dataset: of the tables.
+        run: the run's id.
+        filtered: the tables whose queries must say which partitions they read.
+    """
+
+    client: bigquery.Client
+    dataset: bigquery.DatasetReference
+    run: str
+    filtered: frozenset[str] = frozenset()
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Of every job: which run of which version of the pipeline it belongs to."""
+        return {RUN_LABEL: self.run, "growth_version": __version__.replace(".", "-")}
+
+    def job_id(self, *parts: str) -> str:
+        """A job's id: the same for the same run and parts."""
+        return "_".join(("growth", self.run, *parts))
+
+    def declared(self, table: Table) -> bigquery.Table:
+        """The table that a contract declares."""
+        return declared(self.dataset.table(table.name), table, table.name in self.filtered)
+
+    def claimed(self, table: Table) -> bigquery.Table:
+        """The table that a contract declares, claimed by this run."""
+        wanted = self.declared(table)
+        wanted.labels = {RUN_LABEL: self.run}
+        return wanted
+
+    def scratch(self, table: Table) -> bigquery.TableReference:
+        """The run's scratch table of a table."""
+        return self.dataset.table(f"{SCRATCH}{self.run}_{table.name}")
+
+
+@dataclass(frozen=True)
+class Load:
+    """Staged files of a contract, to be loaded into its scratch table."""
+
+    table: Table
+    files: Sequence[StagedFile]
+
+
+def load(place: Workplace, loads: Sequence[Load]) -> None:
+    """Load staged files into scratch tables, all side by side; no other table is touched.
+
+    Raises:
+        RunError: if a load fails, or does not hold the rows that were staged.
+    """
+    side_by_side(lambda item: _create_scratch(place, item.table), loads)
+    run_jobs(place.client, [job for item in loads for job in _jobs(place, item)])
+    side_by_side(lambda item: _check_rows(place, item), loads)
+
+
+def drop_scratch(place: Workplace, tables: Sequence[Table]) -> None:
+    """Remove scratch tables; one that is gone is fine."""
+
+    def drop(table: Table) -> None:
+        with explained(f"remove the scratch table {place.scratch(table)}"):
+            place.client.delete_table(place.scratch(table), not_found_ok=True)
+
+    side_by_side(drop, tables)
+
+
+def _create_scratch(place: Workplace, table: Table) -> None:
+    wanted = declared(place.scratch(table), table)
+    wanted.expires = datetime.now(UTC) + _LIFE
+    wanted.labels = place.labels
+    with explained(f"create the scratch table {wanted.reference}"):
+        place.client.create_table(wanted, exists_ok=True)
+
+
+def _jobs(place: Workplace, item: Load) -> Iterator[Planned]:
+    chunks = list(_chunks(item))
+    config = bigquery.LoadJobConfig(
+        source_format=bigquery.SourceFormat.PARQUET,
+        schema=schema(item.table),
+        create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
+        write_disposition=(
+            bigquery.WriteDisposition.WRITE_TRUNCATE
+            if len(chunks) == 1
+            else bigquery.WriteDisposition.WRITE_APPEND
+        ),
+        labels=place.labels,
+    )
+    if item.table.partition:
+        config.time_partitioning = declared(place.scratch(item.table), item.table).time_partitioning
+    if item.table.clustering:
+        config.clustering_fields = list(item.table.clustering)
+    for chunk in chunks:
+        yield _job(place, item.table, chunk, config)
+
+
+def _job(
+    place: Workplace, table: Table, files: Sequence[StagedFile], config: bigquery.LoadJobConfig
+) -> Planned:
+    paths = [file.path for file in files]
+    digest = hashlib.blake2b("\n".join(paths).encode(), digest_size=6).hexdigest()
+
+    def begin(job_id: str) -> bigquery.LoadJob:
+        return place.client.load_table_from_uri(
+            paths, place.scratch(table), job_id=job_id, job_config=config
+        )
+
+    action = f"load {sum(file.rows for file in files):,} rows of {table.name} from {paths[0]}"
+    more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
+    return Planned(place.job_id("load", table.name, digest), action + more, begin)
+
+
+def _chunks(item: Load) -> Iterator[list[StagedFile]]:
+    """The files in groups that one job may load."""
+    files = sorted(item.files, key=lambda file: file.path)
+    blocks: dict[int, list[StagedFile]] = {}
+    for file in files:
+        blocks.setdefault(block_of(file) if has_blocks(item.table) else 0, []).append(file)
+    for _, block in sorted(blocks.items()):
+        chunk: list[StagedFile] = []
+        size = 0
+        for file in block:
+            if chunk and (len(chunk) == FILES_PER_LOAD or size + file.bytes > BYTES_PER_LOAD):
+                yield chunk
+                chunk, size = [], 0
+            chunk.append(file)
+            size += file.bytes
+        yield chunk
+
+
+def _check_rows(place: Workplace, item: Load) -> None:
+    staged = sum(file.rows for file in item.files)
+    reference = place.scratch(item.table)
+    with explained(f"look at the scratch table {reference}"):
+        found = place.client.get_table(reference).num_rows
+    if found != staged:
+        raise RunError(
+            f"the scratch table {reference} holds {found:,} of {staged:,} staged rows of "
+            f"{item.table.name}: it was removed or written meanwhile; no table was touched, run "
+            "again"
+        )

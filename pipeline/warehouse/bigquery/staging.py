@@ -1,0 +1,45 @@
+"""The folder of a run's staged files below gs://, and what earlier runs left behind."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
+from google.api_core.exceptions import GoogleAPIError
+from google.auth.exceptions import GoogleAuthError
+
+from pipeline.errors import RunError
+
+_ERRORS: Final = (BeamIOError, GoogleAPIError, GoogleAuthError, OSError)
+
+
+def folder_of(temp_location: str, project: str, dataset: str) -> str:
+    """Where the runs into a dataset stage, each in a folder of its own."""
+    return f"{temp_location.rstrip('/')}/growth-pipeline/{project}.{dataset}"
+
+
+def clear(folder: str) -> None:
+    """Remove all files below a folder; also shows that it can be reached.
+
+    Raises:
+        RunError: if it can't be listed or a file can't be removed.
+    """
+    try:
+        found = FileSystems.match([f"{folder}/**"])[0].metadata_list
+        FileSystems.delete([file.path for file in found])
+    except _ERRORS as error:
+        raise RunError(
+            f"can't list or clear {folder} ({error}): check --temp_location, and grant "
+            "roles/storage.objectAdmin on its bucket"
+        ) from error
+
+
+def remove(paths: Sequence[str]) -> None:
+    """Remove files that are committed; what can't be removed the next run tries again."""
+    try:
+        FileSystems.delete(list(paths))
+    except _ERRORS as error:
+        logging.getLogger(__name__).warning("can't remove staged files: %s", error)

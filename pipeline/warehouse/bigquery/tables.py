@@ -1,0 +1,197 @@
+"""BigQuery tables as the contract has them, and how a table that exists differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from google.api_core.exceptions import NotFound
+from google.cloud import bigquery
+from google.cloud.bigquery.table import PrimaryKey, TableConstraints
+
+from pipeline.warehouse.bigquery.client import explained
+from transforms.contract import Column, Table, Type
+
+# Standard SQL's names of what the API calls otherwise.
+_ALIASES: Final[Mapping[str, str]] = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
+
+# Of a table: the run that writes it, or wrote it last.
+RUN_LABEL: Final = "growth_run"
+
+
+def schema(table: Table) -> list[bigquery.SchemaField]:
+    """The columns of a contract."""
+    return [field(column) for column in table.columns]
+
+
+def field(column: Column) -> bigquery.SchemaField:
+    """A column of a contract."""
+    return bigquery.SchemaField(
+        column.name,
+        column.type.value,
+        mode="REQUIRED" if column.required else "NULLABLE",
+        description=column.description,
+    )
+
+
+def declared(
+    reference: bigquery.TableReference, table: Table, require_partition_filter: bool = False
+) -> bigquery.Table:
+    """A table as its contract has it.
+
+    Args:
+        reference: its name.
+        table: the contract.
+        require_partition_filter: whether queries must say which partitions they read.
+    """
+    found = bigquery.Table(reference, schema=schema(table))
+    found.description = table.description
+    if table.partition:
+        found.time_partitioning = bigquery.TimePartitioning(
+            type_=table.partition.by, field=table.partition.column
+        )
+        found.require_partition_filter = require_partition_filter
+    if table.clustering:
+        found.clustering_fields = list(table.clustering)
+    if table.primary_key:
+        found.table_constraints = TableConstraints(
+            primary_key=PrimaryKey(columns=list(table.primary_key)), foreign_keys=None
+        )
+    return found
+
+
+def conflicts(table: Table, found: bigquery.Table) -> Iterator[str]:
+    """In what a table that exists contradicts its contract: what it has and what is expected."""
+    if found.table_type != "TABLE":
+        yield f"it is a {found.table_type}, not a TABLE"
+        return
+    has, expected = _partitioning(found), _expected_partitioning(table)
+    if has != expected:
+        yield f"it is {has}, not {expected}"
+    clustering = tuple(found.clustering_fields or ())
+    if clustering != table.clustering:
+        yield f"it is clustered by {_listed(clustering)}, not by {_listed(table.clustering)}"
+    columns = {field.name: field for field in found.schema}
+    for column in table.columns:
+        yield from _column_conflicts(column, columns.pop(column.name, None))
+    for extra in columns.values():
+        yield f"it has a column {extra.name} {extra.field_type} that is not expected"
+
+
+def _column_conflicts(column: Column, found: bigquery.SchemaField | None) -> Iterator[str]:
+    if found is None:
+        if column.required:
+            yield f"it lacks the column {column.name} {column.type.value} REQUIRED"
+        return
+    kind = _ALIASES.get(found.field_type, found.field_type)
+    if kind != column.type.value or found.mode == "REPEATED":
+        repeated = " REPEATED" if found.mode == "REPEATED" else ""
+        yield f"its column {column.name} is {kind}{repeated}, not {column.type.value}"
+    # The other way round does no harm, and a load that replaces the table mends it.
+    elif found.mode == "REQUIRED" and not column.required:
+        yield f"its column {column.name} is REQUIRED, not NULLABLE"
+
+
+def _partitioning(found: bigquery.Table) -> str:
+    if found.range_partitioning is not None:
+        return f"partitioned by ranges of {found.range_partitioning.field}"
+    time = found.time_partitioning
+    if time is None:
+        return "not partitioned"
+    return f"partitioned by {time.type_} of {time.field or 'ingestion time'}"
+
+
+def _expected_partitioning(table: Table) -> str:
+    if table.partition is None:
+        return "not partitioned"
+    return f"partitioned by {table.partition.by} of {table.partition.column}"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "nothing"
+
+
+def find(client: bigquery.Client, reference: bigquery.TableReference) -> bigquery.Table | None:
+    """A table as it is, or None if there is none."""
+    with explained(f"look at table {reference}"):
+        try:
+            return client.get_table(reference)
+        except NotFound:
+            return None
+
+
+def bring_up_to_date(
+    client: bigquery.Client, wanted: bigquery.Table, before: bigquery.Table | None = None
+) -> None:
+    """Create a table that is missing; give one that exists what needs no new data.
+
+    That is missing NULLABLE columns, descriptions, the primary key, the partition filter, labels.
+
+    Args:
+        client: for its project.
+        wanted: the table as it is declared.
+        before: the table as it was before its rows were replaced: it keeps its expiration.
+
+    Raises:
+        RunError: if it can't be done.
+    """
+    found = find(client, wanted.reference)
+    if found is None:
+        with explained(f"create table {wanted.reference}"):
+            client.create_table(wanted)
+        return
+    changed = _update(found, wanted)
+    if before is not None and found.expires != before.expires:
+        found.expires = before.expires
+        changed.append("expires")
+    if changed:
+        with explained(f"update {', '.join(changed)} of table {wanted.reference}"):
+            client.update_table(found, changed)
+
+
+def _update(found: bigquery.Table, wanted: bigquery.Table) -> list[str]:
+    changed = []
+    schema = _merged_schema(wanted, found)
+    if schema != list(found.schema):
+        found.schema = schema
+        changed.append("schema")
+    if found.description != wanted.description:
+        found.description = wanted.description
+        changed.append("description")
+    if bool(found.require_partition_filter) != bool(wanted.require_partition_filter):
+        found.require_partition_filter = wanted.require_partition_filter
+        changed.append("require_partition_filter")
+    if _key(found) != _key(wanted):
+        found.table_constraints = wanted.table_constraints
+        changed.append("table_constraints")
+    labels = {**found.labels, **wanted.labels}
+    if labels != found.labels:
+        found.labels = labels
+        changed.append("labels")
+    return changed
+
+
+def _merged_schema(wanted: bigquery.Table, found: bigquery.Table) -> list[bigquery.SchemaField]:
+    """The columns that are there in their order and modes, described; then the missing ones."""
+    present = {field.name: field for field in found.schema}
+    described = {field.name: field for field in wanted.schema}
+    kept = [_described(field, described.get(field.name, field)) for field in found.schema]
+    return kept + [field for field in wanted.schema if field.name not in present]
+
+
+def _described(field: bigquery.SchemaField, wanted: bigquery.SchemaField) -> bigquery.SchemaField:
+    if field.description == wanted.description:
+        return field
+    properties: dict[str, Any] = {**field.to_api_repr(), "description": wanted.description}
+    return bigquery.SchemaField.from_api_repr(properties)
+
+
+def _key(table: bigquery.Table) -> list[str]:
+    constraints = table.table_constraints
+    return list(constraints.primary_key.columns) if constraints and constraints.primary_key else []
+
+
+SQL_TYPES: Final[Mapping[Type, str]] = {
+    kind: next((name for name, alias in _ALIASES.items() if alias == kind.value), kind.value)
+    for kind in Type
+}

@@ -1,0 +1,134 @@
+"""The MERGE statement of a table, the same for both homes but for how names and types are spelt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+
+from transforms.contract import Partition, Table, Type
+
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a home spells SQL.
+
+    Attributes:
+        quote: the character around names.
+        types: its names of the types.
+    """
+
+    quote: str
+    types: Mapping[Type, str]
+
+    def name(self, name: str) -> str:
+        """A column's name, quoted."""
+        return f"{self.quote}{name}{self.quote}"
+
+
+def merge_statement(
+    table: Table,
+    target: str,
+    rows: str | None,
+    removed: str | None,
+    within: str,
+    dialect: Dialect,
+) -> str:
+    """SQL that merges staged rows into a table.
+
+    Args:
+        table: the contract.
+        target: the table, as SQL names it.
+        rows: the staged rows, as SQL that may follow FROM; None without any.
+        removed: likewise the staged rows of `table.removals`.
+        within: a condition on columns of `t`, the target, that holds for every row with a staged
+            key, so that other partitions need not be read; TRUE for any.
+        dialect: how names and types are spelt.
+
+    Raises:
+        ValueError: if the table has no primary key.
+    """
+    if not table.primary_key:
+        raise ValueError(f"table {table.name} has no primary key to merge by")
+    name = dialect.name
+    key = [name(column) for column in table.primary_key]
+    columns = [name(column) for column in table.column_names]
+    others = [column for column in columns if column not in key]
+    newer = f"s.{name(table.written_at)} >= t.{name(table.written_at)}" if table.written_at else ""
+    and_newer = f" AND {newer}" if newer else ""
+    update = ", ".join(f"{column} = s.{column}" for column in others)
+    values = ", ".join(f"s.{column}" for column in columns)
+    return f"""
+        MERGE INTO {target} AS t
+        USING ({_source(table, rows, removed, dialect)}) AS s
+        ON {" AND ".join(f"t.{column} = s.{column}" for column in key)} AND ({within})
+        WHEN MATCHED AND s.leaves{and_newer} THEN DELETE
+        WHEN MATCHED AND NOT s.leaves{and_newer} THEN UPDATE SET {update}
+        WHEN NOT MATCHED AND NOT s.leaves THEN INSERT ({", ".join(columns)}) VALUES ({values})
+    """
+
+
+def _source(table: Table, rows: str | None, removed: str | None, dialect: Dialect) -> str:
+    """One row for each staged key: the one written last, and what stays before what leaves."""
+    name = dialect.name
+    kept = {*table.primary_key, table.written_at}
+    present = ", ".join(name(column) for column in table.column_names)
+    absent = ", ".join(
+        name(column.name)
+        if column.name in kept
+        else f"CAST(NULL AS {dialect.types[column.type]}) AS {name(column.name)}"
+        for column in table.columns
+    )
+    parts = [
+        f"SELECT {shown}, {leaves} AS leaves FROM {staged}"
+        for shown, leaves, staged in ((present, "FALSE", rows), (absent, "TRUE", removed))
+        if staged is not None
+    ]
+    newest = f"{name(table.written_at)} DESC, " if table.written_at else ""
+    return f"""
+        SELECT * FROM ({" UNION ALL ".join(parts)}) AS staged
+        WHERE TRUE
+        QUALIFY ROW_NUMBER() OVER (
+            PARTITION BY {", ".join(name(column) for column in table.primary_key)}
+            ORDER BY {newest}leaves
+        ) = 1
+    """
+
+
+def within_partitions(partition: Partition, days: Iterable[int], dialect: Dialect) -> str:
+    """A condition that holds for the rows of `t` in these partitions, and lets others be skipped.
+
+    Args:
+        partition: of a DATE column.
+        days: days since 1970 on which the partitions begin, ascending.
+        dialect: how names are spelt.
+    """
+    column = f"t.{dialect.name(partition.column)}"
+    found = [
+        f"{column} BETWEEN DATE '{first}' AND DATE '{last}'"
+        for first, last in _spans(partition, days)
+    ]
+    return " OR ".join(found) or "FALSE"
+
+
+def _spans(partition: Partition, days: Iterable[int]) -> Iterator[tuple[date, date]]:
+    """First and last dates of stretches of partitions without a gap."""
+    starts = [_EPOCH + timedelta(days=day) for day in days]
+    ends = [_last_date(partition, start) for start in starts]
+    gaps = [
+        index
+        for index, (end, start) in enumerate(zip(ends, starts[1:], strict=False), 1)
+        if start - end > timedelta(days=1)
+    ]
+    for first, beyond in pairwise([0, *gaps, len(starts)]):
+        if first < beyond:
+            yield starts[first], ends[beyond - 1]
+
+
+def _last_date(partition: Partition, start: date) -> date:
+    if partition.by == "DAY":
+        return start
+    return (start.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
