@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 
 from pipeline.errors import NO_CREDENTIALS, RunError
@@ -21,12 +20,7 @@ def check_storage(paths: Iterable[str | None], arguments: Sequence[str]) -> None
     if not any(path and path.startswith("gs://") for path in paths):
         return
     # Beam itself looks for credentials for half a minute, and then goes on without any.
-    if "STORAGE_EMULATOR_HOST" in os.environ:
-        from apache_beam.internal.gcp import auth
-
-        auth._Credentials._credentials_init = True
-    elif "--no_auth" not in arguments:
-        _check_credentials()
+    _check_credentials()
     from apache_beam.io.filesystems import FileSystems
     from apache_beam.options.pipeline_options import PipelineOptions
 

@@ -56,7 +56,7 @@ class _WriteParquet(beam.DoFn):
         self._table, self._folder = table, folder
 
     def start_bundle(self) -> None:
-        self._files = _Files(self._table, self._folder)
+        self._files = StagedFiles(self._table, self._folder)
         self._ahead = WorkAhead(self._files.write)
 
     def process(self, rows: pa.Table) -> None:
@@ -69,20 +69,35 @@ class _WriteParquet(beam.DoFn):
             yield GlobalWindows.windowed_value(staged)
 
 
-class _Files:
-    """The files of a bundle, by block of partitions."""
+class StagedFiles:
+    """Parquet files in the making, by block of partitions.
+
+    Args:
+        table: the contract of the rows.
+        folder: where they come to lie, local or gs://.
+    """
 
     def __init__(self, table: Table, folder: str):
         self._table, self._folder = table, folder
         self._by_block: dict[int, _ParquetFile] = {}
 
     def write(self, rows: pa.Table) -> None:
+        """Add rows of the contract.
+
+        Raises:
+            RunError: if they can't be written.
+        """
         for block, part, partitions in _blocks(self._table, rows):
             if block not in self._by_block:
                 self._by_block[block] = _ParquetFile(self._table, self._folder)
             self._by_block[block].write(part, partitions)
 
     def close(self) -> Iterator[StagedFile]:
+        """Finish the files.
+
+        Raises:
+            RunError: if one can't be written.
+        """
         for _, file in sorted(self._by_block.items()):
             yield file.close()
 

@@ -56,7 +56,11 @@ _ADVICE: Final = (
         "permission",
         "grant roles/bigquery.dataEditor on the dataset, and roles/bigquery.jobUser on the project",
     ),
-    ("project", "check the project in bigquery://project/dataset"),
+    ("not found: project", "check the project in bigquery://project/dataset"),
+    (
+        "error while reading data",
+        "a staged file is gone or damaged: see that nobody else clears it",
+    ),
 )
 
 

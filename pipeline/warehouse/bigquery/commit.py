@@ -33,7 +33,12 @@ def commit(place: Workplace, changes: Sequence[Change]) -> None:
             changed: it is as it was.
     """
     loads = [item for change in changes for item in _loads(change)]
-    load(place, loads)
+    try:
+        load(place, loads)
+    except RunError:
+        # A run that took over has cleared the staged files: that is what to say.
+        side_by_side(lambda change: _claimed(place, change.table), changes)
+        raise
     before = side_by_side(lambda change: _claimed(place, change.table), changes)
     run_jobs(place.client, side_by_side(partial(_job, place), [c for c in changes if _loads(c)]))
     side_by_side(

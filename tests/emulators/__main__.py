@@ -1,0 +1,27 @@
+"""Starts the emulators and leaves them on: `eval "$(python -m tests.emulators)"` is not needed.
+
+python -m tests.emulators        # prints what another terminal needs; Ctrl-C ends them
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+
+from tests.emulators.install import install
+from tests.emulators.servers import BUCKET, PROJECT, running
+
+if __name__ == "__main__":
+    install()
+    with running() as servers:
+        print("The emulators are up. In another terminal:\n")
+        for name, value in servers.environment.items():
+            print(f"export {name}={value}")
+        print(
+            f"\n.venv/bin/python -m pipeline batch --input 'sample/*.csv' "
+            f"--warehouse bigquery://{PROJECT}/growth --temp_location gs://{BUCKET}/tmp\n\n"
+            "Ctrl-C here ends them, and forgets what they hold.",
+            flush=True,
+        )
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()

@@ -1,0 +1,84 @@
+"""Installs the emulators of BigQuery and Cloud Storage: `python -m tests.emulators.install`.
+
+They live in `.emulators`, an environment of their own: they need Python 3.13 and other versions of
+DuckDB and Arrow than the pipeline.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+HOME: Final = ROOT / ".emulators"
+BIN: Final = HOME / "bin"
+_REQUIREMENTS: Final = Path(__file__).with_name("requirements.txt")
+_READY: Final = HOME / ".ready"
+_EXTENSIONS: Final = ("icu", "ducklake", "spatial", "httpfs")
+
+# For the environment's own Python: DuckDB takes extensions from its home, not from site-packages.
+_INSTALL_EXTENSIONS: Final = """
+import importlib.resources, sys, duckdb
+for name in sys.argv[1:]:
+    folder = importlib.resources.files(f"duckdb_extension_{name}")
+    (found,) = folder.rglob("*.duckdb_extension")
+    duckdb.execute(f"INSTALL '{found}'")
+"""
+
+
+def missing() -> str | None:
+    """Why the emulators can't be used as they are; None if they can."""
+    if not _READY.exists() or _READY.read_text() != _REQUIREMENTS.read_text():
+        return "the emulators are not installed (make test-emulators installs them)"
+    return None
+
+
+def environment() -> dict[str, str]:
+    """The environment of the emulators' processes: DuckDB finds its extensions in HOME."""
+    return {**os.environ, "HOME": str(HOME)}
+
+
+def install() -> None:
+    """Install the emulators unless they are."""
+    if missing() is None:
+        return
+    python = next((path for path in _candidates() if _is_fit(path)), None)
+    if python is None:
+        sys.exit(
+            "The BigQuery emulator needs Python 3.13: put python3.13 on the PATH, or let "
+            "EMULATORS_PYTHON name it"
+        )
+    print(f"Setting up {HOME.name}: a minute, this once", flush=True)
+    shutil.rmtree(HOME, ignore_errors=True)
+    _run(python, "-m", "venv", str(HOME))
+    pip = [str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _run(*pip, "--no-deps", "--requirement", str(_REQUIREMENTS))
+    _run(str(BIN / "python"), "-c", _INSTALL_EXTENSIONS, *_EXTENSIONS)
+    _READY.write_text(_REQUIREMENTS.read_text())
+
+
+def _candidates() -> Iterator[str]:
+    found = shutil.which("python3.13")
+    yield from filter(None, [os.environ.get("EMULATORS_PYTHON"), found])
+    # pyenv puts a shim on the PATH that works for the versions that are switched on.
+    if found:
+        yield from map(str, Path(found).parents[1].glob("versions/3.13*/bin/python3.13"))
+
+
+def _is_fit(python: str) -> bool:
+    check = "import sys; sys.exit(sys.version_info[:2] != (3, 13))"
+    run = subprocess.run([python, "-c", check], capture_output=True, check=False)
+    return run.returncode == 0
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, env=environment(), check=True)
+
+
+if __name__ == "__main__":
+    install()

@@ -1,0 +1,228 @@
+"""Commits into BigQuery: as into DuckDB, once only, and within what BigQuery allows a job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.cloud import bigquery
+
+from pipeline.errors import RunError
+from pipeline.warehouse import Warehouse, open_warehouse
+from pipeline.warehouse.bigquery import loading
+from pipeline.warehouse.changes import Change, How
+from tests.emulators.support import Home
+from tests.support.staging import Row, at, change, filled, in_order, merged, stage
+from transforms.contract import Table
+from transforms.marts import dead_letter_events, dim_users, fct_events, retention_cohorts
+from transforms.marts import users_with_negative_miles as negative
+
+USERS, EVENTS, COHORTS = dim_users.TABLE, fct_events.TABLE, retention_cohorts.TABLE
+NEGATIVE, LETTERS = negative.TABLE, dead_letter_events.TABLE
+ALL = (USERS, EVENTS, COHORTS, NEGATIVE, LETTERS)
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+def rows_of(home: Home, table: Table) -> list[Row]:
+    return in_order(home.rows(table.name).to_pylist())
+
+
+def jobs_of(home: Home, run: str) -> list[Any]:
+    return [job for job in home.client.list_jobs() if f"growth_{home.run(run)}_" in job.job_id]
+
+
+def merge_of(home: Home, run: str) -> str:
+    (merge,) = [job for job in jobs_of(home, run) if isinstance(job, bigquery.QueryJob)]
+    return str(merge.query)
+
+
+def user(name: str, first: date, minute: int) -> Row:
+    return filled(USERS, user_id=name, first_seen_date=first, updated_at=at(minute))
+
+
+def debtor(name: str, minute: int, miles: int = 1) -> Row:
+    return filled(NEGATIVE, user_id=name, flagged_at=at(minute), negative_amount=miles)
+
+
+def event(name: str, day: date, minute: int = 0, **values: Any) -> Row:
+    return filled(EVENTS, event_id=name, event_date=day, processed_at=at(minute), **values)
+
+
+WINTER, SPRING = date(2023, 12, 31), date(2024, 4, 1)
+
+# Each step: the table, its staged rows, and the keys that leave it.
+STEPS: Sequence[tuple[Table, list[Row], list[Row]]] = (
+    (NEGATIVE, [debtor("ann", 0), debtor("bob", 0), debtor("cy", 5)], []),
+    (NEGATIVE, [debtor("ann", 1, 7), debtor("cy", 4, 9)], [debtor("bob", 1), debtor("dan", 1)]),
+    (NEGATIVE, [debtor("bob", 3, 2), debtor("bob", 2, 8)], [debtor("cy", 4), debtor("ann", 1)]),
+    (NEGATIVE, [], [debtor("bob", 9)]),
+    (USERS, [user("ann", SPRING, 0), user("bob", SPRING, 0), user("cy", WINTER, 0)], []),
+    (USERS, [user("ann", WINTER, 1), user("dan", date(2025, 1, 1), 1)], []),
+    (EVENTS, [event("a", WINTER, platform="iOS"), event("b", SPRING)], []),
+    (EVENTS, [event("a", WINTER, 1, event_sequence_in_session=2), event("c", SPRING, 1)], []),
+    (COHORTS, [filled(COHORTS, period_number=n) for n in (0, 1)], []),
+    (COHORTS, [filled(COHORTS, period_number=n, users_active=9) for n in (1, 2)], []),
+)
+
+
+def test_merges_end_as_a_plain_loop_and_as_in_duckdb(home: Home, tmp_path: Path) -> None:
+    ours, duckdb = home.warehouse(), open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb")
+    expected: dict[str, list[Row]] = {table.name: [] for table in ALL}
+    with ours.exclusive(ALL, home.temp, home.run("stream")) as folder:
+        for number, (table, rows, leaving) in enumerate(STEPS):
+            merging = change(table, How.MERGE, folder, rows, leaving)
+            ours.commit([merging], home.run(f"stream_{number}"))
+            local = change(table, How.MERGE, str(tmp_path), rows, leaving)
+            duckdb.commit([local], "any")
+            expected[table.name] = merged(table, expected[table.name], rows, leaving)
+            assert rows_of(home, table) == in_order(expected[table.name])
+            assert in_order(duckdb.read(table).to_pylist()) == in_order(expected[table.name])
+    assert home.leftovers() == []
+
+
+def test_the_same_merge_twice_changes_nothing(home: Home) -> None:
+    warehouse = home.warehouse()
+    with warehouse.exclusive(ALL, home.temp, home.run("stream")) as folder:
+        for repetition in range(2):  # As new commits, that load and merge once more.
+            for number, (table, rows, leaving) in enumerate(STEPS[4:8]):
+                if repetition and number % 2 == 0:
+                    continue
+                before = rows_of(home, table)
+                merging = change(table, How.MERGE, folder, rows, leaving)
+                warehouse.commit([merging], home.run(f"stream_{repetition}_{number}"))
+                assert (rows_of(home, table) == before) == bool(repetition)
+
+
+def test_a_merge_names_the_partitions_that_it_may_touch(home: Home) -> None:
+    warehouse = home.warehouse()
+    with warehouse.exclusive(ALL, home.temp, home.run("stream")) as folder:
+        for number, (table, rows, leaving) in enumerate(STEPS[4:8]):
+            merging = change(table, How.MERGE, folder, rows, leaving)
+            warehouse.commit([merging], home.run(f"stream_{number}"))
+    users = merge_of(home, "stream_1")
+    # April's, where ann was; December's rows and January's new one are inserted without a look.
+    assert "t.`first_seen_date` BETWEEN DATE '2024-04-01' AND DATE '2024-04-30')" in users
+    assert (
+        "(t.`event_date` BETWEEN DATE '2023-12-31' AND DATE '2023-12-31' "
+        "OR t.`event_date` BETWEEN DATE '2024-04-01' AND DATE '2024-04-01')"
+        in merge_of(home, "stream_3")
+    )
+
+
+def test_appended_rows_join_those_that_are_there_and_once_only(home: Home) -> None:
+    warehouse = home.warehouse()
+    letters = [filled(LETTERS, dead_letter_id=name) for name in "ab"]
+    with warehouse.exclusive(ALL, home.temp, home.run("stream")) as folder:
+        for number, letter in enumerate(letters):
+            appending = [change(LETTERS, How.APPEND, folder, [letter])]
+            warehouse.commit(appending, home.run(f"stream_{number}"))
+        assert rows_of(home, LETTERS) == in_order(letters)
+        with pytest.raises(RunError, match="holds 0 of 1 staged rows"):
+            warehouse.commit(appending, home.run("stream_1"))
+        assert rows_of(home, LETTERS) == in_order(letters)
+
+
+def test_a_commit_that_is_retried_finds_its_jobs(home: Home, monkeypatch: Any) -> None:
+    from pipeline.warehouse.bigquery import commit
+
+    warehouse = home.warehouse()
+
+    def lost(*_: object) -> None:
+        raise RunError("the worker is gone")
+
+    with warehouse.exclusive(ALL, home.temp, home.run("run")) as folder:
+        changes = [
+            change(USERS, How.REPLACE, folder, [user("ann", WINTER, 0)]),
+            change(LETTERS, How.APPEND, folder, [filled(LETTERS)]),
+            change(EVENTS, How.MERGE, folder, [event("a", WINTER)]),
+        ]
+        with monkeypatch.context() as patched:
+            patched.setattr(commit, "bring_up_to_date", lost)
+            with pytest.raises(RunError, match="the worker is gone"):
+                warehouse.commit(changes, home.run("run"))
+        before = {job.job_id: job.ended for job in jobs_of(home, "run")}
+        assert len(before) == 6
+        warehouse.commit(changes, home.run("run"))
+        assert {job.job_id: job.ended for job in jobs_of(home, "run")} == before
+        assert [len(rows_of(home, table)) for table in (USERS, LETTERS, EVENTS)] == [1, 1, 1]
+    assert home.leftovers() == []
+
+
+def test_no_job_loads_more_than_bigquery_allows(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "FILES_PER_LOAD", 3)
+    days = [date(2000, 1, 1) + timedelta(days=day) for day in range(9_000)]
+    events = [event(str(day), day) for day in days]
+    users = [user(str(number), WINTER, 0) for number in range(7)]
+    warehouse = home.warehouse()
+    with warehouse.exclusive(ALL, home.temp, home.run("run")) as folder:
+        event_files = [f for half in (0, 1) for f in stage(EVENTS, events[half::2], folder)]
+        user_files = [f for row in users for f in stage(USERS, [row], folder)]
+        monkeypatch.setattr(loading, "BYTES_PER_LOAD", 2 * max(f.bytes for f in user_files))
+        changes = [
+            Change(EVENTS, How.REPLACE, event_files),
+            Change(USERS, How.REPLACE, user_files),
+        ]
+        warehouse.commit(changes, home.run("run"))
+    assert rows_of(home, EVENTS) == in_order(events)
+    assert rows_of(home, USERS) == in_order(users)
+    loads = [job for job in jobs_of(home, "run") if isinstance(job, bigquery.LoadJob)]
+    partitions = {file.path: file.partitions for file in event_files}
+    for load in loads:
+        assert len(load.source_uris) <= 3
+        loaded = {day for uri in load.source_uris for day in partitions.get(uri, ())}
+        assert len(loaded) <= 4_000
+    by_table = [load.destination.table_id for load in loads]
+    assert sum("fct_events" in name for name in by_table) >= 3
+    assert sum("dim_users" in name for name in by_table) == 4
+
+
+def test_an_error_while_loading_leaves_every_table_as_it_was(home: Home) -> None:
+    warehouse = home.warehouse()
+    with warehouse.exclusive(ALL, home.temp, home.run("one")) as folder:
+        first = change(USERS, How.REPLACE, folder, [user("ann", WINTER, 0)])
+        warehouse.commit([first], home.run("one"))
+    with warehouse.exclusive(ALL, home.temp, home.run("two")) as folder:
+        sound = change(USERS, How.REPLACE, folder, [user("bob", WINTER, 0)])
+        # A column of another type than the load expects, as a file that went bad would have.
+        broken = Change(COHORTS, How.REPLACE, [sound.files[0]._replace(table=COHORTS.name)])
+        with pytest.raises(RunError) as raised:
+            warehouse.commit([sound, broken], home.run("two"))
+        assert "can't load 1 rows of retention_cohorts from gs://" in str(raised.value)
+        assert f"{home.run('two')}_load_retention_cohorts" in str(raised.value)
+        assert "(invalid" in str(raised.value)
+    assert [row["user_id"] for row in rows_of(home, USERS)] == ["ann"]
+    assert rows_of(home, COHORTS) == []
+    assert home.leftovers() == []
+
+
+def test_of_two_runs_the_one_that_began_later_goes_on(home: Home) -> None:
+    earlier, later = home.warehouse(), home.warehouse()
+    with earlier.exclusive(ALL, home.temp, home.run("one")) as one:
+        staged = change(USERS, How.REPLACE, one, [user("ann", WINTER, 0)])
+        with later.exclusive(ALL, home.temp, home.run("two")) as two:
+            with pytest.raises(RunError, match=f"run {home.run('two')} has begun to write"):
+                earlier.commit([staged], home.run("one"))
+            assert rows_of(home, USERS) == []
+            wanted = change(USERS, How.REPLACE, two, [user("bob", WINTER, 0)])
+            later.commit([wanted], home.run("two"))
+    assert [row["user_id"] for row in rows_of(home, USERS)] == ["bob"]
+    assert home.leftovers() == []
+
+
+def test_what_killed_runs_left_is_cleared(home: Home) -> None:
+    warehouse: Warehouse = home.warehouse()
+    killed = warehouse.exclusive(ALL, home.temp, home.run("killed"))
+    folder = killed.__enter__()
+    change(USERS, How.REPLACE, folder, [user("ann", WINTER, 0)])
+    home.client.create_table(
+        f"{home.client.project}.{home.dataset}.growth_scratch_killed_dim_users"
+    )
+    assert len(home.leftovers()) == 2
+    with warehouse.exclusive(ALL, home.temp, home.run("next")) as folder:
+        assert home.leftovers() == []

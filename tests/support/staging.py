@@ -1,0 +1,86 @@
+"""Staged changes made by hand, and what they should come to, one row at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.warehouse.changes import Change, How, StagedFile
+from pipeline.warehouse.staging import StagedFiles
+from transforms.contract import DATE, FLOAT, INTEGER, STRING, TIMESTAMP, Column, Table
+
+Row = dict[str, Any]
+START = datetime(2024, 1, 31, 12)
+
+
+def filled(table: Table, **values: Any) -> Row:
+    """A row with these values, and any others that fit the contract."""
+    return {column.name: values.get(column.name, _any(column)) for column in table.columns}
+
+
+def _any(column: Column) -> Any:
+    if not column.required:
+        return None
+    return {
+        STRING: "text",
+        INTEGER: 1,
+        FLOAT: 0.5,
+        DATE: date(2024, 1, 31),
+        TIMESTAMP: START,
+    }.get(column.type, False)
+
+
+def at(minute: int) -> datetime:
+    """A moment of writing."""
+    return START + timedelta(minutes=minute)
+
+
+def stage(table: Table, rows: Sequence[Row], folder: str) -> list[StagedFile]:
+    """Rows as staged files; none for no rows."""
+    files = StagedFiles(table, folder)
+    if rows:
+        files.write(pa.Table.from_pylist(list(rows), schema=table.arrow_schema))
+    return list(files.close())
+
+
+def change(
+    table: Table, how: How, folder: str, rows: Sequence[Row], leaving: Sequence[Row] = ()
+) -> Change:
+    """A change with these rows, and for MERGE these keys that leave the table."""
+    kept = table.removals.column_names
+    keys = [{name: row[name] for name in kept} for row in leaving]
+    removed = stage(table.removals, keys, folder) if keys else []
+    return Change(table, how, stage(table, rows, folder), removed)
+
+
+def merged(
+    table: Table, before: Sequence[Row], rows: Sequence[Row], leaving: Sequence[Row] = ()
+) -> list[Row]:
+    """What a merge makes of a table's rows: of each key what was written last."""
+    found = {_key(table, row): row for row in before}
+    staged = [*((row, True) for row in leaving), *((row, False) for row in rows)]
+    for row, leaves in sorted(staged, key=lambda item: _written(table, item[0])):
+        there = found.get(_key(table, row))
+        if there is not None and _written(table, there) > _written(table, row):
+            continue
+        if leaves:
+            found.pop(_key(table, row), None)
+        else:
+            found[_key(table, row)] = row
+    return list(found.values())
+
+
+def _key(table: Table, row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in table.primary_key)
+
+
+def _written(table: Table, row: Mapping[str, Any]) -> datetime:
+    return row[table.written_at] if table.written_at else START
+
+
+def in_order(rows: Sequence[Row]) -> list[Row]:
+    """Rows in a fixed order."""
+    return sorted(rows, key=repr)

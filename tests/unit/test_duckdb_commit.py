@@ -1,0 +1,136 @@
+"""Commits into DuckDB: replace, merge and append against a plain loop over rows."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import RunError
+from pipeline.warehouse import Warehouse, open_warehouse
+from pipeline.warehouse.changes import Change, How, StagedFile
+from tests.support.staging import Row, at, change, filled, in_order, merged
+from transforms.contract import Table
+from transforms.marts import dead_letter_events, dim_users, fct_events, retention_cohorts
+from transforms.marts import users_with_negative_miles as negative
+
+USERS, EVENTS, COHORTS = dim_users.TABLE, fct_events.TABLE, retention_cohorts.TABLE
+NEGATIVE, LETTERS = negative.TABLE, dead_letter_events.TABLE
+
+
+def warehouse_in(folder: Path) -> Warehouse:
+    return open_warehouse(f"duckdb:///{folder}/growth.duckdb")
+
+
+def rows_of(warehouse: Warehouse, table: Table) -> list[Row]:
+    return in_order(warehouse.read(table).to_pylist())
+
+
+users = st.sampled_from(["ann", "bob", "cy"])
+minutes = st.integers(0, 5)
+debtors = st.builds(
+    lambda user, minute, miles: filled(
+        NEGATIVE, user_id=user, flagged_at=at(minute), negative_amount=miles
+    ),
+    users,
+    minutes,
+    st.integers(1, 99),
+)
+flushes = st.lists(
+    st.lists(
+        st.tuples(debtors, st.booleans()), max_size=5, unique_by=lambda item: _moment(item[0])
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def _moment(row: Row) -> tuple[str, datetime]:
+    return row["user_id"], row["flagged_at"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(flushes)
+def test_merges_end_in_what_was_written_last(flushes: list[list[tuple[Row, bool]]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = warehouse_in(Path(folder))
+        expected: list[Row] = []
+        for number, flush in enumerate(flushes):
+            rows = [row for row, leaves in flush if not leaves]
+            leaving = [row for row, leaves in flush if leaves]
+            merging = [change(NEGATIVE, How.MERGE, folder, rows, leaving)]
+            expected = merged(NEGATIVE, expected, rows, leaving)
+            for _ in range(2):  # Merging again changes nothing.
+                warehouse.commit(merging, f"run_{number}")
+                assert rows_of(warehouse, NEGATIVE) == in_order(expected)
+
+
+def test_a_merge_without_times_of_writing_takes_the_staged_rows(tmp_path: Path) -> None:
+    warehouse = warehouse_in(tmp_path)
+    months = [date(2024, 1, 1), date(2024, 2, 1)]
+    before = [filled(COHORTS, cohort_month=m, period_number=n) for m in months for n in (0, 1)]
+    after = [
+        filled(COHORTS, cohort_month=months[1], period_number=n, users_active=7) for n in (1, 2)
+    ]
+    warehouse.commit([change(COHORTS, How.REPLACE, str(tmp_path), before)], "a")
+    warehouse.commit([change(COHORTS, How.MERGE, str(tmp_path), after)], "b")
+    assert rows_of(warehouse, COHORTS) == in_order(merged(COHORTS, before, after))
+
+
+def test_a_row_that_moves_to_another_partition_is_there_once(tmp_path: Path) -> None:
+    warehouse = warehouse_in(tmp_path)
+    before = filled(USERS, user_id="ann", first_seen_date=date(2024, 3, 1), updated_at=at(0))
+    after = {**before, "first_seen_date": date(2023, 12, 31), "updated_at": at(1)}
+    for row in (before, after):
+        warehouse.commit([change(USERS, How.MERGE, str(tmp_path), [row])], "a")
+    assert rows_of(warehouse, USERS) == [after]
+
+
+def test_appended_rows_join_those_that_are_there(tmp_path: Path) -> None:
+    warehouse = warehouse_in(tmp_path)
+    letters = [filled(LETTERS, dead_letter_id=name) for name in "abc"]
+    for letter in letters:
+        warehouse.commit([change(LETTERS, How.APPEND, str(tmp_path), [letter])], "a")
+    assert rows_of(warehouse, LETTERS) == in_order(letters)
+
+
+def test_changes_without_rows_leave_what_is_there_or_empty_it(tmp_path: Path) -> None:
+    warehouse = warehouse_in(tmp_path)
+    event = filled(EVENTS, event_id="a")
+    warehouse.commit([change(EVENTS, How.REPLACE, str(tmp_path), [event])], "a")
+    for how, expected in ((How.MERGE, [event]), (How.APPEND, [event]), (How.REPLACE, [])):
+        warehouse.commit([Change(EVENTS, how)], "b")
+        assert rows_of(warehouse, EVENTS) == expected
+
+
+def test_a_failed_change_takes_back_all_of_them(tmp_path: Path) -> None:
+    warehouse = warehouse_in(tmp_path)
+    before = filled(USERS, user_id="ann")
+    warehouse.commit([change(USERS, How.REPLACE, str(tmp_path), [before])], "a")
+    gone = StagedFile(EVENTS.name, str(tmp_path / "gone.parquet"), 1, 1, [])
+    failing = [change(USERS, How.REPLACE, str(tmp_path), []), Change(EVENTS, How.MERGE, [gone])]
+    with pytest.raises(RunError, match=r"gone\.parquet"):
+        warehouse.commit(failing, "b")
+    assert rows_of(warehouse, USERS) == [before]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata"])
+def test_times_are_stored_in_utc_wherever_the_machine_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    warehouse = warehouse_in(tmp_path)
+    event = filled(EVENTS, event_time=datetime(2024, 3, 31, 2, 30, 0, 123_456))
+    warehouse.commit([change(EVENTS, How.MERGE, str(tmp_path), [event])], "a")
+    assert rows_of(warehouse, EVENTS) == [event]
+
+
+def test_a_table_without_a_key_can_not_be_merged(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="dead_letter_events has no primary key"):
+        warehouse_in(tmp_path).commit(
+            [change(LETTERS, How.MERGE, str(tmp_path), [filled(LETTERS)])], "a"
+        )
