@@ -5,17 +5,21 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench clean
+.PHONY: help run test test-emulators lint bench clean
 
 help: ## Show this page
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 run: $(READY) ## Make a sample of 200,000 events and compute all tables into growth.duckdb
 	$(BIN)/python -m pipeline sample --events 200000 --output sample/events.csv --seed 7
 	$(BIN)/python -m pipeline batch --input 'sample/*.csv' --warehouse duckdb:///growth.duckdb
 
-test: $(READY) ## Run the unit and pipeline tests
+test: $(READY) ## Run the tests; those of the emulators too where make test-emulators has been
 	$(BIN)/python -m pytest -n 2 tests
+
+test-emulators: $(READY) ## Install emulators of BigQuery and Cloud Storage, run the tests with them
+	$(BIN)/python -m tests.emulators.install
+	EMULATORS=required $(BIN)/python -m pytest -n 2 tests/emulators
 
 lint: $(READY) ## Check formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.errors import OptionError
+from pipeline.errors import OptionError, RunError
 
 _BYTES_PER_SHARD: Final = 12_000_000
 _MOST_SHARDS: Final = 1_024
@@ -34,6 +34,7 @@ def find_inputs(globs: Iterable[str]) -> list[InputFile]:
 
     Raises:
         OptionError: if a glob matches no file, or one that is no CSV file.
+        RunError: if a bucket can't be listed.
     """
     found: dict[str, InputFile] = {}
     for pattern in globs:
@@ -80,11 +81,15 @@ def _local(pattern: str) -> list[InputFile]:
 def _remote(pattern: str) -> list[InputFile]:
     if not pattern.startswith("gs://"):
         raise OptionError(f"--input {pattern!r} is neither a path on this machine nor gs://")
-    from apache_beam.io.filesystem import BeamIOError
     from apache_beam.io.filesystems import FileSystems
+
+    from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 
     try:
         matches = FileSystems.match([pattern])[0].metadata_list
-    except (BeamIOError, ValueError) as error:
-        raise OptionError(f"--input {pattern!r} can't be listed: {error}") from error
+    except (*STORAGE_ERRORS, ValueError) as error:
+        raise RunError(
+            f"--input {pattern!r} can't be listed: {storage_reason(error)}; check the bucket's "
+            "name, and grant roles/storage.objectViewer on it"
+        ) from error
     return [InputFile(match.path, match.size_in_bytes) for match in matches]

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import IO, NamedTuple, cast
 
 import apache_beam as beam
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from pipeline.progress import Progress
+from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from transforms.ahead import ahead
 from transforms.errors import DataError
 from transforms.kernels.csv_records import (
@@ -104,10 +105,10 @@ def _opened(path: str) -> Iterator[IO[bytes]]:
             f"{path}: the gzip data is damaged or cut short ({error}): upload the file again, and "
             "run again"
         ) from error
-    except (OSError, BeamIOError) as error:
+    except STORAGE_ERRORS as error:
         raise DataError(
-            f"{path}: can't be read ({error}): check that it is still there and that you may "
-            "read it, and run again"
+            f"{path}: can't be read ({storage_reason(error)}): check that it is still there and "
+            "that you may read it, and run again"
         ) from error
 
 

@@ -14,6 +14,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipeline.errors import RunError
 from pipeline.progress import Progress
+from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, How, StagedFile
 from transforms.contract import Table
@@ -121,8 +122,9 @@ def _write_json(content: dict[str, Any], path: str) -> dict[str, Any]:
     try:
         with FileSystems.create(path, mime_type="application/json") as stream:
             stream.write(text.encode() + b"\n")
-    except OSError as error:
+    except STORAGE_ERRORS as error:
         raise RunError(
-            f"the tables are replaced, but the summary can't be written to {path}: {error}"
+            f"the tables are replaced, but the summary can't be written to {path}: "
+            f"{storage_reason(error)}"
         ) from error
     return content

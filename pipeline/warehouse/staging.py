@@ -17,9 +17,9 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
-from google.api_core.exceptions import GoogleAPIError
 
 from pipeline.errors import RunError
+from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.limits import FIRST_DAY, PARTITIONS_PER_JOB, has_blocks
 from transforms.ahead import WorkAhead
@@ -137,7 +137,7 @@ class _ParquetFile:
     def write(self, rows: pa.Table, partitions: list[int]) -> None:
         try:
             self._append(_as_instants(rows))
-        except (OSError, GoogleAPIError) as error:
+        except STORAGE_ERRORS as error:
             raise self._failure(error) from error
         self._partitions.update(partitions)
 
@@ -157,14 +157,15 @@ class _ParquetFile:
             self._writer.close()
             size = self._sink.tell()
             self._stream.close()
-        except (OSError, GoogleAPIError) as error:
+        except STORAGE_ERRORS as error:
             raise self._failure(error) from error
         return StagedFile(self._table.name, self._path, self._rows, size, sorted(self._partitions))
 
     def _failure(self, error: Exception) -> RunError:
         return RunError(
-            f"can't stage rows of {self._table.name} in {self._path} ({error}): make room, see "
-            "that you may write there, or stage elsewhere with --temp_location, and run again"
+            f"can't stage rows of {self._table.name} in {self._path} ({storage_reason(error)}): "
+            "make room, see that you may write there, or stage elsewhere with --temp_location, "
+            "and run again"
         )
 
 

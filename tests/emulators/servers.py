@@ -144,7 +144,7 @@ class _Metadata(BaseHTTPRequestHandler):
             answer: object = {"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}
         elif path.endswith("/project-id"):
             answer = PROJECT
-        elif path.endswith("/service-accounts/default/"):
+        elif "/service-accounts/" in path:
             # Of an account with a real address google.auth would ask more, elsewhere.
             answer = {"email": f"{PROJECT}.svc.id.goog", "scopes": []}
         else:
@@ -170,11 +170,17 @@ def _metadata() -> Iterator[str]:
         yield f"127.0.0.1:{port}"
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that go away: tests have them killed."""
+
+
 @contextmanager
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
     """An HTTP server on loopback in a thread; gives its port."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

@@ -66,6 +66,8 @@ STEPS: Sequence[tuple[Table, list[Row], list[Row]]] = (
     (EVENTS, [event("a", WINTER, 1, event_sequence_in_session=2), event("c", SPRING, 1)], []),
     (COHORTS, [filled(COHORTS, period_number=n) for n in (0, 1)], []),
     (COHORTS, [filled(COHORTS, period_number=n, users_active=9) for n in (1, 2)], []),
+    (USERS, [user("eve", SPRING, 5)], [user("dan", SPRING, 5), user("bob", SPRING, 0)]),
+    (COHORTS, [], [filled(COHORTS, period_number=1)]),
 )
 
 
@@ -121,9 +123,27 @@ def test_appended_rows_join_those_that_are_there_and_once_only(home: Home) -> No
             appending = [change(LETTERS, How.APPEND, folder, [letter])]
             warehouse.commit(appending, home.run(f"stream_{number}"))
         assert rows_of(home, LETTERS) == in_order(letters)
-        with pytest.raises(RunError, match="holds 0 of 1 staged rows"):
-            warehouse.commit(appending, home.run("stream_1"))
+        warehouse.commit(appending, home.run("stream_1"))
         assert rows_of(home, LETTERS) == in_order(letters)
+
+
+def test_rows_that_vanish_before_they_are_committed_are_missed(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.warehouse.bigquery import commit
+
+    def lost(*_: object) -> None:
+        raise RunError("the worker is gone")
+
+    warehouse = home.warehouse()
+    with warehouse.exclusive(ALL, home.temp, home.run("run")) as folder:
+        wanted = [change(USERS, How.REPLACE, folder, [user("ann", WINTER, 0)])]
+        with monkeypatch.context() as patched, pytest.raises(RunError, match="worker is gone"):
+            patched.setattr(commit, "run_jobs", lost)
+            warehouse.commit(wanted, home.run("run"))
+        home.client.delete_table(f"{home.dataset}.growth_scratch_{home.run('run')}_dim_users")
+        with pytest.raises(RunError, match="holds 0 of 1 staged rows of dim_users"):
+            warehouse.commit(wanted, home.run("run"))
 
 
 def test_a_commit_that_is_retried_finds_its_jobs(home: Home, monkeypatch: Any) -> None:

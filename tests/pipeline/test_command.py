@@ -116,6 +116,21 @@ def test_the_warehouse_carries_the_contracts_descriptions_and_modes(folder: Path
         (["--input", "events.csv", "--warehouse", "duckdb:///"], "names no file"),
         (["--input", "events.csv", "--warehouse", "duckdb:///notes.txt"], "notes.txt"),
         (["--input", "events.csv", "--warehouse", "duckdb:///."], "is a folder"),
+        (["--input", "events.csv", "--warehouse", "bigquery://"], "bigquery://project-id/dataset"),
+        (["--input", "events.csv", "--warehouse", "bigquery://abc-def"], "project-id/dataset"),
+        (["--input", "events.csv", "--warehouse", "bigquery:///data"], "project-id/dataset"),
+        (["--input", "events.csv", "--warehouse", "bigquery://abc-def/a-b"], "project-id/dataset"),
+        (["--input", "events.csv", "--warehouse", "bigquery://abc-def/a/b"], "project-id/dataset"),
+        (["--input", "events.csv", "--warehouse", "bigquery://Abc_Def/a"], "project-id/dataset"),
+        (
+            ["--input", "events.csv", "--warehouse", "bigquery://abc-def/a?x=1"],
+            "without parameters",
+        ),
+        (["--input", "events.csv", "--warehouse", "bigquery://abc-def/a"], "--temp_location gs://"),
+        (["--input", "events.csv", "--location", "EU"], "for bigquery:// alone"),
+        (["--input", "events.csv", "--require_partition_filter"], "for bigquery:// alone"),
+        (["--input", "events.csv", "--require_partition_filter=maybe"], "neither true nor false"),
+        (["--input", "events.csv", "--location", "the moon"], "'the moon' is no location like EU"),
         (["--input", "events.csv", "--user_shards", "0"], "'0' is not a whole number"),
         (["--input", "events.csv", "--user_shards", "many"], "'many' is not a whole number"),
         (["--input", "events.csv", "--max_dead_letter_pct", "101"], "from 0 to 100"),
@@ -173,6 +188,32 @@ def test_options_that_do_not_go_together_are_refused(
     run = command("batch", "--input", "events.csv", *arguments, cwd=folder)
     assert run.returncode == 2
     assert told in run.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--input", "gs://bucket/*.csv"],
+        ["--input", "events.csv", "--summary_file", "gs://bucket/run.json"],
+        [
+            *("--input", "events.csv", "--warehouse", "bigquery://some-project/growth"),
+            *("--temp_location", "gs://bucket/tmp"),
+        ],
+    ],
+)
+def test_without_credentials_the_way_to_them_is_told(folder: Path, arguments: list[str]) -> None:
+    run = command(
+        *("batch", *arguments),
+        cwd=folder,
+        CLOUDSDK_CONFIG=str(folder),
+        NO_GCE_CHECK="true",
+        GOOGLE_APPLICATION_CREDENTIALS="",
+        BIGQUERY_EMULATOR_HOST="",
+    )
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.count("\n") == 1
+    assert "run `gcloud auth application-default login`" in run.stderr
+    assert [path.name for path in folder.iterdir()] == ["events.csv"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["batch"], ["sample"]])

@@ -16,7 +16,7 @@ from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
 from pipeline.errors import OptionError, RunError
-from pipeline.warehouse.bigquery.client import connect, explained
+from pipeline.warehouse.bigquery.client import QUICK, connect, explained
 from pipeline.warehouse.bigquery.jobs import side_by_side
 from pipeline.warehouse.bigquery.loading import SCRATCH, Workplace
 from pipeline.warehouse.bigquery.reading import read
@@ -164,7 +164,7 @@ class BigQueryWarehouse:
         """Where the dataset lies, or None if there is none."""
         with explained(f"look at dataset {self._dataset}"):
             try:
-                found: str = client.get_dataset(self._dataset).location
+                found: str = client.get_dataset(self._dataset, retry=QUICK).location
             except NotFound as error:
                 if "Not found: Project" in str(error):
                     raise

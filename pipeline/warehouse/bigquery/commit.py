@@ -12,7 +12,7 @@ from google.cloud import bigquery
 
 from pipeline.errors import RunError
 from pipeline.warehouse.bigquery.client import explained
-from pipeline.warehouse.bigquery.jobs import Planned, run_jobs, side_by_side
+from pipeline.warehouse.bigquery.jobs import Planned, has_run, run_jobs, side_by_side
 from pipeline.warehouse.bigquery.loading import Load, Workplace, drop_scratch, load
 from pipeline.warehouse.bigquery.tables import RUN_LABEL, SQL_TYPES, bring_up_to_date
 from pipeline.warehouse.changes import Change, How
@@ -33,14 +33,17 @@ def commit(place: Workplace, changes: Sequence[Change]) -> None:
             changed: it is as it was.
     """
     loads = [item for change in changes for item in _loads(change)]
+    jobs = [_job(place, change) for change in changes if _loads(change)]
     try:
         load(place, loads)
     except RunError:
-        # A run that took over has cleared the staged files: that is what to say.
-        side_by_side(lambda change: _claimed(place, change.table), changes)
-        raise
-    before = side_by_side(lambda change: _claimed(place, change.table), changes)
-    run_jobs(place.client, side_by_side(partial(_job, place), [c for c in changes if _loads(c)]))
+        # Who has cleared what was loaded: a run that took over, or this one, at its very end?
+        before = side_by_side(partial(_claimed, place), changes)
+        if not all(side_by_side(partial(has_run, place.client), jobs)):
+            raise
+    else:
+        before = side_by_side(partial(_claimed, place), changes)
+        run_jobs(place.client, jobs)
     side_by_side(
         lambda pair: bring_up_to_date(place.client, place.declared(pair[0].table), pair[1]),
         zip(changes, before, strict=True),
@@ -61,9 +64,9 @@ def _loads(change: Change) -> list[Load]:
     return [item for item in loads if item.files]
 
 
-def _claimed(place: Workplace, table: Table) -> bigquery.Table:
+def _claimed(place: Workplace, change: Change) -> bigquery.Table:
     """The table before it is changed, if no run has begun since that writes it."""
-    reference = place.dataset.table(table.name)
+    reference = place.dataset.table(change.table.name)
     with explained(f"look at table {reference}"):
         found = place.client.get_table(reference)
     claimed_by = found.labels.get(RUN_LABEL, place.run)
@@ -79,12 +82,11 @@ def _claimed(place: Workplace, table: Table) -> bigquery.Table:
 def _job(place: Workplace, change: Change) -> Planned:
     table, target = change.table, place.dataset.table(change.table.name)
     if change.how is How.MERGE:
-        statement = _merge(place, change)
         config = bigquery.QueryJobConfig(labels=place.labels)
 
         def begin_merge(job_id: str) -> bigquery.QueryJob:
             # A failed attempt must fail here: another one gets another id.
-            return place.client.query(statement, config, job_id=job_id, job_retry=None)
+            return place.client.query(_merge(place, change), config, job_id=job_id, job_retry=None)
 
         return Planned(place.job_id("merge", table.name), f"merge into {target}", begin_merge)
     copy_config = bigquery.CopyJobConfig(
@@ -114,22 +116,25 @@ def _merge(place: Workplace, change: Change) -> str:
     within = "TRUE"
     if table.partition is not None:
         days = change.partitions
-        if table.partition.moves:
-            days = _partitions_of_keys(place, table, table.partition, target, rows)
+        if table.partition.moves or removed:
+            staged = [name for name in (rows, removed) if name]
+            days = _partitions_of_keys(place, table, table.partition, staged)
         within = within_partitions(table.partition, days, _DIALECT)
     return merge_statement(table, target, rows, removed, within, _DIALECT)
 
 
 def _partitions_of_keys(
-    place: Workplace, table: Table, partition: Partition, target: str, rows: str | None
+    place: Workplace, table: Table, partition: Partition, staged: Sequence[str]
 ) -> list[int]:
     """The partitions in which rows with staged keys lie now; reads the key and that column."""
-    column = _DIALECT.name(partition.column)
-    key = ", ".join(_DIALECT.name(name) for name in table.primary_key)
-    truncated = f"DATE_TRUNC({column}, {partition.by})"
+    target = place.dataset.table(table.name)
+    column = f"t.{_DIALECT.name(partition.column)}"
+    names = [_DIALECT.name(name) for name in table.primary_key]
+    keys = " UNION ALL ".join(f"SELECT {', '.join(names)} FROM {part}" for part in staged)
+    same = " AND ".join(f"s.{name} = t.{name}" for name in names)
     statement = f"""
-        SELECT DISTINCT {truncated} AS day FROM {target}
-        WHERE {key} IN (SELECT {key} FROM {rows}) AND {column} >= DATE '0001-01-01'
+        SELECT DISTINCT DATE_TRUNC({column}, {partition.by}) AS day FROM {_sql(target)} AS t
+        WHERE EXISTS (SELECT 1 FROM ({keys}) AS s WHERE {same}) AND {column} >= DATE '0001-01-01'
     """
     config = bigquery.QueryJobConfig(labels=place.labels)
     with explained(f"find the partitions of {target} to merge into"):

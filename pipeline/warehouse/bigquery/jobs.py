@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
-from google.api_core.exceptions import Conflict, GoogleAPICallError
+from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
 from google.cloud import bigquery
 
 from pipeline.errors import RunError
@@ -67,6 +67,23 @@ def run_jobs(client: bigquery.Client, planned: Sequence[Planned]) -> list[Job]:
     return side_by_side(lambda job: _run(client, job), planned)
 
 
+def has_run(client: bigquery.Client, planned: Planned) -> bool:
+    """Whether a job has run and succeeded.
+
+    Raises:
+        RunError: if BigQuery can't tell.
+    """
+    for attempt in range(_ATTEMPTS):
+        with explained(f"look for the job that is to {planned.action}"):
+            try:
+                job = client.get_job(_job_id(planned, attempt), location=client.location)
+            except NotFound:
+                return False
+        if job.state == "DONE" and job.error_result is None:
+            return True
+    return False
+
+
 def _run(client: bigquery.Client, planned: Planned) -> Job:
     attempt = 0
     while True:
@@ -81,13 +98,17 @@ def _run(client: bigquery.Client, planned: Planned) -> Job:
 
 
 def _begin(client: bigquery.Client, planned: Planned, attempt: int) -> Job:
-    # A job that failed keeps its id.
-    job_id = f"{planned.job_id}_{attempt}" if attempt else planned.job_id
+    job_id = _job_id(planned, attempt)
     with explained(planned.action):
         try:
             return planned.begin(job_id)
         except Conflict:
             return cast(Job, client.get_job(job_id, location=client.location))
+
+
+def _job_id(planned: Planned, attempt: int) -> str:
+    # A job that failed keeps its id.
+    return f"{planned.job_id}_{attempt}" if attempt else planned.job_id
 
 
 def _succeeded(job: Job) -> bool:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Final
 
-from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
-from google.api_core.exceptions import GoogleAPIError
-from google.auth.exceptions import GoogleAuthError
 
 from pipeline.errors import RunError
-
-_ERRORS: Final = (BeamIOError, GoogleAPIError, GoogleAuthError, OSError)
+from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 
 
 def folder_of(temp_location: str, project: str, dataset: str) -> str:
@@ -30,10 +25,10 @@ def clear(folder: str) -> None:
     try:
         found = FileSystems.match([f"{folder}/**"])[0].metadata_list
         FileSystems.delete([file.path for file in found])
-    except _ERRORS as error:
+    except STORAGE_ERRORS as error:
         raise RunError(
-            f"can't list or clear {folder} ({error}): check --temp_location, and grant "
-            "roles/storage.objectAdmin on its bucket"
+            f"can't list or clear {folder} ({storage_reason(error)}): check --temp_location, and "
+            "grant roles/storage.objectAdmin on its bucket"
         ) from error
 
 
@@ -41,5 +36,5 @@ def remove(paths: Sequence[str]) -> None:
     """Remove files that are committed; what can't be removed the next run tries again."""
     try:
         FileSystems.delete(list(paths))
-    except _ERRORS as error:
-        logging.getLogger(__name__).warning("can't remove staged files: %s", error)
+    except STORAGE_ERRORS as error:
+        logging.getLogger(__name__).warning("can't remove staged files: %s", storage_reason(error))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from google.api_core.exceptions import NotFound
+from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.cloud import bigquery
 from google.cloud.bigquery.table import PrimaryKey, TableConstraints
 
-from pipeline.warehouse.bigquery.client import explained
+from pipeline.warehouse.bigquery.client import QUICK, explained
 from transforms.contract import Column, Table, Type
 
 # Standard SQL's names of what the API calls otherwise.
@@ -17,6 +17,7 @@ _ALIASES: Final[Mapping[str, str]] = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "B
 
 # Of a table: the run that writes it, or wrote it last.
 RUN_LABEL: Final = "growth_run"
+_ATTEMPTS: Final = 3
 
 
 def schema(table: Table) -> list[bigquery.SchemaField]:
@@ -115,7 +116,7 @@ def find(client: bigquery.Client, reference: bigquery.TableReference) -> bigquer
     """A table as it is, or None if there is none."""
     with explained(f"look at table {reference}"):
         try:
-            return client.get_table(reference)
+            return client.get_table(reference, retry=QUICK)
         except NotFound:
             return None
 
@@ -135,18 +136,26 @@ def bring_up_to_date(
     Raises:
         RunError: if it can't be done.
     """
-    found = find(client, wanted.reference)
-    if found is None:
-        with explained(f"create table {wanted.reference}"):
-            client.create_table(wanted)
-        return
-    changed = _update(found, wanted)
-    if before is not None and found.expires != before.expires:
-        found.expires = before.expires
-        changed.append("expires")
-    if changed:
+    for attempt in range(_ATTEMPTS):
+        found = find(client, wanted.reference)
+        if found is None:
+            with explained(f"create table {wanted.reference}"):
+                client.create_table(wanted, exists_ok=True)
+            return
+        changed = _update(found, wanted)
+        if before is not None and found.expires != before.expires:
+            found.expires = before.expires
+            changed.append("expires")
+        if not changed:
+            return
         with explained(f"update {', '.join(changed)} of table {wanted.reference}"):
-            client.update_table(found, changed)
+            try:
+                client.update_table(found, changed)
+                return
+            except PreconditionFailed:
+                # It has changed since it was read: by a first try whose answer was lost, say.
+                if attempt == _ATTEMPTS - 1:
+                    raise
 
 
 def _update(found: bigquery.Table, wanted: bigquery.Table) -> list[str]:

@@ -1,0 +1,137 @@
+"""A process that is killed at any point of a commit: the next attempt puts everything right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+
+from pipeline.warehouse.changes import Change, How
+from tests.emulators.proxy import Request, between
+from tests.emulators.servers import Servers
+from tests.emulators.support import Home
+from tests.emulators.zygote import LETTERS, NEGATIVE, TABLES, USERS, Zygote, as_task, hatched, named
+from tests.support.staging import Row, change, in_order, merged
+from transforms.contract import Table
+
+
+@pytest.fixture(scope="module")
+def zygote(servers: Servers) -> Iterator[Zygote]:
+    with hatched(servers.environment) as found:
+        yield found
+
+
+class Killer:
+    """Kills the zygote's fork when the servers have done so many more writing requests."""
+
+    def __init__(self, zygote: Zygote, survived: int):
+        self._zygote, self._left = zygote, survived
+        self.struck = False
+
+    def done(self, request: Request) -> None:
+        """To be called with each request, between the server's work and its answer."""
+        if not request.writes or self.struck:
+            return
+        if self._left == 0:
+            self.struck = True
+            self._zygote.kill()
+        self._left -= 1
+
+
+@contextmanager
+def killing(home: Home, zygote: Zygote, survived: int) -> Iterator[tuple[Killer, dict[str, str]]]:
+    """A killer, and the environment in which a fork meets it."""
+    with between(home.servers.bigquery) as bigquery, between(home.servers.storage) as storage:
+        killer = Killer(zygote, survived)
+        bigquery.done = storage.done = killer.done
+        yield (
+            killer,
+            {"BIGQUERY_EMULATOR_HOST": bigquery.url, "STORAGE_EMULATOR_HOST": storage.url},
+        )
+
+
+def rows_of(home: Home, table: Table) -> list[Row]:
+    return in_order(home.rows(table.name).to_pylist())
+
+
+def test_a_run_killed_at_any_point_is_put_right_by_the_next(home: Home, zygote: Zygote) -> None:
+    def replaced(name: str, run: str, environment: dict[str, str]) -> int:
+        task = {"url": home.url, "temp": home.temp, "run": home.run(run), "name": name}
+        return zygote.run("replace", environment, **task)
+
+    assert replaced("0", "first", home.servers.environment) == 0
+    points = 0
+    while True:
+        old, new = str(points), str(points + 1)
+        with killing(home, zygote, survived=points) as (killer, environment):
+            code = replaced(new, f"killed_{points}", environment)
+        assert (code != 0) == killer.struck
+        for table in TABLES:
+            (row,) = rows_of(home, table)
+            assert row in (named(table, old), named(table, new))
+        if not killer.struck:
+            break
+        assert replaced(new, f"next_{points}", home.servers.environment) == 0
+        assert [rows_of(home, table) for table in TABLES] == [[named(t, new)] for t in TABLES]
+        assert home.leftovers() == []
+        points += 1
+    # For each table at least a claim, an upload in two, a scratch table, a load, a copy, a drop.
+    assert points >= 7 * len(TABLES)
+    assert home.leftovers() == []
+
+
+BEFORE: dict[str, list[Row]] = {
+    USERS.name: [named(USERS, "ann"), named(USERS, "bob")],
+    NEGATIVE.name: [named(NEGATIVE, "ann"), named(NEGATIVE, "bob")],
+    LETTERS.name: [named(LETTERS, "old")],
+}
+MERGED = [named(USERS, "ann", 1), named(USERS, "new", 1)]
+LEAVING = [named(NEGATIVE, "ann", 1)]
+APPENDED = [named(LETTERS, "new")]
+AFTER: dict[str, list[Row]] = {
+    USERS.name: merged(USERS, BEFORE[USERS.name], MERGED),
+    NEGATIVE.name: merged(NEGATIVE, BEFORE[NEGATIVE.name], [], LEAVING),
+    LETTERS.name: BEFORE[LETTERS.name] + APPENDED,
+}
+
+
+def flush(folder: str) -> Sequence[Change]:
+    return [
+        change(USERS, How.MERGE, folder, MERGED),
+        change(NEGATIVE, How.MERGE, folder, [], LEAVING),
+        change(LETTERS, How.APPEND, folder, APPENDED),
+    ]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_commit_killed_at_any_point_is_finished_by_its_retry(home: Home, zygote: Zygote) -> None:
+    warehouse = home.warehouse()
+    points = 0
+    with warehouse.exclusive(TABLES, home.temp, home.run("stream")) as folder:
+        while True:
+            reset = [change(table, How.REPLACE, folder, BEFORE[table.name]) for table in TABLES]
+            warehouse.commit(reset, home.run(f"stream_reset_{points}"))
+            task = {
+                "url": home.url,
+                "run": home.run(f"stream_{points}"),
+                "changes": as_task(flush(folder)),
+            }
+            with killing(home, zygote, survived=points) as (killer, environment):
+                code = zygote.run("commit", environment, **task)
+            assert (code != 0) == killer.struck
+            for table in TABLES:
+                assert rows_of(home, table) in (
+                    in_order(BEFORE[table.name]),
+                    in_order(AFTER[table.name]),
+                )
+            if killer.struck:
+                assert zygote.run("commit", home.servers.environment, **task) == 0
+            for table in TABLES:
+                assert rows_of(home, table) == in_order(AFTER[table.name])
+            assert home.leftovers() == []
+            if not killer.struck:
+                break
+            points += 1
+    # For each change a scratch table, a load, a job, a drop; and a query for the partitions.
+    assert points >= 4 * len(TABLES) + 1
