@@ -7,15 +7,22 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from pipeline.sample import write_sample
+from pipeline.warehouse import open_warehouse
 from tests.benchmarks.process import Measured, measure
+from tests.emulators.install import missing
+from transforms.marts import fct_events
 
 _ROOT = Path(__file__).parents[2]
 _ROW_EVENTS = 100_000
+_ROW_GROUP = 150_000
 
 
 def main() -> None:
@@ -42,12 +49,14 @@ def main() -> None:
         rows_path = _sample(folder, _ROW_EVENTS)
         by_rows = _median([_single_rows(rows_path, folder) for _ in range(options.runs)])
         _row("single-row Beam, two tables only", _ROW_EVENTS, by_rows)
+        commit_speedup = _commit_paths(folder, sizes[0], options.runs)
     print()
     for events, (ours_seconds, theirs_seconds) in seconds.items():
         print(f"- {events:,} events: {ours_seconds / theirs_seconds:.2f} x the SQL's time")
     largest = max(sizes)
     speedup = (largest / seconds[largest][0]) / (_ROW_EVENTS / by_rows.seconds)
     print(f"- {speedup:.0f} x the events/s of single-row Beam")
+    print(f"- {commit_speedup}")
     if len(sizes) > 1:
         print(
             f"- 10 x the events take {seconds[sizes[1]][0] / seconds[sizes[0]][0]:.1f} x the time"
@@ -95,6 +104,29 @@ def _single_rows(path: Path, folder: Path) -> Measured:
     output.mkdir(exist_ok=True)
     module = "tests.benchmarks.single_rows"
     return measure([sys.executable, "-m", module, str(path), str(output)], _ROOT)
+
+
+def _commit_paths(folder: Path, events: int, runs: int) -> str:
+    """Measure fct_events on its way into BigQuery; returns the comparison."""
+    if (reason := missing()) is not None:
+        return f"the commit into BigQuery is not measured: {reason}"
+    _command(folder / f"{events}.csv", folder)
+    rows = open_warehouse(f"duckdb:///{folder / 'ours.duckdb'}").read(fct_events.TABLE)
+    path = folder / "fct_events.parquet"
+    pq.write_table(rows, path, row_group_size=_ROW_GROUP)
+    ours, beams = _in_turn(
+        runs, partial(_commit_path, "ours", path), partial(_commit_path, "beam", path)
+    )
+    _row("fct_events staged and loaded, our commit", rows.num_rows, ours)
+    _row("the same by WriteToBigQuery(FILE_LOADS)", rows.num_rows, beams)
+    return f"{beams.seconds / ours.seconds:.1f} x the rows/s of WriteToBigQuery into the emulator"
+
+
+def _commit_path(whose: str, path: Path) -> Measured:
+    """Of the whole process's peak memory, and of the pipeline's seconds alone."""
+    module = "tests.benchmarks.commit_path"
+    run = measure([sys.executable, "-W", "ignore", "-m", module, whose, str(path)], _ROOT)
+    return replace(run, seconds=float(run.output.split()[-1]))
 
 
 def _row(what: str, events: int, run: Measured) -> None:

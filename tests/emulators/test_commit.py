@@ -246,3 +246,11 @@ def test_what_killed_runs_left_is_cleared(home: Home) -> None:
     assert len(home.leftovers()) == 2
     with warehouse.exclusive(ALL, home.temp, home.run("next")) as folder:
         assert home.leftovers() == []
+
+
+def test_a_table_larger_than_a_message_is_read(home: Home) -> None:
+    warehouse = home.warehouse()
+    events = [event(str(number), WINTER, user_id="u" * 200) for number in range(30_000)]
+    with warehouse.exclusive(ALL, home.temp, home.run("run")) as folder:
+        warehouse.commit([change(EVENTS, How.REPLACE, folder, events)], home.run("run"))
+    assert in_order(warehouse.read(EVENTS).to_pylist()) == in_order(events)

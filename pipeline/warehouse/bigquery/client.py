@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -107,7 +107,9 @@ def explained(action: str) -> Iterator[None]:
 
 def explanation(error: GoogleAPICallError) -> str:
     """What BigQuery says, its reason, and what to do."""
-    reasons = [str(item["reason"]) for item in error.errors or () if "reason" in item]
+    # The Storage Read API's errors hold gRPC's own objects there.
+    items = [item for item in error.errors or () if isinstance(item, Mapping)]
+    reasons = [str(item["reason"]) for item in items if "reason" in item]
     return described(error.message or str(error), reasons[0] if reasons else str(error.code))
 
 

@@ -53,5 +53,6 @@ def _storage(client: bigquery.Client) -> bigquery_storage.BigQueryReadClient | N
     address = os.environ.get(_STORAGE_EMULATOR)
     if not address:
         return None
-    channel = grpc.insecure_channel(address)
+    # As the client's own channels: messages of any size.
+    channel = grpc.insecure_channel(address, [("grpc.max_receive_message_length", -1)])
     return bigquery_storage.BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
