@@ -171,8 +171,8 @@ def test_a_lasting_error_ends_in_one_line_and_leaves_the_tables(
     assert home.leftovers() == []
 
 
-def failing(table: str, reason: str, message: str, times: int) -> Callable[[Request, bytes], bytes]:
-    """Load jobs of a table end in an error, so many of them."""
+def failing(part: str, reason: str, message: str, times: int) -> Callable[[Request, bytes], bytes]:
+    """Jobs with this in their ids end in an error, so many of them."""
     failed: list[str] = []
 
     def rewrite(request: Request, body: bytes) -> bytes:
@@ -180,7 +180,7 @@ def failing(table: str, reason: str, message: str, times: int) -> Callable[[Requ
             return body
         answer = json.loads(body)
         job_id = answer.get("jobReference", {}).get("jobId", "")
-        if f"_load_{table}_" not in job_id:
+        if part not in job_id:
             return body
         if job_id not in failed:
             failed.append(job_id)
@@ -213,7 +213,7 @@ def test_a_failed_job_is_named_with_its_reason_and_no_table_is_touched(
     assert home.batch(one_event).returncode == 0
     before = home.contents()
     one_event.write_bytes(csv_text([row("2025-01-01T00:00:00Z")]))
-    bigquery.rewrite = failing("growth_metrics", reason, message, 9)
+    bigquery.rewrite = failing("_load_growth_metrics_", reason, message, 9)
     run = home.batch(one_event, BIGQUERY_EMULATOR_HOST=bigquery.url)
     assert run.returncode == 1
     assert run.stderr.count("\n") == 1
@@ -224,15 +224,28 @@ def test_a_failed_job_is_named_with_its_reason_and_no_table_is_touched(
     assert home.leftovers() == []
 
 
+def test_a_failed_replacement_is_told_with_what_that_means_for_other_tables(
+    home: Home, one_event: Path, bigquery: Proxy
+) -> None:
+    bigquery.rewrite = failing("_replace_dim_users", "quotaExceeded", "Quota exceeded", 9)
+    run = home.batch(one_event, BIGQUERY_EMULATOR_HOST=bigquery.url)
+    assert run.returncode == 1
+    assert run.stderr.count("\n") == 1
+    assert f"can't replace {home.client.project}.{home.dataset}.dim_users: job" in run.stderr
+    assert "others may be changed already, and another run" in run.stderr
+    assert home.batch(one_event).returncode == 0
+    assert home.leftovers() == []
+
+
 def test_a_job_that_fails_in_passing_runs_again_under_another_id(
     home: Home, one_event: Path, bigquery: Proxy
 ) -> None:
-    bigquery.rewrite = failing("dim_users", "backendError", "Try again", 2)
+    bigquery.rewrite = failing("_load_dim_users_", "backendError", "Try again", 2)
     run = home.batch(one_event, BIGQUERY_EMULATOR_HOST=bigquery.url)
     assert (run.returncode, run.stderr) == (0, "")
-    ids = [job.job_id for job in home.client.list_jobs() if "_load_dim_users_" in job.job_id]
-    run_id = home.table("dim_users").labels["growth_run"]
-    assert sorted(name[-2:] for name in ids if run_id in name)[1:] == ["_1", "_2"]
+    part = f"{home.table('dim_users').labels['growth_run']}_load_dim_users_"
+    first, *others = sorted(j.job_id for j in home.client.list_jobs() if part in j.job_id)
+    assert others == [f"{first}_1", f"{first}_2"]
     assert home.table("dim_users").num_rows == 1
 
 

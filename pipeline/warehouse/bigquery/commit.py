@@ -43,7 +43,7 @@ def commit(place: Workplace, changes: Sequence[Change]) -> None:
             raise
     else:
         before = side_by_side(partial(_claimed, place), changes)
-        run_jobs(place.client, jobs)
+        _apply(place, jobs)
     side_by_side(
         lambda pair: bring_up_to_date(place.client, place.declared(pair[0].table), pair[1]),
         zip(changes, before, strict=True),
@@ -52,6 +52,16 @@ def commit(place: Workplace, changes: Sequence[Change]) -> None:
         drop_scratch(place, [item.table for item in loads])
     except RunError as error:
         logging.getLogger(__name__).warning("%s; it expires within a day", error)
+
+
+def _apply(place: Workplace, jobs: Sequence[Planned]) -> None:
+    try:
+        run_jobs(place.client, jobs)
+    except RunError as error:
+        raise RunError(
+            f"{error}. That table is as it was; others may be changed already, and another run "
+            "brings all of them up to date"
+        ) from error
 
 
 def _loads(change: Change) -> list[Load]:
