@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,8 +15,9 @@ from tests.support.tables import codes, compute, csv_text, finish, parse, row
 from transforms.errors import DataError
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
-from transforms.kernels.sessions import sort_events
-from transforms.kernels.timelines import timelines
+from transforms.kernels.hashing import Hashes
+from transforms.kernels.sessions import SortedEvents, sort_events
+from transforms.kernels.timelines import Timelines, timelines
 from transforms.vocabulary import EVENT_TYPES
 
 _SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -96,3 +100,32 @@ def test_sums_beyond_int64_are_refused(days: tuple[int, ...]) -> None:
     ]
     with pytest.raises(DataError, match="miles_earned adds up to more than INT64 holds"):
         finish(Counters.total(parts))
+
+
+@_SETTINGS
+@given(rows=row_lists, data=st.data())
+def test_timelines_of_parts_add_up_to_those_of_all(rows: Rows, data: st.DataObject) -> None:
+    distinct = {tuple(map(_normal, event.values())): event for event in rows}.values()
+    parts: list[Rows] = [[], [], []]
+    for event in data.draw(st.permutations(list(distinct))):
+        parts[data.draw(st.integers(0, 2))].append(event)
+    lives = [timelines(_sorted(part)) for part in parts]
+    assert_equal(Timelines.total(lives), timelines(_sorted(list(distinct))))
+    assert_equal(Timelines.total(lives[:1]), lives[0])
+
+
+def _normal(text: str) -> str:
+    """Texts that are parsed alike are alike."""
+    return text.replace("T", " ").removesuffix("Z").lower()
+
+
+def _sorted(rows: Rows) -> SortedEvents:
+    return sort_events([part.events for part in parse(csv_text(rows))])
+
+
+def assert_equal(left: Timelines, right: Timelines) -> None:
+    for field in fields(Timelines):
+        one, other = getattr(left, field.name), getattr(right, field.name)
+        if isinstance(one, Hashes):
+            one, other = one.hex(), other.hex()
+        assert np.array_equal(one, other) if isinstance(one, np.ndarray) else one.equals(other)

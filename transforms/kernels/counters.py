@@ -79,7 +79,7 @@ class Grid:
         keys, values = keys[order], values[order]
         starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
         sums = np.add.reduceat(values, starts, axis=0)
-        _check_int64(names, values, starts)
+        check_int64(names, values, starts)
         kept = sums.any(axis=1)
         return cls(names, keys[starts][kept], sums[kept])
 
@@ -111,10 +111,13 @@ class Grid:
         return dict(zip(self.names, table.T, strict=True))
 
 
-def _check_int64(
+def check_int64(
     names: tuple[str, ...], values: NDArray[np.int64], starts: NDArray[np.intp]
 ) -> None:
-    """Sums wrap around silently, so their upper halves are added up again on their own."""
+    """Raise DataError if a sum of rows from one of `starts` to the next leaves INT64.
+
+    Sums wrap around silently, so their upper halves are added up again on their own.
+    """
     high = np.add.reduceat(values >> 32, starts, axis=0)
     low = np.add.reduceat(values & 0xFFFFFFFF, starts, axis=0)
     high += low >> 32
@@ -160,7 +163,7 @@ class Counters:
     def check_lifetime(self) -> None:
         """Raise DataError if a counter's sum over all dates leaves INT64."""
         if len(self.daily.keys):
-            _check_int64(DAILY, self.daily.values, np.zeros(1, np.intp))
+            check_int64(DAILY, self.daily.values, np.zeros(1, np.intp))
 
     def __sub__(self, other: Counters) -> Counters:
         return Counters(

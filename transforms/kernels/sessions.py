@@ -57,12 +57,7 @@ def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
     table = _one_chunk(batches)
     if not table.num_rows:
         return _no_events()
-    users = table["user_id"].combine_chunks().dictionary_encode()
-    by_name = pc.sort_indices(users.dictionary)
-    rank = np.empty(len(by_name), np.int64)
-    rank[by_name.to_numpy()] = np.arange(len(by_name))
-    user_ids = users.dictionary.take(by_name)
-    user = rank[users.indices.to_numpy()]
+    user_ids, user = ranked(table["user_id"])
     time_us = _numbers(table, "event_time").view(np.int64)
     user_hashes = hash_strings(user_ids)
     ids = event_ids(table, user_hashes[user])
@@ -88,6 +83,15 @@ def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
         platform=_numbers(table, "platform")[order].astype(np.int8, copy=False),
         duplicates=int(repeated.sum()),
     )
+
+
+def ranked(users: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
+    """The distinct user ids, ascending by UTF-8 bytes, and for each row the index of its own."""
+    encoded = users.combine_chunks().dictionary_encode()
+    by_name = pc.sort_indices(encoded.dictionary)
+    rank = np.empty(len(by_name), np.int64)
+    rank[by_name.to_numpy()] = np.arange(len(by_name))
+    return encoded.dictionary.take(by_name), rank[encoded.indices.to_numpy()]
 
 
 def _same_events(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +12,9 @@ from numpy.typing import NDArray
 
 from transforms.errors import DataError
 from transforms.kernels.calendar import US_PER_DAY
-from transforms.kernels.sessions import SortedEvents
+from transforms.kernels.counters import check_int64
+from transforms.kernels.hashing import Hashes
+from transforms.kernels.sessions import SortedEvents, ranked
 from transforms.vocabulary import EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
 
 
@@ -29,6 +33,7 @@ class Timelines:
         first_seen_us, last_seen_us: int64 [users], microseconds since 1970-01-01.
         first_platform: int8 [users], index in PLATFORMS.
         first_utm_source, first_country: string [users], NULL where the first event has none.
+        first_id: [users], the id of the first event.
     """
 
     user_id: pa.Array
@@ -43,6 +48,23 @@ class Timelines:
     first_platform: NDArray[np.int8]
     first_utm_source: pa.Array
     first_country: pa.Array
+    first_id: Hashes
+
+    @classmethod
+    def total(cls, parts: Sequence[Timelines]) -> Timelines:
+        """The timelines of the events of one or more parts together; no event is in two of them.
+
+        Raises:
+            DataError: if the miles of a user's day add up to more than INT64 holds.
+        """
+        user_ids, user = ranked(pa.chunked_array([part.user_id for part in parts]))
+        firsts = np.cumsum([0, *(len(part) for part in parts)])
+        user_of_day = [part.user_of_day + at for part, at in zip(parts, firsts[:-1], strict=True)]
+        return cls(
+            user_id=user_ids,
+            **_total_days(parts, user[np.concatenate(user_of_day)], len(user_ids)),
+            **_total_users(parts, user),
+        )
 
     def __len__(self) -> int:
         return len(self.day_offsets) - 1
@@ -84,6 +106,7 @@ def timelines(events: SortedEvents) -> Timelines:
         first_platform=events.platform[user_starts],
         first_utm_source=_strings(table["utm_source"], user_starts),
         first_country=_strings(table["country"], user_starts),
+        first_id=events.ids[user_starts],
     )
 
 
@@ -126,3 +149,42 @@ def _sums(values: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.in
 
 def _strings(column: pa.ChunkedArray, rows: NDArray[np.int64]) -> pa.Array:
     return column.take(pa.array(rows)).combine_chunks().cast(pa.string())
+
+
+def _total_days(parts: Sequence[Timelines], user: NDArray[np.int64], users: int) -> dict[str, Any]:
+    """The fields of days, for the days of `parts` with the index of each one's user."""
+    date = np.concatenate([part.date for part in parts])
+    order = np.lexsort((date, user))
+    user, date = user[order], date[order]
+    starts = np.flatnonzero(_changes(user) | _changes(date))
+    summed = {}
+    for name in ("type_events", "platform_events", "miles_earned", "miles_redeemed"):
+        values = np.concatenate([getattr(part, name) for part in parts])[order]
+        if name.startswith("miles"):
+            check_int64((name,), values[:, np.newaxis], starts)
+        summed[name] = _sums(values, starts)
+    days = np.bincount(user[starts], minlength=users)
+    return {"day_offsets": np.append(0, np.cumsum(days)), "date": date[starts], **summed}
+
+
+def _total_users(parts: Sequence[Timelines], user: NDArray[np.int64]) -> dict[str, Any]:
+    """The fields of users, for the users of `parts` with the index of each."""
+    seen = np.concatenate([part.first_seen_us for part in parts])
+    ids = Hashes(
+        np.concatenate([part.first_id.high for part in parts]),
+        np.concatenate([part.first_id.low for part in parts]),
+    )
+    order = np.lexsort((ids.low, ids.high, seen, user))
+    starts = np.flatnonzero(_changes(user[order]))
+    first = order[starts]
+    last_seen = np.concatenate([part.last_seen_us for part in parts])[order]
+    return {
+        "first_seen_us": seen[first],
+        "last_seen_us": np.maximum.reduceat(last_seen, starts) if len(starts) else last_seen,
+        "first_platform": np.concatenate([part.first_platform for part in parts])[first],
+        "first_id": ids[first],
+        **{
+            name: pa.concat_arrays([getattr(part, name) for part in parts]).take(pa.array(first))
+            for name in ("first_utm_source", "first_country")
+        },
+    }

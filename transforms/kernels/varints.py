@@ -1,0 +1,40 @@
+"""Small integers in few bytes: unsigned LEB128, many at once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MOST_BYTES: Final = 9  # 63 bits, 7 in each.
+
+
+def encode(values: NDArray[np.int64]) -> bytes:
+    """Numbers >= 0, each in as many bytes as its value needs: 1 below 128, 2 below 16,384 ..."""
+    lengths = np.ones(len(values), np.int64)
+    for bits in range(7, 7 * _MOST_BYTES, 7):
+        longer = values >> bits > 0
+        if not longer.any():
+            break
+        lengths += longer
+    starts = np.cumsum(lengths) - lengths
+    out = np.zeros(int(lengths.sum()), np.uint8)
+    for at in range(int(lengths.max(initial=0))):
+        rows = np.flatnonzero(lengths > at)
+        more = (lengths[rows] > at + 1).astype(np.uint8) << 7
+        out[starts[rows] + at] = (values[rows] >> (7 * at) & 0x7F).astype(np.uint8) | more
+    return out.tobytes()
+
+
+def decode(data: bytes) -> NDArray[np.int64]:
+    """The numbers that `encode` wrote."""
+    octets = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(octets < 0x80)
+    starts = np.concatenate(([0], ends[:-1] + 1))[: len(ends)]
+    values = np.zeros(len(ends), np.int64)
+    lengths = ends - starts + 1
+    for at in range(int(lengths.max(initial=0))):
+        rows = np.flatnonzero(lengths > at)
+        values[rows] |= (octets[starts[rows] + at] & 0x7F).astype(np.int64) << (7 * at)
+    return values
