@@ -95,7 +95,7 @@ class _Parse(beam.DoFn):
         if not parsed.rejections:
             return parsed, None, counts
         letters = dead_letter_events.rows(
-            parsed.rejections, records.source, records.attributes, self._started_at, self._version
+            parsed.rejections, records.source, self._started_at, self._version
         )
         return parsed, letters, RunCounts.total([counts, count_dead_letters(letters)])
 

@@ -84,13 +84,16 @@ class Numbered:
     def position(self, row: int) -> str:
         return str(row)
 
+    def attributes(self, row: int) -> str | None:
+        return None
+
 
 def parse(rows: list[Row], *, encoded: bool = False, broken: int = 0) -> Parsed:
     columns = [pa.array([row[i] for row in rows], pa.string()) for i in range(8)]
     if encoded:
         columns = [column.dictionary_encode() for column in columns]
     unreadable = [Unreadable("malformed_row", "m", b"p", str(i)) for i in range(broken)]
-    return parse_records(RawRecords(columns, Numbered(len(rows)), "f", None, unreadable), NOW)
+    return parse_records(RawRecords(columns, Numbered(len(rows)), "f", unreadable), NOW)
 
 
 def events_of(parsed: Parsed) -> list[Event]:

@@ -135,7 +135,7 @@ def test_every_row_is_an_event_a_duplicate_or_a_rejection(rows: list[Row]) -> No
 def test_hostile_bytes_become_events_or_dead_letters(lines: list[bytes], block_bytes: int) -> None:
     parsed = parse(csv_text([]) + b"\n".join(lines), block_bytes)
     rejections = [rejection for part in parsed for rejection in part.rejections]
-    letters = dead_letter_events.rows(rejections, "test.csv", None, NOW, "1")
+    letters = dead_letter_events.rows(rejections, "test.csv", NOW, "1")
     assert letters.num_rows == len(set(letters["dead_letter_id"].to_pylist())) == len(rejections)
     compute([part.events for part in parsed])
 
@@ -179,7 +179,7 @@ def test_a_record_over_the_limit_is_a_dead_letter_cut_to_it(letter: str, quoted:
     assert parsed.events.num_rows == 1
     (rejection,) = parsed.rejections
     assert rejection.error_type == "oversized_record"
-    letters = dead_letter_events.rows([rejection], "test.csv", None, NOW, "1").to_pylist()
+    letters = dead_letter_events.rows([rejection], "test.csv", NOW, "1").to_pylist()
     assert len(rejection.payload) > MAX_RECORD_BYTES
     payload = letters[0]["payload"]
     assert MAX_RECORD_BYTES - 3 <= len(payload.encode()) <= MAX_RECORD_BYTES

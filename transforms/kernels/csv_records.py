@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Final
 
 import numpy as np
@@ -187,6 +187,7 @@ def _records(data: bytes, lines: Lines, header: Header, source: str, at: int) ->
         ),
         np.concatenate([np.delete(lines.ends, bad), [odd.end for odd in kept]]).astype(np.int64),
         at,
+        header.attributes,
     )
     unreadable += [
         _wrong_width(data, int(lines.starts[row]), int(lines.ends[row]), found, header, at)
@@ -196,7 +197,8 @@ def _records(data: bytes, lines: Lines, header: Header, source: str, at: int) ->
         _append(table.column(index), [fields[index] for fields in odd_fields])
         for index in range(len(SOURCE_COLUMNS))
     ]
-    return RawRecords(columns, spans, source, header.attributes, unreadable)
+    unreadable = [replace(record, attributes=header.attributes) for record in unreadable]
+    return RawRecords(columns, spans, source, unreadable)
 
 
 def _plain_text(data: bytes, lines: Lines) -> pa.Buffer:

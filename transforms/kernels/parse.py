@@ -133,7 +133,14 @@ def parse_records(records: RawRecords, now: datetime) -> Parsed:
     first_failure = np.stack(failures).argmax(axis=0)
     rejections = _rejections(records, columns, np.flatnonzero(failed), first_failure)
     rejections += [
-        Rejection("parse", broken.error_type, broken.message, broken.payload, broken.position)
+        Rejection(
+            "parse",
+            broken.error_type,
+            broken.message,
+            broken.payload,
+            broken.position,
+            broken.attributes,
+        )
         for broken in records.unreadable
     ]
     events, user_hash, ignored = _events(columns, np.flatnonzero(~failed), failed.any())
@@ -193,6 +200,7 @@ def _rejections(
             _MESSAGES[ERROR_TYPES[failure]](_Source(*(text.strip() for text in texts))),
             records.origin.payload(row),
             records.origin.position(row),
+            records.origin.attributes(row),
             event_time_us=instant if keep else None,
             user_id=_readable(texts[1]),
             event_type=_readable(texts[2]),

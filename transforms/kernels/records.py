@@ -27,6 +27,9 @@ class Origin(Protocol):
     def position(self, row: int) -> str:
         """Where in the source it stood."""
 
+    def attributes(self, row: int) -> str | None:
+        """What else it came with, as JSON."""
+
 
 @dataclass(frozen=True)
 class Spans:
@@ -36,12 +39,14 @@ class Spans:
         data: the block.
         starts, ends: int64 [rows], offsets in the block.
         offset: the block's own byte offset in the (uncompressed) file.
+        header: what is needed beside a record to read it again, as JSON.
     """
 
     data: bytes
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     offset: int
+    header: str | None = None
 
     def sizes(self) -> NDArray[np.int64]:
         return self.ends - self.starts
@@ -51,6 +56,9 @@ class Spans:
 
     def position(self, row: int) -> str:
         return str(self.offset + int(self.starts[row]))
+
+    def attributes(self, row: int) -> str | None:
+        return self.header
 
 
 @dataclass(frozen=True)
@@ -62,12 +70,14 @@ class Unreadable:
         message: what is wrong with it.
         payload: the record as it came.
         position: where in the source it stood.
+        attributes: what else it came with, as JSON.
     """
 
     error_type: str
     message: str
     payload: bytes
     position: str
+    attributes: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,14 +89,12 @@ class RawRecords:
             arrays of equal length.
         origin: where each row came from.
         source: the file's path, or the subscription.
-        attributes: JSON for the dead letters, or None.
         unreadable: records that could not be split into columns.
     """
 
     columns: Sequence[pa.Array]
     origin: Origin
     source: str
-    attributes: str | None = None
     unreadable: Sequence[Unreadable] = field(default=())
 
     @property
@@ -113,6 +121,7 @@ class Rejection:
         message: what is wrong, with the offending value, in one line.
         payload: the record as it came.
         position: where in its source it stood.
+        attributes: what else it came with, as JSON.
         event_time_us, user_id, event_type: as far as they could be read.
     """
 
@@ -121,6 +130,7 @@ class Rejection:
     message: str
     payload: bytes
     position: str
+    attributes: str | None = None
     event_time_us: int | None = None
     user_id: str | None = None
     event_type: str | None = None

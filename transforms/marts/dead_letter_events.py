@@ -48,7 +48,6 @@ TABLE = Table(
 def rows(
     rejections: Sequence[Rejection],
     source: str,
-    attributes: str | None,
     failed_at: datetime,
     pipeline_version: str,
 ) -> pa.Table:
@@ -65,7 +64,7 @@ def rows(
             "error_message": [_message(rejection) for rejection in rejections],
             "payload": [payload for payload, _ in encoded],
             "payload_encoding": [encoding for _, encoding in encoded],
-            "attributes": [attributes] * len(rejections),
+            "attributes": [rejection.attributes for rejection in rejections],
             "source": [source] * len(rejections),
             "position": [rejection.position for rejection in rejections],
             "event_time": [rejection.event_time_us for rejection in rejections],
