@@ -35,7 +35,8 @@ dead_letter_events, with the reason and the row itself; nothing is lost:
 
   input rows = fct_events + duplicates + dead letters
 
-Every run replaces all tables at once, or, if it fails, none.
+Every run replaces all tables: a DuckDB file's at once or, if the run fails, none; BigQuery's, once
+all data is loaded, side by side, each of them at once.
 """
 
 _BATCH_EXAMPLES: Final = """\

@@ -89,7 +89,7 @@ def _remote(pattern: str) -> list[InputFile]:
         matches = FileSystems.match([pattern])[0].metadata_list
     except (*STORAGE_ERRORS, ValueError) as error:
         raise RunError(
-            f"--input {pattern!r} can't be listed: {storage_reason(error)}; check the bucket's "
-            "name, and grant roles/storage.objectViewer on it"
+            f"--input {pattern!r} can't be listed: {storage_reason(error)}; see that the "
+            "bucket exists, and grant roles/storage.objectViewer on it"
         ) from error
     return [InputFile(match.path, match.size_in_bytes) for match in matches]

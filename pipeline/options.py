@@ -176,10 +176,9 @@ BATCH: Final = (
     Option(
         "require_partition_filter",
         "BigQuery: queries of fct_events must say which event_dates they read, so that nobody "
-        "pays for reading all of it by mistake",
+        "pays for reading all of it by mistake (default: as it is; false for a new table)",
         "true|false",
         _switch,
-        default=False,
         bare=True,
     ),
     Option(

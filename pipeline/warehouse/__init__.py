@@ -92,11 +92,12 @@ class WarehouseOptions:
 
     Attributes:
         location: where a dataset is created, and must lie.
-        require_partition_filter: whether queries of fct_events must say which dates they read.
+        require_partition_filter: whether queries of fct_events must say which dates they read;
+            None leaves that as it is.
     """
 
     location: str | None = None
-    require_partition_filter: bool = False
+    require_partition_filter: bool | None = None
 
 
 def open_warehouse(url: str, options: WarehouseOptions = WarehouseOptions()) -> Warehouse:

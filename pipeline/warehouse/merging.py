@@ -111,7 +111,8 @@ def within_partitions(partition: Partition, days: Iterable[int], dialect: Dialec
         f"{column} BETWEEN DATE '{first}' AND DATE '{last}'"
         for first, last in _spans(partition, days)
     ]
-    return " OR ".join(found) or "FALSE"
+    # Of no partition at all: BigQuery may ask that the column is named.
+    return " OR ".join(found) or f"{column} < DATE '0001-01-01'"
 
 
 def _spans(partition: Partition, days: Iterable[int]) -> Iterator[tuple[date, date]]:

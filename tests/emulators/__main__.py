@@ -23,5 +23,7 @@ if __name__ == "__main__":
             "Ctrl-C here ends them, and forgets what they hold.",
             flush=True,
         )
+        for ending in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(ending, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
             signal.pause()

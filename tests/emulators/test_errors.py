@@ -264,6 +264,7 @@ def test_a_bucket_that_refuses_is_named(
     assert run.stderr.count("\n") == 1
     assert "storage.objects" in run.stderr
     assert "--temp_location" in run.stderr
+    assert "BeamIOError" not in run.stderr
     assert unlike(home.contents(), before) == []
 
 
@@ -283,7 +284,9 @@ def test_a_bucket_that_is_not_there_is_named(home: Home, one_event: Path) -> Non
     run = home.batch(one_event, "--temp_location", "gs://no-such-bucket-here/tmp")
     assert run.returncode == 1
     assert run.stderr.count("\n") == 1
-    assert "gs://no-such-bucket-here/tmp" in run.stderr
+    assert "can't list or clear gs://no-such-bucket-here/tmp" in run.stderr
+    assert "(not found: " in run.stderr
+    assert "see that the bucket of --temp_location exists" in run.stderr
 
 
 def test_input_that_is_not_there_is_named(home: Home) -> None:

@@ -8,6 +8,7 @@ import pytest
 from google.cloud import bigquery
 
 from pipeline.errors import RunError
+from pipeline.warehouse.bigquery.tables import end_of_scratch_life
 from tests.emulators.support import Home
 from tests.support.tables import csv_text, row
 from transforms.marts.registry import TABLES
@@ -158,14 +159,45 @@ def test_a_view_in_a_tables_place_is_refused(home: Home, one_event: Path) -> Non
 
 def test_queries_of_events_can_be_made_to_name_their_dates(home: Home, one_event: Path) -> None:
     for options, expected in (
+        ([], False),
         (["--require_partition_filter"], True),
-        (["--require_partition_filter=true"], True),
+        ([], True),  # What was asked for once stays.
         (["--require_partition_filter", "false"], False),
+        (["--require_partition_filter=true"], True),
     ):
         run = home.batch(one_event, *options)
         assert (run.returncode, run.stderr) == (0, "")
         assert bool(home.table("fct_events").require_partition_filter) == expected
         assert not home.table("dim_users").require_partition_filter
+
+
+@pytest.mark.usefixtures("here")
+def test_policy_tags_stay_with_their_columns(home: Home, one_event: Path) -> None:
+    prepare(home)
+    table = home.table("dim_users")
+    tag = "projects/p/locations/us/taxonomies/1/policyTags/2"
+    tagged = bigquery.PolicyTagList([tag])
+    table.schema = [
+        FIELD.from_api_repr({**field.to_api_repr(), "policyTags": tagged.to_api_repr()})
+        if field.name == "user_id"
+        else field
+        for field in table.schema
+    ]
+    home.client.update_table(table, ["schema"])
+    assert home.batch(one_event).returncode == 0
+    tags = {field.name: field.policy_tags for field in home.table("dim_users").schema}
+    assert tags.pop("user_id") == tagged
+    assert set(tags.values()) == {None}
+
+
+@pytest.mark.usefixtures("here")
+def test_an_expiration_that_came_with_a_copy_is_taken_back(home: Home, one_event: Path) -> None:
+    prepare(home)
+    table = home.table("dim_users")
+    table.expires = end_of_scratch_life()  # As a run may leave it that is killed behind a copy.
+    home.client.update_table(table, ["expires"])
+    prepare(home, "next")
+    assert home.table("dim_users").expires is None
 
 
 @pytest.mark.usefixtures("here")

@@ -94,6 +94,7 @@ def test_a_merge_reads_the_staged_partitions_and_no_others(
     condition = within_partitions(
         partition, sorted((day - EPOCH).days for day in starts), Dialect('"', {})
     )
+    assert '"d"' in condition
     rows = pa.table({"d": pa.array(sorted(there), pa.date32())})
     with duckdb.connect() as connection:
         connection.register("rows", rows)

@@ -39,20 +39,21 @@ class BigQueryWarehouse:
         url: the URL as it was given.
         location_asked: where a new dataset is created, and an old one must lie; None for the US,
             or wherever it lies.
-        require_partition_filter: whether queries of fct_events must say which dates they read.
+        require_partition_filter: whether queries of fct_events must say which dates they read;
+            None leaves that as it is.
     """
 
     project: str
     dataset: str
     url: str
     location_asked: str | None = None
-    require_partition_filter: bool = False
+    require_partition_filter: bool | None = None
 
     workers_must_be_local = False
 
     @classmethod
     def from_url(
-        cls, url: str, location: str | None = None, require_partition_filter: bool = False
+        cls, url: str, location: str | None = None, require_partition_filter: bool | None = None
     ) -> BigQueryWarehouse:
         """The warehouse of a SQLAlchemy URL.
 
@@ -184,8 +185,9 @@ class BigQueryWarehouse:
         return self._dataset.table(table.name)
 
     def _workplace(self, client: bigquery.Client, run: str) -> Workplace:
-        filtered = {fct_events.TABLE.name} if self.require_partition_filter else ()
-        return Workplace(client, self._dataset, run, frozenset(filtered))
+        required = self.require_partition_filter
+        filtered = {} if required is None else {fct_events.TABLE.name: required}
+        return Workplace(client, self._dataset, run, filtered)
 
     def _drop_scratch(self, client: bigquery.Client, prefix: str) -> None:
         with explained(f"clear scratch tables from dataset {self._dataset}"):

@@ -35,7 +35,8 @@ _ADVICE: Final = (
     ),
     (
         "quota",
-        "wait until the quota is refilled (a table takes 1,500 loads a day), or ask for more",
+        "wait until the quota is refilled (a table takes 1,500 loads and 30,000 changed partitions "
+        "a day)",
     ),
     ("ratelimit", "wait a little, and start fewer runs at a time"),
     (

@@ -32,17 +32,26 @@ def commit(place: Workplace, changes: Sequence[Change]) -> None:
         RunError: if data can't be loaded: no table is touched then; or if a table can't be
             changed: it is as it was.
     """
-    loads = [item for change in changes for item in _loads(change)]
-    jobs = [_job(place, change) for change in changes if _loads(change)]
+    before = side_by_side(partial(_claimed, place), changes)
+    loads = [
+        item
+        for change, table in zip(changes, before, strict=True)
+        for item in _loads(change, table)
+    ]
+    jobs = [
+        _job(place, change, table)
+        for change, table in zip(changes, before, strict=True)
+        if _loads(change, table)
+    ]
     try:
         load(place, loads)
     except RunError:
         # Who has cleared what was loaded: a run that took over, or this one, at its very end?
-        before = side_by_side(partial(_claimed, place), changes)
+        side_by_side(partial(_claimed, place), changes)
         if not all(side_by_side(partial(has_run, place.client), jobs)):
             raise
     else:
-        before = side_by_side(partial(_claimed, place), changes)
+        side_by_side(partial(_claimed, place), changes)
         _apply(place, jobs)
     side_by_side(
         lambda pair: bring_up_to_date(place.client, place.declared(pair[0].table), pair[1]),
@@ -64,13 +73,13 @@ def _apply(place: Workplace, jobs: Sequence[Planned]) -> None:
         ) from error
 
 
-def _loads(change: Change) -> list[Load]:
+def _loads(change: Change, before: bigquery.Table) -> list[Load]:
     """What must lie in scratch tables for a change; nothing where it changes nothing."""
-    loads = [Load(change.table, change.files)]
+    loads = [Load(change.table, change.files, before)]
     if change.how is How.REPLACE:
         return loads
     if change.removed:
-        loads.append(Load(change.table.removals, change.removed))
+        loads.append(Load(change.table.removals, change.removed, before))
     return [item for item in loads if item.files]
 
 
@@ -89,7 +98,7 @@ def _claimed(place: Workplace, change: Change) -> bigquery.Table:
     return found
 
 
-def _job(place: Workplace, change: Change) -> Planned:
+def _job(place: Workplace, change: Change, before: bigquery.Table) -> Planned:
     table, target = change.table, place.dataset.table(change.table.name)
     if change.how is How.MERGE:
         config = bigquery.QueryJobConfig(labels=place.labels)
@@ -106,6 +115,7 @@ def _job(place: Workplace, change: Change) -> Planned:
             if change.how is How.REPLACE
             else bigquery.WriteDisposition.WRITE_APPEND
         ),
+        destination_encryption_configuration=before.encryption_configuration,
         labels=place.labels,
     )
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from google.cloud import bigquery
@@ -14,13 +13,12 @@ from pipeline import __version__
 from pipeline.errors import RunError
 from pipeline.warehouse.bigquery.client import explained
 from pipeline.warehouse.bigquery.jobs import Planned, run_jobs, side_by_side
-from pipeline.warehouse.bigquery.tables import RUN_LABEL, declared, schema
+from pipeline.warehouse.bigquery.tables import RUN_LABEL, declared, end_of_scratch_life, schema
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.limits import BYTES_PER_LOAD, FILES_PER_LOAD, block_of, has_blocks
 from transforms.contract import Table
 
 SCRATCH: Final = "growth_scratch_"
-_LIFE: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -31,13 +29,14 @@ class Workplace:
         client: in the dataset's location.
         dataset: of the tables.
         run: the run's id.
-        filtered: the tables whose queries must say which partitions they read.
+        filtered: of tables whether their queries must say which partitions they read; those that
+            are not named are left as they are.
     """
 
     client: bigquery.Client
     dataset: bigquery.DatasetReference
     run: str
-    filtered: frozenset[str] = frozenset()
+    filtered: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -50,7 +49,10 @@ class Workplace:
 
     def declared(self, table: Table) -> bigquery.Table:
         """The table that a contract declares."""
-        return declared(self.dataset.table(table.name), table, table.name in self.filtered)
+        found = declared(self.dataset.table(table.name), table)
+        if table.name in self.filtered:
+            found.require_partition_filter = self.filtered[table.name]
+        return found
 
     def claimed(self, table: Table) -> bigquery.Table:
         """The table that a contract declares, claimed by this run."""
@@ -65,10 +67,17 @@ class Workplace:
 
 @dataclass(frozen=True)
 class Load:
-    """Staged files of a contract, to be loaded into its scratch table."""
+    """Staged files of a contract, to be loaded into its scratch table.
+
+    Attributes:
+        table: the contract.
+        files: the staged files.
+        like: the table that the scratch table is to replace, or to be merged into.
+    """
 
     table: Table
     files: Sequence[StagedFile]
+    like: bigquery.Table
 
 
 def load(place: Workplace, loads: Sequence[Load]) -> None:
@@ -77,7 +86,7 @@ def load(place: Workplace, loads: Sequence[Load]) -> None:
     Raises:
         RunError: if a load fails, or does not hold the rows that were staged.
     """
-    side_by_side(lambda item: _create_scratch(place, item.table), loads)
+    side_by_side(lambda item: _create_scratch(place, item), loads)
     run_jobs(place.client, [job for item in loads for job in _jobs(place, item)])
     side_by_side(lambda item: _check_rows(place, item), loads)
 
@@ -92,10 +101,10 @@ def drop_scratch(place: Workplace, tables: Sequence[Table]) -> None:
     side_by_side(drop, tables)
 
 
-def _create_scratch(place: Workplace, table: Table) -> None:
-    wanted = declared(place.scratch(table), table)
-    wanted.expires = datetime.now(UTC) + _LIFE
-    wanted.labels = place.labels
+def _create_scratch(place: Workplace, item: Load) -> None:
+    # Without the run's label: it might travel with a copy, and hide the claim of a later run.
+    wanted = declared(place.scratch(item.table), item.table, item.like)
+    wanted.expires = end_of_scratch_life()
     with explained(f"create the scratch table {wanted.reference}"):
         place.client.create_table(wanted, exists_ok=True)
 
@@ -104,7 +113,8 @@ def _jobs(place: Workplace, item: Load) -> Iterator[Planned]:
     chunks = list(_chunks(item))
     config = bigquery.LoadJobConfig(
         source_format=bigquery.SourceFormat.PARQUET,
-        schema=schema(item.table),
+        schema=schema(item.table, item.like),
+        destination_encryption_configuration=item.like.encryption_configuration,
         create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
         write_disposition=(
             bigquery.WriteDisposition.WRITE_TRUNCATE

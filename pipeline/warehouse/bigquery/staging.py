@@ -27,8 +27,8 @@ def clear(folder: str) -> None:
         FileSystems.delete([file.path for file in found])
     except STORAGE_ERRORS as error:
         raise RunError(
-            f"can't list or clear {folder} ({storage_reason(error)}): check --temp_location, and "
-            "grant roles/storage.objectAdmin on its bucket"
+            f"can't list or clear {folder} ({storage_reason(error)}): see that "
+            "the bucket of --temp_location exists, and grant roles/storage.objectAdmin on it"
         ) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from google.api_core.exceptions import NotFound, PreconditionFailed
@@ -19,39 +20,55 @@ _ALIASES: Final[Mapping[str, str]] = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "B
 RUN_LABEL: Final = "growth_run"
 _ATTEMPTS: Final = 3
 
+_SCRATCH_LIFE: Final = timedelta(days=1)
+# By this many milliseconds after the second a scratch table's end is known from a user's choice:
+# should a copy take it over, and the run die before it is taken back, the next run sees it.
+_SCRATCH_MARK: Final = 777_000
 
-def schema(table: Table) -> list[bigquery.SchemaField]:
-    """The columns of a contract."""
-    return [field(column) for column in table.columns]
+
+def end_of_scratch_life() -> datetime:
+    """When a scratch table that is created now expires."""
+    return (datetime.now(UTC) + _SCRATCH_LIFE).replace(microsecond=_SCRATCH_MARK)
 
 
-def field(column: Column) -> bigquery.SchemaField:
-    """A column of a contract."""
-    return bigquery.SchemaField(
-        column.name,
-        column.type.value,
-        mode="REQUIRED" if column.required else "NULLABLE",
-        description=column.description,
-    )
+def is_scratch_life(expires: datetime | None) -> bool:
+    """Whether an expiration is that of a scratch table."""
+    return expires is not None and expires.microsecond == _SCRATCH_MARK
+
+
+def schema(table: Table, like: bigquery.Table | None = None) -> list[bigquery.SchemaField]:
+    """The columns of a contract; those that have policy tags in a table `like` it keep them."""
+    tags = {field.name: field.policy_tags for field in like.schema} if like else {}
+    return [
+        bigquery.SchemaField(
+            column.name,
+            column.type.value,
+            mode="REQUIRED" if column.required else "NULLABLE",
+            description=column.description,
+            policy_tags=tags.get(column.name),
+        )
+        for column in table.columns
+    ]
 
 
 def declared(
-    reference: bigquery.TableReference, table: Table, require_partition_filter: bool = False
+    reference: bigquery.TableReference, table: Table, like: bigquery.Table | None = None
 ) -> bigquery.Table:
     """A table as its contract has it.
 
     Args:
         reference: its name.
         table: the contract.
-        require_partition_filter: whether queries must say which partitions they read.
+        like: the table that it is to replace: it shares its policy tags and encryption.
     """
-    found = bigquery.Table(reference, schema=schema(table))
+    found = bigquery.Table(reference, schema=schema(table, like))
     found.description = table.description
+    if like is not None:
+        found.encryption_configuration = like.encryption_configuration
     if table.partition:
         found.time_partitioning = bigquery.TimePartitioning(
             type_=table.partition.by, field=table.partition.column
         )
-        found.require_partition_filter = require_partition_filter
     if table.clustering:
         found.clustering_fields = list(table.clustering)
     if table.primary_key:
@@ -126,7 +143,8 @@ def bring_up_to_date(
 ) -> None:
     """Create a table that is missing; give one that exists what needs no new data.
 
-    That is missing NULLABLE columns, descriptions, the primary key, the partition filter, labels.
+    That is missing NULLABLE columns, descriptions, the primary key, labels, and the partition
+    filter where `wanted` says something of it.
 
     Args:
         client: for its project.
@@ -143,8 +161,9 @@ def bring_up_to_date(
                 client.create_table(wanted, exists_ok=True)
             return
         changed = _update(found, wanted)
-        if before is not None and found.expires != before.expires:
-            found.expires = before.expires
+        expires = None if before is None else before.expires
+        if is_scratch_life(found.expires) or (before is not None and found.expires != expires):
+            found.expires = None if is_scratch_life(expires) else expires
             changed.append("expires")
         if not changed:
             return
@@ -167,7 +186,8 @@ def _update(found: bigquery.Table, wanted: bigquery.Table) -> list[str]:
     if found.description != wanted.description:
         found.description = wanted.description
         changed.append("description")
-    if bool(found.require_partition_filter) != bool(wanted.require_partition_filter):
+    filtered = wanted.require_partition_filter
+    if filtered is not None and bool(found.require_partition_filter) != filtered:
         found.require_partition_filter = wanted.require_partition_filter
         changed.append("require_partition_filter")
     if _key(found) != _key(wanted):
