@@ -1,0 +1,158 @@
+"""Messages of a subscription -> raw records: JSON objects, or single CSV records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from transforms.kernels.csv_lines import find_records, split_fields
+from transforms.kernels.records import RawRecords, Unreadable
+from transforms.vocabulary import SOURCE_COLUMNS
+
+CONTENT_TYPE: Final = "content_type"
+CSV: Final = "text/csv"
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as it came.
+
+    Attributes:
+        data: its payload.
+        attributes: its attributes.
+        message_id: what the service calls it.
+    """
+
+    data: bytes
+    attributes: Mapping[str, str]
+    message_id: str
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Rows that are messages: their `Origin`."""
+
+    messages: Sequence[Message]
+
+    def sizes(self) -> NDArray[np.int64]:
+        return np.array([len(message.data) for message in self.messages], np.int64)
+
+    def payload(self, row: int) -> bytes:
+        return self.messages[row].data
+
+    def position(self, row: int) -> str:
+        return self.messages[row].message_id
+
+    def attributes(self, row: int) -> str | None:
+        return _attributes(self.messages[row])
+
+
+class _UnreadableError(Exception):
+    """A message that has no columns: its error_type, and what is wrong."""
+
+
+def read_messages(messages: Sequence[Message], source: str) -> RawRecords:
+    """The records of some messages.
+
+    A message is a JSON object with the source columns as fields, strings or numbers, of which
+    missing ones and null are empty; or, where its attribute `content_type` is `text/csv`, one CSV
+    record of the source columns in order.
+
+    Args:
+        messages: in any order.
+        source: the subscription.
+    """
+    rows: list[list[str]] = []
+    kept: list[Message] = []
+    unreadable: list[Unreadable] = []
+    for message in messages:
+        try:
+            rows.append(_fields(message))
+            kept.append(message)
+        except _UnreadableError as error:
+            error_type, problem = error.args
+            letter = Unreadable(
+                error_type, problem, message.data, message.message_id, _attributes(message)
+            )
+            unreadable.append(letter)
+    texts = zip(*rows, strict=True) if rows else [()] * len(SOURCE_COLUMNS)
+    columns = [pa.array(column, pa.string()) for column in texts]
+    return RawRecords(columns, Messages(kept), source, unreadable)
+
+
+def _attributes(message: Message) -> str | None:
+    if not message.attributes:
+        return None
+    return json.dumps(dict(message.attributes), ensure_ascii=False, sort_keys=True)
+
+
+def _fields(message: Message) -> list[str]:
+    if message.attributes.get(CONTENT_TYPE, "").partition(";")[0].strip().lower() == CSV:
+        return _csv_fields(message.data)
+    try:
+        found = json.loads(message.data.decode(), parse_constant=_refuse)
+    except UnicodeDecodeError as error:
+        raise _not_utf8(message.data, error) from error
+    except (ValueError, RecursionError) as error:
+        problem = f"the message is no JSON object: {error}"
+        raise _UnreadableError("malformed_message", problem) from error
+    if not isinstance(found, dict):
+        kind = {list: "an array", str: "a string", type(None): "null"}.get(type(found), "a number")
+        problem = f"the message is {kind}, not a JSON object"
+        raise _UnreadableError("malformed_message", problem)
+    return [_text(name, found.get(name)) for name in SOURCE_COLUMNS]
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            problem = f"{name} holds half of a surrogate pair"
+            raise _UnreadableError("malformed_message", problem) from error
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    kind = {bool: "a boolean", list: "an array"}.get(type(value), "an object")
+    raise _UnreadableError("malformed_message", f"{name} is {kind}, not a string or a number")
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON value")
+
+
+def _csv_fields(data: bytes) -> list[str]:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        raise _not_utf8(data, error) from error
+    lines = find_records(data, len(SOURCE_COLUMNS), final=True)
+    records = len(lines.starts) + len(lines.odd)
+    if records != 1:
+        problem = f"the message holds {records} CSV records, not one"
+        raise _UnreadableError("malformed_row", problem)
+    fields = (
+        lines.odd[0].fields
+        if lines.odd
+        else split_fields(data[int(lines.starts[0]) : int(lines.ends[0])])
+    )
+    if fields is None:
+        problem = "a quoted field is not closed before a comma or the end of the record"
+        raise _UnreadableError("malformed_row", problem)
+    if len(fields) != len(SOURCE_COLUMNS):
+        problem = f"a record has {len(SOURCE_COLUMNS)} fields, this one {len(fields)}"
+        raise _UnreadableError("malformed_row", problem)
+    return [field.decode() for field in fields]
+
+
+def _not_utf8(data: bytes, error: UnicodeDecodeError) -> _UnreadableError:
+    problem = f"byte {data[error.start]:#04x} at offset {error.start} of the record is not UTF-8"
+    return _UnreadableError("invalid_utf8", problem)
