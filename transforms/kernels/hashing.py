@@ -9,6 +9,7 @@ of each 64-bit word, so rows that differ in one word never collide in it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,6 +41,14 @@ class Hashes:
     def seeded(cls, rows: int) -> Hashes:
         """The state before anything was absorbed."""
         return cls(*(np.full(rows, seed, np.uint64) for seed in _SEEDS))
+
+    @classmethod
+    def concat(cls, parts: Sequence[Hashes]) -> Hashes:
+        """The rows of one or more parts, in their order."""
+        return cls(
+            np.concatenate([part.high for part in parts]),
+            np.concatenate([part.low for part in parts]),
+        )
 
     def __len__(self) -> int:
         return len(self.high)

@@ -36,6 +36,7 @@ ERROR_TYPES: Final = (
     "bad_miles_amount",
     "unknown_platform",
     "bad_country",
+    "too_late",
 )
 
 Masks = NDArray[np.bool_]
@@ -102,7 +103,7 @@ class _Columns:
         is_miles: Masks = (self.event_type == MILES_EARNED) | (self.event_type == MILES_REDEEMED)
         return is_miles
 
-    def failures(self, latest_us: int) -> list[Masks]:
+    def failures(self, latest_us: int, taken_since_us: int) -> list[Masks]:
         """For each of ERROR_TYPES but the first the rows that fail its rule."""
         user_bytes = self.user_id.buffers()[1]
         offsets = np.frombuffer(user_bytes, np.int32)[self.user_id.offset :]
@@ -115,20 +116,22 @@ class _Columns:
             self.is_miles & (self.miles == fields.REFUSED),
             self.platform < 0,
             self.bad_country,
+            self.time_us < taken_since_us,
         ]
 
 
-def parse_records(records: RawRecords, now: datetime) -> Parsed:
+def parse_records(records: RawRecords, now: datetime, taken_since_us: int = _EARLIEST_US) -> Parsed:
     """Events and rejections of raw records.
 
     Args:
         records: from any source.
         now: in UTC without a zone; event_time may be up to one day later.
+        taken_since_us: events from before it come too late; microseconds since 1970-01-01.
     """
     columns = _Columns.of(records.columns)
     now_us = int(np.datetime64(now, "us").astype(np.int64))
     oversized = records.origin.sizes() > MAX_RECORD_BYTES
-    failures = [oversized, *columns.failures(now_us + US_PER_DAY)]
+    failures = [oversized, *columns.failures(now_us + US_PER_DAY, taken_since_us)]
     failed = np.logical_or.reduce(failures)
     first_failure = np.stack(failures).argmax(axis=0)
     rejections = _rejections(records, columns, np.flatnonzero(failed), first_failure)
@@ -249,6 +252,10 @@ _MESSAGES: Final[dict[str, Callable[[_Source], str]]] = {
         f"platform {_quoted(row.platform)} is none of {', '.join(PLATFORMS)}"
     ),
     "bad_country": lambda row: f"country {_quoted(row.country)} is not two letters",
+    "too_late": lambda row: (
+        f"event_time {_quoted(row.event_time)} is longer ago than --late_horizon_days: let a batch "
+        "run take it in"
+    ),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,18 @@ from transforms.kernels.counters import check_int64
 from transforms.kernels.hashing import Hashes
 from transforms.kernels.sessions import SortedEvents, ranked
 from transforms.vocabulary import EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
+
+_TEXTS: Final = ("user_id", "first_utm_source", "first_country")
+_NUMBERS: Final = (
+    "date",
+    "type_events",
+    "platform_events",
+    "miles_earned",
+    "miles_redeemed",
+    "first_seen_us",
+    "last_seen_us",
+    "first_platform",
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,17 @@ class Timelines:
     first_utm_source: pa.Array
     first_country: pa.Array
     first_id: Hashes
+
+    @classmethod
+    def concat(cls, parts: Sequence[Timelines]) -> Timelines:
+        """The timelines of one or more parts side by side, in their order; users may repeat."""
+        arrays = {
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in _NUMBERS
+        }
+        texts = {name: pa.concat_arrays([getattr(part, name) for part in parts]) for name in _TEXTS}
+        days = np.concatenate([np.diff(part.day_offsets) for part in parts])
+        ids = Hashes.concat([part.first_id for part in parts])
+        return cls(day_offsets=np.append(0, np.cumsum(days)), first_id=ids, **arrays, **texts)
 
     @classmethod
     def total(cls, parts: Sequence[Timelines]) -> Timelines:
@@ -170,10 +193,7 @@ def _total_days(parts: Sequence[Timelines], user: NDArray[np.int64], users: int)
 def _total_users(parts: Sequence[Timelines], user: NDArray[np.int64]) -> dict[str, Any]:
     """The fields of users, for the users of `parts` with the index of each."""
     seen = np.concatenate([part.first_seen_us for part in parts])
-    ids = Hashes(
-        np.concatenate([part.first_id.high for part in parts]),
-        np.concatenate([part.first_id.low for part in parts]),
-    )
+    ids = Hashes.concat([part.first_id for part in parts])
     order = np.lexsort((ids.low, ids.high, seen, user))
     starts = np.flatnonzero(_changes(user[order]))
     first = order[starts]

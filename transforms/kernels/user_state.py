@@ -142,13 +142,7 @@ class RecentEvents:
         time_us = np.concatenate([self.time_us, events.time_us])
         order = np.argsort(time_us, kind="stable")
         order = order[time_us[order] >= since_us]
-        return RecentEvents(
-            time_us[order],
-            Hashes(
-                np.concatenate([self.ids.high, events.ids.high])[order],
-                np.concatenate([self.ids.low, events.ids.low])[order],
-            ),
-        )
+        return RecentEvents(time_us[order], Hashes.concat([self.ids, events.ids])[order])
 
 
 @dataclass(frozen=True)

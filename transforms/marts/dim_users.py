@@ -59,8 +59,13 @@ _COUNT_COLUMNS = {
 }
 
 
-def rows(timelines: Timelines, written_at: pa.Scalar) -> pa.Table:
-    """The rows of dim_users for the users of `timelines`, in their order."""
+def rows(timelines: Timelines, written_at: pa.Scalar | pa.Array) -> pa.Table:
+    """The rows of dim_users for the users of `timelines`, in their order.
+
+    Args:
+        timelines: of any number of users.
+        written_at: the moment of writing, or one for each user.
+    """
     earned = timelines.per_user(timelines.miles_earned)
     redeemed = timelines.per_user(timelines.miles_redeemed)
     counts = timelines.per_user(timelines.type_events)
@@ -88,6 +93,10 @@ def rows(timelines: Timelines, written_at: pa.Scalar) -> pa.Table:
                 _COUNT_COLUMNS[event_type]: np.ascontiguousarray(counts[:, code])
                 for code, event_type in enumerate(EVENT_TYPES)
             },
-            "updated_at": pa.repeat(written_at, len(timelines)),
+            "updated_at": (
+                pa.repeat(written_at, len(timelines))
+                if isinstance(written_at, pa.Scalar)
+                else written_at
+            ),
         }
     )

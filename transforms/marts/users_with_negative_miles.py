@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.contract import INTEGER, TIMESTAMP, Table, required
+from transforms.kernels.timelines import Timelines
 from transforms.marts import dim_users
 
 _SHARED = (
@@ -41,3 +42,16 @@ def rows(users: pa.Table) -> pa.Table:
             "flagged_at": negative["updated_at"],
         }
     )
+
+
+def removals(users: pa.Table) -> pa.Table:
+    """The keys with which `users`, rows of dim_users, leave users_with_negative_miles."""
+    return TABLE.removals.build({"user_id": users["user_id"], "flagged_at": users["updated_at"]})
+
+
+def in_debt(timelines: Timelines) -> list[str]:
+    """The ids of the users of `timelines` who have redeemed more miles than they earned."""
+    earned = timelines.per_user(timelines.miles_earned)
+    redeemed = timelines.per_user(timelines.miles_redeemed)
+    ids: list[str] = timelines.user_id.filter(pa.array(earned < redeemed)).to_pylist()
+    return ids

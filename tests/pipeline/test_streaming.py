@@ -1,0 +1,163 @@
+"""Streams end in the tables of batch, whatever is late, repeated or out of order."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from apache_beam.io.gcp.pubsub import PubsubMessage
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.support.runs import comparable
+from tests.support.strategies import broken_rows, valid_rows
+from tests.support.streams import message, run_stream, stream_of
+from tests.support.tables import NOW, Row, compute, csv_text, parse, row
+from transforms.marts.registry import TABLES
+from transforms.vocabulary import EVENT_TYPES
+
+Tables = dict[str, pa.Table]
+
+
+def streamed(folder: Path, *bundles: Sequence[Row], **options: Any) -> Tables:
+    numbered = [
+        [message(row, 100 * at + number) for number, row in enumerate(rows)]
+        for at, rows in enumerate(bundles)
+    ]
+    return run_stream(stream_of(numbered), folder / "growth.duckdb", **options)
+
+
+def batch(rows: Sequence[Row], active_types: Sequence[str] = EVENT_TYPES) -> Tables:
+    tables = compute([part.events for part in parse(csv_text(rows))], active_types)
+    return {name: rows.cast(TABLES[name].arrow_schema) for name, rows in tables.items()}
+
+
+def unlike(stream: Tables, batch: Tables) -> list[str]:
+    return [
+        name
+        for name in batch
+        if not comparable(name, stream[name]).equals(comparable(name, batch[name]))
+    ]
+
+
+def sessions(tables: Tables) -> list[tuple[int, ...]]:
+    """The events of each session by their minutes, in order."""
+    rows = sorted(tables["fct_events"].to_pylist(), key=lambda row: row["event_time"])
+    found: dict[str, list[int]] = {}
+    for event in rows:
+        found.setdefault(event["session_id"], []).append(
+            event["event_time"].hour * 60 + event["event_time"].minute
+        )
+        assert event["event_sequence_in_session"] == len(found[event["session_id"]])
+        assert event["is_session_start"] == (len(found[event["session_id"]]) == 1)
+    return [tuple(minutes) for minutes in found.values()]
+
+
+def at(minute: int, user: str = "ann", kind: str = "share", **others: str) -> Row:
+    hours, minutes = divmod(minute, 60)
+    return row(f"2025-12-31T{hours:02}:{minutes:02}:00Z", user, kind, **others)
+
+
+def test_a_late_event_joins_two_sessions(tmp_path: Path) -> None:
+    rows = [at(0), at(40), at(90), at(20)]
+    tables = streamed(tmp_path, rows[:2], rows[2:3], rows[3:])
+    assert sessions(tables) == [(0, 20, 40), (90,)]
+    assert unlike(tables, batch(rows)) == []
+
+
+def test_an_earlier_first_event_moves_a_user_to_another_cohort_and_channel(tmp_path: Path) -> None:
+    late = row("2025-11-30T10:00:00Z", source="paid", platform="Web")
+    rows = [at(0), at(5, "bob"), late]
+    tables = streamed(tmp_path, rows[:2], rows[2:])
+    (ann,) = [user for user in tables["dim_users"].to_pylist() if user["user_id"] == "ann"]
+    assert (ann["first_platform"], ann["first_utm_source"], ann["days_active"]) == (
+        "Web",
+        "paid",
+        31,
+    )
+    assert unlike(tables, batch(rows)) == []
+
+
+def test_a_user_whose_balance_recovers_leaves_the_debtors(tmp_path: Path) -> None:
+    rows = [
+        at(0, "ann", "miles_redeemed", amount="100"),
+        at(1, "bob", "miles_redeemed", amount="5"),
+        at(2, "ann", "miles_earned", amount="100"),
+    ]
+    tables = streamed(tmp_path, rows[:2], rows[2:])
+    assert tables["users_with_negative_miles"]["user_id"].to_pylist() == ["bob"]
+    assert unlike(tables, batch(rows)) == []
+
+
+def test_repeated_events_count_once_and_the_sum_holds(tmp_path: Path) -> None:
+    rows = [at(0), at(0), at(1), at(0), row("never"), at(1)]
+    tables = streamed(tmp_path, rows[:3], rows[3:])
+    assert tables["fct_events"].num_rows == 2
+    assert tables["dead_letter_events"]["error_type"].to_pylist() == ["bad_event_time"]
+    assert unlike(tables, batch([at(0), at(1)])) == []
+
+
+def test_an_event_beyond_the_horizon_is_a_dead_letter(tmp_path: Path) -> None:
+    old = row((NOW - timedelta(days=7, seconds=1)).isoformat())
+    just = row((NOW - timedelta(days=7) + timedelta(seconds=1)).isoformat())
+    tables = streamed(tmp_path, [at(0)], [old, just], late_horizon_days=7)
+    (letter,) = tables["dead_letter_events"].to_pylist()
+    assert (letter["error_type"], letter["position"]) == ("too_late", "id 100")
+    assert letter["source"] == "projects/p/subscriptions/s"
+    assert "--late_horizon_days" in letter["error_message"]
+    assert unlike(tables, batch([at(0), just])) == []
+
+
+@pytest.mark.parametrize("minutes", [(30,), (29, 59), (30, 60)])
+def test_the_gap_is_thirty_minutes_to_the_microsecond(
+    tmp_path: Path, minutes: tuple[int, ...]
+) -> None:
+    rows = [at(0), *map(at, minutes), row("2025-12-31T00:59:59.999999Z", "bob"), at(90, "bob")]
+    rows += [row("2025-12-31T00:30:00.000001Z", "cy"), row("2025-12-31T01:00:00Z", "cy")]
+    assert unlike(streamed(tmp_path, rows[::-1]), batch(rows)) == []
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> list[list[Row]]:
+    rows: list[Row] = draw(st.lists(valid_rows, min_size=1, max_size=15))
+    repeated = draw(st.lists(st.sampled_from(rows), max_size=5))
+    broken = draw(st.lists(broken_rows, max_size=2))
+    waiting = draw(st.permutations([*rows, *repeated, *broken]))
+    bundles = []
+    while waiting:
+        size = draw(st.integers(1, len(waiting)))
+        bundles.append(waiting[:size])
+        waiting = waiting[size:]
+    return bundles
+
+
+@settings(
+    max_examples=10,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(bundles=arrivals())
+def test_any_order_repetition_and_lateness_ends_in_the_tables_of_batch(
+    bundles: list[list[Row]],
+) -> None:
+    rows = [row for bundle in bundles for row in bundle]
+    with tempfile.TemporaryDirectory() as folder:
+        tables = streamed(Path(folder), *bundles)
+    parsed = parse(csv_text(rows))
+    assert unlike(tables, batch(rows)) == []
+    rejected = sum(len(part.rejections) for part in parsed)
+    assert tables["dead_letter_events"].num_rows == rejected
+
+
+def test_messages_of_csv_and_json_are_one_stream(tmp_path: Path) -> None:
+    rows = [at(0), at(10)]
+    record = csv_text(rows[1:]).splitlines()[1]
+    messages = [message(rows[0]), PubsubMessage(record, {"content_type": "text/csv"}, "id 2")]
+    tables = run_stream(stream_of([messages]), tmp_path / "growth.duckdb")
+    assert unlike(tables, batch(rows)) == []

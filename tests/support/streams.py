@@ -1,0 +1,73 @@
+"""Streams by hand: messages, a clock, and a run of the streaming graph over them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.io.gcp.pubsub import PubsubMessage
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
+from apache_beam.testing.test_stream import TestStream
+
+from pipeline.streaming import StreamJob, build
+from pipeline.warehouse import open_warehouse
+from tests.support.runs import read_all
+from tests.support.tables import NOW, Row, codes
+from transforms.marts.registry import TABLES
+from transforms.vocabulary import EVENT_TYPES
+
+FLUSH_SECONDS = 60
+_NOW_SECONDS = (NOW - datetime(1970, 1, 1)).total_seconds()
+_TICKS = itertools.count()
+
+
+def ticking() -> float:
+    """A clock that stands at NOW, and yet never shows the same time twice."""
+    return _NOW_SECONDS + next(_TICKS) * 1e-6
+
+
+def message(row: Row, number: int = 0) -> PubsubMessage:
+    """A row as a message of JSON."""
+    return PubsubMessage(json.dumps(row).encode(), {}, message_id=f"id {number}")
+
+
+def stream_of(bundles: Sequence[Sequence[PubsubMessage]]) -> TestStream:
+    """Bundles of messages one after another, each with time for a flush behind it."""
+    stream = TestStream().advance_processing_time(_NOW_SECONDS)
+    for bundle in bundles:
+        stream = stream.add_elements(bundle, event_timestamp=_NOW_SECONDS)
+        stream = stream.advance_processing_time(FLUSH_SECONDS)
+    for _ in range(3):  # What the steps of the last flush still wait for.
+        stream = stream.advance_processing_time(FLUSH_SECONDS)
+    return stream.advance_watermark_to_infinity()
+
+
+def run_stream(
+    stream: TestStream,
+    database: Path,
+    active_types: Sequence[str] = EVENT_TYPES,
+    late_horizon_days: int = 3_650,
+) -> dict[str, pa.Table]:
+    """Run the streaming graph over a stream into a DuckDB file; returns all tables."""
+    warehouse = open_warehouse(f"duckdb:///{database}")
+    with warehouse.exclusive(tuple(TABLES.values()), None, "stream") as staging:
+        job = StreamJob(
+            subscription="projects/p/subscriptions/s",
+            warehouse=warehouse,
+            staging=staging,
+            run="stream",
+            active_types=codes(active_types),
+            late_horizon_days=late_horizon_days,
+            flush_seconds=FLUSH_SECONDS,
+            clock=ticking,
+        )
+        pipeline = beam.Pipeline(BundleBasedDirectRunner(), PipelineOptions(["--streaming"]))
+        build(pipeline | "Messages" >> stream, job)
+        pipeline.run().wait_until_finish()
+    return read_all(warehouse)

@@ -1,0 +1,1 @@
+"""What streaming computes: PTransforms, thin around the same kernels as batch."""

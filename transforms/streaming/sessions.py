@@ -1,0 +1,80 @@
+"""New events -> the rows of fct_events that they make or change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.transforms.trigger import AccumulationMode, AfterCount, Repeatedly
+from apache_beam.transforms.window import GlobalWindows, Sessions
+from apache_beam.utils.timestamp import Duration
+
+from transforms.kernels.calendar import US_PER_SECOND
+from transforms.kernels.event_codec import decode_events
+from transforms.kernels.sessions import SESSION_GAP_US, number_sessions, sort_events
+from transforms.marts import fct_events
+from transforms.streaming.clock import Clock, as_datetime, microseconds
+
+# Beam's windows travel in milliseconds: with a gap of exactly 30 minutes, two events 1 us less
+# apart could fall into two windows. The kernel cuts what the wider gap holds together too long.
+_GAP_SECONDS: Final = SESSION_GAP_US / US_PER_SECOND + 0.002
+_SLACK_DAYS: Final = 1
+_SECONDS_PER_DAY: Final = 86_400
+
+
+@dataclass
+class Sessionize(beam.PTransform):
+    """(user id, one encoded event) at its event time -> tables of rows of fct_events.
+
+    Beam's session windows gather a user's events. Every new event fires its session again, with
+    all its events, so a late one renumbers its session, and joins two where it bridges them.
+
+    Attributes:
+        horizon_days: how late an event may be; a window is kept a day longer, so that none that
+            is taken is ever dropped.
+        clock: processing time.
+    """
+
+    horizon_days: int
+    clock: Clock
+
+    def expand(self, events: beam.PCollection) -> beam.PCollection:
+        lateness = (self.horizon_days + _SLACK_DAYS) * _SECONDS_PER_DAY
+        return (
+            events
+            | "Session windows"
+            >> beam.WindowInto(
+                Sessions(_GAP_SECONDS),
+                trigger=Repeatedly(AfterCount(1)),
+                accumulation_mode=AccumulationMode.ACCUMULATING,
+                allowed_lateness=Duration(lateness),
+            )
+            | "Group by session" >> beam.GroupByKey()
+            | "Leave the windows" >> beam.WindowInto(GlobalWindows())
+            | "Number sessions" >> beam.ParDo(_Number(self.clock)).with_output_types(pa.Table)
+        )
+
+
+class _Number(beam.DoFn):
+    """Numbers a bundle's sessions together."""
+
+    def __init__(self, clock: Clock):
+        self._clock = clock
+
+    def start_bundle(self) -> None:
+        self._events: list[pa.RecordBatch] = []
+
+    def process(self, session: tuple[str, Iterable[bytes]]) -> None:
+        self._events.extend(decode_events(event) for event in session[1])
+
+    def finish_bundle(self) -> Iterator[Any]:
+        if not self._events:
+            return
+        # Of a session that fired twice the later events include the earlier ones.
+        events = sort_events(self._events)
+        written_at = pa.scalar(as_datetime(microseconds(self._clock)), pa.timestamp("us"))
+        rows = fct_events.rows(events, number_sessions(events), written_at)
+        yield GlobalWindows.windowed_value(rows)

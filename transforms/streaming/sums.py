@@ -1,0 +1,91 @@
+"""Changes of counters -> their sum, and the rows of marts that it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.coders import BytesCoder
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import (
+    AccumulatingRuntimeState,
+    BagStateSpec,
+    RuntimeTimer,
+    TimerSpec,
+    on_timer,
+)
+from apache_beam.utils.timestamp import Timestamp
+
+from transforms.kernels.counters import Counters
+from transforms.kernels.spine import lay_out
+from transforms.marts.registry import FINISH
+from transforms.streaming.clock import Clock, as_datetime
+
+
+@dataclass
+class SumShards(beam.PTransform):
+    """(shard, Counters) -> Counters: the sum of each shard, once for each interval.
+
+    The first of two levels: bundles send one element each to a shard, a shard sends one for each
+    interval to the one sum. So no key is hot, however many users are active.
+
+    Attributes:
+        seconds: how long changes are gathered.
+        clock: processing time.
+    """
+
+    seconds: float
+    clock: Clock
+
+    def expand(self, changes: beam.PCollection) -> beam.PCollection:
+        return changes | "Sum shards" >> beam.ParDo(_SumShard(self)).with_output_types(Counters)
+
+
+class _SumShard(beam.DoFn):
+    GATHERED = BagStateSpec("gathered", BytesCoder())
+    FLUSH = TimerSpec("flush", TimeDomain.REAL_TIME)
+
+    def __init__(self, options: SumShards):
+        self._options = options
+
+    def process(
+        self,
+        change: tuple[int, Counters],
+        gathered: AccumulatingRuntimeState = beam.DoFn.StateParam(GATHERED),
+        flush: RuntimeTimer = beam.DoFn.TimerParam(FLUSH),
+    ) -> None:
+        # Setting a timer that is set would put it off for as long as changes come.
+        if not any(True for _ in gathered.read()):
+            flush.set(Timestamp.of(self._options.clock() + self._options.seconds))
+        gathered.add(change[1].to_bytes())
+
+    @on_timer(FLUSH)
+    def send(
+        self, gathered: AccumulatingRuntimeState = beam.DoFn.StateParam(GATHERED)
+    ) -> Iterator[Counters]:
+        """The sum of what has come since the last time."""
+        total = Counters.total(Counters.from_bytes(data) for data in gathered.read())
+        gathered.clear()
+        yield total
+
+
+def changed_rows(before: Counters, after: Counters, written_at_us: int) -> dict[str, pa.Table]:
+    """By the name of each mart the rows that another sum changes; those without any left out.
+
+    Args:
+        before, after: the sums over all users.
+        written_at_us: the moment of writing, in microseconds since 1970-01-01.
+    """
+    written_at = pa.scalar(as_datetime(written_at_us), pa.timestamp("us"))
+    old, new = lay_out(before, written_at), lay_out(after, written_at)
+    changes = {name: _new_rows(rows(old), rows(new)) for name, rows in FINISH.items()}
+    return {name: rows for name, rows in changes.items() if rows.num_rows}
+
+
+def _new_rows(before: pa.Table, after: pa.Table) -> pa.Table:
+    """The rows of `after` that `before` does not have."""
+    known = set(zip(*(column.to_pylist() for column in before.columns), strict=True))
+    rows = zip(*(column.to_pylist() for column in after.columns), strict=True)
+    return after.filter(pa.array([row not in known for row in rows], pa.bool_()))

@@ -1,0 +1,216 @@
+"""Events by user -> new events, changed rows of the user tables, and changes of counters."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam import pvalue
+from apache_beam.coders import BytesCoder, VarIntCoder
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import (
+    ReadModifyWriteRuntimeState,
+    ReadModifyWriteStateSpec,
+    RuntimeTimer,
+    TimerSpec,
+    on_timer,
+)
+from apache_beam.transforms.window import GlobalWindows, TimestampedValue
+from apache_beam.utils.timestamp import Timestamp
+
+from transforms.events import COUNTS
+from transforms.kernels.calendar import US_PER_DAY
+from transforms.kernels.contributions import contributions
+from transforms.kernels.counters import Counters
+from transforms.kernels.event_codec import decode_events, encode_events
+from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.timelines import Timelines
+from transforms.kernels.user_state import (
+    RecentEvents,
+    advance,
+    decode_timeline,
+    encode_timeline,
+)
+from transforms.marts import dim_users, users_with_negative_miles
+from transforms.streaming.clock import Clock, as_datetime, microseconds
+from transforms.users import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
+
+CHANGES: Final = "changes"
+RECOVERED: Final = users_with_negative_miles.TABLE.removals.name
+
+# An event that is taken now may be repeated while it is still not too late for it.
+_SLACK_DAYS: Final = 1
+
+
+class UserChange(NamedTuple):
+    """What some events make of a user.
+
+    Attributes:
+        user_id: whose.
+        before: the encoded timeline before them; empty for a new user.
+        after: the encoded timeline with them.
+        written_at_us: when, in microseconds since 1970-01-01; later for each change of a user.
+    """
+
+    user_id: str
+    before: bytes
+    after: bytes
+    written_at_us: int
+
+
+beam.coders.registry.register_coder(UserChange, beam.coders.RowCoder)
+
+
+@dataclass
+class UpdateUser(beam.PTransform):
+    """(user id, encoded events) -> what is new in them; state: the user's timeline.
+
+    Outputs, by tag: EVENTS, (user id, one encoded event) at its event time, of new events only;
+    CHANGES, UserChange; COUNTS, RunCounts of events and duplicates.
+
+    Attributes:
+        horizon_days: how long an event may be repeated and still be known.
+        clock: processing time.
+    """
+
+    horizon_days: int
+    clock: Clock
+
+    def expand(self, by_user: beam.PCollection) -> pvalue.DoOutputsTuple:
+        outputs = {EVENTS: tuple[str, bytes], CHANGES: UserChange, COUNTS: RunCounts}
+        update = beam.ParDo(_UpdateUser(self)).with_output_types(Any, **outputs)
+        return by_user | "Advance timelines" >> update.with_outputs(*outputs)
+
+
+class _UpdateUser(beam.DoFn):
+    TIMELINE = ReadModifyWriteStateSpec("timeline", BytesCoder())
+    RECENT = ReadModifyWriteStateSpec("recent", BytesCoder())
+    WRITTEN_AT = ReadModifyWriteStateSpec("written_at", VarIntCoder())
+    FORGET = TimerSpec("forget", TimeDomain.REAL_TIME)
+
+    def __init__(self, options: UpdateUser):
+        self._clock = options.clock
+        self._kept_us = (options.horizon_days + _SLACK_DAYS) * US_PER_DAY
+
+    def process(
+        self,
+        arrived: tuple[str, bytes],
+        timeline: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(TIMELINE),
+        recent: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(RECENT),
+        written_at: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(WRITTEN_AT),
+        forget: RuntimeTimer = beam.DoFn.TimerParam(FORGET),
+    ) -> Iterator[pvalue.TaggedOutput]:
+        user_id, data = arrived
+        now_us = microseconds(self._clock)
+        before: bytes = timeline.read() or b""
+        known = recent.read()
+        step = advance(
+            decode_timeline(user_id, before) if before else None,
+            RecentEvents.from_bytes(known) if known else RecentEvents.none(),
+            decode_events(data),
+            now_us - self._kept_us,
+        )
+        new = len(step.new.time_us)
+        yield pvalue.TaggedOutput(COUNTS, RunCounts(events=new, duplicates=step.repeated))
+        if not new or step.timeline is None:
+            return
+        after = encode_timeline(step.timeline)
+        moment = max(now_us, (written_at.read() or 0) + 1)
+        timeline.write(after)
+        recent.write(step.recent.to_bytes())
+        written_at.write(moment)
+        forget.set(Timestamp(micros=now_us + self._kept_us))
+        yield pvalue.TaggedOutput(CHANGES, UserChange(user_id, before, after, moment))
+        events = step.new.table.combine_chunks().to_batches()[0]
+        for row, time_us in enumerate(step.new.time_us.tolist()):
+            event = (user_id, encode_events(events.slice(row, 1)))
+            yield pvalue.TaggedOutput(EVENTS, TimestampedValue(event, Timestamp(micros=time_us)))
+
+    @on_timer(FORGET)
+    def forget_events(
+        self, recent: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(RECENT)
+    ) -> None:
+        """All events of the user are too old to be repeated: the last came so long ago."""
+        recent.clear()
+
+
+@dataclass
+class Contribute(beam.PTransform):
+    """UserChange -> rows and counters, those of a bundle together.
+
+    Outputs, by tag: USERS and NEGATIVE, tables of rows; RECOVERED, keys that leave
+    users_with_negative_miles; CONTRIBUTIONS, (shard, Counters): one element for each bundle.
+
+    Attributes:
+        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        shards: over how many keys the counters are spread.
+    """
+
+    active_types: tuple[int, ...]
+    shards: int
+
+    def expand(self, changes: beam.PCollection) -> pvalue.DoOutputsTuple:
+        outputs = {
+            USERS: pa.Table,
+            NEGATIVE: pa.Table,
+            RECOVERED: pa.Table,
+            CONTRIBUTIONS: tuple[int, Counters],
+        }
+        work = beam.ParDo(_Contribute(self)).with_output_types(Any, **outputs)
+        return changes | "Sum up a bundle" >> work.with_outputs(*outputs)
+
+
+class _Contribute(beam.DoFn):
+    def __init__(self, options: Contribute):
+        self._active_types, self._shards = options.active_types, options.shards
+
+    def setup(self) -> None:
+        self._shard = random.randrange(self._shards)
+
+    def start_bundle(self) -> None:
+        self._changes: list[UserChange] = []
+
+    def process(self, change: UserChange) -> None:
+        self._changes.append(change)
+
+    def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
+        for tag, value in contribute(self._changes, self._active_types).items():
+            keyed = (self._shard, value) if tag == CONTRIBUTIONS else value
+            yield pvalue.TaggedOutput(tag, GlobalWindows.windowed_value(keyed))
+
+
+def contribute(changes: list[UserChange], active_types: tuple[int, ...]) -> dict[str, Any]:
+    """The outputs of `Contribute` for some changes, by tag; empty ones are left out."""
+    if not changes:
+        return {}
+    after = Timelines.concat([decode_timeline(c.user_id, c.after) for c in changes])
+    known = [change for change in changes if change.before]
+    before = [decode_timeline(change.user_id, change.before) for change in known]
+    counters = contributions(after, active_types)
+    in_debt: set[str] = set()
+    if before:
+        counters -= contributions(Timelines.concat(before), active_types)
+        in_debt.update(users_with_negative_miles.in_debt(Timelines.concat(before)))
+    # Of a user who changed more than once the last rows count.
+    last = pa.array(sorted({change.user_id: row for row, change in enumerate(changes)}.values()))
+    written_at = pa.array([as_datetime(c.written_at_us) for c in changes], pa.timestamp("us"))
+    users = dim_users.rows(after, written_at).take(last)
+    sound = users.filter(pc.invert(users["has_negative_balance"]))
+    outputs = {
+        USERS: users,
+        NEGATIVE: users_with_negative_miles.rows(users),
+        RECOVERED: users_with_negative_miles.removals(
+            sound.filter(pc.is_in(sound["user_id"], pa.array(sorted(in_debt), pa.string())))
+        ),
+        CONTRIBUTIONS: counters,
+    }
+    return {
+        tag: value
+        for tag, value in outputs.items()
+        if not isinstance(value, pa.Table) or value.num_rows
+    }
