@@ -13,7 +13,7 @@ from typing import Final
 from pipeline import __version__, beam_options
 from pipeline.errors import OptionError, RunError, clear_message
 from pipeline.memory import keep_freed_memory
-from pipeline.options import BATCH, SAMPLE, Parser, declare
+from pipeline.options import BATCH, PUBLISH, SAMPLE, STREAM, Parser, declare
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
 
 _BATCH_HELP: Final = f"""\
@@ -56,6 +56,32 @@ FnApiRunner, one process on this machine. Staged files go beside a DuckDB wareho
 
 exit codes: 0 done; 1 the run failed, and unless the message says otherwise the tables are as they
 were; 2 a wrong option; 130 interrupted by Ctrl-C
+"""
+
+_STREAM_HELP: Final = """\
+Keep the same tables true from Pub/Sub messages, near real time.
+
+A message is a JSON object with the columns of `batch` as fields or, where its attribute
+content_type is text/csv, one CSV record of them in order. Late, repeated and out-of-order events
+end in the figures that batch would compute. The warehouse must be empty when the stream begins.
+
+On this machine the stream runs until Ctrl-C or SIGTERM: then it reads no more, flushes what it has
+read, and prints a summary; a second Ctrl-C leaves at once, and what was not flushed is delivered
+anew.
+"""
+
+_STREAM_EXAMPLES: Final = """\
+examples:
+  python -m pipeline stream --subscription projects/P/subscriptions/S \\
+      --warehouse duckdb:///live.duckdb --flush_seconds 10
+  python -m pipeline stream --subscription projects/P/subscriptions/S \\
+      --warehouse bigquery://P/dataset --temp_location gs://B/tmp \\
+      --runner DataflowRunner --project P --region R --enable_streaming_engine
+"""
+
+_PUBLISH_HELP: Final = """\
+Replay CSV files as Pub/Sub messages, in the order of their event times, for demos and tests.
+Records that can't be read are published as they are, as text/csv.
 """
 
 _SAMPLE_HELP: Final = f"""\
@@ -103,10 +129,23 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     )
     declare(batch, BATCH)
     batch.set_defaults(run=_batch)
+    stream = commands.add_parser(
+        "stream",
+        help="Pub/Sub messages to all tables",
+        description=_STREAM_HELP,
+        epilog=_STREAM_EXAMPLES,
+    )
+    declare(stream, STREAM)
+    stream.set_defaults(run=_stream)
+    publish = commands.add_parser(
+        "publish", help="CSV files to Pub/Sub messages", description=_PUBLISH_HELP
+    )
+    declare(publish, PUBLISH)
+    publish.set_defaults(run=_publish)
     sample = commands.add_parser("sample", help="a sample of events", description=_SAMPLE_HELP)
     declare(sample, SAMPLE)
     sample.set_defaults(run=_sample)
-    return parser, {"batch": batch, "sample": sample}
+    return parser, {"batch": batch, "stream": stream, "publish": publish, "sample": sample}
 
 
 def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -> None:
@@ -135,6 +174,51 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
 
     signal.signal(signal.SIGINT, _leave_at_once)
     run_batch(BatchPlan(options, arguments, files, warehouse, runner, temp_location, started_at))
+
+
+def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) -> None:
+    started_at = datetime.now(UTC).replace(tzinfo=None)
+    given = beam_options.check(rest, [option.name for option in STREAM])
+    if not options.subscription:
+        raise OptionError("--subscription is missing: name one of Pub/Sub")
+    from pipeline.runners import choose_streaming_runner
+    from pipeline.storage import check_storage
+    from pipeline.warehouse import WarehouseOptions, open_warehouse
+    from transforms.marts.registry import TABLES
+
+    warehouse = open_warehouse(
+        options.warehouse, WarehouseOptions(options.location, options.require_partition_filter)
+    )
+    if options.flush_seconds < 60 and not warehouse.workers_must_be_local:
+        raise OptionError("--flush_seconds: a table of BigQuery takes 1,500 jobs a day: 60 or more")
+    runner = choose_streaming_runner(given, warehouse)
+    temp_location = given.get("temp_location")
+    warehouse.check(tuple(TABLES.values()), temp_location)
+    check_storage([temp_location], rest)
+    from pipeline.pubsub import check_subscription
+    from pipeline.stream_launch import StreamPlan, refuse_warm, run_stream
+
+    check_subscription(options.subscription)
+    updates = "update" in given
+    if not updates:
+        refuse_warm(warehouse)
+    run_stream(
+        StreamPlan(options, arguments, warehouse, runner, temp_location, updates, started_at)
+    )
+
+
+def _publish(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
+    if rest:
+        raise OptionError(beam_options.unknown(rest[0], [option.name for option in PUBLISH]))
+    if not options.input or not options.topic:
+        raise OptionError("--input and --topic are needed: CSV files, and a topic of Pub/Sub")
+    from pipeline.inputs import find_inputs
+    from pipeline.publish import Replay, publish
+
+    paths = [file.path for file in find_inputs(options.input)]
+    replay = Replay(options.speed, options.shuffle_seconds, options.repeat_pct, options.seed)
+    published = publish(paths, options.topic, replay)
+    print(f"{published:,} messages published to {options.topic}")
 
 
 def _leave_at_once(*_: object) -> None:

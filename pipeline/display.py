@@ -129,6 +129,41 @@ def show_summary(report: dict[str, Any], warehouse: Warehouse, files: Sequence[I
     if months:
         _section(console, "Growth by month", _growth(months), *_GROWTH_COLUMNS)
         console.print(Padding(_latest(months[-1]), (0, _GAP)))
+    _show_warehouse(console, warehouse)
+
+
+def show_flush(report: dict[str, Any]) -> None:
+    """Tell on stderr what a flush has brought; nothing where it brought nothing."""
+    rows = sum(report["rows"].values())
+    if rows:
+        text = f"flush {report['flush']:,}: {rows:,} rows; so far {_stream_sum(report)}"
+        print(text, file=sys.stderr, flush=True)
+
+
+def show_stream_summary(report: dict[str, Any], warehouse: Warehouse) -> None:
+    """Print what a stream has come to, once it has stopped."""
+    console = _Console(highlight=False, width=_width())
+    if not report["counts"]:
+        console.print("\n[bold]Stopped:[/] no message came")
+        return
+    console.print(f"\n[bold]Stopped:[/] {_stream_sum(report)}")
+    months = _last_months(warehouse)
+    if months:
+        _section(console, "Growth by month", _growth(months), *_GROWTH_COLUMNS)
+        console.print(Padding(_latest(months[-1]), (0, _GAP)))
+    _show_warehouse(console, warehouse)
+
+
+def _stream_sum(report: dict[str, Any]) -> str:
+    counts = report["counts"]
+    return (
+        f"{_count(counts['input_rows'], 'message')} = {_count(counts['events'], 'event')} + "
+        f"{_count(counts['duplicates'], 'duplicate')} + "
+        f"{_count(sum(counts['dead_letters'].values()), 'dead letter')}"
+    )
+
+
+def _show_warehouse(console: Console, warehouse: Warehouse) -> None:
     console.print(Text.assemble(("\nWarehouse", "bold"), f"  {warehouse.url}"), soft_wrap=True)
     console.print("Look into it with")
     console.print(f"  {warehouse.how_to_query()}", soft_wrap=True, markup=False)

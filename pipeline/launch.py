@@ -38,7 +38,7 @@ class BatchOptions(PipelineOptions):
 
     @classmethod
     def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
-        declared.declare(parser, declared.BATCH)
+        declared.declare_new(parser, declared.BATCH)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def run_batch(plan: BatchPlan) -> None:
         RunError, or a runner's error around it: if the run failed.
     """
     options, files = plan.options, plan.files
-    run = f"{plan.started_at:%Y%m%dt%H%M%S}_{secrets.token_hex(4)}"
+    run = new_run(plan.started_at)
     watched = plan.runner.local and sys.stderr.isatty()
     with (
         _noted(watched) as progress,
@@ -99,6 +99,11 @@ def run_batch(plan: BatchPlan) -> None:
     show_summary(report, plan.warehouse, files)
 
 
+def new_run(started_at: datetime) -> str:
+    """The id of a new run: letters, digits and underscores."""
+    return f"{started_at:%Y%m%dt%H%M%S}_{secrets.token_hex(4)}"
+
+
 @contextmanager
 def _noted(watched: bool) -> Iterator[Progress | None]:
     """A folder for notes of progress on this machine, where somebody is watching."""
@@ -118,7 +123,7 @@ def _beam_options(plan: BatchPlan) -> PipelineOptions:
 
 
 def _run(job: BatchJob, options: PipelineOptions) -> None:
-    with _quiet_workers():
+    with quiet_workers():
         pipeline = beam.Pipeline(options=options)
         build(pipeline, job)
         state = pipeline.run().wait_until_finish()
@@ -127,7 +132,7 @@ def _run(job: BatchJob, options: PipelineOptions) -> None:
 
 
 @contextmanager
-def _quiet_workers() -> Iterator[None]:
+def quiet_workers() -> Iterator[None]:
     """Keep workers from logging the traceback of an error that is raised here all the same."""
     logger = logging.getLogger("apache_beam.runners")
     level = logger.level

@@ -56,6 +56,12 @@ def declare(parser: argparse.ArgumentParser, options: tuple[Option, ...]) -> Non
         )
 
 
+def declare_new(parser: argparse.ArgumentParser, options: tuple[Option, ...]) -> None:
+    """Add those options that the parser does not have: Beam's holds those of all commands."""
+    known = parser._option_string_actions
+    declare(parser, tuple(option for option in options if f"--{option.name}" not in known))
+
+
 def _type(option: Option) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
         try:
@@ -123,6 +129,31 @@ def _event_types(text: str) -> tuple[str, ...]:
     return tuple(name for name in EVENT_TYPES if name in names)
 
 
+def _resource(kind: str) -> Callable[[str], str]:
+    """A resource of Pub/Sub by its full name."""
+    pattern = rf"projects/[a-z][a-z0-9.:-]{{4,}}[a-z0-9]/{kind}/[A-Za-z][\w.~+%-]{{2,254}}"
+
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"is not like projects/my-project/{kind}/events")
+        return text
+
+    return parse
+
+
+def _number(low: float, what: str) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not low <= number < math.inf:
+            raise ValueError(f"is not {what}")
+        return number
+
+    return parse
+
+
 def _summary_file(text: str) -> str:
     if text.startswith("gs://"):
         return text
@@ -150,37 +181,54 @@ def _local_file(text: str) -> str:
     return path
 
 
+_INPUT: Final = Option(
+    "input",
+    "CSV files (.csv, .csv.gz): one or more paths or globs, local or gs://; quote globs, so "
+    "that the shell leaves them alone",
+    "GLOB",
+    many=True,
+)
+
+_WAREHOUSE: Final = Option(
+    "warehouse",
+    "where the tables live, as a SQLAlchemy URL: duckdb:///relative/path.duckdb, "
+    "duckdb:////absolute/path.duckdb or bigquery://project/dataset (default: "
+    "duckdb:///growth.duckdb)",
+    "URL",
+    default="duckdb:///growth.duckdb",
+)
+
+_LOCATION: Final = Option(
+    "location",
+    "BigQuery: where a missing dataset is created, e.g. EU or us-east1; one that exists must "
+    "lie there (default: US, or wherever it lies)",
+    "PLACE",
+    _location,
+)
+
+_PARTITION_FILTER: Final = Option(
+    "require_partition_filter",
+    "BigQuery: queries of fct_events must say which event_dates they read, so that nobody "
+    "pays for reading all of it by mistake (default: as it is; false for a new table)",
+    "true|false",
+    _switch,
+    bare=True,
+)
+
+_ACTIVE_TYPES: Final = Option(
+    "active_event_types",
+    "the event types that make a user active on a date or in a month, comma-separated; "
+    f"sessions, totals and miles always count all (default: {','.join(EVENT_TYPES)})",
+    "TYPES",
+    _event_types,
+    default=EVENT_TYPES,
+)
+
 BATCH: Final = (
-    Option(
-        "input",
-        "CSV files (.csv, .csv.gz): one or more paths or globs, local or gs://; quote globs, so "
-        "that the shell leaves them alone",
-        "GLOB",
-        many=True,
-    ),
-    Option(
-        "warehouse",
-        "where the tables live, as a SQLAlchemy URL: duckdb:///relative/path.duckdb, "
-        "duckdb:////absolute/path.duckdb or bigquery://project/dataset (default: "
-        "duckdb:///growth.duckdb)",
-        "URL",
-        default="duckdb:///growth.duckdb",
-    ),
-    Option(
-        "location",
-        "BigQuery: where a missing dataset is created, e.g. EU or us-east1; one that exists must "
-        "lie there (default: US, or wherever it lies)",
-        "PLACE",
-        _location,
-    ),
-    Option(
-        "require_partition_filter",
-        "BigQuery: queries of fct_events must say which event_dates they read, so that nobody "
-        "pays for reading all of it by mistake (default: as it is; false for a new table)",
-        "true|false",
-        _switch,
-        bare=True,
-    ),
+    _INPUT,
+    _WAREHOUSE,
+    _LOCATION,
+    _PARTITION_FILTER,
     Option(
         "user_shards",
         "into how many shards users are split; a worker holds two or three in memory (default: "
@@ -188,14 +236,7 @@ BATCH: Final = (
         "N",
         _whole(1, MAX_USER_SHARDS),
     ),
-    Option(
-        "active_event_types",
-        "the event types that make a user active on a date or in a month, comma-separated; "
-        f"sessions, totals and miles always count all (default: {','.join(EVENT_TYPES)})",
-        "TYPES",
-        _event_types,
-        default=EVENT_TYPES,
-    ),
+    _ACTIVE_TYPES,
     Option(
         "max_dead_letter_pct",
         "the share of input rows that may be dead letters, in percent; above it the run fails "
@@ -230,6 +271,80 @@ SAMPLE: Final = (
     Option(
         "seed",
         "another seed makes another sample; the same one makes the same bytes (default: 7)",
+        "N",
+        _whole(0, None),
+        default=7,
+    ),
+)
+
+STREAM: Final = (
+    Option(
+        "subscription",
+        "the Pub/Sub subscription to read: projects/P/subscriptions/S",
+        "NAME",
+        _resource("subscriptions"),
+    ),
+    _WAREHOUSE,
+    _LOCATION,
+    _PARTITION_FILTER,
+    _ACTIVE_TYPES,
+    Option(
+        "late_horizon_days",
+        "how late an event may come, in days; a later one is a dead letter (too_late), and events "
+        "are known as repeated for so long (default: 7)",
+        "DAYS",
+        _whole(1, 3_650),
+        default=7,
+    ),
+    Option(
+        "flush_seconds",
+        "how often the tables are brought up to date; an event is in all of them within two of "
+        "these; BigQuery allows no less than 60 (default: 60)",
+        "SECONDS",
+        _number(1, "a number of seconds, 1 or more"),
+        default=60.0,
+    ),
+    Option(
+        "dead_letter_topic",
+        "publish dead letters to this topic too: projects/P/topics/T",
+        "NAME",
+        _resource("topics"),
+    ),
+)
+
+PUBLISH: Final = (
+    _INPUT,
+    Option(
+        "topic",
+        "the Pub/Sub topic to publish to: projects/P/topics/T",
+        "NAME",
+        _resource("topics"),
+    ),
+    Option(
+        "speed",
+        "how much faster than life: 60 publishes an hour of events in a minute; 0 as fast as it "
+        "goes (default: 0)",
+        "FACTOR",
+        _number(0, "a number, 0 or more"),
+        default=0.0,
+    ),
+    Option(
+        "shuffle_seconds",
+        "delay each event by up to so many seconds of its own time, at random (default: 0)",
+        "SECONDS",
+        _number(0, "a number of seconds, 0 or more"),
+        default=0.0,
+    ),
+    Option(
+        "repeat_pct",
+        "publish so many percent of the events a second time (default: 0)",
+        "PCT",
+        _percentage,
+        default=0.0,
+    ),
+    Option(
+        "seed",
+        "another seed delays and repeats other events (default: 7)",
         "N",
         _whole(0, None),
         default=7,

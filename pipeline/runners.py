@@ -10,6 +10,7 @@ from pipeline.errors import OptionError
 from pipeline.warehouse import Warehouse
 
 _DEFAULT: Final = "FnApiRunner"
+_STREAMING_DEFAULT: Final = "BundleBasedDirectRunner"
 # Beam's DirectRunner first tries to download and start another runner, Prism.
 _LOCAL: Final = {
     "fnapi": _DEFAULT,
@@ -33,6 +34,31 @@ class Runner:
     workers: int | None
 
 
+def choose_streaming_runner(given: Mapping[str, str], warehouse: Warehouse) -> Runner:
+    """The runner of a stream command.
+
+    Args:
+        given: Beam's options on the command line, by name.
+        warehouse: where the run writes.
+
+    Raises:
+        OptionError: if the options don't go with each other or with the warehouse.
+    """
+    asked = given.get("runner", _STREAMING_DEFAULT)
+    local = asked.rsplit(".", 1)[-1].lower().removesuffix("runner") in _LOCAL
+    if not local and warehouse.workers_must_be_local:
+        raise OptionError(_out_of_reach(warehouse, asked))
+    # Beam's other local runner ends grouped output only when the input ends.
+    return Runner(_STREAMING_DEFAULT if local else asked, local, 1 if local else None)
+
+
+def _out_of_reach(warehouse: Warehouse, runner: str) -> str:
+    return (
+        f"--warehouse {warehouse.url} is a file on this machine, which the workers of {runner} "
+        "can't reach"
+    )
+
+
 def choose_runner(given: Mapping[str, str], warehouse: Warehouse) -> Runner:
     """The runner of a batch command.
 
@@ -53,10 +79,7 @@ def choose_runner(given: Mapping[str, str], warehouse: Warehouse) -> Runner:
     asked = given.get("runner", _DEFAULT)
     name = _LOCAL.get(asked.rsplit(".", 1)[-1].lower().removesuffix("runner"))
     if name is None and warehouse.workers_must_be_local:
-        raise OptionError(
-            f"--warehouse {warehouse.url} is a file on this machine, which the workers of {asked} "
-            "can't reach"
-        )
+        raise OptionError(_out_of_reach(warehouse, asked))
     workers = int(given.get("direct_num_workers", 1)) if name is not None else None
     if workers is not None and workers < 0:
         raise OptionError("--direct_num_workers: name a number from 1, or 0 for one for each core")

@@ -7,6 +7,7 @@ from typing import Final
 
 import apache_beam as beam
 import pyarrow as pa
+from apache_beam.io.gcp.pubsub import WriteToPubSub
 
 from pipeline import __version__
 from pipeline.warehouse import Warehouse
@@ -18,7 +19,7 @@ from transforms.marts import dead_letter_events
 from transforms.marts.registry import TABLES
 from transforms.marts.users_with_negative_miles import TABLE as NEGATIVE_TABLE
 from transforms.streaming.clock import Clock, system_clock
-from transforms.streaming.messages import ParseMessages
+from transforms.streaming.messages import ParseMessages, as_messages
 from transforms.streaming.sessions import Sessionize
 from transforms.streaming.sums import SumShards, changed_rows
 from transforms.streaming.users import CHANGES, RECOVERED, Contribute, UpdateUser
@@ -41,6 +42,7 @@ class StreamJob:
         active_types: indices in EVENT_TYPES of the event types that make a user active.
         late_horizon_days: events from longer ago are dead letters.
         flush_seconds: an event is in all tables within two of these.
+        dead_letter_topic: where dead letters are published too; None for nowhere.
         clock: processing time.
     """
 
@@ -51,6 +53,7 @@ class StreamJob:
     active_types: tuple[int, ...]
     late_horizon_days: int = 7
     flush_seconds: float = 60.0
+    dead_letter_topic: str | None = None
     clock: Clock = system_clock
 
 
@@ -78,6 +81,12 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         | f"Stage {table.name}" >> StageFlushes(table, job.staging, step, job.clock)
         for table, table_rows in rows.items()
     ] | "All staged files" >> beam.Flatten()
+    if job.dead_letter_topic is not None:
+        (
+            parsed[DEAD_LETTERS]
+            | "As messages" >> beam.FlatMap(as_messages)
+            | "Publish dead letters" >> WriteToPubSub(job.dead_letter_topic, with_attributes=True)
+        )
     counts = (parsed[COUNTS], users[COUNTS]) | "All counts" >> beam.Flatten()
     return (staged, sums, counts) | "Commit" >> CommitFlushes(
         job.warehouse,

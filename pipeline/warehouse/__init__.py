@@ -82,6 +82,13 @@ class Warehouse(Protocol):
             RunError: if it can't be read.
         """
 
+    def count(self, table: Table) -> int | None:
+        """How many rows a table has; None if it is not there.
+
+        Raises:
+            RunError: if the warehouse can't be read.
+        """
+
     def how_to_query(self) -> str:
         """A command line that shows a person some rows."""
 

@@ -169,6 +169,19 @@ class DuckDBWarehouse:
             raise RunError(_reason(self.path, error)) from error
         return rows.cast(table.arrow_schema)
 
+    def count(self, table: Table) -> int | None:
+        """See `Warehouse.count`."""
+        if not os.path.exists(self.path):
+            return None
+        try:
+            with duckdb.connect(self.path) as connection:
+                counted = connection.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()
+        except duckdb.CatalogException:
+            return None
+        except duckdb.Error as error:
+            raise RunError(_reason(self.path, error)) from error
+        return int(counted[0]) if counted else None
+
     def how_to_query(self) -> str:
         """See `Warehouse.how_to_query`."""
         code = (

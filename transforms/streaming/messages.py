@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -95,3 +96,17 @@ def _by_user(events: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
     for number, user_id in enumerate(user_ids.to_pylist()):
         start, end = bounds[number : number + 2].tolist()
         yield user_id, events.slice(start, end - start)
+
+
+def as_messages(letters: pa.Table) -> Iterator[PubsubMessage]:
+    """Rows of dead_letter_events as messages: the payload, and what is wrong with it."""
+    for letter in letters.to_pylist():
+        payload = letter["payload"]
+        encoded = letter["payload_encoding"] == "base64"
+        data = base64.b64decode(payload) if encoded else payload.encode()
+        shown = ("error_type", "error_message", "source", "position", "attributes")
+        # Pub/Sub takes 1,024 bytes of an attribute.
+        attributes = {
+            name: (letter[name] or "").encode()[:1024].decode(errors="ignore") for name in shown
+        }
+        yield PubsubMessage(data, attributes)

@@ -138,6 +138,14 @@ class BigQueryWarehouse:
         """See `Warehouse.read`."""
         return read(self._client(), self._reference(table), table)
 
+    def count(self, table: Table) -> int | None:
+        """See `Warehouse.count`."""
+        client = connect(self.project)
+        if self._place(client) is None:
+            return None
+        found = find(client, self._reference(table))
+        return None if found is None else int(found.num_rows)
+
     def how_to_query(self) -> str:
         """See `Warehouse.how_to_query`."""
         query = (

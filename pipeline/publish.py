@@ -1,0 +1,131 @@
+"""CSV files replayed as Pub/Sub messages: in the order of event time, disturbed if wanted."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+from typing import IO, Final, NamedTuple, cast
+
+import google.cloud.pubsub as pubsub
+
+from pipeline.errors import RunError
+from pipeline.pubsub import explained
+from transforms.kernels.csv_records import read_blocks, read_header
+from transforms.kernels.messages import CONTENT_TYPE, CSV
+from transforms.vocabulary import SOURCE_COLUMNS
+
+# Published and not yet confirmed, at most.
+_IN_FLIGHT: Final = 5_000
+
+
+@dataclass(frozen=True)
+class Replay:
+    """How events are replayed.
+
+    Attributes:
+        speed: how much faster than life; 0 for as fast as it goes.
+        shuffle_seconds: each event is delayed by up to so many seconds of event time, at random.
+        repeat_pct: so many percent of the events are published a second time.
+        seed: of what is random.
+    """
+
+    speed: float = 0.0
+    shuffle_seconds: float = 0.0
+    repeat_pct: float = 0.0
+    seed: int = 7
+
+
+class Outgoing(NamedTuple):
+    """A message, and the instant of event time at which it is published, in seconds."""
+
+    at: float
+    number: int
+    data: bytes
+    is_csv: bool
+
+
+def publish(paths: Sequence[str], topic: str, replay: Replay) -> int:
+    """Publish the records of CSV files; returns how many messages there were.
+
+    Raises:
+        DataError: if a file can't be read as CSV.
+        RunError: if a message can't be published.
+    """
+    messages = schedule([item for path in paths for item in _records(path)], replay)
+    pending: list[Future[str]] = []
+    with (
+        explained(f"publish to {topic}", "roles/pubsub.publisher"),
+        pubsub.PublisherClient() as client,
+    ):
+        started, first = time.monotonic(), messages[0].at if messages else 0.0
+        for message in messages:
+            if replay.speed:
+                due = started + (message.at - first) / replay.speed
+                time.sleep(max(due - time.monotonic(), 0))
+            attributes = {CONTENT_TYPE: CSV} if message.is_csv else {}
+            pending.append(client.publish(topic, message.data, **attributes))
+            if len(pending) >= _IN_FLIGHT:
+                _confirm(pending)
+        _confirm(pending)
+    return len(messages)
+
+
+def _confirm(pending: list[Future[str]]) -> None:
+    for future in pending:
+        future.result()
+    pending.clear()
+
+
+def schedule(records: Sequence[Outgoing], replay: Replay) -> list[Outgoing]:
+    """Records in the order in which they are published, delayed and repeated."""
+    random = Random(replay.seed)
+    planned: list[Outgoing] = []
+    for record in records:
+        times = 2 if random.uniform(0, 100) < replay.repeat_pct else 1
+        for _ in range(times):
+            delay = random.uniform(0, replay.shuffle_seconds)
+            planned.append(record._replace(at=record.at + delay, number=len(planned)))
+    return sorted(planned)
+
+
+def _records(path: str) -> Iterator[Outgoing]:
+    try:
+        with _opened(path) as stream:
+            header = read_header(stream, path)
+            if header is None:
+                return
+        with _opened(path) as stream:
+            stream.read(header.length)
+            at = 0.0
+            for block in read_blocks(stream, header, path, header.length, None):
+                for row, texts in enumerate(
+                    zip(*(column.to_pylist() for column in block.columns), strict=True)
+                ):
+                    # What has no readable time goes out with the record before it.
+                    at = _seconds(texts[0], at)
+                    fields = dict(zip(SOURCE_COLUMNS, texts, strict=True))
+                    yield Outgoing(at, row, json.dumps(fields).encode(), is_csv=False)
+                for record in block.unreadable:
+                    yield Outgoing(at, 0, record.payload, is_csv=True)
+    except OSError as error:
+        raise RunError(f"can't read {path}: {error}; check the file, and run again") from error
+
+
+def _opened(path: str) -> IO[bytes]:
+    if "://" in path:
+        raise RunError(f"--input {path}: publish reads files on this machine; copy it here")
+    return cast(IO[bytes], gzip.open(path) if path.endswith(".gz") else open(path, "rb"))
+
+
+def _seconds(text: str, otherwise: float) -> float:
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return otherwise
+    return found.replace(tzinfo=found.tzinfo or UTC).timestamp()

@@ -1,0 +1,228 @@
+"""Run the streaming command's graph with Beam: here until it is told to stop, or on Dataflow."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import apache_beam as beam
+from apache_beam.io.gcp.pubsub import ReadFromPubSub
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.runners.runner import PipelineResult
+
+from pipeline import options as declared
+from pipeline.display import show_flush, show_stream_summary
+from pipeline.errors import OptionError
+from pipeline.launch import new_run, quiet_workers
+from pipeline.local_pubsub import Tap, acknowledge, tapped
+from pipeline.runners import Runner
+from pipeline.streaming import StreamJob, build
+from pipeline.warehouse import Warehouse
+from transforms.marts import fct_events
+from transforms.marts.registry import TABLES
+from transforms.vocabulary import EVENT_TYPES
+
+_POLL_SECONDS: Final = 0.2
+
+
+class StreamOptions(PipelineOptions):
+    """The stream command's own options, so that Beam takes them and Dataflow shows them."""
+
+    @classmethod
+    def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
+        declared.declare_new(parser, declared.STREAM)
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """What a checked command line asks for.
+
+    Attributes:
+        options: the values of the options in `options.STREAM`.
+        arguments: the command line behind the command, for Beam.
+        warehouse: where to write.
+        runner: what runs the graph.
+        temp_location: where to stage; None for beside the warehouse.
+        updates: whether the job takes over the state of one that runs.
+        started_at: the run's moment, in UTC without a zone.
+    """
+
+    options: argparse.Namespace
+    arguments: Sequence[str]
+    warehouse: Warehouse
+    runner: Runner
+    temp_location: str | None
+    updates: bool
+    started_at: datetime
+
+
+def refuse_warm(warehouse: Warehouse) -> None:
+    """Raise OptionError if a warehouse holds rows: a new stream lacks the state behind them."""
+    rows = warehouse.count(fct_events.TABLE) or 0
+    if rows:
+        raise OptionError(
+            f"--warehouse {warehouse.url} holds {rows:,} events already: a stream that starts "
+            "without the state behind them would put partial figures in the place of true ones; "
+            "name an empty warehouse"
+        )
+
+
+def run_stream(plan: StreamPlan) -> None:
+    """Run the streaming graph; locally until SIGINT or SIGTERM, then print its summary.
+
+    Raises:
+        OptionError: if another run writes to the warehouse.
+        RunError, or a runner's error around it: if the run failed.
+    """
+    run = new_run(plan.started_at)
+    tables = tuple(TABLES.values())
+    with ExitStack() as stack:
+        staging = stack.enter_context(plan.warehouse.exclusive(tables, plan.temp_location, run))
+        options = plan.options
+        job = StreamJob(
+            subscription=options.subscription,
+            warehouse=plan.warehouse,
+            staging=staging,
+            run=run,
+            active_types=tuple(EVENT_TYPES.index(name) for name in options.active_event_types),
+            late_horizon_days=options.late_horizon_days,
+            flush_seconds=options.flush_seconds,
+            dead_letter_topic=options.dead_letter_topic,
+        )
+        if not plan.runner.local:
+            _lay_out(plan, job, None).run()
+            stack.pop_all()  # The job goes on, and needs its folder.
+            return
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="growth-stream-"))
+        report = _run_here(plan, job, Path(folder, "report.json"))
+        show_stream_summary(report, plan.warehouse)
+
+
+def _lay_out(plan: StreamPlan, job: StreamJob, report: Path | None) -> beam.Pipeline:
+    options = PipelineOptions(list(plan.arguments))
+    options.view_as(StandardOptions).runner = plan.runner.name
+    options.view_as(StandardOptions).streaming = True
+    pipeline = beam.Pipeline(options=options)
+    messages = pipeline | "ReadFromPubSub" >> ReadFromPubSub(
+        subscription=job.subscription, with_attributes=True
+    )
+    reports = build(messages, job)
+    if report is not None:
+        reports | "Report" >> beam.Map(_write, str(report))
+    return pipeline
+
+
+def _write(report: dict[str, Any], path: str) -> None:
+    part = f"{path}.part"
+    Path(part).write_text(json.dumps(report))
+    os.replace(part, path)
+
+
+def _run_here(plan: StreamPlan, job: StreamJob, path: Path) -> dict[str, Any]:
+    """Run in this process until a signal comes and all that was read is committed."""
+    tap = Tap()
+    with tapped(tap), quiet_workers(), _stopping(job.flush_seconds) as stop:
+        running = _Running(_lay_out(plan, job, path).run())
+        flushes = _Flushes(path, job.subscription, tap)
+        while not stop.is_set():
+            running.check()
+            flushes.follow()
+            stop.wait(_POLL_SECONDS)
+        tap.is_open = False
+        closed = time.monotonic()
+        while not flushes.hold_everything(closed + 2 * job.flush_seconds, plan.warehouse):
+            running.check()
+            flushes.follow()
+            time.sleep(_POLL_SECONDS)
+        running.result.cancel()
+    return flushes.last
+
+
+class _Running:
+    """A pipeline that runs in threads of this process."""
+
+    def __init__(self, result: PipelineResult):
+        self.result = result
+        self._error: BaseException | None = None
+        threading.Thread(target=self._wait, daemon=True).start()
+
+    def _wait(self) -> None:
+        try:
+            self.result.wait_until_finish()
+        except BaseException as error:
+            self._error = error
+
+    def check(self) -> None:
+        """Raise what ended the pipeline."""
+        if self._error is not None:
+            raise self._error
+
+
+class _Flushes:
+    """The reports of flushes as they come; what they commit is acknowledged."""
+
+    def __init__(self, path: Path, subscription: str, tap: Tap):
+        self._path, self._subscription, self._tap = path, subscription, tap
+        self.last: dict[str, Any] = {"flush": 0, "rows": {}, "counts": {}}
+
+    def follow(self) -> None:
+        """Take note of a new flush."""
+        if not self._path.exists():
+            return
+        report = json.loads(self._path.read_text())
+        if report["flush"] == self.last["flush"]:
+            return
+        # What the flush before has counted is in all tables by now.
+        ready = self._tap.committed(self.last["counts"].get("input_rows", 0))
+        if ready:
+            acknowledge(self._subscription, ready)
+        self.last = report
+        show_flush(report)
+
+    def hold_everything(self, after: float, warehouse: Warehouse) -> bool:
+        """Whether all that was handed out is in the tables, and `after` has come."""
+        if not self._tap.handed_out:
+            return True
+        counts = self.last["counts"]
+        if time.monotonic() < after or counts.get("input_rows") != self._tap.handed_out:
+            return False
+        if warehouse.count(fct_events.TABLE) != counts["events"]:
+            return False
+        acknowledge(self._subscription, self._tap.committed(self._tap.handed_out))
+        return True
+
+
+@contextmanager
+def _stopping(flush_seconds: float) -> Iterator[threading.Event]:
+    """An event that the first SIGINT or SIGTERM sets; a second one ends the process."""
+    stop = threading.Event()
+
+    def handle(*_: object) -> None:
+        if stop.is_set():
+            os._exit(130)
+        stop.set()
+        print(
+            f"\nStopping: what was read is flushed, which takes up to {3 * flush_seconds:.0f} s. "
+            "Press Ctrl-C again to leave at once; then it is delivered anew",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
