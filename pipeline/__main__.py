@@ -189,8 +189,6 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
     warehouse = open_warehouse(
         options.warehouse, WarehouseOptions(options.location, options.require_partition_filter)
     )
-    if options.flush_seconds < 60 and not warehouse.workers_must_be_local:
-        raise OptionError("--flush_seconds: a table of BigQuery takes 1,500 jobs a day: 60 or more")
     runner = choose_streaming_runner(given, warehouse)
     temp_location = given.get("temp_location")
     warehouse.check(tuple(TABLES.values()), temp_location)

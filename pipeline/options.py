@@ -299,7 +299,7 @@ STREAM: Final = (
     Option(
         "flush_seconds",
         "how often the tables are brought up to date; an event is in all of them within two of "
-        "these; BigQuery allows no less than 60 (default: 60)",
+        "these; for BigQuery 60 or more keep within its 1,500 jobs a table and day (default: 60)",
         "SECONDS",
         _number(1, "a number of seconds, 1 or more"),
         default=60.0,

@@ -29,6 +29,7 @@ from transforms.coders import TableCoder
 from transforms.contract import Table
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
+from transforms.marts import dead_letter_events, fct_events
 from transforms.streaming.clock import Clock, microseconds
 
 
@@ -189,7 +190,12 @@ class _Commit(beam.DoFn):
         counts.write(counted.to_bytes())
         files = [StagedFile(*json.loads(data)) for data in by_kind[_FILE]]
         rows = self._merge(flush, [*files, *self._stage_marts(before, after)])
-        yield {"flush": flush, "rows": rows, "counts": counted.to_json()}
+        yield {
+            "flush": flush,
+            "rows": rows,
+            "counts": counted.to_json(),
+            "pending": self._pending(counted),
+        }
 
     def _stage_marts(self, before: Counters, after: Counters) -> Iterator[StagedFile]:
         options = self._options
@@ -199,6 +205,15 @@ class _Commit(beam.DoFn):
             files = StagedFiles(tables[name], options.folder)
             files.write(rows)
             yield from files.close()
+
+    def _pending(self, counted: RunCounts) -> int:
+        """How many events and dead letters are counted, and not in their tables yet."""
+        tables = {table.name: table for table in self._options.tables}
+        stored = [
+            self._options.warehouse.count(tables[name]) or 0
+            for name in (fct_events.TABLE.name, dead_letter_events.TABLE.name)
+        ]
+        return counted.events + counted.rejected - sum(stored)
 
     def _merge(self, flush: int, files: Sequence[StagedFile]) -> dict[str, int]:
         options = self._options

@@ -20,14 +20,17 @@ from tests.emulators.support import Home
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """The running emulators; without them tests are skipped, or fail where they must be there."""
-    reason = missing()
-    if reason is None:
-        with running() as found:
-            yield found
-        return
-    if os.environ.get("EMULATORS") == "required":
+    required(missing())
+    with running() as found:
+        yield found
+
+
+def required(reason: str | None) -> None:
+    """Skip the test for a reason why an emulator is missing, or fail it where it must be there."""
+    if reason is not None and os.environ.get("EMULATORS") == "required":
         pytest.fail(reason)
-    pytest.skip(reason)
+    if reason is not None:
+        pytest.skip(reason)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from tests.emulators.install import BIN, environment
 
 PROJECT: Final = "test-project"
 BUCKET: Final = "test-bucket"
+PUBSUB: Final = Path("/usr/lib/google-cloud-sdk/platform/pubsub-emulator/bin/cloud-pubsub-emulator")
 _START_SECONDS: Final = 60
 
 
@@ -35,6 +36,7 @@ class Servers:
         storage: of Cloud Storage, as a URL.
         metadata: of a metadata server like that of Compute Engine, host and port.
         objects: the folder in which Cloud Storage keeps the bucket's objects as files.
+        pubsub: of Pub/Sub, host and port; empty where its emulator is not installed.
     """
 
     bigquery: str
@@ -42,6 +44,7 @@ class Servers:
     storage: str
     metadata: str
     objects: Path
+    pubsub: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -54,6 +57,7 @@ class Servers:
             "GCE_METADATA_IP": self.metadata,
             "GOOGLE_CLOUD_PROJECT": PROJECT,
             "CLOUDSDK_CONFIG": os.devnull,
+            **({"PUBSUB_EMULATOR_HOST": self.pubsub} if self.pubsub else {}),
         }
 
 
@@ -63,12 +67,14 @@ def running() -> Iterator[Servers]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emulators-")))
         bigquery, storage_read, storage = _free_ports(3)
+        pubsub = "" if missing_pubsub() else stack.enter_context(running_pubsub())
         servers = Servers(
             bigquery=f"http://127.0.0.1:{bigquery}",
             storage_read=f"127.0.0.1:{storage_read}",
             storage=f"http://127.0.0.1:{storage}",
             metadata=stack.enter_context(_metadata()),
             objects=folder / ".cloudstorage" / BUCKET,
+            pubsub=pubsub,
         )
         stack.enter_context(
             _process(
@@ -92,13 +98,34 @@ def running() -> Iterator[Servers]:
         yield servers
 
 
+def missing_pubsub() -> str | None:
+    """Why Pub/Sub's emulator can't be used; None if it can."""
+    if not PUBSUB.exists():
+        return (
+            "Pub/Sub's emulator is not installed (Google's Debian package "
+            "google-cloud-cli-pubsub-emulator has it; it needs Java)"
+        )
+    return None
+
+
+@contextmanager
+def running_pubsub() -> Iterator[str]:
+    """Start Pub/Sub's emulator, empty; gives its host and port."""
+    (port,) = _free_ports(1)
+    with tempfile.TemporaryDirectory(prefix="pubsub-") as name:
+        options = ["--host=127.0.0.1", f"--port={port}"]
+        with _process([str(PUBSUB)], options, Path(name), {}):
+            _wait_for(f"http://127.0.0.1:{port}")
+            yield f"127.0.0.1:{port}"
+
+
 @contextmanager
 def _process(
     command: list[str], options: list[str], folder: Path, settings: dict[str, str]
 ) -> Iterator[None]:
     name, *arguments = command
     with (
-        (folder / f"{name}.log").open("wb") as log,
+        (folder / f"{Path(name).name}.log").open("wb") as log,
         subprocess.Popen(
             [BIN / name, *arguments, *options],
             cwd=folder,

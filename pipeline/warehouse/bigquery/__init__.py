@@ -19,7 +19,7 @@ from pipeline.errors import OptionError, RunError
 from pipeline.warehouse.bigquery.client import QUICK, connect, explained
 from pipeline.warehouse.bigquery.jobs import side_by_side
 from pipeline.warehouse.bigquery.loading import SCRATCH, Workplace
-from pipeline.warehouse.bigquery.reading import read
+from pipeline.warehouse.bigquery.reading import count, read
 from pipeline.warehouse.bigquery.tables import bring_up_to_date, conflicts, find
 from pipeline.warehouse.changes import Change
 from transforms.contract import Table
@@ -141,10 +141,10 @@ class BigQueryWarehouse:
     def count(self, table: Table) -> int | None:
         """See `Warehouse.count`."""
         client = connect(self.project)
-        if self._place(client) is None:
+        location = self._place(client)
+        if location is None or find(client, self._reference(table)) is None:
             return None
-        found = find(client, self._reference(table))
-        return None if found is None else int(found.num_rows)
+        return count(connect(self.project, location), self._reference(table))
 
     def how_to_query(self) -> str:
         """See `Warehouse.how_to_query`."""

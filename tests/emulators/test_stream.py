@@ -1,0 +1,263 @@
+"""The stream command through Pub/Sub's emulator, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import google.cloud.pubsub as pubsub
+import pytest
+
+from pipeline.sample import write_sample
+from tests.emulators.conftest import required
+from tests.emulators.servers import PROJECT, Servers, missing_pubsub, running_pubsub
+from tests.emulators.support import Home, unlike
+from tests.support.runs import command, contents, process_environment
+from tests.support.tables import csv_text, row
+from transforms.marts.registry import TABLES
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A topic and its subscription in the emulator, and what leads clients there."""
+
+    topic: str
+    subscription: str
+    environment: dict[str, str]
+
+    def publish(self, *messages: bytes, **attributes: str) -> None:
+        """Publish messages, and wait until they are taken."""
+        with pubsub.PublisherClient() as client:
+            for future in [client.publish(self.topic, data, **attributes) for data in messages]:
+                future.result()
+
+    def waiting(self) -> list[pubsub.types.PubsubMessage]:
+        """What the subscription would deliver now."""
+        with pubsub.SubscriberClient() as client:
+            request = {
+                "subscription": self.subscription,
+                "max_messages": 1_000,
+                "return_immediately": True,
+            }
+            return [found.message for found in client.pull(request=request).received_messages]
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[str]:
+    required(missing_pubsub())
+    with running_pubsub() as found:
+        yield found
+
+
+@pytest.fixture
+def open_channel(host: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Channel]:
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", host)
+
+    def create() -> Channel:
+        name = f"events-{uuid.uuid4().hex[:10]}"
+        topic = f"projects/{PROJECT}/topics/{name}"
+        subscription = f"projects/{PROJECT}/subscriptions/{name}"
+        with pubsub.PublisherClient() as publisher, pubsub.SubscriberClient() as subscriber:
+            publisher.create_topic(name=topic)
+            subscriber.create_subscription(name=subscription, topic=topic)
+        return Channel(topic, subscription, {"PUBSUB_EMULATOR_HOST": host})
+
+    return create
+
+
+@pytest.fixture
+def channel(open_channel: Callable[[], Channel]) -> Channel:
+    return open_channel()
+
+
+@dataclass
+class Stream:
+    """A stream command that runs."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+
+    def wait_for(self, told: str, seconds: float = 90) -> str:
+        """What it has told on stderr, once that holds a text."""
+        deadline = time.monotonic() + seconds
+        while told not in (text := (self.folder / "stderr").read_text()):
+            assert self.process.poll() is None, text
+            assert time.monotonic() < deadline, text
+            time.sleep(0.1)
+        return text
+
+    def stop(self, by: int = signal.SIGINT, seconds: float = 90) -> tuple[int, str]:
+        """Its exit code, and what it printed, once a signal has ended it."""
+        self.process.send_signal(by)
+        printed, _ = self.process.communicate(timeout=seconds)
+        return self.process.returncode, printed
+
+
+@pytest.fixture
+def begin(channel: Channel, tmp_path: Path) -> Iterator[Callable[..., Stream]]:
+    streams: list[Stream] = []
+
+    def start(*options: str, warehouse: str = "duckdb:///live.duckdb", **more: str) -> Stream:
+        with (tmp_path / "stderr").open("w") as stderr:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "pipeline", "stream"),
+                    *("--subscription", channel.subscription, "--warehouse", warehouse),
+                    *("--late_horizon_days", "3650", "--flush_seconds", "2", *options),
+                ],
+                cwd=tmp_path,
+                env=process_environment(**channel.environment, **more),
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            )
+        streams.append(Stream(process, tmp_path))
+        return streams[-1]
+
+    yield start
+    for stream in streams:
+        if stream.process.poll() is None:
+            stream.process.kill()
+            stream.process.communicate()
+
+
+def test_shuffled_repeated_and_late_events_end_in_the_tables_of_batch(
+    channel: Channel, begin: Callable[..., Stream], tmp_path: Path
+) -> None:
+    write_sample(str(tmp_path / "events.csv"), 1_000, 3)
+    stream = begin()
+    published = command(
+        *("publish", "--input", "events.csv", "--topic", channel.topic),
+        *("--shuffle_seconds", "864000", "--repeat_pct", "10"),
+        cwd=tmp_path,
+        **channel.environment,
+    )
+    assert published.returncode == 0, published.stderr
+    messages = int(published.stdout.split()[0].replace(",", ""))
+    assert 1_050 < messages < 1_150
+    stream.wait_for(f"so far {messages:,} messages")
+    code, printed = stream.stop()
+    assert code == 0
+    assert f"Stopped: {messages:,} messages = " in printed
+    assert "Growth by month" in printed
+    batch = command(
+        *("batch", "--input", "events.csv", "--warehouse", "duckdb:///batch.duckdb"), cwd=tmp_path
+    )
+    assert batch.returncode == 0
+    live, expected = contents(tmp_path / "live.duckdb"), contents(tmp_path / "batch.duckdb")
+    assert unlike(live, expected) == ["dead_letter_events"]  # They name another source.
+    letters = [tables["dead_letter_events"] for tables in (live, expected)]
+    kinds = [sorted(set(table["error_type"].to_pylist())) for table in letters]
+    assert kinds[0] == kinds[1]
+    assert channel.waiting() == []
+    assert sorted(path.name for path in tmp_path.glob("live*")) == ["live.duckdb"]
+
+
+def test_what_is_no_event_is_a_dead_letter_here_and_on_a_topic(
+    channel: Channel,
+    open_channel: Callable[[], Channel],
+    begin: Callable[..., Stream],
+    tmp_path: Path,
+) -> None:
+    letters = open_channel()
+    stream = begin("--dead_letter_topic", letters.topic)
+    channel.publish(b"no event \xff", tenant="a")
+    channel.publish(json.dumps(row("2024-01-01T00:00:00Z")).encode())
+    stream.wait_for("so far 2 messages = 1 event + 0 duplicates + 1 dead letter\n")
+    assert stream.stop()[0] == 0
+    (letter,) = contents(tmp_path / "live.duckdb")["dead_letter_events"].to_pylist()
+    assert letter["error_type"] == "invalid_utf8"
+    assert letter["attributes"] == '{"tenant": "a"}'
+    assert letter["source"] == channel.subscription
+    (message,) = letters.waiting()
+    assert message.data == b"no event \xff"
+    assert message.attributes["error_type"] == "invalid_utf8"
+    assert message.attributes["position"] == letter["position"]
+
+
+def test_what_a_killed_stream_has_not_committed_comes_again(
+    channel: Channel, begin: Callable[..., Stream], tmp_path: Path
+) -> None:
+    events = [json.dumps(row(f"2024-01-01T00:00:{second:02}Z")).encode() for second in range(5)]
+    first = begin("--flush_seconds", "600")
+    first.wait_for("Reading")
+    channel.publish(*events)
+    first.process.send_signal(signal.SIGTERM)
+    first.wait_for("Stopping")
+    code, _ = first.stop(signal.SIGTERM)  # The second one does not wait for the flush.
+    assert code == 130
+    with pubsub.SubscriberClient() as client:  # As Pub/Sub does once its deadline has passed.
+        client.seek(request={"subscription": channel.subscription, "time": {"seconds": 1}})
+    again = begin()
+    again.wait_for("so far 5 messages = 5 events")
+    assert again.stop()[0] == 0
+    assert contents(tmp_path / "live.duckdb")["fct_events"].num_rows == 5
+
+
+def test_a_warehouse_with_figures_is_refused(
+    channel: Channel, begin: Callable[..., Stream], tmp_path: Path
+) -> None:
+    (tmp_path / "events.csv").write_bytes(csv_text([row("2024-01-01T00:00:00Z")]))
+    command(
+        *("batch", "--input", "events.csv", "--warehouse", "duckdb:///live.duckdb"), cwd=tmp_path
+    )
+    stream = begin()
+    stream.process.wait(60)
+    assert stream.process.returncode == 2
+    told = (tmp_path / "stderr").read_text()
+    assert "holds 1 events already" in told
+    assert told.count("\n") == 1
+
+
+def test_a_silent_stream_stops_and_says_so(begin: Callable[..., Stream]) -> None:
+    stream = begin()
+    stream.wait_for("Reading")
+    code, printed = stream.stop()
+    assert (code, "no message came" in printed) == (0, True)
+
+
+def test_a_subscription_that_is_not_there_is_named(channel: Channel, tmp_path: Path) -> None:
+    missing = f"projects/{PROJECT}/subscriptions/missing"
+    run = command("stream", "--subscription", missing, cwd=tmp_path, **channel.environment)
+    assert run.returncode == 1
+    assert run.stderr.count("\n") == 1
+    assert f"can't read {missing}: there is none" in run.stderr
+    topic = f"projects/{PROJECT}/topics/missing"
+    (tmp_path / "events.csv").write_bytes(csv_text([row("2024-01-01T00:00:00Z")]))
+    run = command(
+        "publish", "--input", "events.csv", "--topic", topic, cwd=tmp_path, **channel.environment
+    )
+    assert run.returncode == 1
+    assert f"can't publish to {topic}: there is none" in run.stderr
+
+
+def test_a_stream_keeps_bigquery_true(
+    channel: Channel, servers: Servers, home: Home, begin: Callable[..., Stream], tmp_path: Path
+) -> None:
+    rows = [row("2025-11-01T00:00:00Z"), row("2025-12-01T00:20:00Z"), row("2025-12-01T00:00:00Z")]
+    rows.append(row("2025-12-02T00:00:00Z", "bob", "miles_redeemed", amount="9"))
+    stream = begin(
+        *("--flush_seconds", "5", "--temp_location", home.temp),
+        warehouse=home.url,
+        **{k: v for k, v in servers.environment.items() if k != "PUBSUB_EMULATOR_HOST"},
+    )
+    channel.publish(*(json.dumps(event).encode() for event in rows[:2]))
+    stream.wait_for("so far 2 messages = 2 events", seconds=200)
+    channel.publish(*(json.dumps(event).encode() for event in rows[2:]))
+    stream.wait_for("so far 4 messages = 4 events", seconds=200)
+    code, printed = stream.stop(seconds=300)
+    assert (code, "Stopped: 4 messages = 4 events" in printed) == (0, True)
+    (tmp_path / "events.csv").write_bytes(csv_text(rows))
+    command(*("batch", "--input", "events.csv", "--warehouse", "duckdb:///b.duckdb"), cwd=tmp_path)
+    assert unlike(home.contents(), contents(tmp_path / "b.duckdb")) == []
+    assert home.leftovers() == []
+    assert home.table("growth_metrics").num_rows == 32
+    assert set(TABLES) == {item.table_id for item in home.client.list_tables(home.dataset)}
