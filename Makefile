@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-emulators lint bench clean
+.PHONY: help run stream-demo test test-emulators lint bench clean
 
 help: ## Show this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -13,6 +13,9 @@ help: ## Show this page
 run: $(READY) ## Make a sample of 200,000 events and compute all tables into growth.duckdb
 	$(BIN)/python -m pipeline sample --events 200000 --output sample/events.csv --seed 7
 	$(BIN)/python -m pipeline batch --input 'sample/*.csv' --warehouse duckdb:///growth.duckdb
+
+stream-demo: $(READY) ## Stream a sample through Pub/Sub's emulator into live.duckdb: a minute and a half
+	$(BIN)/python -m tests.emulators.demo
 
 test: $(READY) ## Run the tests; those of the emulators too where make test-emulators has been
 	$(BIN)/python -m pytest -n 2 tests
@@ -26,11 +29,12 @@ lint: $(READY) ## Check formatting, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(READY) ## Measure speed and memory (10 minutes; BENCH_ARGS="--quick" for one)
+bench: $(READY) ## Measure speed and memory (15 minutes; BENCH_ARGS="--quick" for five)
 	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
+	for figure in speed state latency; do $(BIN)/python -m tests.benchmarks.streaming $$figure; done
 
 clean: ## Remove what make run and make bench wrote
-	rm -rf sample growth.duckdb growth.duckdb.wal growth.duckdb.staging-*
+	rm -rf sample growth.duckdb live.duckdb *.duckdb.wal *.duckdb.staging-*
 
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,6 +50,9 @@ _DIALECT: Final = Dialect('"', _TYPES)
 # DuckDB takes 80 % of the machine's memory otherwise, beside the runner that still holds its own.
 _MEMORY: Final = "1GB"
 _STAGING: Final = "staging"
+# Somebody who looks into the tables of a running stream has them open for a moment.
+_PATIENCE_SECONDS: Final = 60
+_PAUSE_SECONDS: Final = 0.1
 _FIRST_LOOK: Final = (
     "SELECT event_date, daily_active_users, new_users, retained_users, resurrected_users, "
     "churned_users FROM growth_metrics ORDER BY event_date DESC LIMIT 7"
@@ -148,7 +152,7 @@ class DuckDBWarehouse:
 
     def _commit(self, changes: Sequence[Change], memory: str) -> None:
         try:
-            with duckdb.connect(self.path) as connection:
+            with _connected(self.path, read_only=False) as connection:
                 connection.execute(memory)
                 connection.execute("SET preserve_insertion_order = false")
                 connection.begin()
@@ -163,7 +167,7 @@ class DuckDBWarehouse:
     def read(self, table: Table) -> pa.Table:
         """See `Warehouse.read`."""
         try:
-            with duckdb.connect(self.path, read_only=True) as connection:
+            with _connected(self.path, read_only=True) as connection:
                 rows = connection.sql(f'FROM "{table.name}"').to_arrow_table()
         except duckdb.Error as error:
             raise RunError(_reason(self.path, error)) from error
@@ -174,7 +178,7 @@ class DuckDBWarehouse:
         if not os.path.exists(self.path):
             return None
         try:
-            with duckdb.connect(self.path) as connection:
+            with _connected(self.path, read_only=True) as connection:
                 counted = connection.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()
         except duckdb.CatalogException:
             return None
@@ -189,6 +193,18 @@ class DuckDBWarehouse:
             f'.sql("{_FIRST_LOOK}"))'
         )
         return f"{shlex.quote(_shown(sys.executable))} -c {shlex.quote(code)}"
+
+
+def _connected(path: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """A connection, once no other program has the file open in a way that keeps this one out."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return duckdb.connect(path, read_only=read_only)
+        except duckdb.IOException as error:
+            if "set lock" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
 
 
 @contextmanager

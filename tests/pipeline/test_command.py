@@ -154,6 +154,39 @@ def test_a_wrong_option_ends_with_one_clear_line(
     assert sorted(path.name for path in folder.iterdir()) == ["events.csv", "notes.txt"]
 
 
+SUBSCRIPTION = ("--subscription", "projects/my-project/subscriptions/events")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["stream"], "--subscription is missing"),
+        (["stream", "--subscription", "events"], "projects/my-project/subscriptions/events"),
+        (["stream", *SUBSCRIPTION, "--flush_seconds", "0"], "is not a number of seconds, 1 or"),
+        (["stream", *SUBSCRIPTION, "--late_horizon_days", "x"], "is not a whole number from 1"),
+        (["stream", *SUBSCRIPTION, "--dead_letter_topic", "t"], "projects/my-project/topics/"),
+        (["stream", *SUBSCRIPTION, "--runner", "DataflowRunner"], "workers of DataflowRunner"),
+        (["stream", *SUBSCRIPTION, "--input", "x"], "there is no option --input"),
+        (["publish", "--input", "events.csv"], "--input and --topic are needed"),
+        (
+            ["publish", "--topic", "projects/my-project/topics/abc"],
+            "--input and --topic are needed",
+        ),
+        (["publish", "--speed", "-1"], "is not a number, 0 or more"),
+        (["publish", "--repeat_pct", "200"], "is not a percentage"),
+        (["publish", "--runner", "x"], "there is no option --runner"),
+    ],
+)
+def test_a_wrong_option_of_streaming_ends_with_one_clear_line(
+    folder: Path, arguments: list[str], told: str
+) -> None:
+    run = command(*arguments, cwd=folder)
+    assert run.returncode == 2
+    assert told in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert [path.name for path in folder.iterdir()] == ["events.csv"]
+
+
 def test_wrong_options_are_found_before_beam_is_imported(folder: Path) -> None:
     run = command("batch", "--input", "none.csv", cwd=folder, PYTHONPROFILEIMPORTTIME="1")
     assert "matches no file" in run.stderr
@@ -204,7 +237,7 @@ def test_without_credentials_the_way_to_them_is_told(folder: Path, arguments: li
     assert [path.name for path in folder.iterdir()] == ["events.csv"]
 
 
-@pytest.mark.parametrize("arguments", [[], ["batch"], ["sample"]])
+@pytest.mark.parametrize("arguments", [[], ["batch"], ["stream"], ["publish"], ["sample"]])
 def test_help_is_a_page(folder: Path, arguments: list[str]) -> None:
     run = command(*arguments, "--help", cwd=folder)
     assert run.returncode == 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
+import threading
 from datetime import date, datetime
 from pathlib import Path
 
@@ -134,3 +137,30 @@ def test_a_table_without_a_key_can_not_be_merged(tmp_path: Path) -> None:
         warehouse_in(tmp_path).commit(
             [change(LETTERS, How.MERGE, str(tmp_path), [filled(LETTERS)])], "a"
         )
+
+
+def test_a_commit_waits_for_somebody_who_looks_into_the_tables(tmp_path: Path) -> None:
+    warehouse = warehouse_in(tmp_path)
+    changes = [change(USERS, How.REPLACE, str(tmp_path), [filled(USERS)])]
+    warehouse.commit(changes, "a")
+    look = (
+        "import duckdb, sys; connection = duckdb.connect(sys.argv[1], read_only=True); "
+        "print(flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", look, str(tmp_path / "growth.duckdb")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as reader:
+        assert reader.stdout is not None
+        assert reader.stdin is not None
+        reader.stdout.readline()
+        commit = threading.Thread(target=warehouse.commit, args=(changes, "b"))
+        commit.start()
+        commit.join(0.5)
+        assert commit.is_alive()
+        reader.stdin.close()
+        reader.wait()
+        commit.join(30)
+        assert not commit.is_alive()
+    assert len(rows_of(warehouse, USERS)) == 1

@@ -1,0 +1,196 @@
+"""What streaming costs, on the local streaming runner.
+
+    python -m tests.benchmarks.streaming speed|state|latency
+
+`speed`: events/s of one core through the streaming transforms, without source and warehouse, and
+of the same events through Beam's Sessions and GroupByKey alone. `state`: bytes of a user's state.
+`latency`: seconds from publishing to being in fct_events, at 100 events/s.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import apache_beam as beam
+import google.cloud.pubsub as pubsub
+from apache_beam.io.gcp.pubsub import PubsubMessage
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
+from apache_beam.testing.test_stream import TestStream
+from apache_beam.transforms.trigger import AccumulationMode, AfterCount, Repeatedly
+from apache_beam.transforms.window import Sessions, TimestampedValue
+from apache_beam.utils.timestamp import Duration
+
+from pipeline.sample import write_sample
+from pipeline.warehouse import open_warehouse
+from tests.emulators.servers import PROJECT, missing_pubsub, running_pubsub
+from tests.support.tables import NOW, codes, csv_text, parse, row
+from transforms import coders
+from transforms.kernels.sessions import sort_events
+from transforms.kernels.timelines import timelines
+from transforms.kernels.user_state import encode_timeline
+from transforms.marts import fct_events
+from transforms.streaming.messages import ParseMessages
+from transforms.streaming.sessions import Sessionize
+from transforms.streaming.users import CHANGES, Contribute, UpdateUser
+from transforms.users import EVENTS
+from transforms.vocabulary import EVENT_TYPES
+
+_EVENTS: Final = 5_000
+_BUNDLE: Final = 1_000
+_HORIZON_DAYS: Final = 3_650
+_NOW: Final = (NOW - datetime(1970, 1, 1)).total_seconds()
+
+
+def _rows(events: int) -> list[dict[str, str]]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "events.csv")
+        write_sample(str(path), events, 7)
+        with path.open(errors="replace", newline="") as file:
+            return [item for item in csv.DictReader(file) if item["event_time"][:2] == "20"]
+
+
+def speed() -> None:
+    """Print events/s of both, and their ratio."""
+    coders.register()
+    messages = [
+        PubsubMessage(json.dumps(item).encode(), {}, str(number))
+        for number, item in enumerate(_rows(_EVENTS))
+    ]
+    ours, plain = _seconds(messages, _transforms), _seconds(messages, _plain)
+    print(
+        f"streaming transforms {len(messages) / ours:,.0f} events/s, Sessions and GroupByKey alone "
+        f"{len(messages) / plain:,.0f} events/s: {plain / ours:.2f} x"
+    )
+
+
+def _seconds(
+    messages: Sequence[PubsubMessage], graph: Callable[[beam.PCollection], object]
+) -> float:
+    stream = TestStream().advance_processing_time(_NOW)
+    for at in range(0, len(messages), _BUNDLE):
+        stream = stream.add_elements(messages[at : at + _BUNDLE], event_timestamp=_NOW)
+    pipeline = beam.Pipeline(BundleBasedDirectRunner(), PipelineOptions(["--streaming"]))
+    graph(pipeline | stream.advance_watermark_to_infinity())
+    started = time.perf_counter()
+    pipeline.run().wait_until_finish()
+    return time.perf_counter() - started
+
+
+def _clock() -> float:
+    return _NOW
+
+
+def _transforms(messages: beam.PCollection) -> None:
+    parsed = messages | ParseMessages("bench", _HORIZON_DAYS, "1", _clock)
+    users = parsed.by_user | UpdateUser(_HORIZON_DAYS, _clock)
+    users[CHANGES] | Contribute(codes(EVENT_TYPES), 8)
+    users[EVENTS] | Sessionize(_HORIZON_DAYS, _clock)
+
+
+def _plain(messages: beam.PCollection) -> None:
+    (
+        messages
+        | beam.Map(_timed)
+        | beam.WindowInto(
+            Sessions(1_800),
+            trigger=Repeatedly(AfterCount(1)),
+            accumulation_mode=AccumulationMode.ACCUMULATING,
+            allowed_lateness=Duration(_HORIZON_DAYS * 86_400),
+        )
+        | beam.GroupByKey()
+        | beam.Map(len)
+    )
+
+
+def _timed(message: PubsubMessage) -> TimestampedValue:
+    event = json.loads(message.data)
+    try:
+        at = datetime.fromisoformat(event["event_time"].strip()).timestamp()
+    except ValueError:
+        at = _NOW
+    return TimestampedValue((event["user_id"], message.data), at)
+
+
+def state() -> None:
+    """Print the bytes of a timeline with three events a day."""
+    for days in (1, 100, 1_000):
+        start = datetime(2020, 1, 1)
+        rows = [
+            row((start + timedelta(days=day, hours=hour)).isoformat(), "u", kind)
+            for day in range(days)
+            for hour, kind in enumerate(["miles_earned", "share", "like"])
+        ]
+        (parsed,) = parse(csv_text(rows))
+        size = len(encode_timeline(timelines(sort_events([parsed.events]))))
+        print(f"{days:,} active days: {size:,} bytes, {size / days:.1f} a day")
+    print("and 24 bytes for each event of the last --late_horizon_days")
+
+
+def latency(seconds: int = 30, rate: int = 100, flush_seconds: int = 2) -> None:
+    """Print median and p95 of the seconds from publishing to being in fct_events."""
+    if (reason := missing_pubsub()) is not None:
+        print(f"latency is not measured: {reason}")
+        return
+    with running_pubsub() as host, tempfile.TemporaryDirectory() as folder:
+        os.environ["PUBSUB_EMULATOR_HOST"] = host
+        topic, name = f"projects/{PROJECT}/topics/bench", f"projects/{PROJECT}/subscriptions/bench"
+        publisher = pubsub.PublisherClient()
+        publisher.create_topic(name=topic)
+        pubsub.SubscriberClient().create_subscription(name=name, topic=topic)
+        url = f"duckdb:///{folder}/live.duckdb"
+        with subprocess.Popen(
+            [
+                *(sys.executable, "-m", "pipeline", "stream", "--subscription", name),
+                *("--warehouse", url, "--flush_seconds", str(flush_seconds)),
+            ],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        ) as stream:
+            assert stream.stderr is not None
+            stream.stderr.readline()  # It reads.
+            waits = _waits(publisher, topic, url, seconds * rate, rate)
+            stream.send_signal(signal.SIGKILL)
+    waits.sort()
+    print(
+        f"{len(waits):,} events at {rate}/s, flushed every {flush_seconds} s: visible after "
+        f"{statistics.median(waits):.1f} s (median), {waits[int(len(waits) * 0.95)]:.1f} s (p95)"
+    )
+
+
+def _waits(
+    publisher: pubsub.PublisherClient, topic: str, url: str, events: int, rate: int
+) -> list[float]:
+    warehouse = open_warehouse(url)
+    published: list[float] = []
+    waits: list[float] = []
+    started = time.time()
+    while len(waits) < events:
+        due = min(int((time.time() - started) * rate), events)
+        for number in range(len(published), due):
+            at = datetime.utcfromtimestamp(time.time()).isoformat(timespec="microseconds")
+            publisher.publish(topic, json.dumps(row(at, f"u{number % 500}")).encode())
+            published.append(time.time())
+        # Events are taken in the order in which they were published, a flush at a time.
+        visible = warehouse.count(fct_events.TABLE) or 0
+        now = time.time()
+        waits += [now - at for at in published[len(waits) : visible]]
+        time.sleep(0.05)
+    return waits
+
+
+if __name__ == "__main__":
+    {"speed": speed, "state": state, "latency": latency}[sys.argv[1]]()
