@@ -156,12 +156,15 @@ def show_stream_summary(report: dict[str, Any], warehouse: Warehouse) -> None:
 
 def _stream_sum(report: dict[str, Any]) -> str:
     counts, pending = report["counts"], report["pending"]
-    return (
-        f"{_count(counts['input_rows'], 'message')} = {_count(counts['events'], 'event')} + "
-        f"{_count(counts['duplicates'], 'duplicate')} + "
-        f"{_count(sum(counts['dead_letters'].values()), 'dead letter')}"
-        f"{f' ({pending:,} of them not in the tables yet)' if pending else ''}"
-    )
+    messages = _count(counts["input_rows"], "message")
+    parts = [
+        _count(counts["events"], "event"),
+        _count(counts["duplicates"], "duplicate"),
+        _count(sum(counts["dead_letters"].values()), "dead letter"),
+    ]
+    if pending:
+        return f"{messages}: {', '.join(parts)}, {abs(pending):,} under way"
+    return f"{messages} = {' + '.join(parts)}"
 
 
 def _show_warehouse(console: Console, warehouse: Warehouse) -> None:

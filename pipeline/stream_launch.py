@@ -34,6 +34,7 @@ from transforms.marts import fct_events
 from transforms.marts.registry import TABLES
 from transforms.vocabulary import EVENT_TYPES
 
+_SHARDS: Final = 16
 _POLL_SECONDS: Final = 0.2
 
 
@@ -100,6 +101,7 @@ def run_stream(plan: StreamPlan) -> None:
             late_horizon_days=options.late_horizon_days,
             flush_seconds=options.flush_seconds,
             dead_letter_topic=options.dead_letter_topic,
+            shards=1 if plan.runner.local else _SHARDS,
         )
         if not plan.runner.local:
             _lay_out(plan, job, None).run()

@@ -15,17 +15,18 @@ from pipeline.warehouse.flushing import CommitFlushes, StageFlushes
 from transforms import coders
 from transforms.contract import Table
 from transforms.events import COUNTS, DEAD_LETTERS
+from transforms.kernels.counters import Counters
+from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import TABLES
 from transforms.marts.users_with_negative_miles import TABLE as NEGATIVE_TABLE
 from transforms.streaming.clock import Clock, system_clock
 from transforms.streaming.messages import ParseMessages, as_messages
 from transforms.streaming.sessions import Sessionize
-from transforms.streaming.sums import SumShards, changed_rows
+from transforms.streaming.sums import SumShards, ToShard, changed_rows
 from transforms.streaming.users import CHANGES, RECOVERED, Contribute, UpdateUser
 from transforms.users import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 
-_SHARDS: Final = 8
 # Of a flush interval: a step of sums or of staging, and a commit, follow each other within two.
 _STEP: Final = 0.5
 
@@ -43,6 +44,7 @@ class StreamJob:
         late_horizon_days: events from longer ago are dead letters.
         flush_seconds: an event is in all tables within two of these.
         dead_letter_topic: where dead letters are published too; None for nowhere.
+        shards: over how many keys counters are summed, and each table's rows staged.
         clock: processing time.
     """
 
@@ -54,6 +56,7 @@ class StreamJob:
     late_horizon_days: int = 7
     flush_seconds: float = 60.0
     dead_letter_topic: str | None = None
+    shards: int = 8
     clock: Clock = system_clock
 
 
@@ -65,8 +68,12 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.subscription, job.late_horizon_days, __version__, job.clock
     )
     users = parsed.by_user | "UpdateUser" >> UpdateUser(job.late_horizon_days, job.clock)
-    changed = users[CHANGES] | "Contribute" >> Contribute(job.active_types, _SHARDS)
-    sums = changed[CONTRIBUTIONS] | "SumContributions" >> SumShards(step, job.clock)
+    changed = users[CHANGES] | "Contribute" >> Contribute(job.active_types)
+    sums = (
+        changed[CONTRIBUTIONS]
+        | "Shard contributions" >> ToShard(Counters, job.shards)
+        | "SumContributions" >> SumShards(Counters, step, job.clock)
+    )
     sessions = users[EVENTS] | "Sessionize" >> Sessionize(job.late_horizon_days, job.clock)
     rows: dict[Table, beam.PCollection] = {
         dead_letter_events.TABLE: parsed[DEAD_LETTERS],
@@ -77,7 +84,7 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
     }
     staged = [
         table_rows
-        | f"Shard {table.name}" >> beam.Map(_to_shard).with_output_types(tuple[int, pa.Table])
+        | f"Shard {table.name}" >> ToShard(pa.Table, job.shards)
         | f"Stage {table.name}" >> StageFlushes(table, job.staging, step, job.clock)
         for table, table_rows in rows.items()
     ] | "All staged files" >> beam.Flatten()
@@ -87,7 +94,12 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
             | "As messages" >> beam.FlatMap(as_messages)
             | "Publish dead letters" >> WriteToPubSub(job.dead_letter_topic, with_attributes=True)
         )
-    counts = (parsed[COUNTS], users[COUNTS]) | "All counts" >> beam.Flatten()
+    counts = (
+        (parsed[COUNTS], users[COUNTS])
+        | "All counts" >> beam.Flatten()
+        | "Shard counts" >> ToShard(RunCounts, job.shards)
+        | "SumCounts" >> SumShards(RunCounts, step, job.clock)
+    )
     return (staged, sums, counts) | "Commit" >> CommitFlushes(
         job.warehouse,
         tuple(TABLES.values()),
@@ -97,7 +109,3 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.flush_seconds,
         job.clock,
     )
-
-
-def _to_shard(rows: pa.Table) -> tuple[int, pa.Table]:
-    return 0, rows

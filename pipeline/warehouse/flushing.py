@@ -207,13 +207,16 @@ class _Commit(beam.DoFn):
             yield from files.close()
 
     def _pending(self, counted: RunCounts) -> int:
-        """How many events and dead letters are counted, and not in their tables yet."""
+        """How many messages are read that are no duplicates and not in the tables yet.
+
+        Less than 0 where rows have come before their counts.
+        """
         tables = {table.name: table for table in self._options.tables}
         stored = [
             self._options.warehouse.count(tables[name]) or 0
             for name in (fct_events.TABLE.name, dead_letter_events.TABLE.name)
         ]
-        return counted.events + counted.rejected - sum(stored)
+        return counted.input_rows - counted.duplicates - sum(stored)
 
     def _merge(self, flush: int, files: Sequence[StagedFile]) -> dict[str, int]:
         options = self._options

@@ -34,7 +34,9 @@ def test_what_is_shuffled_has_a_coder_of_its_own() -> None:
         "ParseMessages/Parse/ParDo(_Parse)",
         "Contribute/Sum up a bundle/ParDo(_Contribute)",
         "Sessionize/Group by session",
-        "Shard fct_events",
+        "Shard fct_events/To a shard",
+        "Shard contributions/To a shard",
+        "Shard counts/To a shard",
         "Commit/All parts",
     ):
         # The main output of steps that have named ones is not used.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol, Self
 
 import apache_beam as beam
 import pyarrow as pa
@@ -24,23 +26,57 @@ from transforms.marts.registry import FINISH
 from transforms.streaming.clock import Clock, as_datetime
 
 
+class _Summable(Protocol):
+    @classmethod
+    def total(cls, parts: Iterable[Self]) -> Self: ...
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self: ...
+
+    def to_bytes(self) -> bytes: ...
+
+
+@dataclass
+class ToShard(beam.PTransform):
+    """Elements -> (shard, element), spread at random.
+
+    Attributes:
+        kind: of the elements.
+        shards: how many there are.
+    """
+
+    kind: type
+    shards: int
+
+    def expand(self, elements: beam.PCollection) -> beam.PCollection:
+        return elements | "To a shard" >> beam.Map(_keyed, self.shards).with_output_types(
+            tuple[int, self.kind]  # type: ignore[name-defined]
+        )
+
+
+def _keyed(element: Any, shards: int) -> tuple[int, Any]:
+    return random.randrange(shards), element
+
+
 @dataclass
 class SumShards(beam.PTransform):
-    """(shard, Counters) -> Counters: the sum of each shard, once for each interval.
+    """(shard, Counters or RunCounts) -> the sum of each shard, once for each interval.
 
     The first of two levels: bundles send one element each to a shard, a shard sends one for each
     interval to the one sum. So no key is hot, however many users are active.
 
     Attributes:
+        kind: Counters or RunCounts.
         seconds: how long changes are gathered.
         clock: processing time.
     """
 
+    kind: type[_Summable]
     seconds: float
     clock: Clock
 
     def expand(self, changes: beam.PCollection) -> beam.PCollection:
-        return changes | "Sum shards" >> beam.ParDo(_SumShard(self)).with_output_types(Counters)
+        return changes | "Sum shards" >> beam.ParDo(_SumShard(self)).with_output_types(self.kind)
 
 
 class _SumShard(beam.DoFn):
@@ -52,7 +88,7 @@ class _SumShard(beam.DoFn):
 
     def process(
         self,
-        change: tuple[int, Counters],
+        change: tuple[int, _Summable],
         gathered: AccumulatingRuntimeState = beam.DoFn.StateParam(GATHERED),
         flush: RuntimeTimer = beam.DoFn.TimerParam(FLUSH),
     ) -> None:
@@ -64,9 +100,10 @@ class _SumShard(beam.DoFn):
     @on_timer(FLUSH)
     def send(
         self, gathered: AccumulatingRuntimeState = beam.DoFn.StateParam(GATHERED)
-    ) -> Iterator[Counters]:
+    ) -> Iterator[_Summable]:
         """The sum of what has come since the last time."""
-        total = Counters.total(Counters.from_bytes(data) for data in gathered.read())
+        kind = self._options.kind
+        total = kind.total(kind.from_bytes(data) for data in gathered.read())
         gathered.clear()
         yield total
 

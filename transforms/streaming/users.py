@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -97,6 +96,9 @@ class _UpdateUser(beam.DoFn):
         self._clock = options.clock
         self._kept_us = (options.horizon_days + _SLACK_DAYS) * US_PER_DAY
 
+    def start_bundle(self) -> None:
+        self._counts = [0, 0]
+
     def process(
         self,
         arrived: tuple[str, bytes],
@@ -116,7 +118,8 @@ class _UpdateUser(beam.DoFn):
             now_us - self._kept_us,
         )
         new = len(step.new.time_us)
-        yield pvalue.TaggedOutput(COUNTS, RunCounts(events=new, duplicates=step.repeated))
+        self._counts[0] += new
+        self._counts[1] += step.repeated
         if not new or step.timeline is None:
             return
         after = encode_timeline(step.timeline)
@@ -131,6 +134,12 @@ class _UpdateUser(beam.DoFn):
             event = (user_id, encode_events(events.slice(row, 1)))
             yield pvalue.TaggedOutput(EVENTS, TimestampedValue(event, Timestamp(micros=time_us)))
 
+    def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
+        events, duplicates = self._counts
+        if events or duplicates:
+            counts = RunCounts(events=events, duplicates=duplicates)
+            yield pvalue.TaggedOutput(COUNTS, GlobalWindows.windowed_value(counts))
+
     @on_timer(FORGET)
     def forget_events(
         self, recent: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(RECENT)
@@ -143,23 +152,21 @@ class _UpdateUser(beam.DoFn):
 class Contribute(beam.PTransform):
     """UserChange -> rows and counters, those of a bundle together.
 
-    Outputs, by tag: USERS and NEGATIVE, tables of rows; RECOVERED, keys that leave
-    users_with_negative_miles; CONTRIBUTIONS, (shard, Counters): one element for each bundle.
+    Outputs, by tag, one element for each bundle: USERS and NEGATIVE, tables of rows; RECOVERED,
+    keys that leave users_with_negative_miles; CONTRIBUTIONS, Counters.
 
     Attributes:
         active_types: indices in EVENT_TYPES of the event types that make a user active.
-        shards: over how many keys the counters are spread.
     """
 
     active_types: tuple[int, ...]
-    shards: int
 
     def expand(self, changes: beam.PCollection) -> pvalue.DoOutputsTuple:
         outputs = {
             USERS: pa.Table,
             NEGATIVE: pa.Table,
             RECOVERED: pa.Table,
-            CONTRIBUTIONS: tuple[int, Counters],
+            CONTRIBUTIONS: Counters,
         }
         work = beam.ParDo(_Contribute(self)).with_output_types(Any, **outputs)
         return changes | "Sum up a bundle" >> work.with_outputs(*outputs)
@@ -167,10 +174,7 @@ class Contribute(beam.PTransform):
 
 class _Contribute(beam.DoFn):
     def __init__(self, options: Contribute):
-        self._active_types, self._shards = options.active_types, options.shards
-
-    def setup(self) -> None:
-        self._shard = random.randrange(self._shards)
+        self._active_types = options.active_types
 
     def start_bundle(self) -> None:
         self._changes: list[UserChange] = []
@@ -180,8 +184,7 @@ class _Contribute(beam.DoFn):
 
     def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
         for tag, value in contribute(self._changes, self._active_types).items():
-            keyed = (self._shard, value) if tag == CONTRIBUTIONS else value
-            yield pvalue.TaggedOutput(tag, GlobalWindows.windowed_value(keyed))
+            yield pvalue.TaggedOutput(tag, GlobalWindows.windowed_value(value))
 
 
 def contribute(changes: list[UserChange], active_types: tuple[int, ...]) -> dict[str, Any]:
