@@ -30,7 +30,7 @@ from pipeline.local_pubsub import Tap, acknowledge, tapped
 from pipeline.runners import Runner
 from pipeline.streaming import StreamJob, build
 from pipeline.warehouse import Warehouse
-from transforms.marts import fct_events
+from transforms.marts import dead_letter_events, fct_events
 from transforms.marts.registry import TABLES
 from transforms.vocabulary import EVENT_TYPES
 
@@ -71,13 +71,14 @@ class StreamPlan:
 
 def refuse_warm(warehouse: Warehouse) -> None:
     """Raise OptionError if a warehouse holds rows: a new stream lacks the state behind them."""
-    rows = warehouse.count(fct_events.TABLE) or 0
-    if rows:
-        raise OptionError(
-            f"--warehouse {warehouse.url} holds {rows:,} events already: a stream that starts "
-            "without the state behind them would put partial figures in the place of true ones; "
-            "name an empty warehouse"
-        )
+    for table in (fct_events.TABLE, dead_letter_events.TABLE):
+        rows = warehouse.count(table) or 0
+        if rows:
+            raise OptionError(
+                f"--warehouse {warehouse.url} holds {rows:,} rows of {table.name} already: a stream "
+                "that starts without the state behind them would put partial figures in the place "
+                "of true ones; name an empty warehouse"
+            )
 
 
 def run_stream(plan: StreamPlan) -> None:

@@ -79,12 +79,12 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         dead_letter_events.TABLE: parsed[DEAD_LETTERS],
         TABLES[EVENTS]: sessions,
         TABLES[USERS]: changed[USERS],
-        NEGATIVE_TABLE: changed[NEGATIVE],
-        NEGATIVE_TABLE.removals: changed[RECOVERED],
+        NEGATIVE_TABLE: (changed[NEGATIVE], changed[RECOVERED]) | "Debtors" >> beam.Flatten(),
     }
     staged = [
         table_rows
-        | f"Shard {table.name}" >> ToShard(pa.Table, job.shards)
+        # Debtors come and go in one place, lest the one overtakes the other.
+        | f"Shard {table.name}" >> ToShard(pa.Table, 1 if table is NEGATIVE_TABLE else job.shards)
         | f"Stage {table.name}" >> StageFlushes(table, job.staging, step, job.clock)
         for table, table_rows in rows.items()
     ] | "All staged files" >> beam.Flatten()

@@ -37,8 +37,11 @@ from transforms.streaming.clock import Clock, microseconds
 class StageFlushes(beam.PTransform):
     """(shard, tables of rows) -> StagedFile: a file for each shard and flush.
 
+    Rows that leave a table travel with those that come, so that a flush holds both: a row that
+    comes behind the removal of a later one would stay for ever.
+
     Attributes:
-        table: the contract of the rows.
+        table: the contract of the rows; those of `table.removals` are told by their columns.
         folder: the staging folder, local or gs://.
         flush_seconds: how long rows are gathered.
         clock: processing time.
@@ -75,15 +78,20 @@ class _Stage(beam.DoFn):
         self, rows: AccumulatingRuntimeState = beam.DoFn.StateParam(ROWS)
     ) -> Iterator[StagedFile]:
         """What has come since the last time, as Parquet."""
-        files = StagedFiles(self._options.table, self._options.folder)
+        table, folder = self._options.table, self._options.folder
+        removals = table.removals
+        coming, leaving = StagedFiles(table, folder), StagedFiles(removals, folder)
         for data in rows.read():
-            files.write(TableCoder().decode(data))
+            part = TableCoder().decode(data)
+            leaves = tuple(part.column_names) == removals.column_names
+            (leaving if leaves else coming).write(part)
         rows.clear()
-        yield from files.close()
+        yield from coming.close()
+        yield from leaving.close()
 
 
-# By the names of tables the rows that another sum of counters changes: before, after, and the
-# moment of writing in microseconds since 1970-01-01.
+# By the names of tables, and of their removals, the rows that another sum of counters changes:
+# before, after, and the moment of writing in microseconds since 1970-01-01.
 Finish = Callable[[Counters, Counters, int], Mapping[str, pa.Table]]
 
 
@@ -200,6 +208,7 @@ class _Commit(beam.DoFn):
     def _stage_marts(self, before: Counters, after: Counters) -> Iterator[StagedFile]:
         options = self._options
         tables = {table.name: table for table in options.tables}
+        tables.update({table.removals.name: table.removals for table in options.tables})
         changed = options.finish(before, after, microseconds(options.clock))
         for name, rows in changed.items():
             files = StagedFiles(tables[name], options.folder)

@@ -200,19 +200,25 @@ def test_what_a_killed_stream_has_not_committed_comes_again(
     assert contents(tmp_path / "again.duckdb")["fct_events"].num_rows == 5
 
 
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([row("2024-01-01T00:00:00Z")], "holds 1 rows of fct_events already"),
+        ([row("never")], "holds 1 rows of dead_letter_events already"),
+    ],
+)
 def test_a_warehouse_with_figures_is_refused(
-    channel: Channel, begin: Callable[..., Stream], tmp_path: Path
+    begin: Callable[..., Stream], tmp_path: Path, rows: list[dict[str, str]], told: str
 ) -> None:
-    (tmp_path / "events.csv").write_bytes(csv_text([row("2024-01-01T00:00:00Z")]))
-    command(
-        *("batch", "--input", "events.csv", "--warehouse", "duckdb:///live.duckdb"), cwd=tmp_path
-    )
+    (tmp_path / "events.csv").write_bytes(csv_text(rows))
+    into = ("--warehouse", "duckdb:///live.duckdb", "--max_dead_letter_pct", "100")
+    assert command("batch", "--input", "events.csv", *into, cwd=tmp_path).returncode == 0
     stream = begin()
     stream.process.wait(60)
     assert stream.process.returncode == 2
-    told = (tmp_path / "stderr").read_text()
-    assert "holds 1 events already" in told
-    assert told.count("\n") == 1
+    said = (tmp_path / "stderr").read_text()
+    assert told in said
+    assert said.count("\n") == 1
 
 
 def test_a_silent_stream_stops_and_says_so(begin: Callable[..., Stream]) -> None:

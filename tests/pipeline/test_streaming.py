@@ -83,6 +83,16 @@ def test_an_earlier_first_event_moves_a_user_to_another_cohort_and_channel(tmp_p
     assert unlike(tables, batch(rows)) == []
 
 
+def test_a_cohort_whose_last_user_came_earlier_is_no_more(tmp_path: Path) -> None:
+    rows = [row("2025-11-30T10:00:00Z"), row("2025-12-01T10:00:00Z", "bob")]
+    rows.append(row("2025-11-01T10:00:00Z", "bob"))
+    tables = streamed(tmp_path, rows[:2], rows[2:])
+    assert {str(month) for month in tables["retention_cohorts"]["cohort_month"].to_pylist()} == {
+        "2025-11-01"
+    }
+    assert unlike(tables, batch(rows)) == []
+
+
 def test_a_user_whose_balance_recovers_leaves_the_debtors(tmp_path: Path) -> None:
     rows = [
         at(0, "ann", "miles_redeemed", amount="100"),

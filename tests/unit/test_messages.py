@@ -74,6 +74,7 @@ def test_missing_fields_and_null_are_empty_and_others_are_ignored() -> None:
         (b"[1]", "malformed_message", "is an array, not a JSON object"),
         (b'"text"', "malformed_message", "is a string, not a JSON object"),
         (b"7", "malformed_message", "is a number, not a JSON object"),
+        (b"true", "malformed_message", "is a boolean, not a JSON object"),
         (b"null", "malformed_message", "is null, not a JSON object"),
         (b"\xff{}", "invalid_utf8", "byte 0xff at offset 0"),
         (b'{"miles_amount": NaN}', "malformed_message", "NaN is no JSON value"),

@@ -103,7 +103,8 @@ def _fields(message: Message) -> list[str]:
         problem = f"the message is no JSON object: {error}"
         raise _UnreadableError("malformed_message", problem) from error
     if not isinstance(found, dict):
-        kind = {list: "an array", str: "a string", type(None): "null"}.get(type(found), "a number")
+        kinds = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+        kind = kinds.get(type(found), "a number")
         problem = f"the message is {kind}, not a JSON object"
         raise _UnreadableError("malformed_message", problem)
     return [_text(name, found.get(name)) for name in SOURCE_COLUMNS]

@@ -22,7 +22,7 @@ from apache_beam.utils.timestamp import Timestamp
 
 from transforms.kernels.counters import Counters
 from transforms.kernels.spine import lay_out
-from transforms.marts.registry import FINISH
+from transforms.marts.registry import FINISH, TABLES
 from transforms.streaming.clock import Clock, as_datetime
 
 
@@ -109,7 +109,10 @@ class _SumShard(beam.DoFn):
 
 
 def changed_rows(before: Counters, after: Counters, written_at_us: int) -> dict[str, pa.Table]:
-    """By the name of each mart the rows that another sum changes; those without any left out.
+    """What another sum changes in the marts, by the name of the contract that the rows follow.
+
+    That is each mart's rows that are new or differ, and its `removals`: the keys of rows that are
+    no more, as of a cohort whose last user turns out to have come earlier. None of no row.
 
     Args:
         before, after: the sums over all users.
@@ -117,12 +120,18 @@ def changed_rows(before: Counters, after: Counters, written_at_us: int) -> dict[
     """
     written_at = pa.scalar(as_datetime(written_at_us), pa.timestamp("us"))
     old, new = lay_out(before, written_at), lay_out(after, written_at)
-    changes = {name: _new_rows(rows(old), rows(new)) for name, rows in FINISH.items()}
+    changes: dict[str, pa.Table] = {}
+    for name, rows in FINISH.items():
+        was, now = rows(old), rows(new)
+        changes[name] = _without(now, was, now.column_names)
+        removals = TABLES[name].removals
+        gone = _without(was, now, list(TABLES[name].primary_key))
+        changes[removals.name] = gone.select(list(removals.column_names))
     return {name: rows for name, rows in changes.items() if rows.num_rows}
 
 
-def _new_rows(before: pa.Table, after: pa.Table) -> pa.Table:
-    """The rows of `after` that `before` does not have."""
-    known = set(zip(*(column.to_pylist() for column in before.columns), strict=True))
-    rows = zip(*(column.to_pylist() for column in after.columns), strict=True)
-    return after.filter(pa.array([row not in known for row in rows], pa.bool_()))
+def _without(rows: pa.Table, others: pa.Table, columns: list[str]) -> pa.Table:
+    """The rows that none of the others equals in these columns."""
+    known = set(zip(*(others[name].to_pylist() for name in columns), strict=True))
+    found = zip(*(rows[name].to_pylist() for name in columns), strict=True)
+    return rows.filter(pa.array([row not in known for row in found], pa.bool_()))
