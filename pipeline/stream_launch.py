@@ -75,9 +75,9 @@ def refuse_warm(warehouse: Warehouse) -> None:
         rows = warehouse.count(table) or 0
         if rows:
             raise OptionError(
-                f"--warehouse {warehouse.url} holds {rows:,} rows of {table.name} already: a stream "
-                "that starts without the state behind them would put partial figures in the place "
-                "of true ones; name an empty warehouse"
+                f"--warehouse {warehouse.url} holds {rows:,} rows of {table.name} already: a "
+                "stream that starts without the state behind them would put partial figures in the "
+                "place of true ones; name an empty warehouse"
             )
 
 
