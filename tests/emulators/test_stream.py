@@ -117,7 +117,6 @@ def begin(channel: Channel, tmp_path: Path) -> Iterator[Callable[..., Stream]]:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )
         streams.append(Stream(process, tmp_path))
         return streams[-1]
