@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,8 +72,6 @@ def _run_of(folder: Path, name: str, stderr: int = subprocess.DEVNULL) -> subpro
         env=process_environment(),
         stdout=subprocess.DEVNULL,
         stderr=stderr,
-        # Test runners may ignore Ctrl-C, and their children would inherit that.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
 
 
