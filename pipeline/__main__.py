@@ -197,12 +197,9 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
     from pipeline.stream_launch import StreamPlan, refuse_warm, run_stream
 
     check_subscription(options.subscription)
-    updates = "update" in given
-    if not updates:
+    if "update" not in given:  # An updated job keeps the state behind its tables.
         refuse_warm(warehouse)
-    run_stream(
-        StreamPlan(options, arguments, warehouse, runner, temp_location, updates, started_at)
-    )
+    run_stream(StreamPlan(options, arguments, warehouse, runner, temp_location, started_at))
 
 
 def _publish(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:

@@ -56,7 +56,6 @@ class StreamPlan:
         warehouse: where to write.
         runner: what runs the graph.
         temp_location: where to stage; None for beside the warehouse.
-        updates: whether the job takes over the state of one that runs.
         started_at: the run's moment, in UTC without a zone.
     """
 
@@ -65,7 +64,6 @@ class StreamPlan:
     warehouse: Warehouse
     runner: Runner
     temp_location: str | None
-    updates: bool
     started_at: datetime
 
 
