@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Sequence
 from datetime import timedelta
@@ -121,6 +122,22 @@ def test_an_event_beyond_the_horizon_is_a_dead_letter(tmp_path: Path) -> None:
     assert letter["source"] == "projects/p/subscriptions/s"
     assert "--late_horizon_days" in letter["error_message"]
     assert unlike(tables, batch([at(0), just])) == []
+
+
+def test_an_absurd_amount_is_a_dead_letter_and_the_stream_goes_on(tmp_path: Path) -> None:
+    absurd = [
+        at(minute, user, "miles_earned", amount=str(amount))
+        for user in ("ann", "bob")
+        for minute, amount in enumerate([2**63 - 1, 2**62, 10**12 + 1])
+    ]
+    taken = [at(9, "ann", "miles_earned", amount=str(10**12)), at(10, "ann", amount=str(2**62))]
+    tables = streamed(tmp_path, absurd, [*taken, at(11, "bob", "miles_redeemed", amount="7")])
+    letters = tables["dead_letter_events"].to_pylist()
+    assert {letter["error_type"] for letter in letters} == {"too_many_miles"}
+    assert len(letters) == 6
+    assert json.loads(letters[0]["payload"]) in absurd
+    assert "is more than the 1,000,000,000,000 that a stream takes" in letters[0]["error_message"]
+    assert unlike(tables, batch([*taken, at(11, "bob", "miles_redeemed", amount="7")])) == []
 
 
 @pytest.mark.parametrize("minutes", [(30,), (29, 59), (30, 60)])

@@ -37,9 +37,29 @@ ERROR_TYPES: Final = (
     "unknown_platform",
     "bad_country",
     "too_late",
+    "too_many_miles",
 )
 
 Masks = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a mode takes of the events that are valid.
+
+    Attributes:
+        since_us: event times from before it come too late; microseconds since 1970-01-01.
+        most_miles: a larger miles_amount is refused.
+    """
+
+    since_us: int = _EARLIEST_US
+    most_miles: int = fields.INT64_MAX
+
+
+NO_LIMITS: Final = Limits()
+# A run of batch fails where sums leave INT64, and is run again without the event at fault; a stream
+# could only fail for ever. Of such amounts it takes nine million before a sum comes near.
+MOST_MILES_OF_A_STREAM: Final = 10**12
 
 
 @dataclass(frozen=True)
@@ -103,7 +123,7 @@ class _Columns:
         is_miles: Masks = (self.event_type == MILES_EARNED) | (self.event_type == MILES_REDEEMED)
         return is_miles
 
-    def failures(self, latest_us: int, taken_since_us: int) -> list[Masks]:
+    def failures(self, latest_us: int, limits: Limits) -> list[Masks]:
         """For each of ERROR_TYPES but the first the rows that fail its rule."""
         user_bytes = self.user_id.buffers()[1]
         offsets = np.frombuffer(user_bytes, np.int32)[self.user_id.offset :]
@@ -116,22 +136,23 @@ class _Columns:
             self.is_miles & (self.miles == fields.REFUSED),
             self.platform < 0,
             self.bad_country,
-            self.time_us < taken_since_us,
+            self.time_us < limits.since_us,
+            self.is_miles & (self.miles > limits.most_miles),
         ]
 
 
-def parse_records(records: RawRecords, now: datetime, taken_since_us: int = _EARLIEST_US) -> Parsed:
+def parse_records(records: RawRecords, now: datetime, limits: Limits = NO_LIMITS) -> Parsed:
     """Events and rejections of raw records.
 
     Args:
         records: from any source.
         now: in UTC without a zone; event_time may be up to one day later.
-        taken_since_us: events from before it come too late; microseconds since 1970-01-01.
+        limits: what is taken of the events that are valid.
     """
     columns = _Columns.of(records.columns)
     now_us = int(np.datetime64(now, "us").astype(np.int64))
     oversized = records.origin.sizes() > MAX_RECORD_BYTES
-    failures = [oversized, *columns.failures(now_us + US_PER_DAY, taken_since_us)]
+    failures = [oversized, *columns.failures(now_us + US_PER_DAY, limits)]
     failed = np.logical_or.reduce(failures)
     first_failure = np.stack(failures).argmax(axis=0)
     rejections = _rejections(records, columns, np.flatnonzero(failed), first_failure)
@@ -255,6 +276,10 @@ _MESSAGES: Final[dict[str, Callable[[_Source], str]]] = {
     "too_late": lambda row: (
         f"event_time {_quoted(row.event_time)} is longer ago than --late_horizon_days: let a batch "
         "run take it in"
+    ),
+    "too_many_miles": lambda row: (
+        f"miles_amount {_quoted(row.miles_amount)} is more than the {MOST_MILES_OF_A_STREAM:,} "
+        "that a stream takes, lest its sums leave INT64: mend it, or let a batch run take it in"
     ),
 }
 

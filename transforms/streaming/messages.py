@@ -18,7 +18,7 @@ from transforms.events import COUNTS, DEAD_LETTERS, count_dead_letters
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.event_codec import encode_events
 from transforms.kernels.messages import Message, read_messages
-from transforms.kernels.parse import parse_records
+from transforms.kernels.parse import MOST_MILES_OF_A_STREAM, Limits, parse_records
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.sessions import ranked
 from transforms.marts import dead_letter_events
@@ -73,7 +73,8 @@ class _Parse(beam.DoFn):
         options, now_us = self._options, microseconds(self._options.clock)
         now = as_datetime(now_us)
         records = read_messages(self._messages, options.source)
-        parsed = parse_records(records, now, now_us - options.horizon_days * US_PER_DAY)
+        since_us = now_us - options.horizon_days * US_PER_DAY
+        parsed = parse_records(records, now, Limits(since_us, MOST_MILES_OF_A_STREAM))
         counts = RunCounts(input_rows=len(records), ignored_amounts=parsed.ignored_amounts)
         for user, events in _by_user(parsed.events):
             yield GlobalWindows.windowed_value((user, encode_events(events)))
