@@ -13,7 +13,6 @@ from pipeline import __version__
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.flushing import CommitFlushes, StageFlushes
 from transforms import coders
-from transforms.contract import Table
 from transforms.events import COUNTS, DEAD_LETTERS
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
@@ -23,7 +22,7 @@ from transforms.marts.users_with_negative_miles import TABLE as NEGATIVE_TABLE
 from transforms.streaming.clock import Clock, system_clock
 from transforms.streaming.messages import ParseMessages, as_messages
 from transforms.streaming.sessions import Sessionize
-from transforms.streaming.sums import SumShards, ToShard, changed_rows
+from transforms.streaming.sums import SumShards, ToShard, ToUserShard, changed_rows
 from transforms.streaming.users import CHANGES, RECOVERED, Contribute, UpdateUser
 from transforms.users import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 
@@ -68,25 +67,24 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.subscription, job.late_horizon_days, __version__, job.clock
     )
     users = parsed.by_user | "UpdateUser" >> UpdateUser(job.late_horizon_days, job.clock)
-    changed = users[CHANGES] | "Contribute" >> Contribute(job.active_types)
+    changed = users[CHANGES] | "Contribute" >> Contribute(job.active_types, job.clock)
     sums = (
         changed[CONTRIBUTIONS]
         | "Shard contributions" >> ToShard(Counters, job.shards)
         | "SumContributions" >> SumShards(Counters, step, job.clock)
     )
     sessions = users[EVENTS] | "Sessionize" >> Sessionize(job.late_horizon_days, job.clock)
-    rows: dict[Table, beam.PCollection] = {
-        dead_letter_events.TABLE: parsed[DEAD_LETTERS],
-        TABLES[EVENTS]: sessions,
-        TABLES[USERS]: changed[USERS],
-        NEGATIVE_TABLE: (changed[NEGATIVE], changed[RECOVERED]) | "Debtors" >> beam.Flatten(),
+    letters = parsed[DEAD_LETTERS] | "Shard dead_letter_events" >> ToShard(pa.Table, job.shards)
+    # Debtors come and go in one place, lest the one overtakes the other.
+    debtors = (changed[NEGATIVE], changed[RECOVERED]) | "Debtors" >> beam.Flatten()
+    by_user = {TABLES[EVENTS]: sessions, TABLES[USERS]: changed[USERS], NEGATIVE_TABLE: debtors}
+    sharded = {dead_letter_events.TABLE: letters} | {
+        table: rows | f"Shard {table.name}" >> ToUserShard(job.shards)
+        for table, rows in by_user.items()
     }
     staged = [
-        table_rows
-        # Debtors come and go in one place, lest the one overtakes the other.
-        | f"Shard {table.name}" >> ToShard(pa.Table, 1 if table is NEGATIVE_TABLE else job.shards)
-        | f"Stage {table.name}" >> StageFlushes(table, job.staging, step, job.clock)
-        for table, table_rows in rows.items()
+        rows | f"Stage {table.name}" >> StageFlushes(table, job.staging, step, job.clock)
+        for table, rows in sharded.items()
     ] | "All staged files" >> beam.Flatten()
     if job.dead_letter_topic is not None:
         (

@@ -151,8 +151,9 @@ class Table:
         """Rows of this table from arrays by column name, in the contract's order and types.
 
         Args:
-            columns: for each column an Arrow array or a NumPy array of equal length; NaN in a
-                FLOAT column is NULL. A dictionary-encoded array of strings stays one.
+            columns: for each column an Arrow array or a NumPy array of equal length, or an Arrow
+                scalar for all rows; NaN in a FLOAT column is NULL. A dictionary-encoded array of
+                strings stays one. The first column is an array.
 
         Returns:
             A table with the schema `arrow_schema`, but for dictionary-encoded strings.
@@ -164,15 +165,18 @@ class Table:
         if set(columns) != set(self.column_names):
             differing = set(columns).symmetric_difference(self.column_names)
             raise ValueError(f"table {self.name}: missing or unknown columns {sorted(differing)}")
-        arrays = [self._array(column, columns[column.name]) for column in self.columns]
+        rows = len(columns[self.column_names[0]])
+        arrays = [self._array(column, columns[column.name], rows) for column in self.columns]
         fields = [
             column.arrow.with_type(array.type)
             for column, array in zip(self.columns, arrays, strict=True)
         ]
         return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
-    def _array(self, column: Column, values: Any) -> pa.Array | pa.ChunkedArray:
+    def _array(self, column: Column, values: Any, rows: int) -> pa.Array | pa.ChunkedArray:
         wanted = ARROW_TYPES[column.type]
+        if isinstance(values, pa.Scalar):
+            values = pa.repeat(values, rows)
         if not isinstance(values, pa.Array | pa.ChunkedArray):
             values = pa.array(values, type=wanted, from_pandas=True)
         if values.type not in (wanted, pa.dictionary(pa.int32(), wanted)):

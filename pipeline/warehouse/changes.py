@@ -33,7 +33,7 @@ class How(enum.Enum):
     """What becomes of the rows that a table has.
 
     REPLACE: they go. MERGE: one with the key of a staged row gives way to it, unless it was
-    written later; the others stay. APPEND: all stay.
+    written later or differs in nothing else; the others stay. APPEND: all stay.
     """
 
     REPLACE = "replace"

@@ -144,11 +144,20 @@ class DuckDBWarehouse:
 
     def commit(self, changes: Sequence[Change], run: str) -> None:
         """See `Warehouse.commit`; one transaction for all changes."""
+        files = [Path(file.path) for change in changes for file in (*change.files, *change.removed)]
+        # Tells a commit that is tried again that it was done.
+        done = files[0].with_name(f"{run}.committed") if files else None
+        if done is not None and done.exists():
+            return
         try:
             self._commit(changes, f"SET memory_limit = '{_MEMORY}'")
         except duckdb.OutOfMemoryException:
             # A few rows of many megabytes take more; nothing was committed.
             self._commit(changes, "RESET memory_limit")
+        if done is not None:
+            done.touch()
+        for file in files:
+            file.unlink()
 
     def _commit(self, changes: Sequence[Change], memory: str) -> None:
         try:

@@ -29,6 +29,7 @@ from transforms.coders import TableCoder
 from transforms.contract import Table
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.versions import newest
 from transforms.marts import dead_letter_events, fct_events
 from transforms.streaming.clock import Clock, microseconds
 
@@ -37,8 +38,9 @@ from transforms.streaming.clock import Clock, microseconds
 class StageFlushes(beam.PTransform):
     """(shard, tables of rows) -> StagedFile: a file for each shard and flush.
 
-    Rows that leave a table travel with those that come, so that a flush holds both: a row that
-    comes behind the removal of a later one would stay for ever.
+    Of several versions of a row the newest is staged. Rows that leave a table travel with those
+    that come, so that a flush holds both: a row that comes behind the removal of a later one would
+    stay for ever.
 
     Attributes:
         table: the contract of the rows; those of `table.removals` are told by their columns.
@@ -78,16 +80,21 @@ class _Stage(beam.DoFn):
         self, rows: AccumulatingRuntimeState = beam.DoFn.StateParam(ROWS)
     ) -> Iterator[StagedFile]:
         """What has come since the last time, as Parquet."""
-        table, folder = self._options.table, self._options.folder
-        removals = table.removals
-        coming, leaving = StagedFiles(table, folder), StagedFiles(removals, folder)
-        for data in rows.read():
-            part = TableCoder().decode(data)
-            leaves = tuple(part.column_names) == removals.column_names
-            (leaving if leaves else coming).write(part)
+        table = self._options.table
+        parts = [TableCoder().decode(data) for data in rows.read()]
         rows.clear()
-        yield from coming.close()
-        yield from leaving.close()
+        for contract in (table, table.removals) if table.primary_key else (table,):
+            found = [part for part in parts if tuple(part.column_names) == contract.column_names]
+            if found:
+                files = StagedFiles(contract, self._options.folder)
+                files.write(_newest(table, pa.concat_tables(found)))
+                yield from files.close()
+
+
+def _newest(table: Table, rows: pa.Table) -> pa.Table:
+    if not table.primary_key or table.written_at is None:
+        return rows
+    return newest(rows, table.primary_key, table.written_at)
 
 
 # By the names of tables, and of their removals, the rows that another sum of counters changes:
@@ -159,7 +166,9 @@ class _Commit(beam.DoFn):
     COUNTS = ReadModifyWriteStateSpec("counts", BytesCoder())
     SUM = ReadModifyWriteStateSpec("sum", BytesCoder())
     NUMBER = ReadModifyWriteStateSpec("number", VarIntCoder())
-    FLUSH = TimerSpec("flush", TimeDomain.REAL_TIME)
+    SEALED = ReadModifyWriteStateSpec("sealed", BytesCoder())
+    SEAL = TimerSpec("seal", TimeDomain.REAL_TIME)
+    COMMIT = TimerSpec("commit", TimeDomain.REAL_TIME)
 
     def __init__(self, options: CommitFlushes):
         self._options = options
@@ -168,24 +177,37 @@ class _Commit(beam.DoFn):
         self,
         keyed: tuple[int, tuple[int, bytes]],
         parts: AccumulatingRuntimeState = beam.DoFn.StateParam(PARTS),
-        flush: RuntimeTimer = beam.DoFn.TimerParam(FLUSH),
+        seal: RuntimeTimer = beam.DoFn.TimerParam(SEAL),
     ) -> None:
         if not any(True for _ in parts.read()):
-            flush.set(Timestamp.of(self._options.clock() + self._options.flush_seconds))
+            seal.set(Timestamp.of(self._options.clock() + self._options.flush_seconds))
         parts.add(keyed[1])
 
-    @on_timer(FLUSH)
-    def commit(
+    @on_timer(SEAL)
+    def seal_flush(
         self,
         parts: AccumulatingRuntimeState = beam.DoFn.StateParam(PARTS),
         counts: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(COUNTS),
         total: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(SUM),
         number: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(NUMBER),
-    ) -> Iterator[dict[str, Any]]:
-        """Merge what has come; tried again after a failure, it finds the same flush."""
+        sealed: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(SEALED),
+        seal: RuntimeTimer = beam.DoFn.TimerParam(SEAL),
+        commit: RuntimeTimer = beam.DoFn.TimerParam(COMMIT),
+    ) -> None:
+        """Make a flush of what has come.
+
+        It is kept before it is committed, so that a commit that is tried again finds the same one
+        under its number, whatever has come meanwhile.
+        """
+        now = Timestamp.of(self._options.clock())
         by_kind: dict[int, list[bytes]] = {_FILE: [], _SUM: [], _COUNTS: []}
         for kind, data in parts.read():
             by_kind[kind].append(data)
+        if not any(by_kind.values()):  # A timer may fire twice.
+            return
+        if sealed.read():  # The flush before is not committed yet.
+            seal.set(now + self._options.flush_seconds)
+            return
         parts.clear()
         flush = (number.read() or 0) + 1
         number.write(flush)
@@ -197,7 +219,22 @@ class _Commit(beam.DoFn):
         counted = RunCounts.total(map(RunCounts.from_bytes, [*sums, *by_kind[_COUNTS]]))
         counts.write(counted.to_bytes())
         files = [StagedFile(*json.loads(data)) for data in by_kind[_FILE]]
-        rows = self._merge(flush, [*files, *self._stage_marts(before, after)])
+        files += self._stage_marts(before, after)
+        sealed.write(json.dumps([flush, sorted(files), counted.to_json()]).encode())
+        commit.set(now)
+
+    @on_timer(COMMIT)
+    def commit_flush(
+        self, sealed: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(SEALED)
+    ) -> Iterator[dict[str, Any]]:
+        """Merge the sealed flush."""
+        kept = sealed.read()
+        if not kept:
+            return
+        flush, files, counts = json.loads(kept)
+        counted = RunCounts.from_json(counts)
+        rows = self._merge(flush, [StagedFile(*file) for file in files])
+        sealed.clear()
         yield {
             "flush": flush,
             "rows": rows,
@@ -229,7 +266,7 @@ class _Commit(beam.DoFn):
 
     def _merge(self, flush: int, files: Sequence[StagedFile]) -> dict[str, int]:
         options = self._options
-        changes = _changes(options.tables, sorted(files))
+        changes = _changes(options.tables, files)
         if flush > 1:
             changes = [change for change in changes if change.files or change.removed]
         if changes:

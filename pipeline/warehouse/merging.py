@@ -37,7 +37,7 @@ def merge_statement(
     within: str,
     dialect: Dialect,
 ) -> str:
-    """SQL that merges staged rows into a table.
+    """SQL that merges staged rows into a table; those that it has already stay untouched.
 
     Args:
         table: the contract.
@@ -61,12 +61,18 @@ def merge_statement(
     and_newer = f" AND {newer}" if newer else ""
     update = ", ".join(f"{column} = s.{column}" for column in others)
     values = ", ".join(f"s.{column}" for column in columns)
+    # A row that is staged again as it was keeps its moment of writing.
+    differs = " OR ".join(
+        f"t.{name(column)} IS DISTINCT FROM s.{name(column)}"
+        for column in table.column_names
+        if column not in (*table.primary_key, table.written_at)
+    )
     return f"""
         MERGE INTO {target} AS t
         USING ({_source(table, rows, removed, dialect)}) AS s
         ON {" AND ".join(f"t.{column} = s.{column}" for column in key)} AND ({within})
         WHEN MATCHED AND s.leaves{and_newer} THEN DELETE
-        WHEN MATCHED AND NOT s.leaves{and_newer} THEN UPDATE SET {update}
+        WHEN MATCHED AND NOT s.leaves{and_newer} AND ({differs}) THEN UPDATE SET {update}
         WHEN NOT MATCHED AND NOT s.leaves THEN INSERT ({", ".join(columns)}) VALUES ({values})
     """
 

@@ -96,7 +96,7 @@ def _clock() -> float:
 def _transforms(messages: beam.PCollection) -> None:
     parsed = messages | ParseMessages("bench", _HORIZON_DAYS, "1", _clock)
     users = parsed.by_user | UpdateUser(_HORIZON_DAYS, _clock)
-    users[CHANGES] | Contribute(codes(EVENT_TYPES))
+    users[CHANGES] | Contribute(codes(EVENT_TYPES), _clock)
     users[EVENTS] | Sessionize(_HORIZON_DAYS, _clock)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from pipeline.errors import RunError
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.changes import Change
 from tests.support.runs import comparable
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.streams import message, run_stream, stream_of
@@ -138,6 +141,51 @@ def test_an_absurd_amount_is_a_dead_letter_and_the_stream_goes_on(tmp_path: Path
     assert json.loads(letters[0]["payload"]) in absurd
     assert "is more than the 1,000,000,000,000 that a stream takes" in letters[0]["error_message"]
     assert unlike(tables, batch([*taken, at(11, "bob", "miles_redeemed", amount="7")])) == []
+
+
+def written(tables: Tables) -> dict[int, datetime]:
+    """When each event's row was written, by its minute."""
+    return {
+        event["event_time"].hour * 60 + event["event_time"].minute: event["processed_at"]
+        for event in tables["fct_events"].to_pylist()
+    }
+
+
+def test_rows_that_did_not_change_are_not_written_again(tmp_path: Path) -> None:
+    rows = [at(10), at(30), at(50), at(200), at(40), at(60)]
+    once = written(streamed(tmp_path / "once", rows[:4]))
+    twice = written(streamed(tmp_path / "twice", rows[:4], rows[4:]))
+    assert sorted(twice) == [10, 30, 40, 50, 60, 200]
+    since = min(twice[40], twice[60])
+    assert [minute for minute in once if twice[minute] >= since] == [50]
+    again = written(streamed(tmp_path / "again", rows[:4], rows[4:], [*rows, at(0)]))
+    assert again[200] < min(again[minute] for minute in (0, 10, 30, 40, 50, 60))
+
+
+class Forgetful:
+    """A warehouse whose every commit succeeds, and seems to fail the first time."""
+
+    def __init__(self, home: Warehouse):
+        self._home = home
+
+    def commit(self, changes: Sequence[Change], run: str) -> None:
+        self._home.commit(changes, run)
+        failed = Path(f"{self._home.location}.{run}")
+        if not failed.exists():
+            failed.touch()
+            raise RunError("can't tell what became of the commit")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._home, name)
+
+
+def test_a_commit_that_is_tried_again_changes_nothing_more(tmp_path: Path) -> None:
+    rows = [at(0), at(5), row("never"), row("ever")]
+    tables = streamed(tmp_path, rows[:3], rows[3:], kind=Forgetful)
+    assert tables["dead_letter_events"].num_rows == 2
+    assert unlike(tables, batch(rows)) == []
 
 
 @pytest.mark.parametrize("minutes", [(30,), (29, 59), (30, 60)])

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
+from apache_beam.utils.timestamp import Timestamp
+
 from tests.support.streaming_graph import describe, laid_out
+from tests.support.streams import message, stream_of, ticking
+from tests.support.tables import codes, row
+from transforms.events import COUNTS, DEAD_LETTERS
+from transforms.streaming.messages import ParseMessages
+from transforms.streaming.sessions import Sessionize
+from transforms.streaming.users import CHANGES, Contribute, UpdateUser
+from transforms.users import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
+from transforms.vocabulary import EVENT_TYPES
 
 
 def test_labels_coders_and_state_are_those_on_record() -> None:
@@ -28,13 +42,45 @@ def test_state_is_kept_in_global_windows_only() -> None:
         assert "Sessions" not in line or " | state " not in line
 
 
+def test_nothing_within_the_graph_is_from_the_beginning_of_time(tmp_path: Path) -> None:
+    """It, or a timer that it sets, would hold the watermark there, and no session would end."""
+    rows = [row("2025-12-31T00:00:00Z", kind="miles_redeemed", amount="1"), row("never")]
+    stream = stream_of([[message(event, number) for number, event in enumerate(rows)]])
+    pipeline = beam.Pipeline(BundleBasedDirectRunner(), PipelineOptions(["--streaming"]))
+    parsed = pipeline | "Messages" >> stream | ParseMessages("s", 3_650, "1", ticking)
+    users = parsed.by_user | UpdateUser(3_650, ticking)
+    changed = users[CHANGES] | Contribute(codes(EVENT_TYPES), ticking)
+    sessions = users[EVENTS] | Sessionize(3_650, ticking)
+    collections = {"parsed": parsed.by_user, "letters": parsed[DEAD_LETTERS], "rows": sessions}
+    collections |= {tag: users[tag] for tag in (EVENTS, CHANGES, COUNTS)}
+    collections |= {tag: changed[tag] for tag in (USERS, NEGATIVE, CONTRIBUTIONS)}
+    for name, elements in collections.items():
+        elements | f"Times of {name}" >> beam.ParDo(_Time(str(tmp_path / name)))
+    pipeline.run().wait_until_finish()
+    times = {path.name: float(path.read_text()) for path in tmp_path.iterdir()}
+    event_time = (datetime(2025, 12, 31) - datetime(1970, 1, 1)).total_seconds()
+    assert set(times) == set(collections)
+    assert min(times.values()) == times.pop(EVENTS) == event_time
+    assert min(times.values()) > event_time
+
+
+class _Time(beam.DoFn):
+    """Writes an element's timestamp, in seconds since 1970-01-01, to a file."""
+
+    def __init__(self, path: str):
+        self._path = path
+
+    def process(self, _: object, timestamp: Timestamp = beam.DoFn.TimestampParam) -> None:
+        Path(self._path).write_text(str(float(timestamp)))
+
+
 def test_what_is_shuffled_has_a_coder_of_its_own() -> None:
     by_label = {line.partition(" | ")[0]: line for line in describe(laid_out())}
     for label in (
         "ParseMessages/Parse/ParDo(_Parse)",
         "Contribute/Sum up a bundle/ParDo(_Contribute)",
         "Sessionize/Group by session",
-        "Shard fct_events/To a shard",
+        "Shard fct_events/To users' shards",
         "Shard contributions/To a shard",
         "Shard counts/To a shard",
         "Commit/All parts",

@@ -59,22 +59,28 @@ def change(
 def merged(
     table: Table, before: Sequence[Row], rows: Sequence[Row], leaving: Sequence[Row] = ()
 ) -> list[Row]:
-    """What a merge makes of a table's rows: of each key what was written last."""
+    """What a merge makes of a table's rows: of each key what was written last, and of rows that
+    differ in nothing else what was there first."""
     found = {_key(table, row): row for row in before}
     staged = [*((row, True) for row in leaving), *((row, False) for row in rows)]
-    for row, leaves in sorted(staged, key=lambda item: _written(table, item[0])):
-        there = found.get(_key(table, row))
+    staged.sort(key=lambda item: _written(table, item[0]))
+    for key, (row, leaves) in {_key(table, item[0]): item for item in staged}.items():
+        there = found.get(key)
         if there is not None and _written(table, there) > _written(table, row):
             continue
         if leaves:
-            found.pop(_key(table, row), None)
-        else:
-            found[_key(table, row)] = row
+            found.pop(key, None)
+        elif there is None or _figures(table, there) != _figures(table, row):
+            found[key] = row
     return list(found.values())
 
 
 def _key(table: Table, row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in table.primary_key)
+
+
+def _figures(table: Table, row: Row) -> Row:
+    return {name: value for name, value in row.items() if name != table.written_at}
 
 
 def _written(table: Table, row: Mapping[str, Any]) -> datetime:

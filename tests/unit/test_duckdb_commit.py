@@ -65,10 +65,10 @@ def test_merges_end_in_what_was_written_last(flushes: list[list[tuple[Row, bool]
         for number, flush in enumerate(flushes):
             rows = [row for row, leaves in flush if not leaves]
             leaving = [row for row, leaves in flush if leaves]
-            merging = [change(NEGATIVE, How.MERGE, folder, rows, leaving)]
             expected = merged(NEGATIVE, expected, rows, leaving)
-            for _ in range(2):  # Merging again changes nothing.
-                warehouse.commit(merging, f"run_{number}")
+            for run in ("a", "b"):  # Merging again changes nothing.
+                merging = [change(NEGATIVE, How.MERGE, folder, rows, leaving)]
+                warehouse.commit(merging, f"{run}_{number}")
                 assert rows_of(warehouse, NEGATIVE) == in_order(expected)
 
 
@@ -88,8 +88,8 @@ def test_a_row_that_moves_to_another_partition_is_there_once(tmp_path: Path) -> 
     warehouse = warehouse_in(tmp_path)
     before = filled(USERS, user_id="ann", first_seen_date=date(2024, 3, 1), updated_at=at(0))
     after = {**before, "first_seen_date": date(2023, 12, 31), "updated_at": at(1)}
-    for row in (before, after):
-        warehouse.commit([change(USERS, How.MERGE, str(tmp_path), [row])], "a")
+    for run, row in (("a", before), ("b", after)):
+        warehouse.commit([change(USERS, How.MERGE, str(tmp_path), [row])], run)
     assert rows_of(warehouse, USERS) == [after]
 
 
@@ -97,7 +97,9 @@ def test_appended_rows_join_those_that_are_there(tmp_path: Path) -> None:
     warehouse = warehouse_in(tmp_path)
     letters = [filled(LETTERS, dead_letter_id=name) for name in "abc"]
     for letter in letters:
-        warehouse.commit([change(LETTERS, How.APPEND, str(tmp_path), [letter])], "a")
+        appending = [change(LETTERS, How.APPEND, str(tmp_path), [letter])]
+        for _ in range(2):  # Tried again under the same id, it is not done twice.
+            warehouse.commit(appending, str(letter["dead_letter_id"]))
     assert rows_of(warehouse, LETTERS) == in_order(letters)
 
 
@@ -141,8 +143,8 @@ def test_a_table_without_a_key_can_not_be_merged(tmp_path: Path) -> None:
 
 def test_a_commit_waits_for_somebody_who_looks_into_the_tables(tmp_path: Path) -> None:
     warehouse = warehouse_in(tmp_path)
+    warehouse.commit([change(USERS, How.REPLACE, str(tmp_path), [filled(USERS)])], "a")
     changes = [change(USERS, How.REPLACE, str(tmp_path), [filled(USERS)])]
-    warehouse.commit(changes, "a")
     look = (
         "import duckdb, sys; connection = duckdb.connect(sys.argv[1], read_only=True); "
         "print(flush=True); sys.stdin.read()"

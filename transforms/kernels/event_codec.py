@@ -5,6 +5,8 @@ The layout is part of running jobs: it may only change together with `_VERSION`.
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -15,6 +17,7 @@ from transforms.kernels import varints
 from transforms.kernels.event_batch import EVENT_BATCH, LABEL
 
 _VERSION: Final = 1
+_ARRIVED: Final = struct.Struct("<q")
 _LABELS: Final = ("transaction_category", "utm_source", "country")
 _STRINGS: Final = ("user_id", *_LABELS)
 
@@ -78,6 +81,20 @@ def decode_events(data: bytes) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [columns[field.name] for field in EVENT_BATCH], schema=EVENT_BATCH
     )
+
+
+def encode_arrival(event: pa.RecordBatch, arrived_us: int) -> bytes:
+    """One event, as a batch of one row, and when it arrived (microseconds since 1970-01-01)."""
+    return _ARRIVED.pack(arrived_us) + encode_events(event)
+
+
+def decode_arrivals(
+    arrivals: Iterable[bytes],
+) -> tuple[list[pa.RecordBatch], NDArray[np.int64]]:
+    """What `encode_arrival` wrote: each one's event, and int64 [n], when it arrived."""
+    data = list(arrivals)
+    arrived = np.array([_ARRIVED.unpack_from(one)[0] for one in data], np.int64)
+    return [decode_events(one[_ARRIVED.size :]) for one in data], arrived
 
 
 def _strings(column: pa.Array) -> list[str | None]:

@@ -32,6 +32,7 @@ class SortedEvents:
         user_starts_mask: bool [events], true at each user's first event.
         time_us: int64 [events], event time in microseconds since 1970-01-01.
         event_type, platform: int8 [events], indices in the vocabulary.
+        rows: int64 [events], each one's row among those that came.
         duplicates: how many repeated events were dropped.
     """
 
@@ -44,6 +45,7 @@ class SortedEvents:
     time_us: NDArray[np.int64]
     event_type: NDArray[np.int8]
     platform: NDArray[np.int8]
+    rows: NDArray[np.int64]
     duplicates: int
 
 
@@ -81,6 +83,7 @@ def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
         time_us=time_us[order],
         event_type=_numbers(table, "event_type")[order].astype(np.int8, copy=False),
         platform=_numbers(table, "platform")[order].astype(np.int8, copy=False),
+        rows=order,
         duplicates=int(repeated.sum()),
     )
 
@@ -149,6 +152,7 @@ def _no_events() -> SortedEvents:
         time_us=none,
         event_type=none.astype(np.int8),
         platform=none.astype(np.int8),
+        rows=none,
         duplicates=0,
     )
 

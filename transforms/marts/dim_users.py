@@ -93,10 +93,6 @@ def rows(timelines: Timelines, written_at: pa.Scalar | pa.Array) -> pa.Table:
                 _COUNT_COLUMNS[event_type]: np.ascontiguousarray(counts[:, code])
                 for code, event_type in enumerate(EVENT_TYPES)
             },
-            "updated_at": (
-                pa.repeat(written_at, len(timelines))
-                if isinstance(written_at, pa.Scalar)
-                else written_at
-            ),
+            "updated_at": written_at,
         }
     )

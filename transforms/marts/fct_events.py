@@ -54,8 +54,13 @@ TABLE = Table(
 )
 
 
-def rows(events: SortedEvents, sessions: Sessions, written_at: pa.Scalar) -> pa.Table:
-    """The rows of fct_events for sorted events and their sessions."""
+def rows(events: SortedEvents, sessions: Sessions, written_at: pa.Scalar | pa.Array) -> pa.Table:
+    """The rows of fct_events for sorted events and their sessions.
+
+    Args:
+        events, sessions: of any number of users.
+        written_at: the moment of writing, or one for each event.
+    """
     table = events.table
     return TABLE.build(
         {
@@ -72,7 +77,7 @@ def rows(events: SortedEvents, sessions: Sessions, written_at: pa.Scalar) -> pa.
             "session_id": _encoded(sessions.session, hex_array(sessions.id_digits)),
             "is_session_start": sessions.starts.astype("int64"),
             "event_sequence_in_session": sessions.sequence,
-            "processed_at": pa.repeat(written_at, len(table)),
+            "processed_at": written_at,
         }
     )
 

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 from apache_beam import pvalue
 from apache_beam.io.gcp.pubsub import PubsubMessage
-from apache_beam.transforms.window import GlobalWindows
 
 from transforms.events import COUNTS, DEAD_LETTERS, count_dead_letters
 from transforms.kernels.calendar import US_PER_DAY
@@ -22,7 +21,7 @@ from transforms.kernels.parse import MOST_MILES_OF_A_STREAM, Limits, parse_recor
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.sessions import ranked
 from transforms.marts import dead_letter_events
-from transforms.streaming.clock import Clock, as_datetime, microseconds
+from transforms.streaming.clock import Clock, arriving, as_datetime, microseconds
 
 BY_USER: Final = "by_user"
 
@@ -77,14 +76,14 @@ class _Parse(beam.DoFn):
         parsed = parse_records(records, now, Limits(since_us, MOST_MILES_OF_A_STREAM))
         counts = RunCounts(input_rows=len(records), ignored_amounts=parsed.ignored_amounts)
         for user, events in _by_user(parsed.events):
-            yield GlobalWindows.windowed_value((user, encode_events(events)))
+            yield arriving((user, encode_events(events)), options.clock)
         if parsed.rejections:
             letters = dead_letter_events.rows(
                 parsed.rejections, options.source, now, options.version
             )
             counts = RunCounts.total([counts, count_dead_letters(letters)])
-            yield pvalue.TaggedOutput(DEAD_LETTERS, GlobalWindows.windowed_value(letters))
-        yield pvalue.TaggedOutput(COUNTS, GlobalWindows.windowed_value(counts))
+            yield pvalue.TaggedOutput(DEAD_LETTERS, arriving(letters, options.clock))
+        yield pvalue.TaggedOutput(COUNTS, arriving(counts, options.clock))
 
 
 def _by_user(events: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:

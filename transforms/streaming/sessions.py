@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 from apache_beam.transforms.trigger import AccumulationMode, AfterCount, Repeatedly
 from apache_beam.transforms.window import GlobalWindows, Sessions
 from apache_beam.utils.timestamp import Duration
 
 from transforms.kernels.calendar import US_PER_SECOND
-from transforms.kernels.event_codec import decode_events
+from transforms.kernels.event_codec import decode_arrivals
 from transforms.kernels.sessions import SESSION_GAP_US, number_sessions, sort_events
 from transforms.marts import fct_events
-from transforms.streaming.clock import Clock, as_datetime, microseconds
+from transforms.streaming.clock import Clock, arriving
 
 # Beam's windows travel in milliseconds: with a gap of exactly 30 minutes, two events 1 us less
 # apart could fall into two windows. The kernel cuts what the wider gap holds together too long.
@@ -27,10 +28,11 @@ _SECONDS_PER_DAY: Final = 86_400
 
 @dataclass
 class Sessionize(beam.PTransform):
-    """(user id, one encoded event) at its event time -> tables of rows of fct_events.
+    """(user id, an encoded arrival) at its event time -> tables of rows of fct_events.
 
     Beam's session windows gather a user's events. Every new event fires its session again, with
-    all its events, so a late one renumbers its session, and joins two where it bridges them.
+    all its events, so a late one renumbers its session, and joins two where it bridges them. A
+    session's rows are written at the moment when its latest event arrived.
 
     Attributes:
         horizon_days: how late an event may be; a window is kept a day longer, so that none that
@@ -65,16 +67,21 @@ class _Number(beam.DoFn):
         self._clock = clock
 
     def start_bundle(self) -> None:
-        self._events: list[pa.RecordBatch] = []
+        self._arrivals: set[bytes] = set()
 
     def process(self, session: tuple[str, Iterable[bytes]]) -> None:
-        self._events.extend(decode_events(event) for event in session[1])
+        # Of a session that fires twice the later events include the earlier ones.
+        self._arrivals.update(session[1])
 
     def finish_bundle(self) -> Iterator[Any]:
-        if not self._events:
-            return
-        # Of a session that fired twice the later events include the earlier ones.
-        events = sort_events(self._events)
-        written_at = pa.scalar(as_datetime(microseconds(self._clock)), pa.timestamp("us"))
-        rows = fct_events.rows(events, number_sessions(events), written_at)
-        yield GlobalWindows.windowed_value(rows)
+        if self._arrivals:
+            yield arriving(_rows(self._arrivals), self._clock)
+
+
+def _rows(arrivals: Iterable[bytes]) -> pa.Table:
+    batches, arrived = decode_arrivals(arrivals)
+    events = sort_events(batches)
+    sessions = number_sessions(events)
+    latest = np.maximum.reduceat(arrived[events.rows], np.flatnonzero(sessions.starts))
+    written_at = pa.array(latest[sessions.session]).cast(pa.timestamp("us"))
+    return fct_events.rows(events, sessions, written_at)

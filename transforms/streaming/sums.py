@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 from apache_beam.coders import BytesCoder
 from apache_beam.transforms.timeutil import TimeDomain
@@ -21,6 +22,7 @@ from apache_beam.transforms.userstate import (
 from apache_beam.utils.timestamp import Timestamp
 
 from transforms.kernels.counters import Counters
+from transforms.kernels.hashing import hash_strings
 from transforms.kernels.spine import lay_out
 from transforms.marts.registry import FINISH, TABLES
 from transforms.streaming.clock import Clock, as_datetime
@@ -56,6 +58,32 @@ class ToShard(beam.PTransform):
 
 def _keyed(element: Any, shards: int) -> tuple[int, Any]:
     return random.randrange(shards), element
+
+
+@dataclass
+class ToUserShard(beam.PTransform):
+    """Tables of rows -> (shard, rows), those of a user always to the same shard.
+
+    Attributes:
+        shards: how many there are; a user's shard is a hash of the column user_id.
+    """
+
+    shards: int
+
+    def expand(self, rows: beam.PCollection) -> beam.PCollection:
+        return rows | "To users' shards" >> beam.FlatMap(
+            split_by_user, self.shards
+        ).with_output_types(tuple[int, pa.Table])
+
+
+def split_by_user(rows: pa.Table, shards: int) -> Iterator[tuple[int, pa.Table]]:
+    """The rows of each shard that has some; a user's shard is a hash of the column user_id."""
+    if shards == 1:
+        yield 0, rows
+        return
+    shard = hash_strings(rows["user_id"].cast(pa.string()).combine_chunks()).low % np.uint64(shards)
+    for number in np.unique(shard).tolist():
+        yield number, rows.filter(pa.array(shard == number))
 
 
 @dataclass

@@ -19,14 +19,14 @@ from apache_beam.transforms.userstate import (
     TimerSpec,
     on_timer,
 )
-from apache_beam.transforms.window import GlobalWindows, TimestampedValue
+from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
 from transforms.events import COUNTS
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
-from transforms.kernels.event_codec import decode_events, encode_events
+from transforms.kernels.event_codec import decode_events, encode_arrival
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.timelines import Timelines
 from transforms.kernels.user_state import (
@@ -36,7 +36,7 @@ from transforms.kernels.user_state import (
     encode_timeline,
 )
 from transforms.marts import dim_users, users_with_negative_miles
-from transforms.streaming.clock import Clock, as_datetime, microseconds
+from transforms.streaming.clock import Clock, arriving, as_datetime, microseconds
 from transforms.users import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 
 CHANGES: Final = "changes"
@@ -69,8 +69,11 @@ beam.coders.registry.register_coder(UserChange, beam.coders.RowCoder)
 class UpdateUser(beam.PTransform):
     """(user id, encoded events) -> what is new in them; state: the user's timeline.
 
-    Outputs, by tag: EVENTS, (user id, one encoded event) at its event time, of new events only;
+    Outputs, by tag: EVENTS, (user id, an encoded arrival) at its event time, of new events only;
     CHANGES, UserChange; COUNTS, RunCounts of events and duplicates.
+
+    An event arrives later than all that its user had before, whatever the workers' clocks show: so
+    of two versions of a row the one that knows more events is the newer.
 
     Attributes:
         horizon_days: how long an event may be repeated and still be known.
@@ -90,7 +93,8 @@ class _UpdateUser(beam.DoFn):
     TIMELINE = ReadModifyWriteStateSpec("timeline", BytesCoder())
     RECENT = ReadModifyWriteStateSpec("recent", BytesCoder())
     WRITTEN_AT = ReadModifyWriteStateSpec("written_at", VarIntCoder())
-    FORGET = TimerSpec("forget", TimeDomain.REAL_TIME)
+    # In processing time it would hold the watermark back until it fires, a week or more.
+    FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
 
     def __init__(self, options: UpdateUser):
         self._clock = options.clock
@@ -123,22 +127,23 @@ class _UpdateUser(beam.DoFn):
         if not new or step.timeline is None:
             return
         after = encode_timeline(step.timeline)
-        moment = max(now_us, (written_at.read() or 0) + 1)
+        first = max(now_us, (written_at.read() or 0) + 1)
+        last = first + new - 1
         timeline.write(after)
         recent.write(step.recent.to_bytes())
-        written_at.write(moment)
+        written_at.write(last)
         forget.set(Timestamp(micros=now_us + self._kept_us))
-        yield pvalue.TaggedOutput(CHANGES, UserChange(user_id, before, after, moment))
+        yield pvalue.TaggedOutput(CHANGES, UserChange(user_id, before, after, last))
         events = step.new.table.combine_chunks().to_batches()[0]
         for row, time_us in enumerate(step.new.time_us.tolist()):
-            event = (user_id, encode_events(events.slice(row, 1)))
+            event = (user_id, encode_arrival(events.slice(row, 1), first + row))
             yield pvalue.TaggedOutput(EVENTS, TimestampedValue(event, Timestamp(micros=time_us)))
 
     def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
         events, duplicates = self._counts
         if events or duplicates:
             counts = RunCounts(events=events, duplicates=duplicates)
-            yield pvalue.TaggedOutput(COUNTS, GlobalWindows.windowed_value(counts))
+            yield pvalue.TaggedOutput(COUNTS, arriving(counts, self._clock))
 
     @on_timer(FORGET)
     def forget_events(
@@ -157,9 +162,11 @@ class Contribute(beam.PTransform):
 
     Attributes:
         active_types: indices in EVENT_TYPES of the event types that make a user active.
+        clock: processing time.
     """
 
     active_types: tuple[int, ...]
+    clock: Clock
 
     def expand(self, changes: beam.PCollection) -> pvalue.DoOutputsTuple:
         outputs = {
@@ -174,7 +181,7 @@ class Contribute(beam.PTransform):
 
 class _Contribute(beam.DoFn):
     def __init__(self, options: Contribute):
-        self._active_types = options.active_types
+        self._active_types, self._clock = options.active_types, options.clock
 
     def start_bundle(self) -> None:
         self._changes: list[UserChange] = []
@@ -184,7 +191,7 @@ class _Contribute(beam.DoFn):
 
     def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
         for tag, value in contribute(self._changes, self._active_types).items():
-            yield pvalue.TaggedOutput(tag, GlobalWindows.windowed_value(value))
+            yield pvalue.TaggedOutput(tag, arriving(value, self._clock))
 
 
 def contribute(changes: list[UserChange], active_types: tuple[int, ...]) -> dict[str, Any]:
