@@ -193,13 +193,20 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
     temp_location = given.get("temp_location")
     warehouse.check(tuple(TABLES.values()), temp_location)
     check_storage([temp_location], rest)
-    from pipeline.pubsub import check_subscription
+    from pipeline.pubsub import check_subscription, check_topic
     from pipeline.stream_launch import StreamPlan, refuse_warm, run_stream
 
     check_subscription(options.subscription)
-    if "update" not in given:  # An updated job keeps the state behind its tables.
+    if options.dead_letter_topic is not None:
+        check_topic(options.dead_letter_topic)
+    updates = "update" in given
+    if updates and runner.local:
+        raise OptionError("--update is for jobs on Dataflow: a stream on this machine begins anew")
+    if not updates:  # An updated job keeps the state behind its tables.
         refuse_warm(warehouse)
-    run_stream(StreamPlan(options, arguments, warehouse, runner, temp_location, started_at))
+    run_stream(
+        StreamPlan(options, arguments, warehouse, runner, temp_location, started_at, updates)
+    )
 
 
 def _publish(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:

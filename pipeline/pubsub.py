@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import google.cloud.pubsub as pubsub
 from google.api_core.exceptions import GoogleAPICallError, NotFound, PermissionDenied, RetryError
@@ -11,7 +12,9 @@ from google.auth.exceptions import GoogleAuthError
 
 from pipeline.errors import NO_CREDENTIALS, RunError
 
-_SECONDS = 30
+_SECONDS: Final = 30
+_CONSUME: Final = "pubsub.subscriptions.consume"
+_PUBLISH: Final = "pubsub.topics.publish"
 
 
 def check_subscription(name: str) -> None:
@@ -21,7 +24,33 @@ def check_subscription(name: str) -> None:
         RunError: if it is not.
     """
     with explained(f"read {name}", "roles/pubsub.subscriber"), pubsub.SubscriberClient() as client:
-        client.get_subscription(subscription=name, timeout=_SECONDS)
+        try:
+            client.get_subscription(subscription=name, timeout=_SECONDS)
+        except PermissionDenied:  # Who may read it need not be allowed to look at it.
+            _check_permission(client, name, _CONSUME)
+
+
+def check_topic(name: str) -> None:
+    """See that a topic is there and may be published to.
+
+    Raises:
+        RunError: if it is not.
+    """
+    with explained(f"publish to {name}", "roles/pubsub.publisher"):
+        client = pubsub.PublisherClient()
+        try:
+            client.get_topic(topic=name, timeout=_SECONDS)
+        except PermissionDenied:
+            _check_permission(client, name, _PUBLISH)
+
+
+def _check_permission(
+    client: pubsub.SubscriberClient | pubsub.PublisherClient, name: str, wanted: str
+) -> None:
+    """Raise PermissionDenied unless the caller has a permission on a resource."""
+    request = {"resource": name, "permissions": [wanted]}
+    if wanted not in client.test_iam_permissions(request=request, timeout=_SECONDS).permissions:
+        raise PermissionDenied(f"{wanted} is missing on {name}, or it is not there")
 
 
 @contextmanager

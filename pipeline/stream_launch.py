@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,16 +27,20 @@ from pipeline import options as declared
 from pipeline.display import show_flush, show_stream_summary
 from pipeline.errors import OptionError
 from pipeline.launch import new_run, quiet_workers
-from pipeline.local_pubsub import Tap, acknowledge, tapped
+from pipeline.local_pubsub import Tap, tapped
 from pipeline.runners import Runner
 from pipeline.streaming import StreamJob, build
 from pipeline.warehouse import Warehouse
+from transforms.contract import Table
 from transforms.marts import dead_letter_events, fct_events
 from transforms.marts.registry import TABLES
 from transforms.vocabulary import EVENT_TYPES
 
 _SHARDS: Final = 16
+# What the ids of streaming runs begin with.
+_STREAM_RUN: Final = "stream_"
 _POLL_SECONDS: Final = 0.2
+_LEAVING_SECONDS: Final = 5
 
 
 class StreamOptions(PipelineOptions):
@@ -57,6 +62,7 @@ class StreamPlan:
         runner: what runs the graph.
         temp_location: where to stage; None for beside the warehouse.
         started_at: the run's moment, in UTC without a zone.
+        updates: whether the job takes the place of one that runs, and takes its state over.
     """
 
     options: argparse.Namespace
@@ -65,6 +71,27 @@ class StreamPlan:
     runner: Runner
     temp_location: str | None
     started_at: datetime
+    updates: bool = False
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The contracts of all tables."""
+        return tuple(TABLES.values())
+
+    def job(self, run: str, staging: str) -> StreamJob:
+        """The job of a run that stages in a folder."""
+        options = self.options
+        return StreamJob(
+            subscription=options.subscription,
+            warehouse=self.warehouse,
+            staging=staging,
+            run=run,
+            active_types=tuple(EVENT_TYPES.index(name) for name in options.active_event_types),
+            late_horizon_days=options.late_horizon_days,
+            flush_seconds=options.flush_seconds,
+            dead_letter_topic=options.dead_letter_topic,
+            shards=1 if self.runner.local else _SHARDS,
+        )
 
 
 def refuse_warm(warehouse: Warehouse) -> None:
@@ -80,35 +107,42 @@ def refuse_warm(warehouse: Warehouse) -> None:
 
 
 def run_stream(plan: StreamPlan) -> None:
-    """Run the streaming graph; locally until SIGINT or SIGTERM, then print its summary.
+    """Run the streaming graph: here until SIGINT or SIGTERM, with a summary, or on Dataflow.
 
     Raises:
-        OptionError: if another run writes to the warehouse.
+        OptionError: if another run writes to the warehouse, or there is no job to update.
         RunError, or a runner's error around it: if the run failed.
     """
-    run = new_run(plan.started_at)
-    tables = tuple(TABLES.values())
-    with ExitStack() as stack:
-        staging = stack.enter_context(plan.warehouse.exclusive(tables, plan.temp_location, run))
-        options = plan.options
-        job = StreamJob(
-            subscription=options.subscription,
-            warehouse=plan.warehouse,
-            staging=staging,
-            run=run,
-            active_types=tuple(EVENT_TYPES.index(name) for name in options.active_event_types),
-            late_horizon_days=options.late_horizon_days,
-            flush_seconds=options.flush_seconds,
-            dead_letter_topic=options.dead_letter_topic,
-            shards=1 if plan.runner.local else _SHARDS,
-        )
-        if not plan.runner.local:
-            _lay_out(plan, job, None).run()
-            stack.pop_all()  # The job goes on, and needs its folder.
-            return
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="growth-stream-"))
-        report = _run_here(plan, job, Path(folder, "report.json"))
+    if not plan.runner.local:
+        _lay_out(plan, plan.job(*_launched(plan)), None).run()
+        return
+    run = _STREAM_RUN + new_run(plan.started_at)
+    with (
+        plan.warehouse.exclusive(plan.tables, plan.temp_location, run) as staging,
+        tempfile.TemporaryDirectory(prefix="growth-stream-") as folder,
+    ):
+        report = _run_here(plan, plan.job(run, staging), Path(folder, "report.json"))
         show_stream_summary(report, plan.warehouse)
+
+
+def _launched(plan: StreamPlan) -> tuple[str, str]:
+    """The run and the staging folder of a job that goes on when this process is gone.
+
+    They are part of the job's state, as are the files that it has staged: a job that takes the
+    place of another one goes on under its run.
+    """
+    home = plan.warehouse
+    if not plan.updates:
+        run = _STREAM_RUN + new_run(plan.started_at)
+        return run, home.claim(plan.tables, plan.temp_location, run)
+    claimant = home.claimant(fct_events.TABLE)
+    if claimant is None or not claimant.startswith(_STREAM_RUN):
+        written = f"were last written by the run {claimant}" if claimant else "are not there"
+        raise OptionError(
+            f"--update: no stream keeps the tables of {home.url} true, they {written}; name the "
+            "warehouse of the job to update, or leave out --update and name an empty one"
+        )
+    return claimant, home.claim_again(plan.tables, plan.temp_location, claimant)
 
 
 def _lay_out(plan: StreamPlan, job: StreamJob, report: Path | None) -> beam.Pipeline:
@@ -133,10 +167,15 @@ def _write(report: dict[str, Any], path: str) -> None:
 
 def _run_here(plan: StreamPlan, job: StreamJob, path: Path) -> dict[str, Any]:
     """Run in this process until a signal comes and all that was read is committed."""
-    tap = Tap()
-    with tapped(tap), quiet_workers(), _stopping(job.flush_seconds) as stop:
+    tap = Tap(job.subscription)
+
+    def leave() -> None:
+        tap.release()
+        shutil.rmtree(path.parent, ignore_errors=True)
+
+    with tapped(tap), quiet_workers(), _stopping(job.flush_seconds, leave) as stop:
         running = _Running(_lay_out(plan, job, path).run())
-        flushes = _Flushes(path, job.subscription, tap)
+        flushes = _Flushes(path, tap)
         print(f"Reading {job.subscription}; Ctrl-C stops", file=sys.stderr, flush=True)
         while not stop.is_set():
             running.check()
@@ -175,21 +214,20 @@ class _Running:
 class _Flushes:
     """The reports of flushes as they come; what they commit is acknowledged."""
 
-    def __init__(self, path: Path, subscription: str, tap: Tap):
-        self._path, self._subscription, self._tap = path, subscription, tap
+    def __init__(self, path: Path, tap: Tap):
+        self._path, self._tap = path, tap
         self.last: dict[str, Any] = {"flush": 0, "rows": {}, "counts": {}, "pending": 0}
 
     def follow(self) -> None:
         """Take note of a new flush."""
+        self._tap.renew()
         if not self._path.exists():
             return
         report = json.loads(self._path.read_text())
         if report["flush"] == self.last["flush"]:
             return
         # What the flush before has counted is in all tables by now.
-        ready = self._tap.committed(self.last["counts"].get("input_rows", 0))
-        if ready:
-            acknowledge(self._subscription, ready)
+        self._tap.acknowledge(self.last["counts"].get("input_rows", 0))
         self.last = report
         show_flush(report)
 
@@ -203,17 +241,25 @@ class _Flushes:
             return False
         if self.last["pending"]:
             return False
-        acknowledge(self._subscription, self._tap.committed(self._tap.handed_out))
+        self._tap.acknowledge(self._tap.handed_out)
         return True
 
 
 @contextmanager
-def _stopping(flush_seconds: float) -> Iterator[threading.Event]:
-    """An event that the first SIGINT or SIGTERM sets; a second one ends the process."""
+def _stopping(flush_seconds: float, leave: Callable[[], None]) -> Iterator[threading.Event]:
+    """An event that the first SIGINT or SIGTERM sets; a second one ends the process.
+
+    Args:
+        flush_seconds: how long a flush is gathered.
+        leave: what is tried before the process ends, for a few seconds at most.
+    """
     stop = threading.Event()
 
     def handle(*_: object) -> None:
         if stop.is_set():
+            leaving = threading.Thread(target=leave, daemon=True)
+            leaving.start()
+            leaving.join(_LEAVING_SECONDS)
             os._exit(130)
         stop.set()
         print(

@@ -60,6 +60,33 @@ class Warehouse(Protocol):
             RunError: if the warehouse can't be written.
         """
 
+    def claim(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
+        """Like `exclusive` for a run that goes on when this process is gone: nothing is removed at
+        its end, and no other run is kept out.
+
+        Returns:
+            An empty folder for staged files.
+
+        Raises:
+            OptionError: if workers elsewhere can't reach the warehouse.
+            RunError: if it can't be written.
+        """
+
+    def claim_again(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
+        """The folder for staged files of a run that has claimed the tables and goes on with other
+        code; they are brought up to date, and what the run has staged stays.
+
+        Raises:
+            OptionError, RunError: as `claim` does.
+        """
+
+    def claimant(self, table: Table) -> str | None:
+        """The id of the run that claimed a table last; None if there is none.
+
+        Raises:
+            RunError: if the warehouse can't be read.
+        """
+
     def commit(self, changes: Sequence[Change], run: str) -> None:
         """Change tables by their staged files.
 

@@ -142,6 +142,19 @@ class DuckDBWarehouse:
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
+    def claim(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
+        """See `Warehouse.claim`; it can't be."""
+        raise OptionError(
+            f"--warehouse {self.url} is a file on this machine: a run that goes on elsewhere needs "
+            "bigquery://project/dataset"
+        )
+
+    claim_again = claim
+
+    def claimant(self, table: Table) -> str | None:
+        """See `Warehouse.claimant`; a run that ends leaves no claim here."""
+        return None
+
     def commit(self, changes: Sequence[Change], run: str) -> None:
         """See `Warehouse.commit`; one transaction for all changes."""
         files = [Path(file.path) for change in changes for file in (*change.files, *change.removed)]

@@ -199,6 +199,31 @@ def test_what_a_killed_stream_has_not_committed_comes_again(
     assert contents(tmp_path / "again.duckdb")["fct_events"].num_rows == 5
 
 
+def test_a_second_signal_gives_back_what_was_not_committed(
+    channel: Channel, begin: Callable[..., Stream], tmp_path: Path
+) -> None:
+    events = [json.dumps(row(f"2024-01-01T00:00:{second:02}Z")).encode() for second in range(5)]
+    stream = begin()
+    channel.publish(*events)
+    stream.wait_for("so far 5 messages")  # No second flush has confirmed them yet.
+    stream.process.send_signal(signal.SIGINT)
+    stream.wait_for("Press Ctrl-C again")
+    assert stream.stop()[0] == 130
+    assert sorted(message.data for message in channel.waiting()) == sorted(events)
+
+
+def test_a_topic_for_dead_letters_that_is_not_there_is_named(
+    channel: Channel, begin: Callable[..., Stream]
+) -> None:
+    topic = f"projects/{PROJECT}/topics/missing"
+    stream = begin("--dead_letter_topic", topic)
+    stream.process.wait(60)
+    assert stream.process.returncode == 1
+    said = (stream.folder / "stderr").read_text()
+    assert f"can't publish to {topic}: there is none" in said
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("rows", "told"),
     [

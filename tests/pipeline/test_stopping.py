@@ -11,7 +11,7 @@ from tests.support.runs import process_environment
 PROGRAM = """
 import sys
 from pipeline.stream_launch import _stopping
-with _stopping(1.0) as stop:
+with _stopping(1.0, lambda: print('left', flush=True)) as stop:
     print("ready", flush=True)
     stop.wait()
     print("flushing", flush=True)
@@ -36,5 +36,5 @@ def test_the_first_signal_is_waited_for_and_the_second_one_is_not() -> None:
             assert process.stdout.readline() == "flushing\n"
             process.send_signal(number)
             printed, told = process.communicate(timeout=60)
-        assert (process.returncode, printed) == (130, "")
+        assert (process.returncode, printed) == (130, "left\n")
         assert "what was read is flushed, which takes up to 3 s" in told

@@ -20,7 +20,7 @@ from pipeline.warehouse.bigquery.client import QUICK, connect, explained
 from pipeline.warehouse.bigquery.jobs import side_by_side
 from pipeline.warehouse.bigquery.loading import SCRATCH, Workplace
 from pipeline.warehouse.bigquery.reading import count, read
-from pipeline.warehouse.bigquery.tables import bring_up_to_date, conflicts, find
+from pipeline.warehouse.bigquery.tables import RUN_LABEL, bring_up_to_date, conflicts, find
 from pipeline.warehouse.changes import Change
 from transforms.contract import Table
 from transforms.marts import fct_events
@@ -109,22 +109,41 @@ class BigQueryWarehouse:
         No run keeps another out: a run may die without a trace, and the next one must not wait.
         The one that begins later takes over, and the earlier one fails when it commits.
         """
+        from pipeline.warehouse.bigquery.staging import clear
+
+        staging = self.claim(tables, temp_location, run)
+        try:
+            yield staging
+        finally:
+            try:
+                self._drop_scratch(self._client(), f"{SCRATCH}{run}")
+                clear(staging)
+            except RunError as error:
+                logging.getLogger(__name__).warning("%s; the next run tries again", error)
+
+    def claim(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
+        """See `Warehouse.claim`."""
         from pipeline.warehouse.bigquery.staging import clear, folder_of
+
+        staging = self.claim_again(tables, temp_location, run)
+        self._drop_scratch(self._client(), SCRATCH)
+        clear(folder_of(str(temp_location), self.project, self.dataset))
+        return staging
+
+    def claim_again(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
+        """See `Warehouse.claim_again`."""
+        from pipeline.warehouse.bigquery.staging import folder_of
 
         client = self._client(create=True)
         place = self._workplace(client, run)
         side_by_side(lambda table: bring_up_to_date(client, place.claimed(table)), tables)
-        folder = folder_of(str(temp_location), self.project, self.dataset)
-        self._drop_scratch(client, SCRATCH)
-        clear(folder)
-        try:
-            yield f"{folder}/{run}"
-        finally:
-            try:
-                self._drop_scratch(client, f"{SCRATCH}{run}")
-                clear(f"{folder}/{run}")
-            except RunError as error:
-                logging.getLogger(__name__).warning("%s; the next run tries again", error)
+        return f"{folder_of(str(temp_location), self.project, self.dataset)}/{run}"
+
+    def claimant(self, table: Table) -> str | None:
+        """See `Warehouse.claimant`."""
+        client = connect(self.project)
+        found = None if self._place(client) is None else find(client, self._reference(table))
+        return None if found is None else found.labels.get(RUN_LABEL)
 
     def commit(self, changes: Sequence[Change], run: str) -> None:
         """See `Warehouse.commit`."""
