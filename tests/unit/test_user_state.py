@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.support.strategies import row_lists
 from tests.support.tables import csv_text, parse, row
 from tests.unit.test_contributions import assert_equal
+from transforms.kernels.arrivals import decode_arrivals, encode_arrivals
 from transforms.kernels.event_codec import decode_events, encode_events
 from transforms.kernels.sessions import sort_events
 from transforms.kernels.timelines import Timelines, timelines
@@ -46,6 +47,18 @@ def test_events_survive_their_encoding(rows: Rows) -> None:
     assert encode_events(decoded) == encode_events(events)
 
 
+@_SETTINGS
+@given(rows=row_lists, first_us=st.integers(0, 2**62))
+def test_arrivals_survive_their_encoding(rows: Rows, first_us: int) -> None:
+    events = batch_of(rows)
+    arrivals = encode_arrivals(events, first_us)
+    decoded, arrived = decode_arrivals(reversed(arrivals))
+    decoded.validate(full=True)
+    assert decoded.schema.equals(events.schema)
+    assert decoded.to_pylist() == events.to_pylist()[::-1]
+    assert arrived.tolist() == [first_us + row for row in reversed(range(len(events)))]
+
+
 def test_the_largest_values_survive_their_encoding() -> None:
     rows = [
         row("2024-01-01T00:00:00Z", "é" * 100_000, category="x" * 9),
@@ -54,6 +67,7 @@ def test_the_largest_values_survive_their_encoding() -> None:
     ]
     events = batch_of(rows)
     assert decode_events(encode_events(events)).to_pylist() == events.to_pylist()
+    assert decode_arrivals(encode_arrivals(events, 0))[0].to_pylist() == events.to_pylist()
     for user in ("u", "é" * 100_000):
         timeline = timelines(sort_events([batch_of([r for r in rows if r["user_id"] == user])]))
         assert_equal(rebuilt(timeline), timeline)
@@ -63,6 +77,8 @@ def test_what_another_version_wrote_is_refused() -> None:
     events = batch_of([row("2024-01-01T00:00:00Z")])
     with pytest.raises(ValueError, match="version 9, not 1"):
         decode_events(b"\x09" + encode_events(events)[1:])
+    with pytest.raises(ValueError, match="version 9, not 1"):
+        decode_arrivals([b"\x09" + encode_arrivals(events, 0)[0][1:]])
     timeline = encode_timeline(timelines(sort_events([events])))
     with pytest.raises(ValueError, match="version 9, not 1"):
         decode_timeline("ann", b"\x09" + timeline[1:])

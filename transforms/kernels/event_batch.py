@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -21,3 +22,23 @@ EVENT_BATCH: Final = pa.schema(
         pa.field("country", LABEL),
     ]
 )
+
+
+def event_batch(columns: Mapping[str, Any]) -> pa.RecordBatch:
+    """A batch of events from the values of its columns, by name.
+
+    Args:
+        columns: for each column of EVENT_BATCH an array, or a list with None for NULL; event_time
+            in microseconds since 1970-01-01, labels as strings.
+    """
+    arrays = []
+    for field in EVENT_BATCH:
+        values = columns[field.name]
+        if field.type == LABEL:
+            array = pa.array(values, pa.string()).dictionary_encode()
+        elif pa.types.is_timestamp(field.type):
+            array = pa.array(values, pa.int64()).cast(field.type)
+        else:
+            array = pa.array(values, field.type)
+        arrays.append(array)
+    return pa.RecordBatch.from_arrays(arrays, schema=EVENT_BATCH)

@@ -5,8 +5,6 @@ The layout is part of running jobs: it may only change together with `_VERSION`.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -14,10 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from transforms.kernels import varints
-from transforms.kernels.event_batch import EVENT_BATCH, LABEL
+from transforms.kernels.event_batch import event_batch
 
 _VERSION: Final = 1
-_ARRIVED: Final = struct.Struct("<q")
 _LABELS: Final = ("transaction_category", "utm_source", "country")
 _STRINGS: Final = ("user_id", *_LABELS)
 
@@ -69,32 +66,13 @@ def decode_events(data: bytes) -> pa.RecordBatch:
         name: [reader.text(length - 1) for length in part.tolist()]
         for name, part in zip(_STRINGS, lengths.reshape(len(_STRINGS), rows), strict=True)
     }
-    labels = {name: pa.array(strings[name], pa.string()).dictionary_encode() for name in _LABELS}
-    columns = {
-        "event_time": pa.array(times).cast(pa.timestamp("us")),
-        "user_id": pa.array(strings["user_id"], pa.string()),
-        "event_type": pa.array(types),
+    numbers_by_name = {
+        "event_time": times,
+        "event_type": types,
         "miles_amount": pa.array(miles, mask=~known_miles),
-        "platform": pa.array(platforms),
-        **{name: column.cast(LABEL) for name, column in labels.items()},
+        "platform": platforms,
     }
-    return pa.RecordBatch.from_arrays(
-        [columns[field.name] for field in EVENT_BATCH], schema=EVENT_BATCH
-    )
-
-
-def encode_arrival(event: pa.RecordBatch, arrived_us: int) -> bytes:
-    """One event, as a batch of one row, and when it arrived (microseconds since 1970-01-01)."""
-    return _ARRIVED.pack(arrived_us) + encode_events(event)
-
-
-def decode_arrivals(
-    arrivals: Iterable[bytes],
-) -> tuple[list[pa.RecordBatch], NDArray[np.int64]]:
-    """What `encode_arrival` wrote: each one's event, and int64 [n], when it arrived."""
-    data = list(arrivals)
-    arrived = np.array([_ARRIVED.unpack_from(one)[0] for one in data], np.int64)
-    return [decode_events(one[_ARRIVED.size :]) for one in data], arrived
+    return event_batch(numbers_by_name | strings)
 
 
 def _strings(column: pa.Array) -> list[str | None]:

@@ -13,8 +13,8 @@ from apache_beam.transforms.trigger import AccumulationMode, AfterCount, Repeate
 from apache_beam.transforms.window import GlobalWindows, Sessions
 from apache_beam.utils.timestamp import Duration
 
+from transforms.kernels.arrivals import decode_arrivals
 from transforms.kernels.calendar import US_PER_SECOND
-from transforms.kernels.event_codec import decode_arrivals
 from transforms.kernels.sessions import SESSION_GAP_US, number_sessions, sort_events
 from transforms.marts import fct_events
 from transforms.streaming.clock import Clock, arriving
@@ -79,8 +79,8 @@ class _Number(beam.DoFn):
 
 
 def _rows(arrivals: Iterable[bytes]) -> pa.Table:
-    batches, arrived = decode_arrivals(arrivals)
-    events = sort_events(batches)
+    batch, arrived = decode_arrivals(arrivals)
+    events = sort_events([batch])
     sessions = number_sessions(events)
     latest = np.maximum.reduceat(arrived[events.rows], np.flatnonzero(sessions.starts))
     written_at = pa.array(latest[sessions.session]).cast(pa.timestamp("us"))

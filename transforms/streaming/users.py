@@ -23,10 +23,11 @@ from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
 from transforms.events import COUNTS
+from transforms.kernels.arrivals import encode_arrivals
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
-from transforms.kernels.event_codec import decode_events, encode_arrival
+from transforms.kernels.event_codec import decode_events
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.timelines import Timelines
 from transforms.kernels.user_state import (
@@ -135,9 +136,10 @@ class _UpdateUser(beam.DoFn):
         forget.set(Timestamp(micros=now_us + self._kept_us))
         yield pvalue.TaggedOutput(CHANGES, UserChange(user_id, before, after, last))
         events = step.new.table.combine_chunks().to_batches()[0]
-        for row, time_us in enumerate(step.new.time_us.tolist()):
-            event = (user_id, encode_arrival(events.slice(row, 1), first + row))
-            yield pvalue.TaggedOutput(EVENTS, TimestampedValue(event, Timestamp(micros=time_us)))
+        arrivals = encode_arrivals(events, first)
+        for arrival, time_us in zip(arrivals, step.new.time_us.tolist(), strict=True):
+            event = TimestampedValue((user_id, arrival), Timestamp(micros=time_us))
+            yield pvalue.TaggedOutput(EVENTS, event)
 
     def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
         events, duplicates = self._counts
