@@ -162,7 +162,10 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
     from transforms.marts.registry import TABLES
 
     warehouse = open_warehouse(
-        options.warehouse, WarehouseOptions(options.location, options.require_partition_filter)
+        options.warehouse,
+        WarehouseOptions(
+            options.location, options.require_partition_filter, options.active_event_types
+        ),
     )
     runner = choose_runner(given, warehouse)
     temp_location = given.get("temp_location")
@@ -187,7 +190,10 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
     from transforms.marts.registry import TABLES
 
     warehouse = open_warehouse(
-        options.warehouse, WarehouseOptions(options.location, options.require_partition_filter)
+        options.warehouse,
+        WarehouseOptions(
+            options.location, options.require_partition_filter, options.active_event_types
+        ),
     )
     runner = choose_streaming_runner(given, warehouse)
     temp_location = given.get("temp_location")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import secrets
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import apache_beam as beam
@@ -27,6 +27,7 @@ from pipeline.inputs import InputFile, default_shards
 from pipeline.progress import Progress
 from pipeline.runners import Runner
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.runs import new_run
 from transforms.marts.registry import TABLES
 from transforms.vocabulary import EVENT_TYPES
 
@@ -75,7 +76,7 @@ def run_batch(plan: BatchPlan) -> None:
     run = new_run(plan.started_at)
     watched = plan.runner.local and sys.stderr.isatty()
     with (
-        _noted(watched) as progress,
+        noted(watched) as progress,
         plan.warehouse.exclusive(tuple(TABLES.values()), plan.temp_location, run) as staging,
     ):
         job = BatchJob(
@@ -93,19 +94,14 @@ def run_batch(plan: BatchPlan) -> None:
             progress=progress,
         )
         with show_progress(progress, sum(file.size for file in files)):
-            _run(job, _beam_options(plan))
+            run_to_end(partial(build, job=job), beam_options(plan.runner, plan.arguments))
         with FileSystems.open(job.report_path) as stream:
             report: dict[str, Any] = json.loads(stream.read())
     show_summary(report, plan.warehouse, files)
 
 
-def new_run(started_at: datetime) -> str:
-    """The id of a new run: letters, digits and underscores."""
-    return f"{started_at:%Y%m%dt%H%M%S}_{secrets.token_hex(4)}"
-
-
 @contextmanager
-def _noted(watched: bool) -> Iterator[Progress | None]:
+def noted(watched: bool) -> Iterator[Progress | None]:
     """A folder for notes of progress on this machine, where somebody is watching."""
     if not watched:
         yield None
@@ -114,18 +110,29 @@ def _noted(watched: bool) -> Iterator[Progress | None]:
         yield Progress(folder)
 
 
-def _beam_options(plan: BatchPlan) -> PipelineOptions:
+def beam_options(runner: Runner, arguments: Sequence[str]) -> PipelineOptions:
+    """Beam's options of a run.
+
+    Args:
+        runner: what runs the graph.
+        arguments: the command line behind the command, for Beam.
+    """
     # Separate worker processes log by themselves what is raised here all the same.
-    quiet = ["--default_sdk_harness_log_level=CRITICAL"] if plan.runner.local else []
-    options = PipelineOptions([*quiet, *plan.arguments])
-    options.view_as(StandardOptions).runner = plan.runner.name
+    quiet = ["--default_sdk_harness_log_level=CRITICAL"] if runner.local else []
+    options = PipelineOptions([*quiet, *arguments])
+    options.view_as(StandardOptions).runner = runner.name
     return options
 
 
-def _run(job: BatchJob, options: PipelineOptions) -> None:
+def run_to_end(lay: Callable[[beam.Pipeline], None], options: PipelineOptions) -> None:
+    """Run the graph that `lay` lays into a pipeline until its end.
+
+    Raises:
+        RunError, or a runner's error around it: if the run failed.
+    """
     with quiet_workers():
         pipeline = beam.Pipeline(options=options)
-        build(pipeline, job)
+        lay(pipeline)
         state = pipeline.run().wait_until_finish()
     if state != PipelineState.DONE:
         raise RunError(f"the runner ended the job as {state}; its log says why")

@@ -26,19 +26,18 @@ from apache_beam.runners.runner import PipelineResult
 from pipeline import options as declared
 from pipeline.display import show_flush, show_stream_summary
 from pipeline.errors import OptionError
-from pipeline.launch import new_run, quiet_workers
+from pipeline.launch import quiet_workers
 from pipeline.local_pubsub import Tap, tapped
 from pipeline.runners import Runner
 from pipeline.streaming import StreamJob, build
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.runs import is_stream, new_stream
 from transforms.contract import Table
 from transforms.marts import dead_letter_events, fct_events
 from transforms.marts.registry import TABLES
 from transforms.vocabulary import EVENT_TYPES
 
 _SHARDS: Final = 16
-# What the ids of streaming runs begin with.
-_STREAM_RUN: Final = "stream_"
 _POLL_SECONDS: Final = 0.2
 _LEAVING_SECONDS: Final = 5
 
@@ -116,7 +115,7 @@ def run_stream(plan: StreamPlan) -> None:
     if not plan.runner.local:
         _lay_out(plan, plan.job(*_launched(plan)), None).run()
         return
-    run = _STREAM_RUN + new_run(plan.started_at)
+    run = new_stream(plan.started_at)
     with (
         plan.warehouse.exclusive(plan.tables, plan.temp_location, run) as staging,
         tempfile.TemporaryDirectory(prefix="growth-stream-") as folder,
@@ -133,16 +132,16 @@ def _launched(plan: StreamPlan) -> tuple[str, str]:
     """
     home = plan.warehouse
     if not plan.updates:
-        run = _STREAM_RUN + new_run(plan.started_at)
+        run = new_stream(plan.started_at)
         return run, home.claim(plan.tables, plan.temp_location, run)
-    claimant = home.claimant(fct_events.TABLE)
-    if claimant is None or not claimant.startswith(_STREAM_RUN):
-        written = f"were last written by the run {claimant}" if claimant else "are not there"
+    last = home.last_run()
+    if last is None or not is_stream(last):
+        written = f"were last written by the run {last}" if last else "are not there"
         raise OptionError(
             f"--update: no stream keeps the tables of {home.url} true, they {written}; name the "
             "warehouse of the job to update, or leave out --update and name an empty one"
         )
-    return claimant, home.claim_again(plan.tables, plan.temp_location, claimant)
+    return last, home.claim_again(plan.tables, plan.temp_location, last)
 
 
 def _lay_out(plan: StreamPlan, job: StreamJob, report: Path | None) -> beam.Pipeline:

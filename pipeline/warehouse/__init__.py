@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -80,13 +80,6 @@ class Warehouse(Protocol):
             OptionError, RunError: as `claim` does.
         """
 
-    def claimant(self, table: Table) -> str | None:
-        """The id of the run that claimed a table last; None if there is none.
-
-        Raises:
-            RunError: if the warehouse can't be read.
-        """
-
     def commit(self, changes: Sequence[Change], run: str) -> None:
         """Change tables by their staged files.
 
@@ -109,8 +102,35 @@ class Warehouse(Protocol):
             RunError: if it can't be read.
         """
 
+    def batches(self, table: Table, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """A table's rows in pieces of some 100,000, in any order, never all in memory.
+
+        Args:
+            table: the contract.
+            columns: which columns, in this order; with the contract's Arrow types.
+
+        Raises:
+            RunError: if it can't be read.
+        """
+
     def count(self, table: Table) -> int | None:
         """How many rows a table has; None if it is not there.
+
+        Raises:
+            RunError: if the warehouse can't be read.
+        """
+
+    def active_event_types(self) -> tuple[str, ...] | None:
+        """Which event types made a user active in the tables; None where nobody has noted it.
+
+        Raises:
+            RunError: if the warehouse can't be read.
+        """
+
+    def last_run(self) -> str | None:
+        """The id of the run that claimed the tables last, and may be at work still.
+
+        None where no run has, or where `exclusive` keeps two apart.
 
         Raises:
             RunError: if the warehouse can't be read.
@@ -122,16 +142,19 @@ class Warehouse(Protocol):
 
 @dataclass(frozen=True)
 class WarehouseOptions:
-    """What a URL does not say of a warehouse; both are for BigQuery alone.
+    """What a URL does not say of a warehouse; the first two are for BigQuery alone.
 
     Attributes:
         location: where a dataset is created, and must lie.
         require_partition_filter: whether queries of fct_events must say which dates they read;
             None leaves that as it is.
+        active_event_types: which event types make a user active in the tables that are written:
+            a commit notes it beside them. None leaves the note as it is.
     """
 
     location: str | None = None
     require_partition_filter: bool | None = None
+    active_event_types: tuple[str, ...] | None = None
 
 
 def open_warehouse(url: str, options: WarehouseOptions = WarehouseOptions()) -> Warehouse:
@@ -153,18 +176,20 @@ def open_warehouse(url: str, options: WarehouseOptions = WarehouseOptions()) -> 
 def _duckdb(url: str, options: WarehouseOptions) -> Warehouse:
     from pipeline.warehouse.duckdb import DuckDBWarehouse
 
-    if options != WarehouseOptions():
+    if options.location is not None or options.require_partition_filter is not None:
         raise OptionError(
             "--location and --require_partition_filter are for bigquery:// alone: leave them out "
             f"with --warehouse {url}"
         )
-    return DuckDBWarehouse.from_url(url)
+    return DuckDBWarehouse.from_url(url, options.active_event_types)
 
 
 def _bigquery(url: str, options: WarehouseOptions) -> Warehouse:
     from pipeline.warehouse.bigquery import BigQueryWarehouse
 
-    return BigQueryWarehouse.from_url(url, options.location, options.require_partition_filter)
+    return BigQueryWarehouse.from_url(
+        url, options.location, options.require_partition_filter, options.active_event_types
+    )
 
 
 _HOMES: Final[Mapping[str, Callable[[str, WarehouseOptions], Warehouse]]] = {

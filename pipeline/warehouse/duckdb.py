@@ -11,45 +11,27 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import duckdb
 import pyarrow as pa
 
 from pipeline.errors import OptionError, RunError
-from pipeline.warehouse.changes import Change, How, StagedFile
-from pipeline.warehouse.merging import Dialect, merge_statement
-from transforms.contract import (
-    BOOLEAN,
-    DATE,
-    FLOAT,
-    INTEGER,
-    STRING,
-    TIMESTAMP,
-    Column,
-    Table,
-    Type,
-)
-
-_TYPES: Final[Mapping[Type, str]] = {
-    STRING: "VARCHAR",
-    INTEGER: "BIGINT",
-    FLOAT: "DOUBLE",
-    BOOLEAN: "BOOLEAN",
-    DATE: "DATE",
-    TIMESTAMP: "TIMESTAMP",
-}
-
-_DIALECT: Final = Dialect('"', _TYPES)
+from pipeline.warehouse.changes import Change
+from pipeline.warehouse.duckdb_tables import apply, literal
+from transforms.contract import Table
 
 # DuckDB takes 80 % of the machine's memory otherwise, beside the runner that still holds its own.
 _MEMORY: Final = "1GB"
 _STAGING: Final = "staging"
+_BATCH_ROWS: Final = 100_000
+# Where a commit notes the active event types: a macro lives in the file, and is no table.
+_ACTIVE_TYPES: Final = "growth_active_event_types"
 # Somebody who looks into the tables of a running stream has them open for a moment.
 _PATIENCE_SECONDS: Final = 60
 _PAUSE_SECONDS: Final = 0.1
@@ -66,15 +48,17 @@ class DuckDBWarehouse:
     Attributes:
         path: the file's absolute path.
         url: the URL as it was given.
+        noted_types: the active event types that a commit notes; None to leave the note.
     """
 
     path: str
     url: str
+    noted_types: tuple[str, ...] | None = None
 
     workers_must_be_local = True
 
     @classmethod
-    def from_url(cls, url: str) -> DuckDBWarehouse:
+    def from_url(cls, url: str, noted_types: tuple[str, ...] | None = None) -> DuckDBWarehouse:
         """The warehouse of a SQLAlchemy URL: three slashes and a relative path, four and an
         absolute one.
 
@@ -88,7 +72,7 @@ class DuckDBWarehouse:
                 f"--warehouse {url!r} names no file: write duckdb:///relative/path.duckdb or "
                 "duckdb:////absolute/path.duckdb, without a host and without parameters"
             )
-        return cls(os.path.realpath(relative), url)
+        return cls(os.path.realpath(relative), url, noted_types)
 
     @property
     def location(self) -> str:
@@ -151,10 +135,6 @@ class DuckDBWarehouse:
 
     claim_again = claim
 
-    def claimant(self, table: Table) -> str | None:
-        """See `Warehouse.claimant`; a run that ends leaves no claim here."""
-        return None
-
     def commit(self, changes: Sequence[Change], run: str) -> None:
         """See `Warehouse.commit`; one transaction for all changes."""
         files = [Path(file.path) for change in changes for file in (*change.files, *change.removed)]
@@ -179,7 +159,10 @@ class DuckDBWarehouse:
                 connection.execute("SET preserve_insertion_order = false")
                 connection.begin()
                 for change in changes:
-                    _apply(connection, change)
+                    apply(connection, change)
+                if self.noted_types is not None:
+                    noted = literal(",".join(self.noted_types))
+                    connection.execute(f"CREATE OR REPLACE MACRO {_ACTIVE_TYPES}() AS {noted}")
                 connection.commit()
         except duckdb.OutOfMemoryException:
             raise
@@ -195,18 +178,44 @@ class DuckDBWarehouse:
             raise RunError(_reason(self.path, error)) from error
         return rows.cast(table.arrow_schema)
 
+    def batches(self, table: Table, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """See `Warehouse.batches`."""
+        schema = pa.schema([table.arrow_schema.field(name) for name in columns])
+        shown = ", ".join(f'"{name}"' for name in columns)
+        try:
+            with _connected(self.path, read_only=True) as connection:
+                rows = connection.sql(f'SELECT {shown} FROM "{table.name}"')
+                for batch in rows.to_arrow_reader(_BATCH_ROWS):
+                    yield pa.Table.from_batches([batch]).cast(schema)
+        except duckdb.Error as error:
+            raise RunError(_reason(self.path, error)) from error
+
     def count(self, table: Table) -> int | None:
         """See `Warehouse.count`."""
+        counted = self._found(f'SELECT count(*) FROM "{table.name}"')
+        return None if counted is None else int(counted)
+
+    def active_event_types(self) -> tuple[str, ...] | None:
+        """See `Warehouse.active_event_types`."""
+        noted = self._found(f"SELECT {_ACTIVE_TYPES}()")
+        return None if noted is None else tuple(str(noted).split(","))
+
+    def last_run(self) -> str | None:
+        """See `Warehouse.last_run`: a run that is at work holds the lock."""
+        return None
+
+    def _found(self, query: str) -> Any:
+        """The one value that a query gives; None where what it asks for is not there."""
         if not os.path.exists(self.path):
             return None
         try:
             with _connected(self.path, read_only=True) as connection:
-                counted = connection.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()
+                row = connection.execute(query).fetchone()
         except duckdb.CatalogException:
             return None
         except duckdb.Error as error:
             raise RunError(_reason(self.path, error)) from error
-        return int(counted[0]) if counted else None
+        return row[0] if row else None
 
     def how_to_query(self) -> str:
         """See `Warehouse.how_to_query`."""
@@ -257,57 +266,6 @@ def _shown(path: str) -> str:
     """A path as a person types it here: relative where it lies below this folder."""
     relative = os.path.relpath(path)
     return path if relative.startswith("..") else relative
-
-
-def _apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
-    table = change.table
-    _create(connection, table, replacing=change.how is How.REPLACE)
-    rows = _staged(table, change.files)
-    if change.how is How.MERGE and (change.files or change.removed):
-        removed = _staged(table.removals, change.removed)
-        target = _DIALECT.name(table.name)
-        connection.execute(merge_statement(table, target, rows, removed, "TRUE", _DIALECT))
-    elif rows is not None:
-        connection.execute(f'INSERT INTO "{table.name}" BY NAME FROM {rows}')
-
-
-def _create(connection: duckdb.DuckDBPyConnection, table: Table, *, replacing: bool) -> None:
-    columns = ", ".join(_definition(table, column) for column in table.columns)
-    create = "CREATE OR REPLACE TABLE" if replacing else "CREATE TABLE IF NOT EXISTS"
-    connection.execute(f'{create} "{table.name}" ({columns})')
-    connection.execute(f'COMMENT ON TABLE "{table.name}" IS {_literal(table.description)}')
-    for column in table.columns:
-        connection.execute(
-            f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {_literal(column.description)}'
-        )
-
-
-def _staged(table: Table, files: Sequence[StagedFile]) -> str | None:
-    """Staged rows as SQL that may follow FROM, or None without any."""
-    if not files:
-        return None
-    paths = ", ".join(_literal(file.path) for file in files)
-    # A cast of TIMESTAMP WITH TIME ZONE goes by the session's zone, and takes six times as long.
-    columns = ", ".join(
-        f'make_timestamp(epoch_us("{column.name}")) AS "{column.name}"'
-        if column.type == TIMESTAMP
-        else f'"{column.name}"'
-        for column in table.columns
-    )
-    return f"(SELECT {columns} FROM read_parquet([{paths}]))"
-
-
-def _definition(table: Table, column: Column) -> str:
-    # The default compression looks for repetition in hashes in vain: 40 % of their loading time.
-    is_hash = column.type == STRING and table.primary_key == (column.name,) != table.clustering
-    return (
-        f'"{column.name}" {_TYPES[column.type]}{" NOT NULL" if column.required else ""}'
-        f"{' USING COMPRESSION zstd' if is_hash else ''}"
-    )
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _reason(path: str, error: duckdb.Error) -> str:

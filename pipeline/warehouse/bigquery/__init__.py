@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -19,8 +19,14 @@ from pipeline.errors import OptionError, RunError
 from pipeline.warehouse.bigquery.client import QUICK, connect, explained
 from pipeline.warehouse.bigquery.jobs import side_by_side
 from pipeline.warehouse.bigquery.loading import SCRATCH, Workplace
-from pipeline.warehouse.bigquery.reading import count, read
-from pipeline.warehouse.bigquery.tables import RUN_LABEL, bring_up_to_date, conflicts, find
+from pipeline.warehouse.bigquery.reading import batches, count, read
+from pipeline.warehouse.bigquery.tables import (
+    ACTIVE_TYPES_LABEL,
+    RUN_LABEL,
+    bring_up_to_date,
+    conflicts,
+    find,
+)
 from pipeline.warehouse.changes import Change
 from transforms.contract import Table
 from transforms.marts import fct_events
@@ -41,6 +47,7 @@ class BigQueryWarehouse:
             or wherever it lies.
         require_partition_filter: whether queries of fct_events must say which dates they read;
             None leaves that as it is.
+        noted_types: the active event types that a commit notes; None to leave the note.
     """
 
     project: str
@@ -48,12 +55,17 @@ class BigQueryWarehouse:
     url: str
     location_asked: str | None = None
     require_partition_filter: bool | None = None
+    noted_types: tuple[str, ...] | None = None
 
     workers_must_be_local = False
 
     @classmethod
     def from_url(
-        cls, url: str, location: str | None = None, require_partition_filter: bool | None = None
+        cls,
+        url: str,
+        location: str | None = None,
+        require_partition_filter: bool | None = None,
+        noted_types: tuple[str, ...] | None = None,
     ) -> BigQueryWarehouse:
         """The warehouse of a SQLAlchemy URL.
 
@@ -69,7 +81,7 @@ class BigQueryWarehouse:
                 "bigquery://project-id/dataset, without parameters; a dataset's name is of "
                 "letters, digits and underscores"
             )
-        return cls(project, dataset, url, location, require_partition_filter)
+        return cls(project, dataset, url, location, require_partition_filter, noted_types)
 
     @property
     def location(self) -> str:
@@ -139,12 +151,6 @@ class BigQueryWarehouse:
         side_by_side(lambda table: bring_up_to_date(client, place.claimed(table)), tables)
         return f"{folder_of(str(temp_location), self.project, self.dataset)}/{run}"
 
-    def claimant(self, table: Table) -> str | None:
-        """See `Warehouse.claimant`."""
-        client = connect(self.project)
-        found = None if self._place(client) is None else find(client, self._reference(table))
-        return None if found is None else found.labels.get(RUN_LABEL)
-
     def commit(self, changes: Sequence[Change], run: str) -> None:
         """See `Warehouse.commit`."""
         from pipeline.warehouse.bigquery.commit import commit
@@ -157,6 +163,10 @@ class BigQueryWarehouse:
         """See `Warehouse.read`."""
         return read(self._client(), self._reference(table), table)
 
+    def batches(self, table: Table, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """See `Warehouse.batches`."""
+        return batches(self._client(), self._reference(table), table, columns)
+
     def count(self, table: Table) -> int | None:
         """See `Warehouse.count`."""
         client = connect(self.project)
@@ -164,6 +174,23 @@ class BigQueryWarehouse:
         if location is None or find(client, self._reference(table)) is None:
             return None
         return count(connect(self.project, location), self._reference(table))
+
+    def active_event_types(self) -> tuple[str, ...] | None:
+        """See `Warehouse.active_event_types`."""
+        noted = self._labels().get(ACTIVE_TYPES_LABEL)
+        return None if noted is None else tuple(noted.split("-"))
+
+    def last_run(self) -> str | None:
+        """See `Warehouse.last_run`."""
+        return self._labels().get(RUN_LABEL)
+
+    def _labels(self) -> Mapping[str, str]:
+        """What was noted of the tables, by the one that every run writes."""
+        client = connect(self.project)
+        if self._place(client) is None:
+            return {}
+        found = find(client, self._reference(fct_events.TABLE))
+        return {} if found is None else found.labels
 
     def how_to_query(self) -> str:
         """See `Warehouse.how_to_query`."""
@@ -214,7 +241,8 @@ class BigQueryWarehouse:
     def _workplace(self, client: bigquery.Client, run: str) -> Workplace:
         required = self.require_partition_filter
         filtered = {} if required is None else {fct_events.TABLE.name: required}
-        return Workplace(client, self._dataset, run, filtered)
+        noted = {} if self.noted_types is None else {ACTIVE_TYPES_LABEL: "-".join(self.noted_types)}
+        return Workplace(client, self._dataset, run, filtered, noted)
 
     def _drop_scratch(self, client: bigquery.Client, prefix: str) -> None:
         with explained(f"clear scratch tables from dataset {self._dataset}"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import grpc
@@ -24,18 +25,36 @@ def read(client: bigquery.Client, reference: bigquery.TableReference, table: Tab
     Raises:
         RunError: if it can't be read.
     """
+    parts = list(batches(client, reference, table, table.column_names))
+    return pa.concat_tables(parts) if parts else table.arrow_schema.empty_table()
+
+
+def batches(
+    client: bigquery.Client,
+    reference: bigquery.TableReference,
+    table: Table,
+    columns: Sequence[str],
+) -> Iterator[pa.Table]:
+    """The rows of a table in pieces, with the contract's Arrow types, by the Storage Read API.
+
+    Raises:
+        RunError: if it can't be read.
+    """
+    schema = pa.schema([table.arrow_schema.field(name) for name in columns])
     with explained(f"read table {reference}"):
         found = client.get_table(reference)
-        rows = client.list_rows(found)
+        fields = [field for field in found.schema if field.name in columns]
+        rows = client.list_rows(found, selected_fields=fields)
         if found.require_partition_filter and table.partition:
             # Such a table is read by queries alone.
+            shown = ", ".join(f"`{name}`" for name in columns)
+            name = f"{reference.project}.{reference.dataset_id}.{reference.table_id}"
             rows = client.query_and_wait(
-                f"SELECT * FROM `{reference.project}.{reference.dataset_id}.{reference.table_id}` "
-                f"WHERE `{table.partition.column}` >= '0001-01-01'"
+                f"SELECT {shown} FROM `{name}` WHERE `{table.partition.column}` >= '0001-01-01'"
             )
-        storage = _storage(client)
-        arrow = rows.to_arrow(bqstorage_client=storage, create_bqstorage_client=False)
-    return arrow.select(list(table.column_names)).cast(_zoned(table)).cast(table.arrow_schema)
+        for batch in rows.to_arrow_iterable(bqstorage_client=_storage(client)):
+            part = pa.Table.from_batches([batch]).select(list(columns))
+            yield part.cast(_zoned(schema)).cast(schema)
 
 
 def count(client: bigquery.Client, reference: bigquery.TableReference) -> int:
@@ -54,11 +73,11 @@ def count(client: bigquery.Client, reference: bigquery.TableReference) -> int:
         return int(next(iter(rows))[0])
 
 
-def _zoned(table: Table) -> pa.Schema:
-    """The schema with TIMESTAMP as an instant, as BigQuery gives it."""
+def _zoned(schema: pa.Schema) -> pa.Schema:
+    """A schema with TIMESTAMP as an instant, as BigQuery gives it."""
     return pa.schema(
         field.with_type(pa.timestamp("us", "UTC")) if pa.types.is_timestamp(field.type) else field
-        for field in table.arrow_schema
+        for field in schema
     )
 
 
