@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import apache_beam as beam
+from apache_beam import pvalue
 
 from pipeline import __version__
 from pipeline.progress import Progress
@@ -64,6 +65,16 @@ def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
         | "ReadCsv" >> ReadCsv(job.range_bytes, job.progress)
         | "ParseEvents" >> ParseEvents(job.started_at, __version__)
     )
+    build_tables(parsed, job)
+
+
+def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob) -> None:
+    """Lay all that follows from events into a pipeline, wherever they come from.
+
+    Args:
+        parsed: as `ParseEvents` gives it: `events`, and by tag DEAD_LETTERS and COUNTS.
+        job: what the run does; its `paths` are read already.
+    """
     shards = (
         parsed.events
         | "ByUserShard" >> ByUserShard(job.user_shards)

@@ -28,6 +28,9 @@ from transforms.vocabulary import SOURCE_COLUMNS
 # 16 MiB are some 200,000 rows: columns of that length stay in the L2 cache while they are parsed.
 BLOCK_BYTES: Final = 16 << 20
 
+# Of a dead letter: its file's header.
+HEADER_ATTRIBUTE: Final = "csv_header"
+
 _BOM: Final = b"\xef\xbb\xbf"
 _TYPES: Final = {
     "event_time": pa.string(),
@@ -52,7 +55,7 @@ class Header:
         """What the dead letters of the file need beside a record to read it again, as JSON."""
         if self.columns == SOURCE_COLUMNS:
             return None
-        return json.dumps({"csv_header": list(self.columns)}, ensure_ascii=False)
+        return json.dumps({HEADER_ATTRIBUTE: list(self.columns)}, ensure_ascii=False)
 
 
 def read_header(stream: IO[bytes], source: str) -> Header | None:

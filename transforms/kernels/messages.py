@@ -53,8 +53,8 @@ class Messages:
         return _attributes(self.messages[row])
 
 
-class _UnreadableError(Exception):
-    """A message that has no columns: its error_type, and what is wrong."""
+class UnreadableError(Exception):
+    """A record that has no columns: its error_type, and what is wrong."""
 
 
 def read_messages(messages: Sequence[Message], source: str) -> RawRecords:
@@ -73,9 +73,9 @@ def read_messages(messages: Sequence[Message], source: str) -> RawRecords:
     unreadable: list[Unreadable] = []
     for message in messages:
         try:
-            rows.append(_fields(message))
+            rows.append(record_fields(message.data, header_of(message.attributes)))
             kept.append(message)
-        except _UnreadableError as error:
+        except UnreadableError as error:
             error_type, problem = error.args
             letter = Unreadable(
                 error_type, problem, message.data, message.message_id, _attributes(message)
@@ -92,21 +92,36 @@ def _attributes(message: Message) -> str | None:
     return json.dumps(dict(message.attributes), ensure_ascii=False, sort_keys=True)
 
 
-def _fields(message: Message) -> list[str]:
-    if message.attributes.get(CONTENT_TYPE, "").partition(";")[0].strip().lower() == CSV:
-        return _csv_fields(message.data)
+def header_of(attributes: Mapping[str, str]) -> Sequence[str] | None:
+    """The columns of the CSV record that a message with these attributes is; None for JSON."""
+    kind = attributes.get(CONTENT_TYPE, "").partition(";")[0].strip().lower()
+    return SOURCE_COLUMNS if kind == CSV else None
+
+
+def record_fields(data: bytes, header: Sequence[str] | None) -> list[str]:
+    """The texts of the eight source columns of one record.
+
+    Args:
+        data: the record.
+        header: the columns of a CSV record, the source columns among them; None for a JSON object.
+
+    Raises:
+        UnreadableError: if it can't be split into them.
+    """
+    if header is not None:
+        return _csv_fields(data, header)
     try:
-        found = json.loads(message.data.decode(), parse_constant=_refuse)
+        found = json.loads(data.decode(), parse_constant=_refuse)
     except UnicodeDecodeError as error:
-        raise _not_utf8(message.data, error) from error
+        raise _not_utf8(data, error) from error
     except (ValueError, RecursionError) as error:
         problem = f"the message is no JSON object: {error}"
-        raise _UnreadableError("malformed_message", problem) from error
+        raise UnreadableError("malformed_message", problem) from error
     if not isinstance(found, dict):
         kinds = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
         kind = kinds.get(type(found), "a number")
         problem = f"the message is {kind}, not a JSON object"
-        raise _UnreadableError("malformed_message", problem)
+        raise UnreadableError("malformed_message", problem)
     return [_text(name, found.get(name)) for name in SOURCE_COLUMNS]
 
 
@@ -118,28 +133,28 @@ def _text(name: str, value: Any) -> str:
             value.encode()
         except UnicodeEncodeError as error:
             problem = f"{name} holds half of a surrogate pair"
-            raise _UnreadableError("malformed_message", problem) from error
+            raise UnreadableError("malformed_message", problem) from error
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     kind = {bool: "a boolean", list: "an array"}.get(type(value), "an object")
-    raise _UnreadableError("malformed_message", f"{name} is {kind}, not a string or a number")
+    raise UnreadableError("malformed_message", f"{name} is {kind}, not a string or a number")
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON value")
 
 
-def _csv_fields(data: bytes) -> list[str]:
+def _csv_fields(data: bytes, header: Sequence[str]) -> list[str]:
     try:
         data.decode()
     except UnicodeDecodeError as error:
         raise _not_utf8(data, error) from error
-    lines = find_records(data, len(SOURCE_COLUMNS), final=True)
+    lines = find_records(data, len(header), final=True)
     records = len(lines.starts) + len(lines.odd)
     if records != 1:
-        problem = f"the message holds {records} CSV records, not one"
-        raise _UnreadableError("malformed_row", problem)
+        problem = f"it holds {records} CSV records, not one"
+        raise UnreadableError("malformed_row", problem)
     fields = (
         lines.odd[0].fields
         if lines.odd
@@ -147,13 +162,13 @@ def _csv_fields(data: bytes) -> list[str]:
     )
     if fields is None:
         problem = "a quoted field is not closed before a comma or the end of the record"
-        raise _UnreadableError("malformed_row", problem)
-    if len(fields) != len(SOURCE_COLUMNS):
-        problem = f"a record has {len(SOURCE_COLUMNS)} fields, this one {len(fields)}"
-        raise _UnreadableError("malformed_row", problem)
-    return [field.decode() for field in fields]
+        raise UnreadableError("malformed_row", problem)
+    if len(fields) != len(header):
+        problem = f"a record has {len(header)} fields, this one {len(fields)}"
+        raise UnreadableError("malformed_row", problem)
+    return [fields[header.index(name)].decode() for name in SOURCE_COLUMNS]
 
 
-def _not_utf8(data: bytes, error: UnicodeDecodeError) -> _UnreadableError:
+def _not_utf8(data: bytes, error: UnicodeDecodeError) -> UnreadableError:
     problem = f"byte {data[error.start]:#04x} at offset {error.start} of the record is not UTF-8"
-    return _UnreadableError("invalid_utf8", problem)
+    return UnreadableError("invalid_utf8", problem)

@@ -6,8 +6,12 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from transforms.contract import STRING, TIMESTAMP, Partition, Table, nullable, required
 from transforms.kernels.records import MAX_RECORD_BYTES, Rejection
@@ -31,7 +35,7 @@ TABLE = Table(
             "attributes",
             STRING,
             "JSON: the message's attributes; of a CSV record its file's header where that is not "
-            "the eight columns in their usual order",
+            "the eight columns in their usual order; replay_tries where replays have tried it",
         ),
         required("source", STRING, "The file's path, or the subscription"),
         nullable("position", STRING, "Byte offset in the (uncompressed) file, or the message id"),
@@ -43,6 +47,9 @@ TABLE = Table(
     partition=Partition("failed_at", "DAY"),
     written_at="failed_at",
 )
+
+_CUT: Final = "of which payload holds the first"
+_CUT_MESSAGE: Final = rf"; it has [0-9,]+ bytes, {_CUT} [0-9,]+: take the rest from the source$"
 
 
 def rows(
@@ -75,12 +82,28 @@ def rows(
     )
 
 
+def cut_short(letters: pa.Table) -> NDArray[np.bool_]:
+    """Which rows hold only the beginning of their record: bool [rows]."""
+    found = pc.match_substring_regex(letters["error_message"], _CUT_MESSAGE)
+    cut: NDArray[np.bool_] = found.to_numpy(zero_copy_only=False)
+    return cut
+
+
+def payloads(letters: pa.Table) -> list[bytes]:
+    """The records of rows as they came, but for what was cut off."""
+    texts, encodings = letters["payload"].to_pylist(), letters["payload_encoding"].to_pylist()
+    return [
+        base64.b64decode(text) if encoding == "base64" else text.encode()
+        for text, encoding in zip(texts, encodings, strict=True)
+    ]
+
+
 def _message(rejection: Rejection) -> str:
     size = len(rejection.payload)
     if size <= MAX_RECORD_BYTES:
         return rejection.message
     return (
-        f"{rejection.message}; it has {size:,} bytes, of which payload holds the first "
+        f"{rejection.message}; it has {size:,} bytes, {_CUT} "
         f"{MAX_RECORD_BYTES:,}: take the rest from the source"
     )
 

@@ -1,0 +1,200 @@
+"""Dead letters read again: by the parser that has rejected them, mended or as they came."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from transforms.errors import DataError
+from transforms.kernels.csv_records import HEADER_ATTRIBUTE
+from transforms.kernels.messages import UnreadableError, header_of, record_fields
+from transforms.kernels.parse import parse_records
+from transforms.kernels.records import RawRecords, Unreadable
+from transforms.vocabulary import SOURCE_COLUMNS
+
+# In a letter's attributes: how many different records were tried in its place, and the last one's
+# digest. A message's own attributes are strings; the first of these is a number.
+TRIES: Final = "replay_tries"
+TRIED: Final = "replay_tried"
+
+_SUBSCRIPTION: Final = re.compile(r"projects/[^/]+/subscriptions/[^/]+")
+
+
+class Record(NamedTuple):
+    """A record and how to read it.
+
+    Attributes:
+        data: its bytes.
+        header: the columns of a CSV record; None for a JSON object.
+    """
+
+    data: bytes
+    header: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which dead letters are tried.
+
+    Attributes:
+        error_types: with one of these; empty for any.
+        since: rejected at this moment or later, in UTC without a zone; None for any.
+    """
+
+    error_types: frozenset[str] = frozenset()
+    since: datetime | None = None
+
+    def of(self, letters: pa.Table) -> NDArray[np.bool_]:
+        """Which rows of dead_letter_events are meant: bool [rows]."""
+        chosen = np.ones(letters.num_rows, np.bool_)
+        if self.error_types:
+            wanted = pa.array(sorted(self.error_types), pa.string())
+            chosen &= _mask(pc.is_in(letters["error_type"], wanted))
+        if self.since is not None:
+            since = pa.scalar(self.since, pa.timestamp("us"))
+            chosen &= _mask(pc.greater_equal(letters["failed_at"], since))
+        return chosen
+
+
+def _mask(found: pa.ChunkedArray) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = found.to_numpy(zero_copy_only=False)
+    return mask
+
+
+def how_to_read(letter: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The header by which a dead letter's payload is read as CSV; None for a JSON object.
+
+    Args:
+        letter: dead_letter_id, attributes and source of a row of dead_letter_events.
+
+    Raises:
+        DataError: if its attributes are not what the pipeline writes.
+    """
+    attributes = _loaded(letter)
+    if _SUBSCRIPTION.fullmatch(letter["source"]):
+        texts = {name: text for name, text in attributes.items() if isinstance(text, str)}
+        found = header_of(texts)
+        return None if found is None else tuple(found)
+    header = tuple(attributes.get(HEADER_ATTRIBUTE, SOURCE_COLUMNS))
+    if not set(SOURCE_COLUMNS) <= set(header):
+        raise _strange(letter)
+    return header
+
+
+def _loaded(letter: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        found = json.loads(letter["attributes"] or "{}")
+    except ValueError as error:
+        raise _strange(letter) from error
+    if not isinstance(found, dict):
+        raise _strange(letter)
+    return found
+
+
+def _strange(letter: Mapping[str, Any]) -> DataError:
+    return DataError(
+        f"dead letter {letter['dead_letter_id']}: its attributes {letter['attributes']!r:.200} are "
+        "not what this pipeline writes, so that its record can't be read; mend that row"
+    )
+
+
+class Failure(NamedTuple):
+    """Why a record is no event: a dead letter's code and message."""
+
+    error_type: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Reread:
+    """What became of records.
+
+    Attributes:
+        events: the events, in the records' order, with the schema EVENT_BATCH.
+        failures: by the index of each other record why it is none.
+    """
+
+    events: pa.RecordBatch
+    failures: Mapping[int, Failure]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows that are records: their `Origin`; a position is the record's index."""
+
+    records: Sequence[Record]
+    indices: Sequence[int]
+
+    def sizes(self) -> NDArray[np.int64]:
+        return np.array([len(self.records[index].data) for index in self.indices], np.int64)
+
+    def payload(self, row: int) -> bytes:
+        return self.records[self.indices[row]].data
+
+    def position(self, row: int) -> str:
+        return str(self.indices[row])
+
+    def attributes(self, row: int) -> str | None:
+        return None
+
+
+def reread(records: Sequence[Record], now: datetime) -> Reread:
+    """Read records by the parser of batch and streaming, without a limit to their age.
+
+    Args:
+        records: in any order.
+        now: in UTC without a zone; event_time may be up to one day later.
+    """
+    rows: list[list[str]] = []
+    indices: list[int] = []
+    unreadable: list[Unreadable] = []
+    for index, record in enumerate(records):
+        try:
+            rows.append(record_fields(record.data, record.header))
+            indices.append(index)
+        except UnreadableError as error:
+            error_type, problem = error.args
+            unreadable.append(Unreadable(error_type, problem, record.data, str(index)))
+    texts = zip(*rows, strict=True) if rows else [()] * len(SOURCE_COLUMNS)
+    columns = [pa.array(column, pa.string()) for column in texts]
+    parsed = parse_records(RawRecords(columns, _Rows(records, indices), "", unreadable), now)
+    failures = {
+        int(rejection.position): Failure(rejection.error_type, rejection.message)
+        for rejection in parsed.rejections
+    }
+    return Reread(parsed.events, failures)
+
+
+def tried(letter: Mapping[str, Any], record: Record, version: str) -> str | None:
+    """The attributes of a dead letter whose record was tried in vain.
+
+    A try counts once: of the record that was tried last the same version of the parser would say
+    the same again, so a replay that is repeated changes nothing.
+
+    Args:
+        letter: as in `how_to_read`.
+        record: what was tried in its place.
+        version: of the pipeline.
+    """
+    attributes = _loaded(letter)
+    digest = hashlib.blake2b(digest_size=8)
+    for part in (version.encode(), repr(record.header).encode(), record.data):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    tries = attributes.get(TRIES, 0)
+    # A message may have a string of its own by that name, which stays.
+    if isinstance(tries, str) or attributes.get(TRIED) == digest.hexdigest():
+        text: str | None = letter["attributes"]
+        return text
+    attributes.update({TRIES: tries + 1, TRIED: digest.hexdigest()})
+    return json.dumps(attributes, ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,62 @@
+"""Events as fct_events stores their source values: written so, and read back as they came."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.errors import DataError
+from transforms.kernels.event_batch import EVENT_BATCH, LABEL
+from transforms.kernels.hashing import hash_strings
+from transforms.kernels.parse import Parsed
+from transforms.marts import fct_events
+from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
+
+# The eight source columns as the contract of fct_events has them.
+STORED: Final = pa.schema([fct_events.TABLE.arrow_schema.field(name) for name in SOURCE_COLUMNS])
+
+_WORDS: Final = {"event_type": EVENT_TYPES, "platform": PLATFORMS}
+
+
+def stored(events: pa.RecordBatch) -> pa.Table:
+    """Events with the schema EVENT_BATCH as rows with the schema STORED."""
+    columns = []
+    for field in STORED:
+        column = events.column(field.name)
+        if field.name in _WORDS:
+            column = pa.array(_WORDS[field.name]).take(column.cast(pa.int32()))
+        columns.append(column.cast(field.type))
+    return pa.Table.from_arrays(columns, schema=STORED)
+
+
+def restored(rows: pa.Table) -> Parsed:
+    """The events of rows with the schema STORED.
+
+    Raises:
+        DataError: if an event type or a platform is none.
+    """
+    columns = []
+    for field in EVENT_BATCH:
+        column = rows[field.name].combine_chunks()
+        if field.name in _WORDS:
+            column = _codes(field.name, column)
+        elif field.type == LABEL:
+            column = column.dictionary_encode()
+        columns.append(column)
+    events = pa.RecordBatch.from_arrays(columns, schema=EVENT_BATCH)
+    return Parsed(events, hash_strings(events["user_id"]).low, [], 0)
+
+
+def _codes(name: str, words: pa.StringArray) -> pa.Array:
+    codes = pc.index_in(words, pa.array(_WORDS[name]))
+    if codes.null_count:
+        word = words[int(np.flatnonzero(codes.is_null().to_numpy(zero_copy_only=False))[0])]
+        raise DataError(
+            f"{fct_events.TABLE.name} has an event whose {name} is {word.as_py()!r}, which is none "
+            f"of {', '.join(_WORDS[name])}: another program has written it; mend that row, or run "
+            "batch over the source files"
+        )
+    return codes.cast(pa.int8())
