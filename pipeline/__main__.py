@@ -13,7 +13,10 @@ from typing import Final
 from pipeline import __version__, beam_options
 from pipeline.errors import OptionError, RunError, clear_message
 from pipeline.memory import keep_freed_memory
-from pipeline.options import BATCH, PUBLISH, SAMPLE, STREAM, Parser, declare
+from pipeline.options import BATCH, PUBLISH, REPLAY, SAMPLE, STREAM, Parser, declare
+from pipeline.replay import EXAMPLES as REPLAY_EXAMPLES
+from pipeline.replay import HELP as REPLAY_HELP
+from pipeline.replay import replay
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
 
 _BATCH_HELP: Final = f"""\
@@ -137,6 +140,14 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     )
     declare(stream, STREAM)
     stream.set_defaults(run=_stream)
+    again = commands.add_parser(
+        "replay",
+        help="dead letters mended and tried again",
+        description=REPLAY_HELP,
+        epilog=REPLAY_EXAMPLES,
+    )
+    declare(again, REPLAY)
+    again.set_defaults(run=_replay)
     publish = commands.add_parser(
         "publish", help="CSV files to Pub/Sub messages", description=_PUBLISH_HELP
     )
@@ -145,7 +156,7 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     sample = commands.add_parser("sample", help="a sample of events", description=_SAMPLE_HELP)
     declare(sample, SAMPLE)
     sample.set_defaults(run=_sample)
-    return parser, {"batch": batch, "stream": stream, "publish": publish, "sample": sample}
+    return parser, dict(commands.choices)
 
 
 def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -> None:
@@ -175,7 +186,7 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
     check_summary_file(options.summary_file, [warehouse.location, *(file.path for file in files)])
     from pipeline.launch import BatchPlan, run_batch
 
-    signal.signal(signal.SIGINT, _leave_at_once)
+    signal.signal(signal.SIGINT, _leave_at_once("batch"))
     run_batch(BatchPlan(options, arguments, files, warehouse, runner, temp_location, started_at))
 
 
@@ -229,16 +240,26 @@ def _publish(options: argparse.Namespace, rest: list[str], _: list[str]) -> None
     print(f"{published:,} messages published to {options.topic}")
 
 
-def _leave_at_once(*_: object) -> None:
+def _replay(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
+    signal.signal(signal.SIGINT, _leave_at_once("replay"))
+    replay(options, rest)
+
+
+def _leave_at_once(command: str) -> Callable[..., None]:
     """Ctrl-C ends the process as a kill would, which the warehouse stands: unwinding a runner and
     its threads takes long and may never end. The next run clears what is left behind."""
-    print(
-        "\npython -m pipeline batch: interrupted. Each table is as it was or, where the run had "
-        "come so far, replaced: never in between. The next run clears what this one staged",
-        file=sys.stderr,
-        flush=True,
-    )
-    os._exit(130)
+
+    def leave(*_: object) -> None:
+        print(
+            f"\npython -m pipeline {command}: interrupted. Each table is as it was or, where the "
+            "run had come so far, replaced: never in between. The next run clears what this one "
+            "staged",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(130)
+
+    return leave
 
 
 def _sample(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:

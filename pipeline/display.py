@@ -95,41 +95,34 @@ def _stage(notes: Notes, reached: Reached, total_bytes: int) -> str:
 
 def show_summary(report: dict[str, Any], warehouse: Warehouse, files: Sequence[InputFile]) -> None:
     """Print a finished run's summary on stdout."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # What a terminal or pipe of another encoding can't show must not fail a finished run.
-        sys.stdout.reconfigure(errors="replace")
-    console = _Console(highlight=False, width=_width())
+    console = Page()
     size = _megabytes(sum(file.size for file in files))
     letters = report["dead_letters"]["total"]
     speed = report["input_rows"] / max(report["seconds"], 1e-9)
     console.print()
     console.print(
-        f"[bold]Done in {report['seconds']:.1f} s:[/] {_count(report['input_rows'], 'row')} of "
-        f"{_count(len(files), 'file')} ({size}), {speed:,.0f} a second"
+        f"[bold]Done in {report['seconds']:.1f} s:[/] {counted(report['input_rows'], 'row')} of "
+        f"{counted(len(files), 'file')} ({size}), {speed:,.0f} a second"
     )
     console.print(
-        f"  {_count(report['input_rows'], 'input row')} = {_count(report['events'], 'event')} "
-        f"+ {_count(report['duplicates'], 'duplicate')} + {_count(letters, 'dead letter')}"
+        f"  {counted(report['input_rows'], 'input row')} = {counted(report['events'], 'event')} "
+        f"+ {counted(report['duplicates'], 'duplicate')} + {counted(letters, 'dead letter')}"
     )
     if not report["input_rows"]:
         console.print("  [bold]No row was read: all tables are empty now.[/]")
     if report["ignored_miles_amounts"]:
         console.print(
-            f"  {_count(report['ignored_miles_amounts'], 'event')} with a miles_amount that the "
+            f"  {counted(report['ignored_miles_amounts'], 'event')} with a miles_amount that the "
             "event's type has no use for: it was left out"
         )
     tables = [
         (name, f"{rows:,}", TABLES[name].description) for name, rows in report["tables"].items()
     ]
-    _section(console, "Tables", tables, "table", ">rows", "~what it holds")
+    section(console, "Tables", tables, "table", ">rows", "~what it holds")
     if report["dead_letters"]["total"]:
         explained = "~the first of them: what is wrong, and the row"
-        _section(console, "Dead letters", _dead_letters(report), "error_type", ">rows", explained)
-    months = _last_months(warehouse)
-    if months:
-        _section(console, "Growth by month", _growth(months), *_GROWTH_COLUMNS)
-        console.print(Padding(_latest(months[-1]), (0, _GAP)))
-    _show_warehouse(console, warehouse)
+        section(console, "Dead letters", _dead_letters(report), "error_type", ">rows", explained)
+    show_growth(console, warehouse)
 
 
 def show_flush(report: dict[str, Any]) -> None:
@@ -142,40 +135,47 @@ def show_flush(report: dict[str, Any]) -> None:
 
 def show_stream_summary(report: dict[str, Any], warehouse: Warehouse) -> None:
     """Print what a stream has come to, once it has stopped."""
-    console = _Console(highlight=False, width=_width())
+    console = Page()
     if not report["counts"]:
         console.print("\n[bold]Stopped:[/] no message came")
         return
     console.print(f"\n[bold]Stopped:[/] {_stream_sum(report)}")
-    months = _last_months(warehouse)
-    if months:
-        _section(console, "Growth by month", _growth(months), *_GROWTH_COLUMNS)
-        console.print(Padding(_latest(months[-1]), (0, _GAP)))
-    _show_warehouse(console, warehouse)
+    show_growth(console, warehouse)
 
 
 def _stream_sum(report: dict[str, Any]) -> str:
     counts, pending = report["counts"], report["pending"]
-    messages = _count(counts["input_rows"], "message")
+    messages = counted(counts["input_rows"], "message")
     parts = [
-        _count(counts["events"], "event"),
-        _count(counts["duplicates"], "duplicate"),
-        _count(sum(counts["dead_letters"].values()), "dead letter"),
+        counted(counts["events"], "event"),
+        counted(counts["duplicates"], "duplicate"),
+        counted(sum(counts["dead_letters"].values()), "dead letter"),
     ]
     if pending:
         return f"{messages}: {', '.join(parts)}, {abs(pending):,} under way"
     return f"{messages} = {' + '.join(parts)}"
 
 
-def _show_warehouse(console: Console, warehouse: Warehouse) -> None:
+def show_growth(console: Console, warehouse: Warehouse) -> None:
+    """Print the last months, and how to look into the warehouse."""
+    months = _last_months(warehouse)
+    if months:
+        section(console, "Growth by month", _growth(months), *_GROWTH_COLUMNS)
+        console.print(Padding(_latest(months[-1]), (0, _GAP)))
     console.print(Text.assemble(("\nWarehouse", "bold"), f"  {warehouse.url}"), soft_wrap=True)
     console.print("Look into it with")
     console.print(f"  {warehouse.how_to_query()}", soft_wrap=True, markup=False)
     console.print()
 
 
-class _Console(Console):
-    """A console that lets a reader leave early: the run is through, whoever listens."""
+class Page(Console):
+    """Stdout that lets a reader leave early: the run is through, whoever listens."""
+
+    def __init__(self) -> None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # What a terminal or pipe of another encoding can't show must not fail a finished run.
+            sys.stdout.reconfigure(errors="replace")
+        super().__init__(highlight=False, width=_width())
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -187,7 +187,7 @@ def _width() -> int | None:
     return None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
 
 
-def _section(console: Console, title: str, lines: Sequence[Sequence[str]], *columns: str) -> None:
+def section(console: Console, title: str, lines: Sequence[Sequence[str]], *columns: str) -> None:
     """Print a table under a title.
 
     Args:
@@ -205,7 +205,7 @@ def _section(console: Console, title: str, lines: Sequence[Sequence[str]], *colu
     if len(columns) > 3 and fixed + _GAP * (len(columns) + 1) > console.width:
         # A number that is cut short is a wrong number: rather leave out the last column but one.
         shorter = [[*line[:-2], line[-1]] for line in lines]
-        _section(console, title, shorter, *columns[:-2], columns[-1])
+        section(console, title, shorter, *columns[:-2], columns[-1])
         return
     grid = Grid(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
     for heading, width in zip(columns, widths, strict=True):
@@ -237,12 +237,13 @@ def _dead_letters(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     lines: list[tuple[str, str, str]] = []
     for error_type, number in report["dead_letters"]["by_error_type"].items():
         example = report["dead_letter_examples"][error_type]
-        lines.append((error_type, f"{number:,}", _printable(example["message"])))
-        lines.append(("", "", _printable(example["payload"])))
+        lines.append((error_type, f"{number:,}", printable(example["message"])))
+        lines.append(("", "", printable(example["payload"])))
     return lines
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """A text without what would move a terminal's cursor."""
     return "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
     )
@@ -281,7 +282,8 @@ def _or_dash(value: float | None, template: str) -> str:
     return "-" if value is None else template.format(value)
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """So many of something, in words."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 

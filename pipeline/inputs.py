@@ -11,6 +11,7 @@ from typing import Final
 from pipeline.errors import OptionError, RunError
 
 _BYTES_PER_SHARD: Final = 12_000_000
+_EVENTS_PER_SHARD: Final = 150_000
 _MOST_SHARDS: Final = 1_024
 # CSV of events shrinks to about an eighth.
 _GZIP_RATIO: Final = 8
@@ -67,6 +68,11 @@ def default_shards(files: Iterable[InputFile]) -> int:
     """Shards of some 12 MB of CSV: 150,000 events, which take 100 MB of memory to process."""
     total = sum(file.csv_bytes for file in files)
     return max(1, min(_MOST_SHARDS, -(-total // _BYTES_PER_SHARD)))
+
+
+def shards_for(events: int) -> int:
+    """As many shards as `default_shards` gives for so many events."""
+    return max(1, min(_MOST_SHARDS, -(-events // _EVENTS_PER_SHARD)))
 
 
 def _local(pattern: str) -> list[InputFile]:

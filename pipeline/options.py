@@ -10,7 +10,8 @@ import math
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
 from transforms.vocabulary import EVENT_TYPES
@@ -166,6 +167,40 @@ def _summary_file(text: str) -> str:
     return path
 
 
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("is no date like 2025-01-31, nor a time like 2025-01-31T12:00Z") from None
+    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+
+
+def _error_type(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_]+", text):
+        raise ValueError("is no error_type like bad_country")
+    return text
+
+
+def _new_csv_file(text: str) -> str:
+    path = _csv_file(text)
+    if os.path.exists(path):
+        raise ValueError("is there already: it may be mended by hand, so name another file")
+    return _summary_file(path)
+
+
+def _csv_file(text: str) -> str:
+    if not text.endswith(".csv"):
+        raise ValueError("is no .csv file")
+    return _local_file(text)
+
+
+def _mended_file(text: str) -> str:
+    path = _csv_file(text)
+    if not os.path.isfile(path):
+        raise ValueError("is not there: --output writes it")
+    return path
+
+
 def _sample_file(text: str) -> str:
     if not text.endswith((".csv", ".csv.gz")):
         raise ValueError("is neither .csv nor .csv.gz")
@@ -224,18 +259,27 @@ _ACTIVE_TYPES: Final = Option(
     default=EVENT_TYPES,
 )
 
+_USER_SHARDS: Final = Option(
+    "user_shards",
+    "into how many shards users are split; a worker holds two or three in memory (default: "
+    "one for every 12 MB of CSV, 1,024 at most)",
+    "N",
+    _whole(1, MAX_USER_SHARDS),
+)
+
+_SUMMARY_FILE: Final = Option(
+    "summary_file",
+    "write the run's summary to this file as JSON, local or gs://",
+    "FILE",
+    _summary_file,
+)
+
 BATCH: Final = (
     _INPUT,
     _WAREHOUSE,
     _LOCATION,
     _PARTITION_FILTER,
-    Option(
-        "user_shards",
-        "into how many shards users are split; a worker holds two or three in memory (default: "
-        "one for every 12 MB of CSV, 1,024 at most)",
-        "N",
-        _whole(1, MAX_USER_SHARDS),
-    ),
+    _USER_SHARDS,
     _ACTIVE_TYPES,
     Option(
         "max_dead_letter_pct",
@@ -245,12 +289,7 @@ BATCH: Final = (
         _percentage,
         default=50.0,
     ),
-    Option(
-        "summary_file",
-        "write the run's summary to this file as JSON, local or gs://",
-        "FILE",
-        _summary_file,
-    ),
+    _SUMMARY_FILE,
 )
 
 SAMPLE: Final = (
@@ -349,4 +388,66 @@ PUBLISH: Final = (
         _whole(0, None),
         default=7,
     ),
+)
+
+REPLAY: Final = (
+    _WAREHOUSE,
+    Option(
+        "error_type",
+        "take only dead letters of these types: one or more, e.g. bad_country (default: all)",
+        "TYPE",
+        _error_type,
+        many=True,
+    ),
+    Option(
+        "since",
+        "take only dead letters that failed at this date or time (UTC) or later",
+        "DATE",
+        _moment,
+    ),
+    Option(
+        "edit",
+        "mend the records: an expression for sed, or the path of an executable file that reads "
+        "them on stdin, one a line, and writes as many to stdout",
+        "SED_OR_FILE",
+    ),
+    Option(
+        "output",
+        "write the dead letters into this file instead, to be mended by hand",
+        "FILE.csv",
+        _new_csv_file,
+    ),
+    Option("input", "read the mended file of --output back", "FILE.csv", _mended_file),
+    Option(
+        "dry_run",
+        "show what would happen, and write nothing",
+        "true|false",
+        _switch,
+        default=False,
+        bare=True,
+    ),
+    Option(
+        "topic",
+        "publish the mended records to this topic, for the stream that keeps the tables, instead "
+        "of rebuilding them: projects/P/topics/T",
+        "NAME",
+        _resource("topics"),
+    ),
+    Option(
+        "stream_stopped",
+        "BigQuery: the stream that wrote the tables last is stopped for good, so that they can be "
+        "rebuilt",
+        "true|false",
+        _switch,
+        default=False,
+        bare=True,
+    ),
+    replace(
+        _ACTIVE_TYPES,
+        help="the event types that make a user active; needed only where the warehouse does not "
+        "say with which its tables were built, and refused where it says otherwise",
+        default=None,
+    ),
+    _USER_SHARDS,
+    _SUMMARY_FILE,
 )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
-from typing import IO, Final, NamedTuple, cast
+from typing import IO, Final, NamedTuple, Self, cast
 
 import google.cloud.pubsub as pubsub
 
@@ -58,28 +58,49 @@ def publish(paths: Sequence[str], topic: str, replay: Replay) -> int:
         RunError: if a message can't be published.
     """
     messages = schedule([item for path in paths for item in _records(path)], replay)
-    pending: list[Future[str]] = []
     with (
         explained(f"publish to {topic}", "roles/pubsub.publisher"),
         pubsub.PublisherClient() as client,
+        Publisher(client, topic) as publisher,
     ):
         started, first = time.monotonic(), messages[0].at if messages else 0.0
         for message in messages:
             if replay.speed:
                 due = started + (message.at - first) / replay.speed
                 time.sleep(max(due - time.monotonic(), 0))
-            attributes = {CONTENT_TYPE: CSV} if message.is_csv else {}
-            pending.append(client.publish(topic, message.data, **attributes))
-            if len(pending) >= _IN_FLIGHT:
-                _confirm(pending)
-        _confirm(pending)
+            publisher.publish(message.data, {CONTENT_TYPE: CSV} if message.is_csv else {})
     return len(messages)
 
 
-def _confirm(pending: list[Future[str]]) -> None:
-    for future in pending:
-        future.result()
-    pending.clear()
+class Publisher:
+    """Publishes messages, some thousand at a time; at the end of its context all are confirmed.
+
+    Args:
+        client: of Pub/Sub.
+        topic: where to.
+    """
+
+    def __init__(self, client: pubsub.PublisherClient, topic: str):
+        self._client, self._topic = client, topic
+        self._pending: list[Future[str]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._confirm()
+
+    def publish(self, data: bytes, attributes: Mapping[str, str]) -> None:
+        """Send a message."""
+        self._pending.append(self._client.publish(self._topic, data, **attributes))
+        if len(self._pending) >= _IN_FLIGHT:
+            self._confirm()
+
+    def _confirm(self) -> None:
+        for future in self._pending:
+            future.result()
+        self._pending.clear()
 
 
 def schedule(records: Sequence[Outgoing], replay: Replay) -> list[Outgoing]:

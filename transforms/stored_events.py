@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.contract import Table
 from transforms.errors import DataError
 from transforms.kernels.event_batch import EVENT_BATCH, LABEL
 from transforms.kernels.hashing import hash_strings
@@ -15,25 +16,31 @@ from transforms.kernels.parse import Parsed
 from transforms.marts import fct_events
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
 
-# The eight source columns as the contract of fct_events has them.
-STORED: Final = pa.schema([fct_events.TABLE.arrow_schema.field(name) for name in SOURCE_COLUMNS])
+_COLUMNS: Final = {column.name: column for column in fct_events.TABLE.columns}
+
+STORED: Final = Table(
+    name="stored_events",
+    description="The source values of events, as fct_events has them.",
+    columns=tuple(_COLUMNS[name] for name in SOURCE_COLUMNS),
+)
 
 _WORDS: Final = {"event_type": EVENT_TYPES, "platform": PLATFORMS}
 
 
 def stored(events: pa.RecordBatch) -> pa.Table:
-    """Events with the schema EVENT_BATCH as rows with the schema STORED."""
+    """Events with the schema EVENT_BATCH as rows of STORED."""
+    schema = STORED.arrow_schema
     columns = []
-    for field in STORED:
+    for field in schema:
         column = events.column(field.name)
         if field.name in _WORDS:
             column = pa.array(_WORDS[field.name]).take(column.cast(pa.int32()))
         columns.append(column.cast(field.type))
-    return pa.Table.from_arrays(columns, schema=STORED)
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def restored(rows: pa.Table) -> Parsed:
-    """The events of rows with the schema STORED.
+    """The events of rows of STORED.
 
     Raises:
         DataError: if an event type or a platform is none.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from transforms.errors import DataError
 from transforms.kernels.csv_records import HEADER_ATTRIBUTE
 from transforms.kernels.messages import UnreadableError, header_of, record_fields
-from transforms.kernels.parse import parse_records
+from transforms.kernels.parse import ERROR_TYPES, parse_records
 from transforms.kernels.records import RawRecords, Unreadable
 from transforms.vocabulary import SOURCE_COLUMNS
 
@@ -26,6 +26,10 @@ from transforms.vocabulary import SOURCE_COLUMNS
 # digest. A message's own attributes are strings; the first of these is a number.
 TRIES: Final = "replay_tries"
 TRIED: Final = "replay_tried"
+
+KNOWN_ERROR_TYPES: Final = frozenset(
+    {*ERROR_TYPES, "malformed_message", "malformed_row", "invalid_utf8"}
+)
 
 _SUBSCRIPTION: Final = re.compile(r"projects/[^/]+/subscriptions/[^/]+")
 

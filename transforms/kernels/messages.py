@@ -150,6 +150,19 @@ def _csv_fields(data: bytes, header: Sequence[str]) -> list[str]:
         data.decode()
     except UnicodeDecodeError as error:
         raise _not_utf8(data, error) from error
+    return [field.decode() for field in split_record(data, header)]
+
+
+def split_record(data: bytes, header: Sequence[str]) -> list[bytes]:
+    """The eight source columns of one CSV record, be it UTF-8 or not.
+
+    Args:
+        data: the record.
+        header: its columns, the source columns among them.
+
+    Raises:
+        UnreadableError: if it is not one record of as many fields.
+    """
     lines = find_records(data, len(header), final=True)
     records = len(lines.starts) + len(lines.odd)
     if records != 1:
@@ -166,7 +179,7 @@ def _csv_fields(data: bytes, header: Sequence[str]) -> list[str]:
     if len(fields) != len(header):
         problem = f"a record has {len(header)} fields, this one {len(fields)}"
         raise UnreadableError("malformed_row", problem)
-    return [fields[header.index(name)].decode() for name in SOURCE_COLUMNS]
+    return [fields[header.index(name)] for name in SOURCE_COLUMNS]
 
 
 def _not_utf8(data: bytes, error: UnicodeDecodeError) -> UnreadableError:

@@ -1,0 +1,167 @@
+"""One attempt at dead letters: which pass, which stay, and what they look like then."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline import __version__
+from pipeline.replay.spool import Letter, Letters, chosen_rows, letters_of
+from transforms.kernels.letters import Failure, Record, Selection, reread, tried
+from transforms.marts import dead_letter_events
+
+_SAMPLES: Final = 2
+_SAMPLE_BYTES: Final = 300
+
+# The records to try in the letters' place, in their order; None leaves a letter as it is. It is
+# given what gives the letters, each time in the same order.
+Mend = Callable[[Callable[[], Iterable[Letter]]], Iterator[Record | None]]
+
+
+def as_they_came(letters: Callable[[], Iterable[Letter]]) -> Iterator[Record | None]:
+    """Letters that nobody has mended."""
+    return (letter.record for letter in letters())
+
+
+class Sample(NamedTuple):
+    """A letter before and after.
+
+    Attributes:
+        before, after: the beginning of its record.
+        failure: why it is no event still; None where it is one.
+    """
+
+    before: str
+    after: str
+    failure: Failure | None
+
+
+@dataclass
+class Outcome:
+    """What an attempt comes to.
+
+    Attributes:
+        letters: how many there are.
+        cut_short: of these, how many hold only the beginning of a record; they are never tried.
+        passed: how many are events, by the error_type that they had.
+        failed: how many are none still, by the error_type that they had and the new one.
+        rewritten: how many of these have another count of tries now.
+        samples: some letters by the error_type that they had.
+    """
+
+    letters: int = 0
+    cut_short: int = 0
+    passed: Counter[str] = field(default_factory=Counter)
+    failed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rewritten: int = 0
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
+
+    @property
+    def tried(self) -> int:
+        """How many letters were tried."""
+        return self.passed.total() + self.failed.total()
+
+    def to_json(self) -> dict[str, Any]:
+        """What `--summary_file` holds of it."""
+        return {
+            "letters": self.letters,
+            "tried": self.tried,
+            "cut_short": self.cut_short,
+            "passed": dict(sorted(self.passed.items())),
+            "failed_again": [
+                {"error_type": before, "now": now, "letters": number}
+                for (before, now), number in sorted(self.failed.items())
+            ],
+        }
+
+    def note(self, letter: Letter, record: Record, failure: Failure | None) -> None:
+        """Count a letter that was tried."""
+        if failure is None:
+            self.passed[letter.error_type] += 1
+        else:
+            self.failed[letter.error_type, failure.error_type] += 1
+        samples = self.samples.setdefault(letter.error_type, [])
+        alike = sum((sample.failure is None) == (failure is None) for sample in samples)
+        if alike < _SAMPLES:
+            samples.append(Sample(_beginning(letter.record), _beginning(record), failure))
+
+
+def _beginning(record: Record) -> str:
+    return record.data[:_SAMPLE_BYTES].decode(errors="backslashreplace")
+
+
+class Step(NamedTuple):
+    """A part of an attempt.
+
+    Attributes:
+        events: those that passed, with the schema EVENT_BATCH.
+        records: of each the record that passed.
+        letters: rows of dead_letter_events that stay.
+    """
+
+    events: pa.RecordBatch
+    records: list[Record]
+    letters: pa.Table
+
+
+def attempt(
+    letters: Letters, selection: Selection, mend: Mend, now: datetime, outcome: Outcome
+) -> Iterator[Step]:
+    """Try letters again, part by part.
+
+    Args:
+        letters: all of a warehouse.
+        selection: which of them.
+        mend: what to try in their place.
+        now: in UTC without a zone; event_time may be up to one day later.
+        outcome: where it is counted.
+
+    Raises:
+        RunError: if `mend` does.
+        DataError: if it can't be told how to read a letter.
+    """
+    outcome.letters = letters.rows
+    mended = mend(lambda: letters.chosen(selection))
+    for part in letters.parts():
+        outcome.cut_short += int(dead_letter_events.cut_short(part).sum())
+        rows = chosen_rows(part, selection)
+        found = [
+            (row, letter, record)
+            for row, letter in zip(rows.tolist(), letters_of(part, rows), strict=True)
+            if (record := next(mended)) is not None
+        ]
+        yield _try(part, found, now, outcome)
+    # An edit that is not asked for its end would keep its files open.
+    next(mended, None)
+
+
+def _try(
+    part: pa.Table, found: list[tuple[int, Letter, Record]], now: datetime, outcome: Outcome
+) -> Step:
+    result = reread([record for _, _, record in found], now)
+    stays = np.ones(part.num_rows, np.bool_)
+    attributes = part["attributes"].to_pylist()
+    sources = part["source"]
+    for index, (row, letter, record) in enumerate(found):
+        failure = result.failures.get(index)
+        outcome.note(letter, record, failure)
+        stays[row] = failure is not None
+        if failure is not None:
+            shown = {
+                "dead_letter_id": letter.dead_letter_id,
+                "attributes": attributes[row],
+                "source": sources[row].as_py(),
+            }
+            after = tried(shown, record, __version__)
+            outcome.rewritten += after != attributes[row]
+            attributes[row] = after
+    place = part.schema.get_field_index("attributes")
+    kept = part.set_column(place, part.schema.field(place), pa.array(attributes, pa.string()))
+    passed = [record for at, (_, _, record) in enumerate(found) if at not in result.failures]
+    return Step(result.events, passed, kept.filter(pa.array(stays)))

@@ -1,0 +1,188 @@
+"""Dead letters as a CSV file that a person mends in an editor or a spreadsheet, and back.
+
+A row is a letter: its id, what is wrong, and either the eight source columns or, where the record
+can't be split into them, the record itself in `payload`. Of records that are no UTF-8 the odd
+bytes are written as \\xe9. What a spreadsheet would change or take for a formula has an apostrophe
+before it, which is taken away again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, Final
+
+from pipeline.errors import OptionError, RunError
+from pipeline.replay.spool import Letter, Letters
+from transforms.kernels.letters import Record
+from transforms.kernels.messages import UnreadableError, record_fields, split_record
+from transforms.vocabulary import SOURCE_COLUMNS
+
+_ID: Final = "dead_letter_id"
+_PAYLOAD: Final = "payload"
+_COLUMNS: Final = (_ID, "error_type", "error_message", *SOURCE_COLUMNS, _PAYLOAD)
+
+# Formulas; numbers that lose zeros or digits; dates that come back as the reader's country has it.
+_CHANGED_BY_SPREADSHEETS: Final = re.compile(
+    r"['=+\-@\t\r]"
+    r"|(0[0-9.]+|[0-9.]{12,}|[0-9.]+[eE][0-9]+|[0-9]{1,2}[/.-][0-9/.: -]+)$"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9:.]*)?$"
+)
+_ODD_BYTE: Final = re.compile(rb"\\x([89a-f][0-9a-f])")
+_LARGEST_CELL: Final = 1 << 30
+
+Cells = tuple[str, ...]
+
+
+def write(letters: Iterable[Letter], path: str) -> int:
+    """Write letters into a new file; returns how many they were.
+
+    Raises:
+        RunError: if it can't be written.
+    """
+    rows = 0
+    try:
+        # With a BOM, lest Excel takes it for another encoding.
+        with open(path, "x", encoding="utf-8-sig", newline="") as file:
+            writer = csv.writer(file, lineterminator="\r\n")
+            writer.writerow(_COLUMNS)
+            for letter in letters:
+                told = (letter.dead_letter_id, letter.error_type, letter.error_message)
+                writer.writerow(_protected(cell) for cell in (*told, *cells_of(letter.record)))
+                rows += 1
+    except OSError as error:
+        raise RunError(f"can't write {path}: {error.strerror}") from error
+    return rows
+
+
+@dataclass(frozen=True)
+class Mended:
+    """The rows of a mended file.
+
+    Attributes:
+        path: the file.
+        rows: by dead_letter_id the eight source columns and the payload.
+    """
+
+    path: str
+    rows: Mapping[str, Cells]
+
+    @classmethod
+    def of(cls, path: str) -> Mended:
+        """A file that `write` wrote and somebody has mended.
+
+        Raises:
+            OptionError: if it is no such file.
+        """
+        try:
+            with open(path, encoding="utf-8-sig", newline="") as file:
+                return cls(path, dict(_rows(file, path)))
+        except UnicodeDecodeError as error:
+            raise OptionError(f"--input {path} is not UTF-8: save it as CSV UTF-8") from error
+        except (OSError, csv.Error) as error:
+            raise OptionError(f"--input {path} can't be read as CSV: {error}") from error
+
+    def check(self, letters: Letters) -> None:
+        """Raise OptionError unless every row is one of these letters."""
+        unknown = set(self.rows)
+        for part in letters.parts():
+            unknown.difference_update(part[_ID].to_pylist())
+        if unknown:
+            raise OptionError(
+                f"--input {self.path}: {min(unknown)!r} is no {_ID} of the warehouse"
+                f"{f' (nor are {len(unknown) - 1:,} others)' if len(unknown) > 1 else ''}: was it "
+                "replayed already, or does the file belong to another warehouse? Remove such rows"
+            )
+
+    def mend(self, letters: Iterable[Letter]) -> Iterator[Record | None]:
+        """The letters' records as the file has them; None for those that it has not."""
+        for letter in letters:
+            cells = self.rows.get(letter.dead_letter_id)
+            yield None if cells is None else record_of(cells, letter.record)
+
+
+def cells_of(record: Record) -> Cells:
+    """What a file has of a record: the eight source columns and the payload, either of them."""
+    try:
+        if record.header is None:
+            return (*record_fields(record.data, None), "")
+        return (*(_text(field) for field in split_record(record.data, record.header)), "")
+    except UnreadableError:
+        return (*[""] * len(SOURCE_COLUMNS), _text(record.data))
+
+
+def record_of(cells: Cells, before: Record) -> Record:
+    """The record that mended cells make.
+
+    Args:
+        cells: the eight source columns and the payload; of both the columns count.
+        before: the record as it came; untouched cells leave it so.
+    """
+    if cells == cells_of(before):
+        return before
+    *columns, payload = cells
+    if not any(columns):
+        return before._replace(data=_bytes(payload, before))
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="").writerow(columns)
+    return Record(_bytes(line.getvalue(), before), SOURCE_COLUMNS)
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="backslashreplace")
+
+
+def _bytes(text: str, before: Record) -> bytes:
+    data = text.encode()
+    try:
+        before.data.decode()
+    except UnicodeDecodeError:
+        # An odd byte that nobody has mended is one still.
+        return _ODD_BYTE.sub(lambda found: bytes.fromhex(found[1].decode()), data)
+    return data
+
+
+def _protected(cell: str) -> str:
+    return f"'{cell}" if _CHANGED_BY_SPREADSHEETS.match(cell) else cell
+
+
+def _rows(file: IO[str], path: str) -> Iterator[tuple[str, Cells]]:
+    # Some spreadsheets separate by semicolons.
+    first = file.readline()
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    file.seek(0)
+    limit = csv.field_size_limit(_LARGEST_CELL)
+    try:
+        reader = csv.DictReader(file, delimiter=delimiter, restval="")
+        _check_columns(reader.fieldnames or (), path)
+        seen: set[str] = set()
+        for row in reader:
+            name = row[_ID].strip().removeprefix("'")
+            if not name and not any(_cells(row)):
+                continue  # A line that a spreadsheet has left behind.
+            if name in seen:
+                raise OptionError(
+                    f"--input {path} line {reader.line_num}: {_ID} {name!r} is there twice; leave "
+                    "one of them"
+                )
+            seen.add(name)
+            yield name, _cells(row)
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _check_columns(names: Iterable[str], path: str) -> None:
+    missing = [name for name in (_ID, *SOURCE_COLUMNS) if name not in set(names)]
+    if missing:
+        raise OptionError(
+            f"--input {os.path.basename(path)} lacks the column {missing[0]}: it must have those "
+            "of a file that --output wrote"
+        )
+
+
+def _cells(row: Mapping[str, str]) -> Cells:
+    return tuple(row.get(name, "").removeprefix("'") for name in (*SOURCE_COLUMNS, _PAYLOAD))

@@ -1,0 +1,69 @@
+"""Do what a replay is asked for: show, write out, publish, or rebuild the tables."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from pipeline.replay import by_hand
+from pipeline.replay.attempt import Outcome
+from pipeline.replay.display import show_dry_run, show_nothing, show_outcome, show_replay
+from pipeline.replay.plan import ReplayPlan
+from pipeline.replay.rebuild import rebuild
+
+
+def run_replay(plan: ReplayPlan) -> None:
+    """Do what a plan asks for, and print what came of it.
+
+    Raises:
+        OptionError: if another run writes to the warehouse, or the mended file is none of it.
+        RunError, or a runner's error around it: if it failed.
+    """
+    outcome = Outcome()
+    if plan.options.output:
+        _write_out(plan)
+    elif plan.options.dry_run:
+        with plan.letters() as letters:
+            deque(plan.attempt(letters, outcome), maxlen=0)
+        _finish(plan, outcome, show_dry_run)
+    elif plan.options.topic:
+        _publish(plan, outcome)
+    else:
+        report = rebuild(plan, outcome)
+        if report is None:
+            heading = "Nothing passes: all events stay as they are"
+            _finish(plan, outcome, lambda tried: show_outcome(tried, heading))
+        else:
+            plan.write_summary(report)
+            show_replay(report, outcome, plan.warehouse)
+
+
+def _finish(plan: ReplayPlan, outcome: Outcome, show: Any) -> None:
+    plan.write_summary(outcome.to_json())
+    if outcome.tried:
+        show(outcome)
+    else:
+        show_nothing(outcome, plan.warehouse)
+
+
+def _write_out(plan: ReplayPlan) -> None:
+    path = plan.options.output
+    with plan.letters() as letters:
+        rows = by_hand.write(letters.chosen(plan.selection), path)
+    print(
+        f"{path}: {rows:,} of {letters.rows:,} dead letters. Mend rows, remove those that are to "
+        f"stay as they are, and run again with --input {path}"
+    )
+
+
+def _publish(plan: ReplayPlan, outcome: Outcome) -> None:
+    from pipeline.replay.topic import publish_steps
+
+    topic = plan.options.topic
+    with plan.letters() as letters:
+        publish_steps(plan.attempt(letters, outcome), topic)
+    heading = (
+        f"Published {outcome.passed.total():,} mended records to {topic}. Their dead letters stay "
+        "in the table, which the stream appends to"
+    )
+    _finish(plan, outcome, lambda tried: show_outcome(tried, heading))

@@ -1,0 +1,89 @@
+"""Events and dead letters that a replay has staged -> what the batch graph begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam import pvalue
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from pipeline.progress import Progress
+from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+from pipeline.warehouse.changes import StagedFile
+from transforms.ahead import ahead
+from transforms.contract import Table
+from transforms.errors import DataError
+from transforms.events import COUNTS, DEAD_LETTERS, count_dead_letters
+from transforms.kernels.parse import Parsed
+from transforms.kernels.run_counts import RunCounts
+from transforms.marts import dead_letter_events
+from transforms.stored_events import STORED, restored
+
+_BATCH_ROWS = 200_000
+
+
+@dataclass
+class ReadStaged(beam.PTransform):
+    """StagedFiles of STORED and of dead_letter_events -> the outputs of `ParseEvents`.
+
+    Attributes:
+        spread: whether several workers are to share the files.
+        progress: where workers on this machine tell how far they are.
+    """
+
+    spread: bool
+    progress: Progress | None = None
+
+    def expand(self, files: beam.PCollection) -> pvalue.DoOutputsTuple:
+        if self.spread:
+            files |= "Spread files" >> beam.Reshuffle()
+        read = beam.ParDo(_Read(self.progress)).with_output_types(
+            Parsed, **{DEAD_LETTERS: pa.Table, COUNTS: RunCounts}
+        )
+        return files | "Read rows" >> read.with_outputs(DEAD_LETTERS, COUNTS, main="events")
+
+
+class _Read(beam.DoFn):
+    def __init__(self, progress: Progress | None):
+        self._progress = progress
+
+    def process(self, file: StagedFile) -> Iterator[Parsed | pvalue.TaggedOutput]:
+        done = 0
+        if file.table == STORED.name:
+            for parsed in ahead(map(restored, _rows(file, STORED))):
+                yield parsed
+                number = len(parsed.events)
+                yield pvalue.TaggedOutput(COUNTS, RunCounts(input_rows=number))
+                done += number
+                self._report(file, done, number)
+            return
+        for letters in _rows(file, dead_letter_events.TABLE):
+            yield pvalue.TaggedOutput(DEAD_LETTERS, letters)
+            counts = RunCounts(input_rows=letters.num_rows)
+            yield pvalue.TaggedOutput(
+                COUNTS, RunCounts.total([counts, count_dead_letters(letters)])
+            )
+            done += letters.num_rows
+            self._report(file, done, letters.num_rows)
+
+    def _report(self, file: StagedFile, done: int, more: int) -> None:
+        if self._progress:
+            self._progress.report(file.path, 0, file.bytes * done // file.rows, more)
+
+
+def _rows(file: StagedFile, table: Table) -> Iterator[pa.Table]:
+    """A staged file's rows, with the contract's Arrow types."""
+    try:
+        with FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+            for batch in pq.ParquetFile(stream).iter_batches(_BATCH_ROWS, use_threads=False):
+                yield pa.Table.from_batches([batch]).cast(table.arrow_schema)
+    except (*STORAGE_ERRORS, pa.ArrowException) as error:
+        raise DataError(
+            f"{file.path}: staged rows can't be read ({storage_reason(error)}): see that nobody "
+            "else clears that folder, and run again"
+        ) from error

@@ -1,0 +1,102 @@
+"""The dead letters of a warehouse as they were at one moment, in a file without a name."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.warehouse import Warehouse
+from transforms.kernels.letters import Record, Selection, how_to_read
+from transforms.marts import dead_letter_events
+
+_PART_ROWS: Final = 5_000
+_READ: Final = ["dead_letter_id", "error_type", "attributes", "source"]
+
+
+class Letter(NamedTuple):
+    """A dead letter that is to be tried again.
+
+    Attributes:
+        dead_letter_id: its id.
+        error_type: why it was rejected.
+        error_message: likewise, with the offending value.
+        record: the record as it came.
+    """
+
+    dead_letter_id: str
+    error_type: str
+    error_message: str
+    record: Record
+
+
+@dataclass(frozen=True)
+class Letters:
+    """Dead letters, which can be gone through more than once, always in the same order.
+
+    Attributes:
+        rows: how many there are.
+    """
+
+    rows: int
+    _file: IO[bytes]
+
+    def parts(self) -> Iterator[pa.Table]:
+        """Rows of dead_letter_events, some thousand at a time."""
+        self._file.seek(0)
+        reader = pa.ipc.open_file(self._file)
+        for number in range(reader.num_record_batches):
+            yield pa.Table.from_batches([reader.get_batch(number)])
+
+    def chosen(self, selection: Selection) -> Iterator[Letter]:
+        """The letters to try."""
+        for part in self.parts():
+            yield from letters_of(part, chosen_rows(part, selection))
+
+
+@contextmanager
+def spooled(warehouse: Warehouse) -> Iterator[Letters]:
+    """The dead letters of a warehouse as they are now.
+
+    Raises:
+        RunError: if they can't be read.
+    """
+    table = dead_letter_events.TABLE
+    rows = 0
+    with tempfile.TemporaryFile(prefix="growth-replay-") as file:
+        with pa.ipc.new_file(file, table.arrow_schema) as writer:
+            for part in warehouse.batches(table, table.column_names):
+                writer.write_table(part, max_chunksize=_PART_ROWS)
+                rows += part.num_rows
+        yield Letters(rows, file)
+
+
+def chosen_rows(part: pa.Table, selection: Selection) -> NDArray[np.int64]:
+    """The rows of a part that are to be tried: those that were cut short never pass truly."""
+    return np.flatnonzero(selection.of(part) & ~dead_letter_events.cut_short(part))
+
+
+def letters_of(part: pa.Table, rows: NDArray[np.int64]) -> Iterator[Letter]:
+    """Some rows of a part.
+
+    Raises:
+        DataError: if it can't be told how to read one.
+    """
+    chosen = part.take(pa.array(rows))
+    for letter, payload in zip(
+        chosen.select([*_READ, "error_message"]).to_pylist(),
+        dead_letter_events.payloads(chosen),
+        strict=True,
+    ):
+        yield Letter(
+            letter["dead_letter_id"],
+            letter["error_type"],
+            letter["error_message"],
+            Record(payload, how_to_read(letter)),
+        )
