@@ -16,7 +16,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.batch import BatchJob, build
-from pipeline.warehouse import Warehouse, open_warehouse
+from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from tests.support.tables import NOW, codes
 from transforms.marts.registry import TABLES
 from transforms.vocabulary import EVENT_TYPES
@@ -37,7 +37,8 @@ class Run:
 
 def run_graph(paths: Sequence[Path], database: Path, run: Run = Run()) -> dict[str, pa.Table]:
     """Run the batch graph on the pinned local runner; returns all tables."""
-    warehouse = open_warehouse(f"duckdb:///{database}")
+    noted = WarehouseOptions(active_event_types=tuple(run.active_types))
+    warehouse = open_warehouse(f"duckdb:///{database}", noted)
     with warehouse.exclusive(tuple(TABLES.values()), None, "test") as staging:
         job = BatchJob(
             paths=[str(path) for path in paths],

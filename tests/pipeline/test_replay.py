@@ -1,0 +1,320 @@
+"""Replays: the tables end as a batch over the mended input leaves them, and again is no more."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import OptionError, RunError, clear_message
+from pipeline.replay.rebuild import _FILE_ROWS
+from pipeline.sample import write_sample
+from pipeline.warehouse import open_warehouse
+from tests.support.letters import run_replay
+from tests.support.runs import Run, command, contents, run_graph
+from tests.support.strategies import broken_rows, valid_rows
+from tests.support.streams import message, run_stream, stream_of
+from tests.support.tables import NOW, Row, csv_text, row
+from transforms.marts.registry import TABLES
+from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
+
+MARTS = [name for name in TABLES if name != "dead_letter_events"]
+Tables = dict[str, pa.Table]
+
+
+def spoilt(item: Row) -> dict[str, str]:
+    """A row that `s/_APP//` mends."""
+    return {**item, "platform": f"{item['platform']}_APP"}
+
+
+def build(
+    folder: Path, rows: Sequence[Row], name: str = "events", active: Sequence[str] = EVENT_TYPES
+) -> Path:
+    """A warehouse of one file."""
+    (folder / f"{name}.csv").write_bytes(csv_text(rows))
+    run_graph([folder / f"{name}.csv"], folder / f"{name}.duckdb", Run(active_types=active))
+    return folder / f"{name}.duckdb"
+
+
+def unlike(left: Tables, right: Tables, names: Sequence[str] = tuple(TABLES)) -> list[str]:
+    return [name for name in names if not left[name].equals(right[name])]
+
+
+def payloads(tables: Tables) -> Counter[str]:
+    return Counter(tables["dead_letter_events"]["payload"].to_pylist())
+
+
+def letters(database: Path) -> dict[str, dict[str, Any]]:
+    """All columns of the dead letters, by payload."""
+    table = open_warehouse(f"duckdb:///{database}").read(TABLES["dead_letter_events"])
+    return {letter["payload"]: letter for letter in table.to_pylist()}
+
+
+def test_a_mended_sample_ends_in_the_tables_of_batch(tmp_path: Path) -> None:
+    source, mended = tmp_path / "events.csv", tmp_path / "mended.csv"
+    write_sample(source, 6_000, 3)
+    header, *lines = source.read_bytes().splitlines(keepends=True)
+    bad = [
+        line.replace(b",iOS,", b",IOS_APP,") if at % 20 == 0 else line
+        for at, line in enumerate(lines)
+    ]
+    # Mended, these are rows that are there already, and one of them twice.
+    bad += [line.replace(b",iOS,", b",IOS_APP,") for line in lines[1:200]] * 2
+    source.write_bytes(header + b"".join(bad))
+    mended.write_bytes(source.read_bytes().replace(b"IOS_APP", b"iOS"))
+    ours = tmp_path / "ours.duckdb"
+    run_graph([source], ours, Run(user_shards=5))
+    run_graph([mended], tmp_path / "theirs.duckdb")
+    assert unlike(contents(ours), contents(tmp_path / "theirs.duckdb"), MARTS) == MARTS
+    run_replay(ours, "--edit", "s/IOS_APP/iOS/")
+    first = contents(ours)
+    theirs = contents(tmp_path / "theirs.duckdb")
+    assert unlike(first, theirs, MARTS) == []
+    assert payloads(first) == payloads(theirs) != Counter()
+    run_replay(ours, "--edit", "s/IOS_APP/iOS/")
+    assert unlike(contents(ours), first) == []
+
+
+# Three runs of the graph an example: shrinking a failure would take half an hour.
+@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(
+    rows=st.lists(
+        st.one_of(
+            valid_rows.map(lambda item: (item, item)),
+            valid_rows.map(lambda item: (spoilt(item), item)),
+            broken_rows.map(lambda item: (item, item)),
+        ),
+        max_size=25,
+    ),
+    repeated=st.integers(0, 5),
+    columns=st.permutations([*SOURCE_COLUMNS, "extra"]),
+    active=st.sampled_from([("share", "like"), ("miles_earned",)]),
+)
+def test_any_letters_end_in_the_tables_of_batch(
+    rows: list[tuple[Row, Row]], repeated: int, columns: list[str], active: tuple[str, ...]
+) -> None:
+    rows = rows + rows[:repeated]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for at, file in enumerate(("before", "after")):
+            (folder / f"{file}.csv").write_bytes(csv_text([pair[at] for pair in rows], columns))
+            run = Run(active_types=active)
+            run_graph([folder / f"{file}.csv"], folder / f"{file}.duckdb", run)
+        run_replay(folder / "before.duckdb", "--edit", "s/_APP//")
+        ours, theirs = contents(folder / "before.duckdb"), contents(folder / "after.duckdb")
+    assert unlike(ours, theirs, MARTS) == []
+    assert payloads(ours) == payloads(theirs)
+
+
+def test_what_is_not_meant_stays_as_it_is(tmp_path: Path) -> None:
+    good = [row(f"2024-01-0{day}T00:00:00Z") for day in range(1, 6)]
+    rows = [good[0], spoilt(good[1]), {**good[2], "country": "SGP"}, row("never")]
+    database = build(tmp_path, rows)
+    before = letters(database)
+    run_replay(database, "--error_type", "bad_country", "missing_user_id", "--edit", "s/SGP/SG/")
+    after = letters(database)
+    assert set(before) - set(after) == {"2024-01-03T00:00:00Z,ann,share,,,iOS,organic,SGP"}
+    assert all(after[payload] == before[payload] for payload in after)
+    whole = build(tmp_path, [good[0], good[2]], "whole")
+    assert unlike(contents(database), contents(whole), MARTS) == []
+    run_replay(database, "--since", (NOW + timedelta(seconds=1)).isoformat(), "--edit", "s/_APP//")
+    assert letters(database) == after
+    run_replay(database, "--since", f"{NOW:%Y-%m-%d}", "--edit", "s/_APP//")
+    assert list(letters(database)) == ["never,ann,share,,,iOS,organic,SG"]
+
+
+def test_letters_that_fail_again_stay_with_their_tries(tmp_path: Path) -> None:
+    good = row("2024-01-01T00:00:00Z")
+    database = build(tmp_path, [spoilt(good), {**spoilt(good), "country": "SGP"}, row("never")])
+    before = letters(database)
+    for tries, edit in ((1, "s/_APP//"), (1, "s/_APP//"), (2, "s/SGP/S/")):
+        run_replay(database, "--error_type", "unknown_platform", "--edit", edit)
+        (failed, untouched) = sorted(letters(database).values(), key=lambda item: item["payload"])
+        assert untouched == before["never,ann,share,,,iOS,organic,SG"]
+        assert json.loads(failed["attributes"])["replay_tries"] == tries
+        assert {**failed, "attributes": None} == before[failed["payload"]]
+    run_replay(database, "--edit", "s/_APP//;s/SGP/SG/")
+    assert [item["payload"] for item in letters(database).values()] == [untouched["payload"]]
+    assert open_warehouse(f"duckdb:///{database}").count(TABLES["fct_events"]) == 1
+
+
+def test_a_mended_file_ends_in_the_tables_of_batch(tmp_path: Path) -> None:
+    good = [row(f"2024-01-0{day}T00:00:00Z", user) for day in (1, 2) for user in ("ann", "bob")]
+    bad = [{**item, "event_type": "shared"} for item in good]
+    text = csv_text([*good[:1], *bad]) + b'2024-01-09T00:00:00Z,"cy,share,,,Web,,\nx,y\n'
+    (tmp_path / "events.csv").write_bytes(text)
+    database, file = tmp_path / "events.duckdb", tmp_path / "letters.csv"
+    run_graph([tmp_path / "events.csv"], database)
+    run_replay(database, "--output", str(file))
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        sheet = list(csv.DictReader(opened))
+    for line in sheet:
+        line["event_type"] = line["event_type"].replace("shared", "share")
+        line["payload"] = line["payload"].replace('"', "")
+    kept = [line for line in sheet if line["user_id"] != "bob"]
+    with file.open("w", encoding="utf-8", newline="") as opened:
+        writer = csv.DictWriter(opened, sheet[0])
+        writer.writeheader()
+        writer.writerows(kept)
+    run_replay(database, "--input", str(file))
+    last = row("2024-01-09T00:00:00Z", "cy", platform="Web", source="", country="")
+    theirs = build(tmp_path, [good[0], good[0], good[2], last], "theirs")
+    assert unlike(contents(database), contents(theirs), MARTS) == []
+    # Of bob's two letters nobody said anything; the last one was tried as it came.
+    tries = {name: item["attributes"] for name, item in letters(database).items()}
+    assert [name for name, attributes in tries.items() if attributes] == ["x,y"]
+    assert len(tries) == 3
+    with pytest.raises(OptionError, match="was it replayed already"):
+        run_replay(database, "--input", str(file))
+
+
+def test_letters_of_a_stream_pass_in_a_rebuild(tmp_path: Path) -> None:
+    rows = [
+        row("2025-12-31T10:00:00Z"),
+        row("2024-01-01T10:00:00Z"),  # Too late for a horizon of a week.
+        row("2025-12-31T10:10:00Z", platform="fax"),
+        row("2025-12-31T10:20:00Z", kind="miles_earned", amount="1.5"),
+    ]
+    bundles = [[message(item, number)] for number, item in enumerate(rows)]
+    database = tmp_path / "stream.duckdb"
+    run_stream(stream_of(bundles), database, late_horizon_days=7)
+    assert len(letters(database)) == 3
+    with pytest.raises(OptionError, match="--active_event_types is needed"):
+        run_replay(database, "--edit", "s/fax/Web/")
+    every = ("--active_event_types", ",".join(EVENT_TYPES))
+    run_replay(database, "--edit", "s/fax/Web/", *every)
+    theirs = build(tmp_path, [*rows[:2], {**rows[2], "platform": "Web"}], "theirs")
+    assert unlike(contents(database), contents(theirs), MARTS) == []
+    ((payload, letter),) = letters(database).items()
+    assert json.loads(payload) == rows[3]
+    assert letter["position"] == "id 3"
+    assert json.loads(letter["attributes"])["replay_tries"] == 1
+
+
+def test_the_active_event_types_are_those_of_the_tables(tmp_path: Path) -> None:
+    good = [row("2024-01-01T00:00:00Z"), row("2024-01-02T00:00:00Z", "bob", "like")]
+    database = build(tmp_path, [good[0], spoilt(good[1])], active=("like",))
+    with pytest.raises(OptionError, match=r"share: the tables were built with like, which"):
+        run_replay(database, "--edit", "s/_APP//", "--active_event_types", "share")
+    run_replay(database, "--edit", "s/_APP//", "--active_event_types", "like")
+    whole = build(tmp_path, good, "whole", ("like",))
+    assert unlike(contents(database), contents(whole)) == []
+    assert open_warehouse(f"duckdb:///{database}").active_event_types() == ("like",)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """A warehouse with an event and a letter."""
+    return build(tmp_path, [row("2024-01-01T00:00:00Z"), spoilt(row("2024-01-02T00:00:00Z"))])
+
+
+def test_a_dry_run_tells_and_writes_nothing(kept: Path) -> None:
+    before = kept.read_bytes()
+    dry = ("replay", "--warehouse", f"duckdb:///{kept}", "--dry_run", "--edit")
+    run = command(*dry, "s/iOS_APP/Android/", cwd=kept.parent)
+    assert (run.returncode, run.stderr) == (0, "")
+    for part in (
+        "A dry run: nothing was written",
+        "1 dead letter = 1 passed + 0 failed again + 0 not tried",
+        "2024-01-02T00:00:00Z,ann,share,,,iOS_APP,organic,SG",
+        "2024-01-02T00:00:00Z,ann,share,,,Android,organic,SG",
+    ):
+        assert part in run.stdout
+    run = command(*dry, "s/iOS_APP/Symbian/", cwd=kept.parent)
+    assert "fails: unknown_platform: platform 'Symbian'" in run.stdout
+    assert kept.read_bytes() == before
+    assert sorted(path.name for path in kept.parent.iterdir()) == ["events.csv", "events.duckdb"]
+
+
+def test_the_sum_of_a_replay_is_printed_and_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = row("2024-01-01T00:00:00Z")
+    rows = [good, good, spoilt(good), spoilt(row("2024-01-02T00:00:00Z")), row("never"), row("no")]
+    database = build(tmp_path, rows)
+    summary = tmp_path / "replay.json"
+    run_replay(database, "--edit", "s/_APP//;s/^no,/2,/", "--summary_file", str(summary))
+    told = capsys.readouterr().out
+    assert "2 mended records = 1 new event + 1 duplicate" in told
+    assert "1 event + 4 dead letters before = 2 events + 1 duplicate + 2 dead letters" in told
+    assert "4 dead letters = 2 passed + 2 failed again + 0 not tried" in told
+    report = json.loads(summary.read_text())
+    assert (report["letters"], report["tried"], report["passed"]) == (4, 4, {"unknown_platform": 2})
+    assert report["failed_again"] == [
+        {"error_type": "bad_event_time", "now": "bad_event_time", "letters": 2}
+    ]
+    assert report["before"] == {"events": 1, "dead_letters": 4}
+    assert report["tables"]["fct_events"] == report["events"] == 2
+    run_replay(database, "--error_type", "too_late")
+    assert "Nothing to replay: of 2 dead letters none is meant" in capsys.readouterr().out
+
+
+def test_without_letters_there_is_nothing_to_replay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_replay(build(tmp_path, [row("2024-01-01T00:00:00Z")]))
+    assert "events.duckdb has no dead letters" in capsys.readouterr().out
+
+
+def test_a_letter_of_half_a_record_is_never_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Its columns are all within the beginning, and yet nobody knows what the rest said.
+    long = csv_text([row("2024-01-01T00:00:00Z")]).split(b"\n")
+    text = long[0] + b",note\n" + long[1] + b"," + b"x" * 10_000_000 + b"\n"
+    (tmp_path / "events.csv").write_bytes(text)
+    run_graph([tmp_path / "events.csv"], tmp_path / "growth.duckdb")
+    before = contents(tmp_path / "growth.duckdb")
+    run_replay(tmp_path / "growth.duckdb")
+    assert "1 dead letter can never pass" in capsys.readouterr().out
+    assert unlike(contents(tmp_path / "growth.duckdb"), before) == []
+
+
+def test_a_replay_that_fails_leaves_the_tables_alone(tmp_path: Path) -> None:
+    huge = [
+        row(f"2024-01-0{day}T00:00:00Z", f"u{day}", "miles_earned", amount="5000000000000000000")
+        for day in (1, 2)
+    ]
+    database = build(tmp_path, [huge[0], spoilt(huge[1])])
+    before = contents(database)
+    with pytest.raises(Exception, match="INT64") as raised:
+        run_replay(database, "--edit", "s/_APP//")
+    assert "more than INT64 holds" in str(clear_message(raised.value))
+    with pytest.raises(RunError, match="gave back 0 records for 1"):
+        run_replay(database, "--edit", "d")
+    assert unlike(contents(database), before) == []
+    assert not list(tmp_path.glob("*.staging-*"))
+
+
+def test_a_replay_keeps_other_runs_out_and_is_kept_out(kept: Path) -> None:
+    warehouse = open_warehouse(f"duckdb:///{kept}")
+    with (
+        warehouse.exclusive(tuple(TABLES.values()), None, "other"),
+        pytest.raises(OptionError, match="another run is writing"),
+    ):
+        run_replay(kept, "--edit", "s/_APP//")
+
+
+def test_events_are_staged_in_several_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _FILE_ROWS > 100
+    monkeypatch.setattr("pipeline.replay.rebuild._FILE_ROWS", 100)
+    monkeypatch.setattr("pipeline.warehouse.duckdb._BATCH_ROWS", 90)
+    start = datetime(2024, 1, 1)
+    rows = [row((start + timedelta(hours=hour)).isoformat(), f"u{hour % 7}") for hour in range(500)]
+    database = build(tmp_path, [*rows, spoilt(row("2024-02-01T00:00:00Z"))])
+    options = ["--direct_num_workers", "2", "--direct_running_mode", "multi_processing"]
+    run_replay(database, "--edit", "s/_APP//", *options)
+    whole = build(tmp_path, [*rows, row("2024-02-01T00:00:00Z")], "whole")
+    assert unlike(contents(database), contents(whole)) == []

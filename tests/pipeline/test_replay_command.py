@@ -1,0 +1,105 @@
+"""The replay command as a user meets it: wrong options, and a run that is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.runs import command, contents, process_environment
+from transforms.marts.registry import TABLES
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a warehouse that has letters, and files that are none."""
+    folder = tmp_path_factory.mktemp("built")
+    command("sample", "--events", "5000", "--output", "events.csv", cwd=folder)
+    assert command("batch", "--input", "events.csv", cwd=folder).returncode == 0
+    (folder / "notes.csv").write_text("hello\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--warehouse", "duckdb:///none.duckdb"], "has no table fct_events"),
+        (["--warehouse", "duckdb:///notes.csv"], "no DuckDB database"),
+        (["--warehouse", "bigquery://abc-def/a"], "--temp_location gs://"),
+        (["--since", "yesterday"], "'yesterday' is no date like 2025-01-31"),
+        (["--error_type", "Bad Country"], "is no error_type like bad_country"),
+        (["--error_type", "bad_contry"], "did you mean bad_country?"),
+        (["--edit", "s/a/b/", "--input", "notes.csv"], "--edit and --input do not go together"),
+        (["--output", "o.csv", "--input", "notes.csv"], "--output and --input do not go"),
+        (["--output", "o.csv", "--edit", "s/a/b/"], "--output and --edit do not go"),
+        (["--output", "o.csv", "--dry_run"], "--output and --dry_run do not go"),
+        (["--edit", "s/a"], "sed does not take it: sed: -e expression #1"),
+        (["--edit", "notes.csv"], "chmod +x it"),
+        (["--edit", "gone.py"], "there is no such file"),
+        (["--input", "gone.csv"], "'gone.csv' is not there: --output writes it"),
+        (["--input", "notes.csv"], "lacks the column dead_letter_id"),
+        (["--output", "notes.csv"], "'notes.csv' is there already"),
+        (["--output", "letters.xlsx"], "is no .csv file"),
+        (["--output", "none/letters.csv"], "there is no folder"),
+        (["--topic", "events"], "is not like projects/my-project/topics/events"),
+        (["--active_event_types", "share"], "the tables were built with miles_earned,"),
+        (["--summary_file", "growth.duckdb"], "is the warehouse or an input"),
+        (["--dry_run", "perhaps"], "neither true nor false"),
+        (["--inptu", "x.csv"], "did you mean --input"),
+        (["--runner", "DataflowRunner"], "the workers of DataflowRunner"),
+        (["--streaming"], "--streaming"),
+    ],
+)
+def test_wrong_options_end_with_one_line(built: Path, arguments: list[str], told: str) -> None:
+    before = (built / "growth.duckdb").read_bytes()
+    run = command("replay", *arguments, cwd=built)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert told in run.stderr
+    assert run.stderr.strip().count("\n") == 0
+    assert (built / "growth.duckdb").read_bytes() == before
+    assert sorted(path.name for path in built.iterdir()) == [
+        "events.csv",
+        "growth.duckdb",
+        "notes.csv",
+    ]
+
+
+def test_a_killed_replay_leaves_the_warehouse_intact(tmp_path: Path) -> None:
+    command("sample", "--events", "120000", "--output", "whole.csv", cwd=tmp_path)
+    text = (tmp_path / "whole.csv").read_text(errors="surrogateescape")
+    lines = text.splitlines(keepends=True)
+    bad = [
+        line.replace(",Web,", ",WWW,") if at % 50 == 0 else line for at, line in enumerate(lines)
+    ]
+    (tmp_path / "events.csv").write_text("".join(bad), errors="surrogateescape")
+    command("batch", "--input", "events.csv", cwd=tmp_path)
+    command("batch", "--input", "whole.csv", "--warehouse", "duckdb:///whole.duckdb", cwd=tmp_path)
+    before, whole = contents(tmp_path / "growth.duckdb"), contents(tmp_path / "whole.duckdb")
+    assert before["fct_events"].num_rows < whole["fct_events"].num_rows
+    replay = ("replay", "--edit", "s/,WWW,/,Web,/")
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *replay],
+        cwd=tmp_path,
+        env=process_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as run:
+        deadline = time.monotonic() + 60
+        while not any(tmp_path.glob("*.staging-*/fct_events-*")):
+            assert time.monotonic() < deadline, "the run did not get there"
+        os.kill(run.pid, signal.SIGKILL)
+    after = contents(tmp_path / "growth.duckdb")
+    kept = [name for name in TABLES if name != "dead_letter_events"]
+    assert all(before[name].equals(after[name]) for name in TABLES) or (
+        all(whole[name].equals(after[name]) for name in kept)
+    )
+    again = command(*replay, cwd=tmp_path)
+    assert (again.returncode, again.stderr) == (0, "")
+    ours = contents(tmp_path / "growth.duckdb")
+    assert all(ours[name].equals(whole[name]) for name in kept)
+    assert not list(tmp_path.glob("*.staging-*"))

@@ -1,0 +1,59 @@
+"""Dead letters by hand: rows of dead_letter_events, and a warehouse that has nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.options import REPLAY, Parser, declare
+from pipeline.replay import replay
+from pipeline.replay.spool import Letter
+from tests.support.tables import NOW
+from transforms.kernels.letters import Record
+from transforms.kernels.records import Rejection
+from transforms.marts import dead_letter_events
+from transforms.vocabulary import SOURCE_COLUMNS
+
+
+def letter(data: bytes, header: Sequence[str] | None = SOURCE_COLUMNS, name: str = "1") -> Letter:
+    """A dead letter to try; without a header a JSON object."""
+    record = Record(data, None if header is None else tuple(header))
+    return Letter(name, "bad_country", "country 'x' is not two letters", record)
+
+
+def rows(
+    *payloads: bytes,
+    source: str = "/data/events.csv",
+    attributes: str | None = None,
+    error_type: str = "bad_country",
+    failed_at: datetime = NOW,
+) -> pa.Table:
+    """Rows of dead_letter_events, one for each payload."""
+    rejections = [
+        Rejection("validate", error_type, "it is wrong", payload, str(at), attributes)
+        for at, payload in enumerate(payloads)
+    ]
+    return dead_letter_events.rows(rejections, source, failed_at, "1")
+
+
+class Holding:
+    """As much of a warehouse as the spool asks for."""
+
+    def __init__(self, *parts: pa.Table):
+        self._parts = parts
+
+    def batches(self, *_: Any) -> Iterator[pa.Table]:
+        """The parts, whatever is asked for."""
+        yield from self._parts
+
+
+def run_replay(database: Path, *arguments: str) -> None:
+    """The replay command on a DuckDB file, in this process."""
+    parser = Parser()
+    declare(parser, REPLAY)
+    known, rest = parser.parse_known_args([*arguments, "--warehouse", f"duckdb:///{database}"])
+    replay(known, rest)

@@ -1,0 +1,203 @@
+"""Dead letters in a spreadsheet and back: what nobody has touched is as it came."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import OptionError, RunError
+from pipeline.replay import by_hand
+from pipeline.replay.by_hand import Mended, cells_of, record_of
+from pipeline.replay.spool import Letter, spooled
+from pipeline.warehouse import Warehouse
+from tests.support.letters import Holding, letter, rows
+from tests.support.strategies import broken_rows, valid_rows
+from tests.support.tables import NOW, Row, csv_text, row
+from transforms.kernels.letters import Record, reread
+from transforms.vocabulary import SOURCE_COLUMNS
+
+HEADERS = [SOURCE_COLUMNS, ("extra", *reversed(SOURCE_COLUMNS)), None]
+Sheet = list[dict[str, str]]
+
+
+def line(item: Row, header: Sequence[str] | None = SOURCE_COLUMNS) -> bytes:
+    if header is None:
+        return json.dumps(item).encode()
+    return csv_text([item], header).split(b"\n", 1)[1].rstrip(b"\n")
+
+
+def through(letters: Sequence[Letter], change: Callable[[Sheet], Sheet]) -> list[Record | None]:
+    """The records of a file that was written, changed as a spreadsheet would, and read back."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "letters.csv")
+        assert by_hand.write(letters, str(path)) == len(letters)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            names, sheet = list(reader.fieldnames or ()), change(list(reader))
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(sheet)
+        return list(Mended.of(str(path)).mend(letters))
+
+
+_CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+_SPECIAL = st.sampled_from(["=1+1", "'", "''a", "-5", "007", "1e9", "2024-01-01", "a\r\nb", "\0"])
+_BYTES = st.lists(
+    st.sampled_from([b"a", b",", b'"', b"\n", b"\r", b"\xff", b"\\xff", b"=", b"\0", b"'"]),
+    max_size=14,
+).map(b"".join)
+records = st.one_of(
+    st.builds(
+        lambda cells, header: letter(
+            line(dict(zip(SOURCE_COLUMNS, cells, strict=True)), header), header
+        ),
+        st.lists(st.one_of(_CELLS, _SPECIAL), min_size=8, max_size=8),
+        st.sampled_from(HEADERS),
+    ),
+    st.builds(letter, _BYTES, st.sampled_from(HEADERS)),
+)
+
+
+def numbered(letters: Sequence[Letter]) -> list[Letter]:
+    return [item._replace(dead_letter_id=f"{at:032x}") for at, item in enumerate(letters)]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(records, max_size=6))
+def test_untouched_rows_are_the_records_as_they_came(found: list[Letter]) -> None:
+    letters = numbered(found)
+    assert through(letters, lambda sheet: sheet) == [item.record for item in letters]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(broken_rows, valid_rows, st.sampled_from(HEADERS))
+def test_mended_cells_make_the_event_that_they_say(
+    broken: Row, sound: Row, header: Sequence[str] | None
+) -> None:
+    def mend(sheet: Sheet) -> Sheet:
+        return [{**item, **sound} for item in sheet]
+
+    (record,) = through([letter(line(broken, header), header)], mend)
+    assert record is not None
+    expected = reread([Record(line(sound), tuple(SOURCE_COLUMNS))], NOW)
+    assert reread([record], NOW).events.to_pylist() == expected.events.to_pylist()
+
+
+def test_rows_that_are_removed_leave_their_letters() -> None:
+    letters = numbered([letter(b"a,b"), letter(b"c,d"), letter(b"e")])
+    assert through(letters, lambda sheet: sheet[1:2]) == [None, letters[1].record, None]
+
+
+def test_what_can_not_be_split_is_mended_in_payload_or_in_the_columns() -> None:
+    sound = row("2024-01-01T00:00:00Z")
+    letters = numbered([letter(b'2024-01-01,"ann'), letter(b"{", None), letter(b"x")])
+
+    def mend(sheet: Sheet) -> Sheet:
+        assert [item["payload"] for item in sheet] == ['2024-01-01,"ann', "{", "x"]
+        sheet[0]["payload"] = line(sound).decode()
+        sheet[1]["payload"] = json.dumps(sound)
+        sheet[2].update(sound)  # And payload is left as it is.
+        return sheet
+
+    found = [record for record in through(letters, mend) if record is not None]
+    first, second, third = reread(found, NOW).events.to_pylist()
+    assert first == second == third
+
+
+def test_odd_bytes_are_mended_one_by_one() -> None:
+    data = line(row("2024-01-01T00:00:00Z", category="caf?", source="k?ln"))
+    bad = letter(data.replace(b"f?", b"f\xe9").replace(b"k?", b"k\xf6"))
+
+    def cell(name: str, before: str, after: str) -> Callable[[Sheet], Sheet]:
+        def mend(sheet: Sheet) -> Sheet:
+            assert sheet[0][name] == before
+            sheet[0][name] = after
+            return sheet
+
+        return mend
+
+    (half,) = through([bad], cell("transaction_category", r"caf\xe9", "caf\u00e9"))
+    assert half is not None
+    assert b"k\xf6ln" in half.data
+    assert "caf\u00e9".encode() in half.data
+    assert reread([half], NOW).failures[0].error_type == "invalid_utf8"
+    (whole,) = through([bad._replace(record=half)], cell("utm_source", r"k\xf6ln", "k\u00f6ln"))
+    assert whole is not None
+    (event,) = reread([whole], NOW).events.to_pylist()
+    # The letter of the half-mended file was whole in its category: as bytes it comes back whole.
+    assert (event["transaction_category"], event["utm_source"]) == ("caf\u00e9", "k\u00f6ln")
+
+
+def test_a_spreadsheet_takes_no_cell_for_a_formula_or_a_number(tmp_path: Path) -> None:
+    hostile = row("2024-01-01 10:00:00", user="0012", category="=cmd()", source="1e5", country="+1")
+    path = tmp_path / "letters.csv"
+    by_hand.write([letter(line(hostile))], str(path))
+    text = path.read_bytes()
+    assert text.startswith(b"\xef\xbb\xbfdead_letter_id,")
+    for cell in (b"'2024-01-01 10:00:00", b"'0012", b"'=cmd()", b"'1e5", b"'+1"):
+        assert b"," + cell in text
+    assert cells_of(letter(line(hostile)).record)[1] == "0012"
+
+
+def test_files_of_other_spreadsheets_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "letters.csv"
+    names = ["dead_letter_id", *SOURCE_COLUMNS]
+    cells = ["1", *row("2024-01-01T00:00:00Z").values()]
+    text = "\n".join([";".join(names), ";".join(cells), ";" * 8, ""])
+    path.write_text(text, encoding="utf-8-sig")
+    (record,) = Mended.of(str(path)).mend([letter(b"x")])
+    assert record is not None
+    assert len(reread([record], NOW).events) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"", "lacks the column dead_letter_id"),
+        (b"user_id\n1\n", "lacks the column dead_letter_id"),
+        (",".join(["dead_letter_id", *SOURCE_COLUMNS[:-1]]).encode(), "lacks the column country"),
+        (b"dead_letter_id,caf\xe9", "not UTF-8"),
+        (
+            ",".join(["dead_letter_id", *SOURCE_COLUMNS]).encode() + b"\n1,a,,,,,,,\n1,b,,,,,,,\n",
+            "line 3: dead_letter_id '1' is there twice",
+        ),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, text: bytes, told: str) -> None:
+    path = tmp_path / "letters.csv"
+    path.write_bytes(text)
+    with pytest.raises(OptionError, match=told):
+        Mended.of(str(path))
+
+
+def test_unknown_ids_are_refused() -> None:
+    table = rows(b"a", b"b")
+    known, other = table["dead_letter_id"].to_pylist()
+    cells = cells_of(letter(b"a").record)
+    holding = cast(Warehouse, Holding(table.slice(0, 1)))
+    with spooled(holding) as letters:
+        Mended("m.csv", {known: cells}).check(letters)
+        with pytest.raises(OptionError, match=f"{other}.* is no dead_letter_id.*Remove such rows"):
+            Mended("m.csv", {known: cells, other: cells}).check(letters)
+
+
+def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "letters.csv"
+    path.write_text("mended")
+    with pytest.raises(RunError, match=r"can't write .*letters\.csv"):
+        by_hand.write([], str(path))
+    assert path.read_text() == "mended"
+
+
+def test_an_emptied_row_is_an_empty_record() -> None:
+    before: Any = letter(line(row("never"))).record
+    assert record_of(("",) * 9, before).data == b""
