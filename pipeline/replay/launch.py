@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from pipeline.display import counted
 from pipeline.replay import by_hand
 from pipeline.replay.attempt import Outcome
 from pipeline.replay.display import show_dry_run, show_nothing, show_outcome, show_replay
@@ -63,7 +64,7 @@ def _publish(plan: ReplayPlan, outcome: Outcome) -> None:
     with plan.letters() as letters:
         publish_steps(plan.attempt(letters, outcome), topic)
     heading = (
-        f"Published {outcome.passed.total():,} mended records to {topic}. Their dead letters stay "
-        "in the table, which the stream appends to"
+        f"Published {counted(outcome.passed.total(), 'mended record')} to {topic}. Their dead "
+        "letters stay in the table, which the stream appends to"
     )
     _finish(plan, outcome, lambda tried: show_outcome(tried, heading))
