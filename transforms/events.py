@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam import pvalue
-from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
@@ -23,6 +22,7 @@ from transforms.kernels.parse import Parsed, parse_records
 from transforms.kernels.records import RawRecords
 from transforms.kernels.run_counts import Example, RunCounts
 from transforms.marts import dead_letter_events
+from transforms.metrics import count
 
 DEAD_LETTERS: Final = "dead_letters"
 COUNTS: Final = "counts"
@@ -67,8 +67,6 @@ class ParseEvents(beam.PTransform):
 class _Parse(beam.DoFn):
     def __init__(self, options: ParseEvents):
         self._started_at, self._version = options.started_at, options.version
-        self._input_rows = Metrics.counter("events", "input_rows")
-        self._ignored = Metrics.counter("events", "ignored_miles_amounts")
 
     def start_bundle(self) -> None:
         self._ahead = WorkAhead(self._parse)
@@ -79,7 +77,7 @@ class _Parse(beam.DoFn):
             if letters is not None:
                 yield pvalue.TaggedOutput(DEAD_LETTERS, letters)
             yield pvalue.TaggedOutput(COUNTS, counts)
-            self._count(counts)
+            count(counts)
 
     def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
         for parsed, letters, counts in self._ahead.finish():
@@ -87,7 +85,7 @@ class _Parse(beam.DoFn):
             if letters is not None:
                 yield pvalue.TaggedOutput(DEAD_LETTERS, GlobalWindows.windowed_value(letters))
             yield pvalue.TaggedOutput(COUNTS, GlobalWindows.windowed_value(counts))
-            self._count(counts)
+            count(counts)
 
     def _parse(self, records: RawRecords) -> tuple[Parsed, pa.Table | None, RunCounts]:
         parsed = parse_records(records, self._started_at)
@@ -98,12 +96,6 @@ class _Parse(beam.DoFn):
             parsed.rejections, records.source, self._started_at, self._version
         )
         return parsed, letters, RunCounts.total([counts, count_dead_letters(letters)])
-
-    def _count(self, counts: RunCounts) -> None:
-        self._input_rows.inc(counts.input_rows)
-        self._ignored.inc(counts.ignored_amounts)
-        for error_type, number in counts.dead_letters.items():
-            Metrics.counter("dead_letters", error_type).inc(number)
 
 
 def count_dead_letters(letters: pa.Table) -> RunCounts:

@@ -10,7 +10,6 @@ from typing import Any, Final
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam import pvalue
-from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindows
 
 from transforms.ahead import WorkAhead
@@ -21,6 +20,7 @@ from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.sessions import number_sessions, sort_events
 from transforms.kernels.timelines import timelines
 from transforms.marts import dim_users, fct_events, users_with_negative_miles
+from transforms.metrics import EVENTS_PER_USER, count
 
 CONTRIBUTIONS: Final = "contributions"
 EVENTS: Final = fct_events.TABLE.name
@@ -59,8 +59,6 @@ class UserShards(beam.PTransform):
 class _Shard(beam.DoFn):
     def __init__(self, options: UserShards):
         self._active_types, self._started_at = options.active_types, options.started_at
-        self._duplicates = Metrics.counter("events", "duplicates")
-        self._events = Metrics.counter("events", "events")
 
     def start_bundle(self) -> None:
         self._ahead = WorkAhead(self._work)
@@ -68,13 +66,15 @@ class _Shard(beam.DoFn):
     def process(self, shard: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pvalue.TaggedOutput]:
         # Decoded here: the iterable may not be read from another thread.
         for outputs in self._ahead.put(list(shard[1])):
-            self._count(outputs[COUNTS])
+            count(outputs[COUNTS])
+            EVENTS_PER_USER.observe_sample(dim_users.events_of(outputs[USERS]))
             for tag, value in outputs.items():
                 yield pvalue.TaggedOutput(tag, value)
 
     def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
         for outputs in self._ahead.finish():
-            self._count(outputs[COUNTS])
+            count(outputs[COUNTS])
+            EVENTS_PER_USER.observe_sample(dim_users.events_of(outputs[USERS]))
             for tag, value in outputs.items():
                 yield pvalue.TaggedOutput(tag, GlobalWindows.windowed_value(value))
 
@@ -91,7 +91,3 @@ class _Shard(beam.DoFn):
             CONTRIBUTIONS: contributions(lives, self._active_types),
             COUNTS: RunCounts(events=len(events.time_us), duplicates=events.duplicates),
         }
-
-    def _count(self, counts: RunCounts) -> None:
-        self._events.inc(counts.events)
-        self._duplicates.inc(counts.duplicates)

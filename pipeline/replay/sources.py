@@ -22,6 +22,7 @@ from transforms.events import COUNTS, DEAD_LETTERS, count_dead_letters
 from transforms.kernels.parse import Parsed
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events
+from transforms.metrics import count
 from transforms.stored_events import STORED, restored
 
 _BATCH_ROWS = 200_000
@@ -58,18 +59,20 @@ class _Read(beam.DoFn):
             for parsed in ahead(map(restored, _rows(file, STORED))):
                 yield parsed
                 number = len(parsed.events)
-                yield pvalue.TaggedOutput(COUNTS, RunCounts(input_rows=number))
+                yield self._counted(RunCounts(input_rows=number))
                 done += number
                 self._report(file, done, number)
             return
         for letters in _rows(file, dead_letter_events.TABLE):
             yield pvalue.TaggedOutput(DEAD_LETTERS, letters)
             counts = RunCounts(input_rows=letters.num_rows)
-            yield pvalue.TaggedOutput(
-                COUNTS, RunCounts.total([counts, count_dead_letters(letters)])
-            )
+            yield self._counted(RunCounts.total([counts, count_dead_letters(letters)]))
             done += letters.num_rows
             self._report(file, done, letters.num_rows)
+
+    def _counted(self, counts: RunCounts) -> pvalue.TaggedOutput:
+        count(counts)
+        return pvalue.TaggedOutput(COUNTS, counts)
 
     def _report(self, file: StagedFile, done: int, more: int) -> None:
         if self._progress:

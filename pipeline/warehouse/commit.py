@@ -20,6 +20,7 @@ from pipeline.warehouse.changes import Change, How, StagedFile
 from transforms.contract import Table
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events, fct_events
+from transforms.metrics import timed_flush
 
 
 @dataclass
@@ -71,7 +72,8 @@ class Commit(beam.PTransform):
         check_sum(counts, rows)
         if self.progress:
             self.progress.enter_commit()
-        self.warehouse.commit(changes, self.run)
+        with timed_flush():
+            self.warehouse.commit(changes, self.run)
         seconds = (datetime.now(UTC).replace(tzinfo=None) - self.started_at).total_seconds()
         return report(counts, rows, seconds)
 

@@ -14,6 +14,7 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.runner import PipelineResult
 
 from pipeline.batch import BatchJob, build
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
@@ -37,6 +38,12 @@ class Run:
 
 def run_graph(paths: Sequence[Path], database: Path, run: Run = Run()) -> dict[str, pa.Table]:
     """Run the batch graph on the pinned local runner; returns all tables."""
+    finished(paths, database, run)
+    return read_all(open_warehouse(f"duckdb:///{database}"))
+
+
+def finished(paths: Sequence[Path], database: Path, run: Run = Run()) -> PipelineResult:
+    """Run the batch graph on the pinned local runner; returns what Beam knows of the run."""
     noted = WarehouseOptions(active_event_types=tuple(run.active_types))
     warehouse = open_warehouse(f"duckdb:///{database}", noted)
     with warehouse.exclusive(tuple(TABLES.values()), None, "test") as staging:
@@ -54,8 +61,9 @@ def run_graph(paths: Sequence[Path], database: Path, run: Run = Run()) -> dict[s
         )
         pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([]))
         build(pipeline, job)
-        pipeline.run().wait_until_finish()
-    return read_all(warehouse)
+        result = pipeline.run()
+        result.wait_until_finish()
+    return result
 
 
 def read_all(warehouse: Warehouse) -> dict[str, pa.Table]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from transforms.contract import (
     BOOLEAN,
@@ -96,3 +97,11 @@ def rows(timelines: Timelines, written_at: pa.Scalar | pa.Array) -> pa.Table:
             "updated_at": written_at,
         }
     )
+
+
+def events_of(users: pa.Table) -> NDArray[np.int64]:
+    """How many events each of some rows' users has: int64 [rows]."""
+    total = np.zeros(users.num_rows, np.int64)
+    for column in _COUNT_COLUMNS.values():
+        total += users[column].to_numpy()
+    return total
