@@ -9,6 +9,7 @@ from pipeline.replay.attempt import Mend, as_they_came
 from pipeline.replay.by_hand import Mended
 from pipeline.replay.editing import Edit
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
+from pipeline.warehouse.runs import is_stream
 from transforms.marts import dead_letter_events, fct_events
 from transforms.marts.registry import TABLES
 from transforms.vocabulary import EVENT_TYPES
@@ -56,10 +57,10 @@ def settle(warehouse: Warehouse, options: argparse.Namespace) -> tuple[Warehouse
         OptionError: if a stream may be writing it, or it is not certain which event types count.
         RunError: if the warehouse can't be read.
     """
-    stream = warehouse.last_stream()
-    if stream is not None and not options.stream_stopped:
+    last = warehouse.last_run()
+    if last is not None and is_stream(last) and not options.stream_stopped:
         raise OptionError(
-            f"--warehouse {warehouse.url} was last written by the stream {stream}. While it is at "
+            f"--warehouse {warehouse.url} was last written by the stream {last}. While it is at "
             "work it knows nothing of what a replay puts into its tables, and fails at its next "
             "flush: publish the mended records to its topic with --topic, or, once it is stopped "
             "for good, add --stream_stopped"
