@@ -31,6 +31,7 @@ from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.versions import newest
 from transforms.marts import dead_letter_events, fct_events
+from transforms.metrics import timed_flush
 from transforms.streaming.clock import Clock, microseconds
 
 
@@ -270,7 +271,8 @@ class _Commit(beam.DoFn):
         if flush > 1:
             changes = [change for change in changes if change.files or change.removed]
         if changes:
-            options.warehouse.commit(changes, f"{options.run}_{flush}")
+            with timed_flush():
+                options.warehouse.commit(changes, f"{options.run}_{flush}")
         return {change.table.name: change.rows for change in changes}
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.warehouse import open_warehouse
-from tests.support.metrics import measured
+from tests.support.metrics import every_bundle_counted, measured
 from tests.support.runs import ROOT, Run, finished, read_all
-from tests.support.tables import csv_text, row
+from tests.support.streams import finished_stream, message, stream_of
+from tests.support.tables import NOW, csv_text, row
 from transforms import metrics
 
 
@@ -44,6 +46,44 @@ def test_batch_counts_what_its_tables_hold(tmp_path: Path) -> None:
     (flush,) = distributions.pop("flush_duration_ms")
     assert flush.count == 1
     assert 0 < flush.sum < 60_000
+    assert distributions == {}
+
+
+def test_streaming_counts_what_its_tables_hold(tmp_path: Path) -> None:
+    at = [NOW - timedelta(hours=hours) for hours in (0, 1, 48, -1)]
+    rows = [row(moment.isoformat(), "ann") for moment in at]
+    rows += [rows[1], row("never"), row((NOW - timedelta(days=30)).isoformat())]
+    rows.append(row(NOW.isoformat(), "bob", amount="3"))
+    bundles = [[message(item, number)] for number, item in enumerate(rows)]
+    with every_bundle_counted():
+        result = finished_stream(
+            stream_of(bundles), tmp_path / "growth.duckdb", late_horizon_days=7
+        )
+    counters, distributions = measured(result, metrics.NAMESPACE)
+    assert counters == {
+        "input_rows": 8,
+        "events": 5,
+        "duplicates": 1,
+        "dead_letters": 2,
+        "dead_letters_bad_event_time": 1,
+        "dead_letters_too_late": 1,
+        "ignored_miles_amounts": 1,
+    }
+    (lateness,) = distributions.pop("lateness_seconds")
+    hours = (0, 1, 48, -1, 1, 0)
+    assert lateness.count == len(hours)
+    assert (lateness.min, lateness.max) == (-3_600, 48 * 3_600)
+    assert lateness.sum == sum(hours) * 3_600
+    (per_user,) = distributions.pop("events_per_user")
+    assert (per_user.count, per_user.min, per_user.max, per_user.sum) == (
+        5,
+        1,
+        4,
+        1 + 2 + 3 + 4 + 1,
+    )
+    (flush,) = distributions.pop("flush_duration_ms")
+    assert 1 <= flush.count <= len(bundles) + 3
+    assert 0 < flush.min <= flush.max < 60_000
     assert distributions == {}
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
+from apache_beam.runners.runner import PipelineResult
 from apache_beam.testing.test_stream import TestStream
 
 from pipeline.streaming import StreamJob, build
@@ -54,9 +55,21 @@ def run_stream(
     late_horizon_days: int = 3_650,
     kind: Callable[[Warehouse], Warehouse] = lambda warehouse: warehouse,
 ) -> dict[str, pa.Table]:
-    """Run the streaming graph over a stream into a DuckDB file; returns all tables.
+    """Run the streaming graph over a stream into a DuckDB file; returns all tables."""
+    finished_stream(stream, database, active_types, late_horizon_days, kind)
+    return read_all(open_warehouse(f"duckdb:///{database}"))
 
-    `kind` may put another warehouse around it, one that fails at times.
+
+def finished_stream(
+    stream: TestStream,
+    database: Path,
+    active_types: Sequence[str] = EVENT_TYPES,
+    late_horizon_days: int = 3_650,
+    kind: Callable[[Warehouse], Warehouse] = lambda warehouse: warehouse,
+) -> PipelineResult:
+    """Run the streaming graph over a stream; returns what Beam knows of the run.
+
+    `kind` may put another warehouse around the DuckDB file, one that fails at times.
     """
     warehouse = kind(open_warehouse(f"duckdb:///{database}"))
     with warehouse.exclusive(tuple(TABLES.values()), None, "stream") as staging:
@@ -72,5 +85,6 @@ def run_stream(
         )
         pipeline = beam.Pipeline(BundleBasedDirectRunner(), PipelineOptions(["--streaming"]))
         build(pipeline | "Messages" >> stream, job)
-        pipeline.run().wait_until_finish()
-    return read_all(warehouse)
+        result = pipeline.run()
+        result.wait_until_finish()
+    return result

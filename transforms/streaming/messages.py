@@ -14,13 +14,14 @@ from apache_beam import pvalue
 from apache_beam.io.gcp.pubsub import PubsubMessage
 
 from transforms.events import COUNTS, DEAD_LETTERS, count_dead_letters
-from transforms.kernels.calendar import US_PER_DAY
+from transforms.kernels.calendar import US_PER_DAY, US_PER_SECOND
 from transforms.kernels.event_codec import encode_events
 from transforms.kernels.messages import Message, read_messages
 from transforms.kernels.parse import MOST_MILES_OF_A_STREAM, Limits, parse_records
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.sessions import ranked
 from transforms.marts import dead_letter_events
+from transforms.metrics import LATENESS, count
 from transforms.streaming.clock import Clock, arriving, as_datetime, microseconds
 
 BY_USER: Final = "by_user"
@@ -84,6 +85,9 @@ class _Parse(beam.DoFn):
             counts = RunCounts.total([counts, count_dead_letters(letters)])
             yield pvalue.TaggedOutput(DEAD_LETTERS, arriving(letters, options.clock))
         yield pvalue.TaggedOutput(COUNTS, arriving(counts, options.clock))
+        count(counts)
+        arrived_after_us = now_us - parsed.events["event_time"].cast(pa.int64()).to_numpy()
+        LATENESS.observe(arrived_after_us // US_PER_SECOND)
 
 
 def _by_user(events: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:

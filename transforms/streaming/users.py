@@ -37,6 +37,7 @@ from transforms.kernels.user_state import (
     encode_timeline,
 )
 from transforms.marts import dim_users, users_with_negative_miles
+from transforms.metrics import EVENTS_PER_USER, count
 from transforms.streaming.clock import Clock, arriving, as_datetime, microseconds
 from transforms.users import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 
@@ -145,6 +146,7 @@ class _UpdateUser(beam.DoFn):
         events, duplicates = self._counts
         if events or duplicates:
             counts = RunCounts(events=events, duplicates=duplicates)
+            count(counts)
             yield pvalue.TaggedOutput(COUNTS, arriving(counts, self._clock))
 
     @on_timer(FORGET)
@@ -194,6 +196,8 @@ class _Contribute(beam.DoFn):
     def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
         for tag, value in contribute(self._changes, self._active_types).items():
             yield pvalue.TaggedOutput(tag, arriving(value, self._clock))
+            if tag == USERS:
+                EVENTS_PER_USER.observe_sample(dim_users.events_of(value))
 
 
 def contribute(changes: list[UserChange], active_types: tuple[int, ...]) -> dict[str, Any]:
