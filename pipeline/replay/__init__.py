@@ -74,17 +74,20 @@ def replay(options: argparse.Namespace, rest: list[str]) -> None:
     keep_freed_memory()
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
     from pipeline.inputs import check_summary_file
-    from pipeline.replay.checks import check_warehouse, mending, settle
+    from pipeline.replay.checks import check_tables, mending, settle
     from pipeline.runners import choose_runner
     from pipeline.storage import check_storage
     from pipeline.warehouse import open_warehouse
+    from transforms.marts.registry import TABLES
 
     mend, mended = mending(options)
     warehouse = open_warehouse(options.warehouse)
     runner = choose_runner(given, warehouse)
     temp_location = given.get("temp_location")
     rebuilds = not (options.output or options.dry_run or options.topic)
-    check_warehouse(warehouse, temp_location, rebuilds)
+    if rebuilds or warehouse.workers_must_be_local:
+        warehouse.check(tuple(TABLES.values()), temp_location)
+    check_tables(warehouse)
     check_storage([temp_location, options.summary_file], rest)
     taken = [warehouse.location, options.input, options.output]
     check_summary_file(options.summary_file, [path for path in taken if path])

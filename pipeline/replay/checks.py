@@ -11,7 +11,6 @@ from pipeline.replay.editing import Edit
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from pipeline.warehouse.runs import is_stream
 from transforms.marts import dead_letter_events, fct_events
-from transforms.marts.registry import TABLES
 from transforms.vocabulary import EVENT_TYPES
 
 
@@ -29,15 +28,13 @@ def mending(options: argparse.Namespace) -> tuple[Mend, Mended | None]:
     return as_they_came, None
 
 
-def check_warehouse(warehouse: Warehouse, temp_location: str | None, rebuilds: bool) -> None:
-    """See that a warehouse has the tables, and that they can be written where they will be.
+def check_tables(warehouse: Warehouse) -> None:
+    """See that a warehouse has the tables that a replay reads.
 
     Raises:
-        OptionError: if an option can't be right, or the tables are not there.
-        RunError: if the warehouse can't be reached or written.
+        OptionError: if one is not there.
+        RunError: if the warehouse can't be reached.
     """
-    if rebuilds or warehouse.workers_must_be_local:
-        warehouse.check(tuple(TABLES.values()), temp_location)
     missing = [
         table.name
         for table in (fct_events.TABLE, dead_letter_events.TABLE)

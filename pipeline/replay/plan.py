@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from apache_beam.io.filesystems import FileSystems
-
-from pipeline.errors import OptionError, RunError
+from pipeline.errors import OptionError
 from pipeline.replay.attempt import Mend, Outcome, Step, attempt
 from pipeline.replay.by_hand import Mended
 from pipeline.replay.spool import Letters, spooled
 from pipeline.runners import Runner
-from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.commit import write_json
 from transforms.kernels.letters import KNOWN_ERROR_TYPES, Selection
 
 
@@ -77,17 +74,8 @@ class ReplayPlan:
             RunError: if it can't be written.
         """
         path = self.options.summary_file
-        if path is None:
-            return
-        text = json.dumps(report, indent=2, ensure_ascii=False)
-        try:
-            with FileSystems.create(path, mime_type="application/json") as stream:
-                stream.write(text.encode() + b"\n")
-        except STORAGE_ERRORS as error:
-            raise RunError(
-                f"the replay is done, but the summary can't be written to {path}: "
-                f"{storage_reason(error)}"
-            ) from error
+        if path is not None:
+            write_json(report, path, "the replay is done")
 
 
 def _check_types(asked: Iterable[str], letters: Letters) -> None:

@@ -51,7 +51,7 @@ class Commit(beam.PTransform):
             staged
             | "Gather files" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
             | "Replace tables" >> beam.Map(self.commit, pvalue.AsSingleton(counts))
-            | "Report" >> beam.Map(_write_json, self.report_path)
+            | "Report" >> beam.Map(write_json, self.report_path, "the tables are replaced")
         )
 
     def commit(self, staged: Sequence[StagedFile], counts: RunCounts) -> dict[str, Any]:
@@ -119,14 +119,23 @@ def report(counts: RunCounts, rows: dict[str, int], seconds: float) -> dict[str,
     }
 
 
-def _write_json(content: dict[str, Any], path: str) -> dict[str, Any]:
+def write_json(content: dict[str, Any], path: str, done: str) -> dict[str, Any]:
+    """Write a report, and give it back.
+
+    Args:
+        content: the report.
+        path: the file, local or gs://.
+        done: what is done all the same, if that fails.
+
+    Raises:
+        RunError: if it can't be written.
+    """
     text = json.dumps(content, indent=2, ensure_ascii=False)
     try:
         with FileSystems.create(path, mime_type="application/json") as stream:
             stream.write(text.encode() + b"\n")
     except STORAGE_ERRORS as error:
         raise RunError(
-            f"the tables are replaced, but the summary can't be written to {path}: "
-            f"{storage_reason(error)}"
+            f"{done}, but the summary can't be written to {path}: {storage_reason(error)}"
         ) from error
     return content

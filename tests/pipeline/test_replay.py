@@ -60,7 +60,10 @@ def letters(database: Path) -> dict[str, dict[str, Any]]:
     return {letter["payload"]: letter for letter in table.to_pylist()}
 
 
-def test_a_mended_sample_ends_in_the_tables_of_batch(tmp_path: Path) -> None:
+def test_a_mended_sample_ends_in_the_tables_of_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.replay.spool._PART_ROWS", 100)  # Several parts.
     source, mended = tmp_path / "events.csv", tmp_path / "mended.csv"
     write_sample(source, 6_000, 3)
     header, *lines = source.read_bytes().splitlines(keepends=True)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.letters import rows
@@ -90,6 +90,7 @@ def test_a_letter_that_somebody_else_wrote_is_named(attributes: str) -> None:
         how_to_read(letter)
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(valid_rows, broken_rows), max_size=15), st.permutations(HEADER))
 def test_records_one_by_one_are_read_as_in_their_file(found: list[Row], columns: list[str]) -> None:
     header = (*columns, "extra")
@@ -106,6 +107,7 @@ def test_records_one_by_one_are_read_as_in_their_file(found: list[Row], columns:
         assert (failure.message, lines[index]) in {(r.message, r.payload) for r in rejected}
 
 
+@settings(deadline=None)
 @given(st.lists(valid_rows, max_size=20))
 def test_stored_events_come_back(found: list[Row]) -> None:
     for part in parse(csv_text(found)):
