@@ -13,7 +13,17 @@ from typing import Final
 from pipeline import __version__, beam_options
 from pipeline.errors import OptionError, RunError, clear_message
 from pipeline.memory import keep_freed_memory
-from pipeline.options import BATCH, PUBLISH, REPLAY, SAMPLE, STREAM, Parser, declare
+from pipeline.options import (
+    BATCH,
+    CHECK,
+    DOCS,
+    PUBLISH,
+    REPLAY,
+    SAMPLE,
+    STREAM,
+    Parser,
+    declare,
+)
 from pipeline.replay import EXAMPLES as REPLAY_EXAMPLES
 from pipeline.replay import HELP as REPLAY_HELP
 from pipeline.replay import replay
@@ -87,6 +97,26 @@ Replay CSV files as Pub/Sub messages, in the order of their event times, for dem
 Records that can't be read are published as they are, as text/csv.
 """
 
+_CHECK_HELP: Final = """\
+Check tables that are there already, by SQL that the warehouse runs: nothing is downloaded but
+counts and some keys of rows that fail, and nothing is written. A batch run evaluates the same
+checks before it commits. docs/tables.md lists them beside the columns.
+"""
+
+_CHECK_EXAMPLES: Final = """\
+examples:
+  python -m pipeline check
+  python -m pipeline check --warehouse bigquery://project/dataset
+
+exit codes: 0 no check of severity error failed; 1 one did, or the tables can't be read; 2 a wrong
+option
+"""
+
+_DOCS_HELP: Final = """\
+Write the data dictionary as Markdown: tables, columns, types, partitions, keys and checks, from the
+same contract that makes the tables.
+"""
+
 _SAMPLE_HELP: Final = f"""\
 Write a lifelike sample of raw events as CSV: users arrive, form habits, churn and come back;
 about one row in a thousand is broken or repeated. Columns: {", ".join(SOURCE_COLUMNS)}.
@@ -148,6 +178,19 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     )
     declare(again, REPLAY)
     again.set_defaults(run=_replay)
+    check = commands.add_parser(
+        "check",
+        help="tables that are there: do they keep their checks?",
+        description=_CHECK_HELP,
+        epilog=_CHECK_EXAMPLES,
+    )
+    declare(check, CHECK)
+    check.set_defaults(run=_check)
+    docs = commands.add_parser(
+        "docs", help="the data dictionary as Markdown", description=_DOCS_HELP
+    )
+    declare(docs, DOCS)
+    docs.set_defaults(run=_docs)
     publish = commands.add_parser(
         "publish", help="CSV files to Pub/Sub messages", description=_PUBLISH_HELP
     )
@@ -170,7 +213,7 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
     from pipeline.runners import choose_runner
     from pipeline.storage import check_storage
     from pipeline.warehouse import WarehouseOptions, open_warehouse
-    from transforms.marts.registry import TABLES
+    from transforms.marts.registry import ALL_TABLES
 
     warehouse = open_warehouse(
         options.warehouse,
@@ -180,7 +223,7 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
     )
     runner = choose_runner(given, warehouse)
     temp_location = given.get("temp_location")
-    warehouse.check(tuple(TABLES.values()), temp_location)
+    warehouse.check(ALL_TABLES, temp_location)
     check_storage([*options.input, temp_location, options.summary_file], rest)
     files = find_inputs(options.input)
     check_summary_file(options.summary_file, [warehouse.location, *(file.path for file in files)])
@@ -243,6 +286,24 @@ def _publish(options: argparse.Namespace, rest: list[str], _: list[str]) -> None
 def _replay(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
     signal.signal(signal.SIGINT, _leave_at_once("replay"))
     replay(options, rest)
+
+
+def _check(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
+    if rest:
+        raise OptionError(beam_options.unknown(rest[0], [option.name for option in CHECK]))
+    from pipeline.check import check
+    from pipeline.warehouse import open_warehouse
+
+    check(open_warehouse(options.warehouse), options)
+
+
+def _docs(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
+    if rest:
+        raise OptionError(beam_options.unknown(rest[0], [option.name for option in DOCS]))
+    from pipeline.docs import write_docs
+
+    write_docs(options.output)
+    print(f"{options.output}: written")
 
 
 def _leave_at_once(command: str) -> Callable[..., None]:

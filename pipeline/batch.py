@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import apache_beam as beam
 from apache_beam import pvalue
 
 from pipeline import __version__
 from pipeline.progress import Progress
+from pipeline.quality import Mode, Quality
 from pipeline.sources import ReadCsv
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.commit import Commit
 from pipeline.warehouse.staging import StageRows
 from transforms import coders
+from transforms.checking.bound import Check, bind
+from transforms.checking.tallies import Tallies
 from transforms.events import COUNTS, DEAD_LETTERS, ByUserShard, ParseEvents
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import FINISH, TABLES
+from transforms.quality import CHECKED, CheckRows
 from transforms.sums import FinishMarts, Sum
 from transforms.users import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS, UserShards
 
@@ -41,6 +46,7 @@ class BatchJob:
         started_at: the run's moment, in UTC without a zone.
         range_bytes: how large a range of a file one worker reads; None for whole files.
         progress: where local workers tell how far they are.
+        quality: enforce, warn or off.
     """
 
     paths: Sequence[str]
@@ -54,6 +60,12 @@ class BatchJob:
     started_at: datetime
     range_bytes: int | None = None
     progress: Progress | None = None
+    quality: Mode | Literal["off"] = "enforce"
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The checks that the run evaluates."""
+        return () if self.quality == "off" else bind(TABLES.values(), self.active_types)
 
 
 def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
@@ -78,12 +90,12 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob) -> None:
     shards = (
         parsed.events
         | "ByUserShard" >> ByUserShard(job.user_shards)
-        | "UserShards" >> UserShards(job.active_types, job.started_at)
+        | "UserShards" >> UserShards(job.active_types, job.started_at, job.checks)
     )
     marts = (
         shards[CONTRIBUTIONS]
         | "SumContributions" >> Sum(Counters)
-        | "FinishMarts" >> FinishMarts(job.started_at)
+        | "FinishMarts" >> FinishMarts(job.started_at, job.checks)
     )
     rows = {
         dead_letter_events.TABLE.name: parsed[DEAD_LETTERS],
@@ -99,7 +111,15 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob) -> None:
         | "All counts" >> beam.Flatten()
         | "SumCounts" >> Sum(RunCounts)
     )
-    (staged, counts) | "Commit" >> Commit(
+    letters = parsed[DEAD_LETTERS] | "CheckLetters" >> CheckRows(
+        dead_letter_events.TABLE.name, job.checks
+    )
+    checked = (
+        (shards[CHECKED], marts[CHECKED], letters)
+        | "All checks" >> beam.Flatten()
+        | "SumChecks" >> Sum(Tallies)
+    )
+    (staged, counts, checked) | "Commit" >> Commit(
         job.warehouse,
         tuple(TABLES.values()),
         job.max_dead_letter_pct,
@@ -107,4 +127,5 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob) -> None:
         job.run,
         job.started_at,
         job.progress,
+        None if job.quality == "off" else Quality(job.checks, job.quality, job.staging),
     )

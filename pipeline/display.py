@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table as Grid
 from rich.text import Text
 
+from pipeline.display_checks import checks_line, failed_lines
 from pipeline.errors import RunError
 from pipeline.inputs import InputFile
 from pipeline.progress import Progress as Notes
@@ -115,6 +116,8 @@ def show_summary(report: dict[str, Any], warehouse: Warehouse, files: Sequence[I
             f"  {counted(report['ignored_miles_amounts'], 'event')} with a miles_amount that the "
             "event's type has no use for: it was left out"
         )
+    if "quality" in report:
+        console.print(f"  {checks_line(report['quality']['results'])}")
     tables = [
         (name, f"{rows:,}", TABLES[name].description) for name, rows in report["tables"].items()
     ]
@@ -122,7 +125,25 @@ def show_summary(report: dict[str, Any], warehouse: Warehouse, files: Sequence[I
     if report["dead_letters"]["total"]:
         explained = "~the first of them: what is wrong, and the row"
         section(console, "Dead letters", _dead_letters(report), "error_type", ">rows", explained)
+    _show_failed(console, report.get("quality", {}).get("results", []))
     show_growth(console, warehouse)
+
+
+def show_checks(results: Sequence[dict[str, Any]], warehouse: Warehouse, seconds: float) -> None:
+    """Print what the check command found."""
+    console = Page()
+    console.print(f"\n[bold]Done in {seconds:.1f} s:[/] {checks_line(results)}")
+    _show_failed(console, results)
+    console.print(Text.assemble(("\nWarehouse", "bold"), f"  {warehouse.url}"), soft_wrap=True)
+    console.print()
+
+
+def _show_failed(console: Console, results: Sequence[dict[str, Any]]) -> None:
+    lines = list(failed_lines(results))
+    if lines:
+        console.print("\n[bold]Failed checks[/]")
+    for line in lines:
+        console.print(Padding(line, (0, _GAP)))
 
 
 def show_flush(report: dict[str, Any]) -> None:

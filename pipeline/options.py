@@ -116,6 +116,12 @@ def _switch(text: str) -> bool:
     return text.lower() == "true"
 
 
+def _quality(text: str) -> str:
+    if text not in ("enforce", "warn", "off"):
+        raise ValueError("is none of enforce, warn, off")
+    return text
+
+
 def _location(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z]+(-[a-z]+[0-9]+)?", text):
         raise ValueError("is no location like EU, US or europe-west3")
@@ -233,6 +239,15 @@ _WAREHOUSE: Final = Option(
     default="duckdb:///growth.duckdb",
 )
 
+_QUALITY: Final = Option(
+    "quality",
+    "what a failed check of the tables does: enforce commits none of them, warn commits and "
+    "reports, off checks nothing (default: enforce)",
+    "enforce|warn|off",
+    _quality,
+    default="enforce",
+)
+
 _LOCATION: Final = Option(
     "location",
     "BigQuery: where a missing dataset is created, e.g. EU or us-east1; one that exists must "
@@ -289,7 +304,30 @@ BATCH: Final = (
         _percentage,
         default=50.0,
     ),
+    _QUALITY,
     _SUMMARY_FILE,
+)
+
+CHECK: Final = (
+    _WAREHOUSE,
+    Option(
+        "active_event_types",
+        "what the tables were built with; the users of all cohorts are those whom such events made "
+        f"active (default: {','.join(EVENT_TYPES)})",
+        "TYPES",
+        _event_types,
+        default=EVENT_TYPES,
+    ),
+)
+
+DOCS: Final = (
+    Option(
+        "output",
+        "the Markdown file to write (default: docs/tables.md)",
+        "FILE",
+        _local_file,
+        default="docs/tables.md",
+    ),
 )
 
 SAMPLE: Final = (
@@ -449,5 +487,6 @@ REPLAY: Final = (
         default=None,
     ),
     _USER_SHARDS,
+    _QUALITY,
     _SUMMARY_FILE,
 )

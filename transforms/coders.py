@@ -15,6 +15,7 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.coders import Coder
 
+from transforms.checking.tallies import Tallies
 from transforms.kernels.counters import Counters
 from transforms.kernels.parse import Parsed
 from transforms.kernels.records import RawRecords
@@ -119,6 +120,12 @@ class RunCountsCoder(_SelfCoder):
     kind = RunCounts
 
 
+class TalliesCoder(_SelfCoder):
+    """What checks have counted, by `Tallies.to_bytes`."""
+
+    kind = Tallies
+
+
 def register() -> None:
     """Make Beam use these coders for the element types of the pipelines."""
     registry = beam.coders.registry
@@ -128,3 +135,4 @@ def register() -> None:
     registry.register_coder(Parsed, FusedCoder)
     registry.register_coder(Counters, CountersCoder)
     registry.register_coder(RunCounts, RunCountsCoder)
+    registry.register_coder(Tallies, TalliesCoder)

@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from transforms.checks import ColumnCheck, Sequence, TableCheck
+
 
 class Type(enum.Enum):
     """A column's type, by its BigQuery name."""
@@ -48,12 +50,14 @@ class Column:
         type: its type.
         description: what it says, with its unit or formula.
         required: whether NULL is forbidden.
+        checks: what its values must keep; that of NULL follows from `required`.
     """
 
     name: str
     type: Type
     description: str
     required: bool
+    checks: tuple[ColumnCheck, ...] = ()
 
     @property
     def arrow(self) -> pa.Field:
@@ -61,14 +65,14 @@ class Column:
         return pa.field(self.name, ARROW_TYPES[self.type], nullable=not self.required)
 
 
-def required(name: str, type: Type, description: str) -> Column:
+def required(name: str, type: Type, description: str, *checks: ColumnCheck) -> Column:
     """A column that is never NULL."""
-    return Column(name, type, description, required=True)
+    return Column(name, type, description, True, checks)
 
 
-def nullable(name: str, type: Type, description: str) -> Column:
+def nullable(name: str, type: Type, description: str, *checks: ColumnCheck) -> Column:
     """A column that may be NULL."""
-    return Column(name, type, description, required=False)
+    return Column(name, type, description, False, checks)
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,10 @@ class Table:
         primary_key: columns that are unique together; empty where rows are only appended.
         written_at: the column that holds the moment of writing: the one in which two runs over
             the same events may differ, and by which the newer row wins in a merge.
+        checks: what its rows must keep, beside the checks of its columns; that the primary key is
+            unique follows from it.
+        sequence: in which order its rows follow each other, for checks that compare a row with
+            the one before; by default that of the primary key.
     """
 
     name: str
@@ -115,6 +123,8 @@ class Table:
     clustering: tuple[str, ...] = ()
     primary_key: tuple[str, ...] = ()
     written_at: str | None = None
+    checks: tuple[TableCheck, ...] = ()
+    sequence: Sequence | None = None
 
     def __post_init__(self) -> None:
         names = self.column_names
@@ -129,6 +139,11 @@ class Table:
                 f"table {self.name}: column names must be unique, and partition, clustering, key "
                 f"and written_at must name columns of it; got {sorted(named)} of {list(names)}"
             )
+
+    @property
+    def order(self) -> Sequence:
+        """In which order the rows follow each other."""
+        return self.sequence or Sequence(self.primary_key)
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -11,9 +11,13 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam import pvalue
 
+from transforms.checking.bound import Check
+from transforms.checking.memory import ArrowChecks
+from transforms.checking.tallies import Tallies
 from transforms.kernels.counters import Counters
 from transforms.kernels.spine import lay_out
-from transforms.marts.registry import FINISH
+from transforms.marts.registry import FINISH, TABLES
+from transforms.quality import CHECKED
 
 
 class _Summable(Protocol):
@@ -45,10 +49,10 @@ class _Total(beam.CombineFn):
 
 @dataclass
 class Sum(beam.PTransform):
-    """Counters or RunCounts -> their one sum; without an element, the sum of none.
+    """Counters, RunCounts or Tallies -> their one sum; without an element, the sum of none.
 
     Attributes:
-        kind: Counters or RunCounts.
+        kind: Counters, RunCounts or Tallies.
     """
 
     kind: type[_Summable]
@@ -63,24 +67,30 @@ class Sum(beam.PTransform):
 class FinishMarts(beam.PTransform):
     """The sum of all Counters -> by the name of each mart a table of its rows.
 
+    A further output, CHECKED: Tallies of the checks that the marts answer among themselves.
+
     Attributes:
         written_at: the moment of writing, in UTC without a zone.
+        checks: to be evaluated on the rows; none for no CHECKED.
     """
 
     written_at: datetime
+    checks: tuple[Check, ...] = ()
 
     def expand(self, totals: beam.PCollection) -> pvalue.DoOutputsTuple:
-        finish = beam.ParDo(_Finish(self.written_at)).with_output_types(
-            Any, **dict.fromkeys(FINISH, pa.Table)
-        )
-        return totals | "Finish" >> finish.with_outputs(*FINISH)
+        outputs = {**dict.fromkeys(FINISH, pa.Table), CHECKED: Tallies}
+        finish = beam.ParDo(_Finish(self)).with_output_types(Any, **outputs)
+        return totals | "Finish" >> finish.with_outputs(*outputs)
 
 
 class _Finish(beam.DoFn):
-    def __init__(self, written_at: datetime):
-        self._written_at = written_at
+    def __init__(self, options: FinishMarts):
+        self._written_at, self._checks = options.written_at, options.checks
 
     def process(self, totals: Counters) -> Iterator[pvalue.TaggedOutput]:
         spine = lay_out(totals, pa.scalar(self._written_at, pa.timestamp("us")))
-        for name, rows in FINISH.items():
-            yield pvalue.TaggedOutput(name, rows(spine))
+        marts = {name: rows(spine) for name, rows in FINISH.items()}
+        for name, mart in marts.items():
+            yield pvalue.TaggedOutput(name, mart)
+        if self._checks:
+            yield pvalue.TaggedOutput(CHECKED, ArrowChecks(self._checks, TABLES).evaluate(marts))

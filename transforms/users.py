@@ -13,6 +13,9 @@ from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindows
 
 from transforms.ahead import WorkAhead
+from transforms.checking.bound import Check
+from transforms.checking.memory import ArrowChecks
+from transforms.checking.tallies import Tallies
 from transforms.events import COUNTS
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
@@ -20,7 +23,9 @@ from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.sessions import number_sessions, sort_events
 from transforms.kernels.timelines import timelines
 from transforms.marts import dim_users, fct_events, users_with_negative_miles
+from transforms.marts.registry import TABLES
 from transforms.metrics import EVENTS_PER_USER, count
+from transforms.quality import CHECKED
 
 CONTRIBUTIONS: Final = "contributions"
 EVENTS: Final = fct_events.TABLE.name
@@ -33,15 +38,17 @@ class UserShards(beam.PTransform):
     """(shard, RecordBatch) -> everything that follows from a shard's users, one shard at a time.
 
     Outputs, by tag: EVENTS, USERS and NEGATIVE, tables of rows; CONTRIBUTIONS, Counters; COUNTS,
-    RunCounts of events and duplicates.
+    RunCounts of events and duplicates; CHECKED, Tallies of the checks that these rows answer.
 
     Attributes:
         active_types: indices in EVENT_TYPES of the event types that make a user active.
         started_at: the moment of writing, in UTC without a zone.
+        checks: to be evaluated on the rows; none for no CHECKED.
     """
 
     active_types: tuple[int, ...]
     started_at: datetime
+    checks: tuple[Check, ...] = ()
 
     def expand(self, shards: beam.PCollection) -> pvalue.DoOutputsTuple:
         outputs = {
@@ -50,6 +57,7 @@ class UserShards(beam.PTransform):
             NEGATIVE: pa.Table,
             CONTRIBUTIONS: Counters,
             COUNTS: RunCounts,
+            CHECKED: Tallies,
         }
         work = beam.ParDo(_Shard(self)).with_output_types(Any, **outputs)
         grouped = shards | "Group by shard" >> beam.GroupByKey()
@@ -59,6 +67,11 @@ class UserShards(beam.PTransform):
 class _Shard(beam.DoFn):
     def __init__(self, options: UserShards):
         self._active_types, self._started_at = options.active_types, options.started_at
+        self._checks = options.checks
+
+    def setup(self) -> None:
+        if self._checks:
+            self._evaluate = ArrowChecks(self._checks, TABLES).evaluate
 
     def start_bundle(self) -> None:
         self._ahead = WorkAhead(self._work)
@@ -84,10 +97,14 @@ class _Shard(beam.DoFn):
         batches.clear()
         lives = timelines(events)
         users = dim_users.rows(lives, written_at)
-        return {
+        rows = {
             EVENTS: fct_events.rows(events, number_sessions(events), written_at),
             USERS: users,
             NEGATIVE: users_with_negative_miles.rows(users),
+        }
+        return {
+            **rows,
+            **({CHECKED: self._evaluate(rows)} if self._checks else {}),
             CONTRIBUTIONS: contributions(lives, self._active_types),
             COUNTS: RunCounts(events=len(events.time_us), duplicates=events.duplicates),
         }

@@ -78,7 +78,7 @@ def replay(options: argparse.Namespace, rest: list[str]) -> None:
     from pipeline.runners import choose_runner
     from pipeline.storage import check_storage
     from pipeline.warehouse import open_warehouse
-    from transforms.marts.registry import TABLES
+    from transforms.marts.registry import ALL_TABLES
 
     mend, mended = mending(options)
     warehouse = open_warehouse(options.warehouse)
@@ -86,7 +86,7 @@ def replay(options: argparse.Namespace, rest: list[str]) -> None:
     temp_location = given.get("temp_location")
     rebuilds = not (options.output or options.dry_run or options.topic)
     if rebuilds or warehouse.workers_must_be_local:
-        warehouse.check(tuple(TABLES.values()), temp_location)
+        warehouse.check(ALL_TABLES, temp_location)
     check_tables(warehouse)
     check_storage([temp_location, options.summary_file], rest)
     taken = [warehouse.location, options.input, options.output]

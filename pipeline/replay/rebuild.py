@@ -15,7 +15,7 @@ from pipeline.batch import BatchJob, build_tables
 from pipeline.display import show_progress
 from pipeline.errors import RunError
 from pipeline.inputs import shards_for
-from pipeline.launch import beam_options, noted, run_to_end
+from pipeline.launch import beam_options, noted, run_to_end, written
 from pipeline.progress import Progress
 from pipeline.replay.attempt import Outcome
 from pipeline.replay.plan import ReplayPlan
@@ -25,7 +25,6 @@ from pipeline.warehouse.runs import new_run
 from pipeline.warehouse.staging import StagedFiles
 from transforms import coders
 from transforms.marts import dead_letter_events, fct_events
-from transforms.marts.registry import TABLES
 from transforms.stored_events import STORED, stored
 from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
 
@@ -49,7 +48,7 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
     warehouse, run = plan.warehouse, new_run(plan.started_at)
     with (
         noted(plan.runner.local and sys.stderr.isatty()) as progress,
-        warehouse.exclusive(tuple(TABLES.values()), plan.temp_location, run) as staging,
+        warehouse.exclusive(written(plan.options.quality), plan.temp_location, run) as staging,
     ):
         passed, staying = _try_letters(plan, outcome, staging)
         if not outcome.passed:
@@ -116,6 +115,7 @@ def _job(
         started_at=plan.started_at,
         range_bytes=None if plan.runner.workers == 1 else _FILE_ROWS,
         progress=progress,
+        quality=plan.options.quality,
     )
 
 

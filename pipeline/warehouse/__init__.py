@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -134,6 +134,25 @@ class Warehouse(Protocol):
 
         Raises:
             RunError: if the warehouse can't be read.
+        """
+
+    def present(self) -> set[str] | None:
+        """The names of its tables; None if the warehouse is not there.
+
+        Raises:
+            RunError: if it can't be read.
+        """
+
+    def source(self, table: Table) -> str:
+        """A table as SQL that may follow FROM, whatever its queries must say."""
+
+    def ask(self, statements: Sequence[str]) -> list[list[Mapping[str, Any]]]:
+        """The rows of each of some statements, which change nothing.
+
+        Statements are of BigQuery's SQL, as far as `transforms.checks` goes.
+
+        Raises:
+            RunError: if one can't be answered.
         """
 
     def how_to_query(self) -> str:

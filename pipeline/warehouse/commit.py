@@ -1,4 +1,4 @@
-"""Staged files -> the tables, all at once, and the run's report."""
+"""Staged files -> the tables, all at once, unless a check stops it; and the run's report."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipeline.errors import RunError
 from pipeline.progress import Progress
+from pipeline.quality import Quality, record_refusal, summary
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, How, StagedFile
+from transforms.checking.results import Result
+from transforms.checking.tallies import Tallies
 from transforms.contract import Table
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events, fct_events
@@ -25,7 +28,8 @@ from transforms.metrics import timed_flush
 
 @dataclass
 class Commit(beam.PTransform):
-    """(staged files, run counts) -> the run's report, a JSON object, once the tables are replaced.
+    """(staged files, RunCounts, Tallies) -> the run's report, a JSON object, once the tables are
+    replaced.
 
     Attributes:
         warehouse: where to.
@@ -35,6 +39,7 @@ class Commit(beam.PTransform):
         run: the run's id.
         started_at: when the run began, in UTC without a zone.
         progress: where local workers tell that the tables are being replaced.
+        quality: the checks that Tallies are of; None for none.
     """
 
     warehouse: Warehouse
@@ -44,24 +49,29 @@ class Commit(beam.PTransform):
     run: str
     started_at: datetime
     progress: Progress | None = None
+    quality: Quality | None = None
 
-    def expand(self, inputs: tuple[beam.PCollection, beam.PCollection]) -> beam.PCollection:
-        staged, counts = inputs
+    def expand(self, inputs: tuple[beam.PCollection, ...]) -> beam.PCollection:
+        staged, counts, tallies = inputs
         return (
             staged
             | "Gather files" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
-            | "Replace tables" >> beam.Map(self.commit, pvalue.AsSingleton(counts))
+            | "Replace tables"
+            >> beam.Map(self.commit, pvalue.AsSingleton(counts), pvalue.AsSingleton(tallies))
             | "Report" >> beam.Map(write_json, self.report_path, "the tables are replaced")
         )
 
-    def commit(self, staged: Sequence[StagedFile], counts: RunCounts) -> dict[str, Any]:
-        """Replace the tables, unless too many input rows were rejected.
+    def commit(
+        self, staged: Sequence[StagedFile], counts: RunCounts, tallies: Tallies
+    ) -> dict[str, Any]:
+        """Replace the tables, unless too many input rows were rejected or a check failed.
+
+        The checks' results are appended in every case.
 
         Raises:
-            RunError: if they were, the counts don't add up, or the warehouse can't be written; the
-            tables are as before.
+            RunError: if they were, a check that is enforced failed, the counts don't add up, or
+            the warehouse can't be written; the tables are as before.
         """
-        check_dead_letters(counts, self.max_dead_letter_pct)
         changes = [
             Change(
                 table, How.REPLACE, [file for file in sorted(staged) if file.table == table.name]
@@ -69,13 +79,29 @@ class Commit(beam.PTransform):
             for table in self.tables
         ]
         rows = {change.table.name: change.rows for change in changes}
-        check_sum(counts, rows)
+        results = self.quality.conclude(tallies, counts) if self.quality else []
+        recorded = [self.quality.change(results, self.run, self.started_at)] if self.quality else []
+        try:
+            self._refuse(counts, rows, results)
+        except RunError as refusal:
+            if not recorded:
+                raise
+            raise record_refusal(self.warehouse, recorded[0], self.run, refusal) from refusal
         if self.progress:
             self.progress.enter_commit()
         with timed_flush():
-            self.warehouse.commit(changes, self.run)
+            self.warehouse.commit([*changes, *recorded], self.run)
         seconds = (datetime.now(UTC).replace(tzinfo=None) - self.started_at).total_seconds()
-        return report(counts, rows, seconds)
+        told = {"quality": summary(self.quality, results)} if self.quality else {}
+        return {**report(counts, rows, seconds), **told}
+
+    def _refuse(
+        self, counts: RunCounts, rows: Mapping[str, int], results: Sequence[Result]
+    ) -> None:
+        check_dead_letters(counts, self.max_dead_letter_pct)
+        if self.quality:
+            self.quality.refuse(results)
+        check_sum(counts, rows)
 
 
 def check_dead_letters(counts: RunCounts, max_pct: float) -> None:

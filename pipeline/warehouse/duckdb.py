@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,8 @@ import pyarrow as pa
 
 from pipeline.errors import OptionError, RunError
 from pipeline.warehouse.changes import Change
-from pipeline.warehouse.duckdb_tables import apply, literal
+from pipeline.warehouse.duckdb_tables import DIALECT, apply, literal
+from transforms.checking.memory import MACROS
 from transforms.contract import Table
 
 # DuckDB takes 80 % of the machine's memory otherwise, beside the runner that still holds its own.
@@ -217,6 +218,28 @@ class DuckDBWarehouse:
             raise RunError(_reason(self.path, error)) from error
         return row[0] if row else None
 
+    def present(self) -> set[str] | None:
+        """See `Warehouse.present`."""
+        if not os.path.exists(self.path):
+            return None
+        (rows,) = self.ask(["SELECT table_name FROM duckdb_tables() WHERE NOT temporary"])
+        return {row["table_name"] for row in rows}
+
+    def source(self, table: Table) -> str:
+        """See `Warehouse.source`."""
+        return DIALECT.name(table.name)
+
+    def ask(self, statements: Sequence[str]) -> list[list[Mapping[str, Any]]]:
+        """See `Warehouse.ask`."""
+        try:
+            with _connected(self.path, read_only=True) as connection:
+                connection.execute(f"SET memory_limit = '{_MEMORY}'")
+                for macro in MACROS:
+                    connection.execute(macro)
+                return [_rows(connection.execute(statement)) for statement in statements]
+        except duckdb.Error as error:
+            raise RunError(_reason(self.path, error)) from error
+
     def how_to_query(self) -> str:
         """See `Warehouse.how_to_query`."""
         code = (
@@ -260,6 +283,11 @@ def _locked(path: Path) -> Iterator[None]:
     finally:
         lock.unlink(missing_ok=True)
         held.close()
+
+
+def _rows(answer: duckdb.DuckDBPyConnection) -> list[Mapping[str, Any]]:
+    names = [column[0] for column in answer.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
 
 def _shown(path: str) -> str:

@@ -30,7 +30,7 @@ _TYPES: Final[Mapping[Type, str]] = {
     TIMESTAMP: "TIMESTAMP",
 }
 
-_DIALECT: Final = Dialect('"', _TYPES)
+DIALECT: Final = Dialect('"', _TYPES)
 
 
 def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
@@ -40,8 +40,8 @@ def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
     rows = _staged(table, change.files)
     if change.how is How.MERGE and (change.files or change.removed):
         removed = _staged(table.removals, change.removed)
-        target = _DIALECT.name(table.name)
-        connection.execute(merge_statement(table, target, rows, removed, "TRUE", _DIALECT))
+        target = DIALECT.name(table.name)
+        connection.execute(merge_statement(table, target, rows, removed, "TRUE", DIALECT))
     elif rows is not None:
         connection.execute(f'INSERT INTO "{table.name}" BY NAME FROM {rows}')
 

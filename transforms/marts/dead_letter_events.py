@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from transforms.checks import HEX_ID, Holds, Matches, one_of
 from transforms.contract import STRING, TIMESTAMP, Partition, Table, nullable, required
 from transforms.kernels.records import MAX_RECORD_BYTES, Rejection
 
@@ -20,17 +21,32 @@ TABLE = Table(
     name="dead_letter_events",
     description="One row per input record that is no event, with the reason and the record itself.",
     columns=(
-        required("dead_letter_id", STRING, "Hash of payload, source and position"),
+        required("dead_letter_id", STRING, "Hash of payload, source and position", HEX_ID),
         required("failed_at", TIMESTAMP, "When the record was rejected"),
-        required("stage", STRING, "Where it failed: parse or validate"),
-        required("error_type", STRING, "A short stable code, e.g. bad_event_time"),
+        required(
+            "stage",
+            STRING,
+            "Where it failed: parse or validate",
+            Matches("^[a-z_]+$", "a code of lower-case letters and _"),
+        ),
+        required(
+            "error_type",
+            STRING,
+            "A short stable code, e.g. bad_event_time",
+            Matches("^[a-z0-9_]+$", "a code of lower-case letters, digits and _"),
+        ),
         required("error_message", STRING, "What is wrong, with the offending value, in one line"),
         required(
             "payload",
             STRING,
             f"The input as it came; of a record of over {MAX_RECORD_BYTES:,} bytes the beginning",
         ),
-        required("payload_encoding", STRING, "utf-8, or base64 where the bytes are not UTF-8"),
+        required(
+            "payload_encoding",
+            STRING,
+            "utf-8, or base64 where the bytes are not UTF-8",
+            one_of("utf-8", "base64"),
+        ),
         nullable(
             "attributes",
             STRING,
@@ -46,6 +62,18 @@ TABLE = Table(
     ),
     partition=Partition("failed_at", "DAY"),
     written_at="failed_at",
+    checks=(
+        Holds(
+            "message_in_one_line",
+            "STRPOS(error_message, CHR(10)) + STRPOS(error_message, CHR(13)) = 0",
+            "error_message is one line",
+        ),
+        Holds(
+            "payload_is_base64",
+            "payload_encoding <> 'base64' OR REGEXP_CONTAINS(payload, '^[A-Za-z0-9+/]*=*$')",
+            "payload is base64 where payload_encoding says so",
+        ),
+    ),
 )
 
 _CUT: Final = "of which payload holds the first"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from transforms.checks import COUNTRY, LOWER_CASE, Holds, References, at_least, one_of
 from transforms.contract import (
     BOOLEAN,
     DATE,
@@ -26,32 +29,83 @@ TABLE = Table(
     description="One row per user: first and last event, lifetime totals.",
     columns=(
         required("user_id", STRING, "The user, as the source names them"),
-        required("first_seen_at", TIMESTAMP, "Time of the first event"),
+        required(
+            "first_seen_at", TIMESTAMP, "Time of the first event", at_least(datetime(2000, 1, 1))
+        ),
         required("first_seen_date", DATE, "UTC date of the first event"),
         required("last_seen_at", TIMESTAMP, "Time of the last event"),
         required("last_seen_date", DATE, "UTC date of the last event"),
-        required("days_active", INTEGER, "Days between the first and the last date"),
-        required("first_platform", STRING, "Platform of the first event"),
-        nullable("first_utm_source", STRING, "utm_source of the first event"),
-        nullable("first_country", STRING, "Country of the first event"),
-        required("total_miles_earned", INTEGER, "Miles earned over the lifetime"),
-        required("total_miles_redeemed", INTEGER, "Miles redeemed over the lifetime"),
+        required("days_active", INTEGER, "Days between the first and the last date", at_least(0)),
+        required("first_platform", STRING, "Platform of the first event", one_of(*PLATFORMS)),
+        nullable("first_utm_source", STRING, "utm_source of the first event", LOWER_CASE),
+        nullable("first_country", STRING, "Country of the first event", COUNTRY),
+        required("total_miles_earned", INTEGER, "Miles earned over the lifetime", at_least(0)),
+        required("total_miles_redeemed", INTEGER, "Miles redeemed over the lifetime", at_least(0)),
         required("current_miles_balance", INTEGER, "Miles earned less miles redeemed"),
         required("has_negative_balance", BOOLEAN, "Whether more was redeemed than earned"),
-        required("miles_earned_transactions", INTEGER, "Number of miles_earned events"),
-        required("miles_redeemed_transactions", INTEGER, "Number of miles_redeemed events"),
-        required("share_events", INTEGER, "Number of share events"),
-        required("like_events", INTEGER, "Number of like events"),
-        required("reward_search_events", INTEGER, "Number of reward_search events"),
+        required(
+            "miles_earned_transactions", INTEGER, "Number of miles_earned events", at_least(0)
+        ),
+        required(
+            "miles_redeemed_transactions", INTEGER, "Number of miles_redeemed events", at_least(0)
+        ),
+        required("share_events", INTEGER, "Number of share events", at_least(0)),
+        required("like_events", INTEGER, "Number of like events", at_least(0)),
+        required("reward_search_events", INTEGER, "Number of reward_search events", at_least(0)),
         required("updated_at", TIMESTAMP, "When the row was written"),
     ),
     partition=Partition("first_seen_date", "MONTH", moves=True),
     clustering=("user_id",),
     primary_key=("user_id",),
     written_at="updated_at",
+    checks=(
+        Holds(
+            "first_seen_date_of_first_seen_at",
+            "first_seen_date = CAST(first_seen_at AS DATE)",
+            "first_seen_date is the UTC date of first_seen_at",
+        ),
+        Holds(
+            "last_seen_date_of_last_seen_at",
+            "last_seen_date = CAST(last_seen_at AS DATE)",
+            "last_seen_date is the UTC date of last_seen_at",
+        ),
+        Holds(
+            "first_seen_before_last",
+            "first_seen_at <= last_seen_at",
+            "nobody is seen last before being seen first",
+        ),
+        Holds(
+            "days_active_between_dates",
+            "days_active = UNIX_DATE(last_seen_date) - UNIX_DATE(first_seen_date)",
+            "days_active is the number of days from first_seen_date to last_seen_date",
+        ),
+        Holds(
+            "balance_adds_up",
+            "current_miles_balance = total_miles_earned - total_miles_redeemed",
+            "the balance is miles earned less miles redeemed",
+        ),
+        Holds(
+            "negative_balance_told",
+            "has_negative_balance = (current_miles_balance < 0)",
+            "has_negative_balance tells whether the balance is below 0",
+        ),
+        Holds(
+            "earned_by_transactions",
+            "miles_earned_transactions > 0 OR total_miles_earned = 0",
+            "nobody earns miles without a transaction",
+        ),
+        Holds(
+            "redeemed_by_transactions",
+            "miles_redeemed_transactions > 0 OR total_miles_redeemed = 0",
+            "nobody redeems miles without a transaction",
+        ),
+        References(
+            "user_id", "users_with_negative_miles", "user_id", where=("has_negative_balance", True)
+        ),
+    ),
 )
 
-_COUNT_COLUMNS = {
+COUNT_COLUMNS = {
     "miles_earned": "miles_earned_transactions",
     "miles_redeemed": "miles_redeemed_transactions",
     "share": "share_events",
@@ -91,7 +145,7 @@ def rows(timelines: Timelines, written_at: pa.Scalar | pa.Array) -> pa.Table:
             "current_miles_balance": earned - redeemed,
             "has_negative_balance": earned < redeemed,
             **{
-                _COUNT_COLUMNS[event_type]: np.ascontiguousarray(counts[:, code])
+                COUNT_COLUMNS[event_type]: np.ascontiguousarray(counts[:, code])
                 for code, event_type in enumerate(EVENT_TYPES)
             },
             "updated_at": written_at,
@@ -102,6 +156,6 @@ def rows(timelines: Timelines, written_at: pa.Scalar | pa.Array) -> pa.Table:
 def events_of(users: pa.Table) -> NDArray[np.int64]:
     """How many events each of some rows' users has: int64 [rows]."""
     total = np.zeros(users.num_rows, np.int64)
-    for column in _COUNT_COLUMNS.values():
+    for column in COUNT_COLUMNS.values():
         total += users[column].to_numpy()
     return total

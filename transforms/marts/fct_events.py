@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from transforms.checks import (
+    COUNTRY,
+    HEX_ID,
+    LOWER_CASE,
+    RUN,
+    AddsUp,
+    Holds,
+    References,
+    Sequence,
+    Total,
+    Unique,
+    at_least,
+    one_of,
+)
 from transforms.contract import (
     DATE,
     INTEGER,
@@ -17,40 +33,116 @@ from transforms.contract import (
     required,
 )
 from transforms.kernels.hashing import hex_array
-from transforms.kernels.sessions import Sessions, SortedEvents
+from transforms.kernels.sessions import SESSION_GAP_US, Sessions, SortedEvents
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
+
+_GAP = "UNIX_MICROS(event_time) - UNIX_MICROS(previous_event_time)"
+
+_SESSIONS = (
+    Unique("one_start_each", ("session_id",), where=("is_session_start", 1)),
+    Holds(
+        "start_is_first",
+        "(is_session_start = 1) = (event_sequence_in_session = 1)",
+        "the first event of a session, and no other, is its start",
+    ),
+    Holds(
+        "sequences_without_a_hole",
+        "CASE WHEN session_id = previous_session_id "
+        "THEN event_sequence_in_session = previous_event_sequence_in_session + 1 "
+        "ELSE event_sequence_in_session = 1 END",
+        "a session's events are numbered 1, 2, 3 ... in their order",
+    ),
+    Holds(
+        "no_gap_inside",
+        f"CASE WHEN event_sequence_in_session > 1 THEN {_GAP} < {SESSION_GAP_US} END",
+        "inside a session no event is 30 minutes or more after the one before",
+    ),
+    Holds(
+        "no_shorter_gap_between",
+        f"CASE WHEN event_sequence_in_session = 1 THEN {_GAP} >= {SESSION_GAP_US} END",
+        "a user's sessions are 30 minutes or more apart",
+    ),
+)
 
 TABLE = Table(
     name="fct_events",
     description="One row per event; redeliveries are removed, sessions are numbered.",
     columns=(
-        required("event_id", STRING, "32 hexadecimal digits: a hash of all eight source values"),
+        required(
+            "event_id", STRING, "32 hexadecimal digits: a hash of all eight source values", HEX_ID
+        ),
         required("user_id", STRING, "The user, as the source names them"),
         required(
             "event_type",
             STRING,
             "miles_earned, miles_redeemed, share, like or reward_search",
+            one_of(*EVENT_TYPES),
         ),
-        required("event_time", TIMESTAMP, "When it happened (event time), UTC, microseconds"),
+        required(
+            "event_time",
+            TIMESTAMP,
+            "When it happened (event time), UTC, microseconds",
+            at_least(datetime(2000, 1, 1)),
+        ),
         required("event_date", DATE, "The UTC date of event_time"),
         nullable("transaction_category", STRING, "What the miles were earned or redeemed for"),
-        nullable("miles_amount", INTEGER, "Miles earned or redeemed; NULL on other event types"),
-        required("platform", STRING, "iOS, Android or Web"),
-        nullable("utm_source", STRING, "Acquisition channel, lower case"),
-        nullable("country", STRING, "Two letters, upper case"),
+        nullable(
+            "miles_amount",
+            INTEGER,
+            "Miles earned or redeemed; NULL on other event types",
+            at_least(0),
+        ),
+        required("platform", STRING, "iOS, Android or Web", one_of(*PLATFORMS)),
+        nullable("utm_source", STRING, "Acquisition channel, lower case", LOWER_CASE),
+        nullable("country", STRING, "Two letters, upper case", COUNTRY),
         required(
             "session_id",
             STRING,
             "32 hexadecimal digits: a hash of the user and the session's first instant",
+            HEX_ID,
         ),
-        required("is_session_start", INTEGER, "1 for the first event of its session, else 0"),
-        required("event_sequence_in_session", INTEGER, "1, 2, 3 ... within the session"),
+        required(
+            "is_session_start",
+            INTEGER,
+            "1 for the first event of its session, else 0",
+            one_of(0, 1),
+        ),
+        required(
+            "event_sequence_in_session", INTEGER, "1, 2, 3 ... within the session", at_least(1)
+        ),
         required("processed_at", TIMESTAMP, "When the row was written"),
     ),
     partition=Partition("event_date", "DAY"),
     clustering=("user_id", "event_type"),
     primary_key=("event_id",),
     written_at="processed_at",
+    sequence=Sequence(by=("event_time", "event_id"), within=("user_id",)),
+    checks=(
+        References("user_id", "dim_users", "user_id"),
+        Holds(
+            "event_date_of_event_time",
+            "event_date = CAST(event_time AS DATE)",
+            "event_date is the UTC date of event_time",
+        ),
+        Holds(
+            "miles_of_miles_types",
+            "(miles_amount IS NULL) = (event_type NOT IN ('miles_earned', 'miles_redeemed'))",
+            "miles_amount is there for the two miles types, and NULL for the others",
+        ),
+        Holds(
+            "event_time_not_ahead",
+            "event_time <= processed_at",
+            "no event is later than its processing: a device's clock may run ahead",
+            severity="warn",
+        ),
+        *_SESSIONS,
+        AddsUp(
+            "input_adds_up",
+            (Total(RUN, "input_rows"),),
+            (Total("fct_events", "1"), Total(RUN, "duplicates"), Total("dead_letter_events", "1")),
+            "input rows = events + duplicates + dead letters",
+        ),
+    ),
 )
 
 

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from transforms.checks import (
+    AddsUp,
+    Holds,
+    Total,
+    at_least,
+    is_label,
+    is_percentage,
+    is_quotient,
+    is_rounded,
+    one_of,
+)
 from transforms.contract import (
     DATE,
     FLOAT,
@@ -26,46 +37,184 @@ from transforms.kernels.arithmetic import (
     rounded,
 )
 from transforms.kernels.spine import Spine
+from transforms.marts.rules import DATES
 from transforms.vocabulary import CHANNELS, EVENT_TYPES, PLATFORMS
 
 _PCT = "in percent of daily_active_users"
+
+_DAU = "daily_active_users"
+_HEALTH = (
+    ("net_miles_change > DIV(daily_miles_redeemed, 5)", "Healthy Growth"),
+    ("net_miles_change > 0", "Stable"),
+    ("-net_miles_change > DIV(daily_miles_earned, 5)", "High Redemption"),
+)
+# Distinct users of a date, and the events that make them.
+_USERS_OF_EVENTS = {
+    "users_earning_miles": "miles_earning_events",
+    "users_redeeming_miles": "miles_redemption_events",
+    "users_sharing": "daily_shares",
+    "users_liking": "daily_likes",
+    "users_searching": "daily_searches",
+}
+_PERCENTAGES = {
+    "earning_user_pct": "users_earning_miles",
+    "redeeming_user_pct": "users_redeeming_miles",
+    "sharing_user_pct": "users_sharing",
+    "liking_user_pct": "users_liking",
+    "searching_user_pct": "users_searching",
+    **{f"{name.lower()}_user_pct": f"{name.lower()}_users" for name in PLATFORMS},
+}
+_OF_MILES_ANALYTICS = {
+    "daily_miles_earned": "daily_miles_earned",
+    "daily_miles_redeemed": "daily_miles_redeemed",
+    "users_earning_miles": "users_earning",
+    "users_redeeming_miles": "users_redeeming",
+    "miles_earning_events": "earning_transactions",
+    "miles_redemption_events": "redeeming_transactions",
+}
+_OF_DIM_USERS = {
+    "miles_earning_events": "miles_earned_transactions",
+    "miles_redemption_events": "miles_redeemed_transactions",
+    "daily_shares": "share_events",
+    "daily_likes": "like_events",
+    "daily_searches": "reward_search_events",
+}
+
+_ACTIVITY = (
+    Holds(
+        "daily_active_users_of_growth_metrics",
+        f"{_DAU} = growth_metrics.{_DAU}",
+        "daily_active_users is that of growth_metrics",
+    ),
+    Holds(
+        "event_types_add_up",
+        f"total_daily_events = {' + '.join(_USERS_OF_EVENTS.values())}",
+        "the events of the five types add up to total_daily_events",
+    ),
+    *(
+        Holds(f"{users}_by_events", f"{users} <= {events}", f"{users} <= {events}")
+        for users, events in _USERS_OF_EVENTS.items()
+    ),
+    Holds(
+        "channels_add_up",
+        f"total_new_users = {' + '.join(f'new_{channel}_users' for channel in CHANNELS)}",
+        "the new users of the four channels add up to total_new_users",
+    ),
+)
+
+_RATES = (
+    is_quotient("miles_earn_redeem_ratio", "daily_miles_earned", "daily_miles_redeemed"),
+    *(is_percentage(column, users, _DAU) for column, users in _PERCENTAGES.items()),
+    *(
+        Holds(
+            f"{name.lower()}_events_per_user_known",
+            f"({name.lower()}_events_per_user IS NULL) = ({name.lower()}_users = 0)",
+            f"{name.lower()}_events_per_user is NULL where it has no users, and only there",
+        )
+        for name in PLATFORMS
+    ),
+    Holds(
+        "social_engagement_level_known",
+        f"(social_engagement_level IS NULL) = ({_DAU} = 0)",
+        "social_engagement_level is NULL where nobody is active, and only there",
+    ),
+    is_rounded(
+        "feature_adoption_score",
+        "30 * users_earning_miles + 20 * users_redeeming_miles + 20 * users_sharing "
+        "+ 15 * users_liking + 15 * users_searching",
+        _DAU,
+    ),
+)
+
+_MILES = (
+    Holds(
+        "net_miles_change_adds_up",
+        "net_miles_change = daily_miles_earned - daily_miles_redeemed",
+        "net_miles_change is miles earned less miles redeemed",
+    ),
+    is_label("miles_economy_health", _HEALTH, "Balanced"),
+    *(
+        Holds(
+            f"{column}_of_miles_analytics",
+            f"{column} = miles_analytics.{other}",
+            f"{column} is {other} of miles_analytics",
+        )
+        for column, other in _OF_MILES_ANALYTICS.items()
+    ),
+)
+
+_TOTALS = (
+    AddsUp(
+        "events_add_up",
+        (Total("growth_drivers", "total_daily_events"),),
+        (Total("fct_events", "1"),),
+        "the events of all days add up to the rows of fct_events",
+    ),
+    *(
+        AddsUp(
+            f"{column}_add_up",
+            (Total("growth_drivers", column),),
+            (Total("dim_users", of_users),),
+            f"{column} of all days add up to {of_users} of all users",
+        )
+        for column, of_users in _OF_DIM_USERS.items()
+    ),
+    *(
+        AddsUp(
+            f"new_{channel}_users_add_up",
+            (Total("growth_drivers", f"new_{channel}_users"),),
+            (Total("dim_users", f"CASE WHEN first_utm_source = '{channel}' THEN 1 ELSE 0 END"),),
+            f"new_{channel}_users of all days add up to the users of that channel",
+        )
+        for channel in CHANNELS
+    ),
+)
 
 TABLE = Table(
     name="growth_drivers",
     description="What drives a date's activity: miles, social actions, platforms, channels.",
     columns=(
         required("event_date", DATE, "UTC date"),
-        required("daily_active_users", INTEGER, "Users active on the date (DAU)"),
-        required("total_daily_events", INTEGER, "Events of the date"),
-        required("daily_miles_earned", INTEGER, "Miles earned"),
-        required("daily_miles_redeemed", INTEGER, "Miles redeemed"),
+        required("daily_active_users", INTEGER, "Users active on the date (DAU)", at_least(0)),
+        required("total_daily_events", INTEGER, "Events of the date", at_least(0)),
+        required("daily_miles_earned", INTEGER, "Miles earned", at_least(0)),
+        required("daily_miles_redeemed", INTEGER, "Miles redeemed", at_least(0)),
         required("net_miles_change", INTEGER, "Miles earned less miles redeemed"),
-        required("users_earning_miles", INTEGER, "Distinct users who earned miles"),
-        required("users_redeeming_miles", INTEGER, "Distinct users who redeemed miles"),
-        required("miles_earning_events", INTEGER, "miles_earned events"),
-        required("miles_redemption_events", INTEGER, "miles_redeemed events"),
-        nullable("miles_earn_redeem_ratio", FLOAT, "Miles earned / miles redeemed"),
-        nullable("earning_user_pct", FLOAT, f"users_earning_miles {_PCT}"),
-        nullable("redeeming_user_pct", FLOAT, f"users_redeeming_miles {_PCT}"),
-        required("daily_shares", INTEGER, "share events"),
-        required("daily_likes", INTEGER, "like events"),
-        required("daily_searches", INTEGER, "reward_search events"),
-        required("users_sharing", INTEGER, "Distinct users who shared"),
-        required("users_liking", INTEGER, "Distinct users who liked"),
-        required("users_searching", INTEGER, "Distinct users who searched for rewards"),
-        nullable("sharing_user_pct", FLOAT, f"users_sharing {_PCT}"),
-        nullable("liking_user_pct", FLOAT, f"users_liking {_PCT}"),
-        nullable("searching_user_pct", FLOAT, f"users_searching {_PCT}"),
+        required("users_earning_miles", INTEGER, "Distinct users who earned miles", at_least(0)),
+        required(
+            "users_redeeming_miles", INTEGER, "Distinct users who redeemed miles", at_least(0)
+        ),
+        required("miles_earning_events", INTEGER, "miles_earned events", at_least(0)),
+        required("miles_redemption_events", INTEGER, "miles_redeemed events", at_least(0)),
+        nullable("miles_earn_redeem_ratio", FLOAT, "Miles earned / miles redeemed", at_least(0.0)),
+        nullable("earning_user_pct", FLOAT, f"users_earning_miles {_PCT}", at_least(0.0)),
+        nullable("redeeming_user_pct", FLOAT, f"users_redeeming_miles {_PCT}", at_least(0.0)),
+        required("daily_shares", INTEGER, "share events", at_least(0)),
+        required("daily_likes", INTEGER, "like events", at_least(0)),
+        required("daily_searches", INTEGER, "reward_search events", at_least(0)),
+        required("users_sharing", INTEGER, "Distinct users who shared", at_least(0)),
+        required("users_liking", INTEGER, "Distinct users who liked", at_least(0)),
+        required(
+            "users_searching", INTEGER, "Distinct users who searched for rewards", at_least(0)
+        ),
+        nullable("sharing_user_pct", FLOAT, f"users_sharing {_PCT}", at_least(0.0)),
+        nullable("liking_user_pct", FLOAT, f"users_liking {_PCT}", at_least(0.0)),
+        nullable("searching_user_pct", FLOAT, f"users_searching {_PCT}", at_least(0.0)),
         *(
-            required(f"{name.lower()}_users", INTEGER, f"Distinct users on {name}")
+            required(f"{name.lower()}_users", INTEGER, f"Distinct users on {name}", at_least(0))
             for name in PLATFORMS
         ),
         *(
-            nullable(f"{name.lower()}_user_pct", FLOAT, f"Users on {name} {_PCT}")
+            nullable(f"{name.lower()}_user_pct", FLOAT, f"Users on {name} {_PCT}", at_least(0.0))
             for name in PLATFORMS
         ),
         *(
-            nullable(f"{name.lower()}_events_per_user", FLOAT, f"Events on {name} / its users")
+            nullable(
+                f"{name.lower()}_events_per_user",
+                FLOAT,
+                f"Events on {name} / its users",
+                at_least(1.0),
+            )
             for name in PLATFORMS
         ),
         *(
@@ -73,34 +222,48 @@ TABLE = Table(
                 f"new_{channel}_users",
                 INTEGER,
                 f"Users whose first event is on this date and has utm_source {channel}",
+                at_least(0),
             )
             for channel in CHANNELS
         ),
-        required("total_new_users", INTEGER, "The sum of the four channels' new users"),
+        required(
+            "total_new_users", INTEGER, "The sum of the four channels' new users", at_least(0)
+        ),
         required(
             "miles_economy_health",
             STRING,
             "Earned > 1.2 x redeemed: Healthy Growth; earned > redeemed: Stable; "
             "redeemed > 1.2 x earned: High Redemption; else Balanced",
+            one_of(*(name for _, name in _HEALTH), "Balanced"),
         ),
         nullable(
             "social_engagement_level",
             STRING,
             f"Distinct users who shared or liked {_PCT}: >= 20 High, >= 10 Moderate, else Low",
+            one_of("High Social", "Moderate Social", "Low Social"),
         ),
         nullable(
             "feature_adoption_score",
             INTEGER,
             "0.3 x earning + 0.2 x redeeming + 0.2 x sharing + 0.15 x liking + 0.15 x searching "
             "user percentage, rounded half up",
+            at_least(0),
         ),
-        required("avg_7d_miles_earned", FLOAT, "7-day moving average of daily_miles_earned"),
-        required("avg_7d_social_actions", FLOAT, "7-day moving average of shares + likes"),
+        required(
+            "avg_7d_miles_earned",
+            FLOAT,
+            "7-day moving average of daily_miles_earned",
+            at_least(0.0),
+        ),
+        required(
+            "avg_7d_social_actions", FLOAT, "7-day moving average of shares + likes", at_least(0.0)
+        ),
         required("calculated_at", TIMESTAMP, "When the row was written"),
     ),
     partition=Partition("event_date", "MONTH"),
     primary_key=("event_date",),
     written_at="calculated_at",
+    checks=(*DATES, *_ACTIVITY, *_RATES, *_MILES, *_TOTALS),
 )
 
 

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 
+from transforms.checks import (
+    PERCENTAGE,
+    AddsUp,
+    Holds,
+    References,
+    Total,
+    at_least,
+    is_label,
+    is_percentage,
+    is_quotient,
+    one_of,
+)
 from transforms.contract import (
     DATE,
     FLOAT,
@@ -28,52 +42,145 @@ from transforms.kernels.arithmetic import (
 )
 from transforms.kernels.counters import DORMANCIES
 from transforms.kernels.spine import Spine
+from transforms.marts.rules import ALL_COHORTS, NO_MISSING_DATE, day_after_day
 
 _OF_DAU = "in percent of daily_active_users"
+
+_DAU = "daily_active_users"
+_WINDOWS = (_DAU, "weekly_active_users_7d", "active_users_28d", "monthly_active_users_30d")
+_OTHERS = (
+    "retention_quality_framework",
+    "user_resurrection_analysis",
+    "growth_drivers",
+    "miles_analytics",
+)
+_QUALITIES = (
+    ("daily_quick_ratio IS NULL", "Unknown"),
+    ("daily_quick_ratio < 1.0", "Declining"),
+    ("daily_quick_ratio < 1.5", "Healthy"),
+)
 
 TABLE = Table(
     name="growth_metrics",
     description="Daily growth accounting, rolling active users and stickiness.",
     columns=(
         required("event_date", DATE, "UTC date"),
-        required("daily_active_users", INTEGER, "Users active on the date (DAU)"),
-        required("new_users", INTEGER, "Users whose first active date this is"),
-        required("retained_users", INTEGER, "Users active on this date and the day before"),
+        required("daily_active_users", INTEGER, "Users active on the date (DAU)", at_least(0)),
+        required("new_users", INTEGER, "Users whose first active date this is", at_least(0)),
+        required(
+            "retained_users", INTEGER, "Users active on this date and the day before", at_least(0)
+        ),
         required(
             "resurrected_users",
             INTEGER,
             "Users active on this date and not the day before, but earlier",
+            at_least(0),
         ),
-        required("churned_users", INTEGER, "Users active the day before and not on this date"),
+        required(
+            "churned_users",
+            INTEGER,
+            "Users active the day before and not on this date",
+            at_least(0),
+        ),
         nullable("dau_growth", INTEGER, "DAU less the DAU of the day before"),
-        nullable("new_users_pct", FLOAT, f"New users {_OF_DAU}"),
-        nullable("retained_users_pct", FLOAT, f"Retained users {_OF_DAU}"),
-        nullable("resurrected_users_pct", FLOAT, f"Resurrected users {_OF_DAU}"),
-        nullable("daily_quick_ratio", FLOAT, "(new + resurrected) / churned"),
-        nullable("day_over_day_retention_pct", FLOAT, "100 x retained / the day before's DAU"),
-        required("weekly_active_users_7d", INTEGER, "Distinct users of the last 7 days (WAU)"),
-        required("active_users_28d", INTEGER, "Distinct users of the last 28 days"),
-        required("monthly_active_users_30d", INTEGER, "Distinct users of the last 30 days (MAU)"),
-        required("weekly_avg_dau", FLOAT, "7-day moving average of DAU"),
-        required("monthly_avg_dau", FLOAT, "30-day moving average of DAU"),
-        nullable("dau_wau_stickiness", FLOAT, "100 x DAU / WAU over 7 days"),
-        nullable("dau_mau_stickiness", FLOAT, "100 x DAU / MAU over 30 days"),
-        nullable("wau_mau_stickiness", FLOAT, "100 x WAU over 7 days / MAU over 30 days"),
+        nullable("new_users_pct", FLOAT, f"New users {_OF_DAU}", PERCENTAGE),
+        nullable("retained_users_pct", FLOAT, f"Retained users {_OF_DAU}", PERCENTAGE),
+        nullable("resurrected_users_pct", FLOAT, f"Resurrected users {_OF_DAU}", PERCENTAGE),
+        nullable("daily_quick_ratio", FLOAT, "(new + resurrected) / churned", at_least(0.0)),
+        nullable(
+            "day_over_day_retention_pct", FLOAT, "100 x retained / the day before's DAU", PERCENTAGE
+        ),
+        required(
+            "weekly_active_users_7d",
+            INTEGER,
+            "Distinct users of the last 7 days (WAU)",
+            at_least(0),
+        ),
+        required("active_users_28d", INTEGER, "Distinct users of the last 28 days", at_least(0)),
+        required(
+            "monthly_active_users_30d",
+            INTEGER,
+            "Distinct users of the last 30 days (MAU)",
+            at_least(0),
+        ),
+        required("weekly_avg_dau", FLOAT, "7-day moving average of DAU", at_least(0.0)),
+        required("monthly_avg_dau", FLOAT, "30-day moving average of DAU", at_least(0.0)),
+        nullable("dau_wau_stickiness", FLOAT, "100 x DAU / WAU over 7 days", at_least(0.0)),
+        nullable("dau_mau_stickiness", FLOAT, "100 x DAU / MAU over 30 days", at_least(0.0)),
+        nullable(
+            "wau_mau_stickiness", FLOAT, "100 x WAU over 7 days / MAU over 30 days", at_least(0.0)
+        ),
         required(
             "daily_growth_quality",
             STRING,
             "Of daily_quick_ratio: none Unknown, < 1.0 Declining, < 1.5 Healthy, else Strong",
+            one_of(*(name for _, name in _QUALITIES), "Strong"),
         ),
         required(
             "activity_trend_7d",
             STRING,
             "DAU against the mean of the seven days before: Trending Up, Trending Down or Stable",
+            one_of("Trending Up", "Trending Down", "Stable"),
         ),
         required("calculated_at", TIMESTAMP, "When the row was written"),
     ),
     partition=Partition("event_date", "MONTH"),
     primary_key=("event_date",),
     written_at="calculated_at",
+    checks=(
+        NO_MISSING_DATE,
+        *(References("event_date", table, "event_date") for table in _OTHERS),
+        Holds(
+            "active_parts_add_up",
+            "daily_active_users = new_users + retained_users + resurrected_users",
+            "DAU = new + retained + resurrected",
+        ),
+        Holds(
+            "active_follows_day_before",
+            day_after_day(
+                "daily_active_users = new_users + resurrected_users - churned_users",
+                "daily_active_users = previous_daily_active_users + new_users + resurrected_users "
+                "- churned_users",
+            ),
+            "DAU = DAU of the day before + new + resurrected - churned",
+        ),
+        *(
+            Holds(f"{fewer}_within_{more}", f"{fewer} <= {more}", f"{fewer} <= {more}")
+            for fewer, more in pairwise(_WINDOWS)
+        ),
+        Holds(
+            "dau_growth.formula",
+            day_after_day(
+                "dau_growth IS NULL",
+                "dau_growth = daily_active_users - previous_daily_active_users",
+            ),
+            "dau_growth = DAU less the DAU of the day before, NULL on the first date",
+        ),
+        is_percentage("new_users_pct", "new_users", _DAU),
+        is_percentage("retained_users_pct", "retained_users", _DAU),
+        is_percentage("resurrected_users_pct", "resurrected_users", _DAU),
+        is_quotient("daily_quick_ratio", "new_users + resurrected_users", "churned_users"),
+        Holds(
+            "day_over_day_retention_pct.formula",
+            day_after_day(
+                "day_over_day_retention_pct IS NULL",
+                is_percentage(
+                    "day_over_day_retention_pct", "retained_users", f"previous_{_DAU}"
+                ).condition,
+            ),
+            "day_over_day_retention_pct = 100 x retained / DAU of the day before",
+        ),
+        is_percentage("dau_wau_stickiness", _DAU, "weekly_active_users_7d"),
+        is_percentage("dau_mau_stickiness", _DAU, "monthly_active_users_30d"),
+        is_percentage("wau_mau_stickiness", "weekly_active_users_7d", "monthly_active_users_30d"),
+        is_label("daily_growth_quality", _QUALITIES, "Strong"),
+        AddsUp(
+            "new_users_are_all_cohorts",
+            (Total("growth_metrics", "new_users"),),
+            (ALL_COHORTS,),
+            "the new users of all dates are the users of all cohorts",
+        ),
+    ),
 )
 
 

@@ -5,31 +5,87 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from transforms.checks import AddsUp, Holds, Total, at_least
 from transforms.contract import DATE, INTEGER, TIMESTAMP, Partition, Table, required
 from transforms.kernels.arithmetic import moving_average, rounded
 from transforms.kernels.spine import Spine
+from transforms.marts.rules import DATES, day_after_day
+
+
+def _running(kind: str) -> tuple[Holds, Holds, AddsUp]:
+    """What the running total of miles earned or redeemed must keep."""
+    total, daily = f"cumulative_miles_{kind}", f"daily_miles_{kind}"
+    return (
+        Holds(
+            f"{total}_never_fall",
+            f"{total} >= previous_{total}",
+            f"{total} never fall",
+        ),
+        Holds(
+            f"{total}_rise_by_day",
+            # Where they fall, the check above tells.
+            day_after_day(
+                f"{total} = {daily}",
+                f"{total} < previous_{total} OR {total} - previous_{total} = {daily}",
+            ),
+            f"{total} rise by {daily}",
+        ),
+        AddsUp(
+            f"{total}_end_at_users",
+            # Its last value, as a sum of steps.
+            (Total("miles_analytics", f"{total} - COALESCE(previous_{total}, 0)"),),
+            (Total("dim_users", f"total_miles_{kind}"),),
+            f"{total} end at the sum of total_miles_{kind} of dim_users",
+        ),
+    )
+
 
 TABLE = Table(
     name="miles_analytics",
     description="Miles earned and redeemed by date, running totals and moving averages.",
     columns=(
         required("event_date", DATE, "UTC date"),
-        required("daily_miles_earned", INTEGER, "Miles earned"),
-        required("daily_miles_redeemed", INTEGER, "Miles redeemed"),
+        required("daily_miles_earned", INTEGER, "Miles earned", at_least(0)),
+        required("daily_miles_redeemed", INTEGER, "Miles redeemed", at_least(0)),
         required("net_miles_change", INTEGER, "Miles earned less miles redeemed"),
-        required("users_earning", INTEGER, "Distinct users who earned miles"),
-        required("users_redeeming", INTEGER, "Distinct users who redeemed miles"),
-        required("earning_transactions", INTEGER, "miles_earned events"),
-        required("redeeming_transactions", INTEGER, "miles_redeemed events"),
-        required("cumulative_miles_earned", INTEGER, "Miles earned up to this date"),
-        required("cumulative_miles_redeemed", INTEGER, "Miles redeemed up to this date"),
-        required("avg_7d_miles_earned", INTEGER, "7-day moving average, rounded half up"),
-        required("avg_7d_miles_redeemed", INTEGER, "7-day moving average, rounded half up"),
+        required("users_earning", INTEGER, "Distinct users who earned miles", at_least(0)),
+        required("users_redeeming", INTEGER, "Distinct users who redeemed miles", at_least(0)),
+        required("earning_transactions", INTEGER, "miles_earned events", at_least(0)),
+        required("redeeming_transactions", INTEGER, "miles_redeemed events", at_least(0)),
+        required("cumulative_miles_earned", INTEGER, "Miles earned up to this date", at_least(0)),
+        required(
+            "cumulative_miles_redeemed", INTEGER, "Miles redeemed up to this date", at_least(0)
+        ),
+        required(
+            "avg_7d_miles_earned", INTEGER, "7-day moving average, rounded half up", at_least(0)
+        ),
+        required(
+            "avg_7d_miles_redeemed", INTEGER, "7-day moving average, rounded half up", at_least(0)
+        ),
         required("calculated_at", TIMESTAMP, "When the row was written"),
     ),
     partition=Partition("event_date", "MONTH"),
     primary_key=("event_date",),
     written_at="calculated_at",
+    checks=(
+        *DATES,
+        Holds(
+            "net_miles_change_adds_up",
+            "net_miles_change = daily_miles_earned - daily_miles_redeemed",
+            "net_miles_change is miles earned less miles redeemed",
+        ),
+        Holds(
+            "earning_by_transactions",
+            "users_earning <= earning_transactions",
+            "nobody earns miles without a transaction",
+        ),
+        Holds(
+            "redeeming_by_transactions",
+            "users_redeeming <= redeeming_transactions",
+            "nobody redeems miles without a transaction",
+        ),
+        *(check for kind in ("earned", "redeemed") for check in _running(kind)),
+    ),
 )
 
 

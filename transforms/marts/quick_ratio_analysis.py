@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from transforms.checks import Holds, References, at_least, between, is_label, one_of
 from transforms.contract import DATE, FLOAT, INTEGER, STRING, Partition, Table, nullable, required
 from transforms.kernels.arithmetic import (
     Ints,
@@ -19,32 +20,123 @@ from transforms.kernels.arithmetic import (
     rounded,
 )
 from transforms.kernels.spine import Spine
+from transforms.marts.rules import FIRST_OF_MONTH, NO_MISSING_MONTH
+
+_GROWTH = "social_capital_growth_accounting"
+_RETENTION = f"{_GROWTH}.retention_rate_pct"
+_RETENTION_GRADES = (
+    (80, "Excellent (80%+)"),
+    (60, "Good (60-80%)"),
+    (40, "Average (40-60%)"),
+    (20, "Below Average (20-40%)"),
+)
+_RATIO_GRADES = (
+    (2.0, "Top Tier (2.0+)"),
+    (1.5, "Strong (1.5-2.0)"),
+    (1.0, "Healthy (1.0-1.5)"),
+    (0.8, "Concerning (0.8-1.0)"),
+)
+_RECOMMENDATIONS = (
+    ("quick_ratio < 1.0", "Focus on reducing churn before growth"),
+    (f"quick_ratio >= 1.5 AND {_RETENTION} >= 60", "Invest heavily in user acquisition"),
+    (f"{_RETENTION} < 40", "Improve product stickiness and onboarding"),
+    (f"{_GROWTH}.new_users = 0", "Restart user acquisition efforts"),
+)
+_OTHERWISE = "Optimize current growth strategy"
 
 TABLE = Table(
     name="quick_ratio_analysis",
     description="The monthly quick ratio read: trend, alert, benchmarks, what to do next.",
     columns=(
         required("activity_month", DATE, "First day of the month"),
-        nullable("quick_ratio", FLOAT, "(new + resurrected) / churned"),
-        nullable("quick_ratio_3mo_avg", FLOAT, "3-month moving average of quick_ratio"),
+        nullable("quick_ratio", FLOAT, "(new + resurrected) / churned", at_least(0.0)),
+        nullable(
+            "quick_ratio_3mo_avg", FLOAT, "3-month moving average of quick_ratio", at_least(0.0)
+        ),
         required(
             "alert_level",
             STRING,
             "OK, or the first alarm that holds: CRITICAL below 1.0, WARNING when it drops below "
             "1.2, falls by more than 0.3, or churn exceeds 1.5 x growth",
+            one_of(
+                "OK",
+                "CRITICAL: Quick Ratio Below 1.0",
+                "WARNING: Quick Ratio Dropped Below 1.2",
+                "WARNING: Quick Ratio Declined >0.3 Points",
+                "WARNING: Churn Significantly Exceeding Growth",
+            ),
         ),
-        nullable("growth_quality_score", INTEGER, "min(100, 50 x quick_ratio), rounded half up"),
-        nullable("retention_benchmark", STRING, "Grade of the month's retention_rate_pct"),
-        nullable("quick_ratio_benchmark", STRING, "Grade of quick_ratio"),
+        nullable(
+            "growth_quality_score",
+            INTEGER,
+            "min(100, 50 x quick_ratio), rounded half up",
+            between(0, 100),
+        ),
+        nullable(
+            "retention_benchmark",
+            STRING,
+            "Grade of the month's retention_rate_pct",
+            one_of(*(name for _, name in _RETENTION_GRADES), "Poor (<20%)"),
+        ),
+        nullable(
+            "quick_ratio_benchmark",
+            STRING,
+            "Grade of quick_ratio",
+            one_of(*(name for _, name in _RATIO_GRADES), "Critical (<0.8)"),
+        ),
         required(
             "business_stage",
             STRING,
             "By months since the first month: < 6 Early Stage, 6 to 24 Growth Stage, else Mature",
+            one_of("Early Stage", "Growth Stage", "Mature Stage"),
         ),
-        required("strategic_recommendation", STRING, "What the month's figures suggest"),
+        required(
+            "strategic_recommendation",
+            STRING,
+            "What the month's figures suggest",
+            one_of(*(name for _, name in _RECOMMENDATIONS), _OTHERWISE),
+        ),
     ),
     partition=Partition("activity_month", "MONTH"),
     primary_key=("activity_month",),
+    checks=(
+        FIRST_OF_MONTH,
+        NO_MISSING_MONTH,
+        References("activity_month", _GROWTH, "activity_month"),
+        Holds(
+            "quick_ratio_of_growth_accounting",
+            f"CASE WHEN quick_ratio IS NULL THEN {_GROWTH}.churned_users = 0 "
+            f"ELSE quick_ratio = {_GROWTH}.quick_ratio END",
+            f"quick_ratio is that of {_GROWTH}",
+        ),
+        Holds(
+            "critical_below_one",
+            "(quick_ratio IS NOT NULL AND quick_ratio < 1.0) "
+            "= (alert_level = 'CRITICAL: Quick Ratio Below 1.0')",
+            "the alert is critical where quick_ratio is below 1.0, and only there",
+        ),
+        Holds(
+            "growth_quality_score.formula",
+            "CASE WHEN quick_ratio IS NULL THEN growth_quality_score IS NULL "
+            "ELSE growth_quality_score = FLOOR(LEAST(100, 50 * "
+            f"({_GROWTH}.new_users + {_GROWTH}.resurrected_users) / "
+            f"NULLIF({_GROWTH}.churned_users, 0)) + 0.5) END",
+            "growth_quality_score = min(100, 50 x quick_ratio), rounded half up",
+        ),
+        is_label(
+            "retention_benchmark",
+            tuple((f"{_RETENTION} >= {low}", name) for low, name in _RETENTION_GRADES),
+            "Poor (<20%)",
+            unknown=f"{_RETENTION} IS NULL",
+        ),
+        is_label(
+            "quick_ratio_benchmark",
+            tuple((f"quick_ratio >= {low}", name) for low, name in _RATIO_GRADES),
+            "Critical (<0.8)",
+            unknown="quick_ratio IS NULL",
+        ),
+        is_label("strategic_recommendation", _RECOMMENDATIONS, _OTHERWISE),
+    ),
 )
 
 
@@ -64,22 +156,12 @@ def rows(spine: Spine) -> pa.Table:
             "growth_quality_score": rounded(np.minimum(ratio(50 * gained, churned), 100)),
             "retention_benchmark": graded(
                 retention,
-                [
-                    (80, "Excellent (80%+)"),
-                    (60, "Good (60-80%)"),
-                    (40, "Average (40-60%)"),
-                    (20, "Below Average (20-40%)"),
-                ],
+                _RETENTION_GRADES,
                 lowest="Poor (<20%)",
             ),
             "quick_ratio_benchmark": graded(
                 quick_ratio,
-                [
-                    (2.0, "Top Tier (2.0+)"),
-                    (1.5, "Strong (1.5-2.0)"),
-                    (1.0, "Healthy (1.0-1.5)"),
-                    (0.8, "Concerning (0.8-1.0)"),
-                ],
+                _RATIO_GRADES,
                 lowest="Critical (<0.8)",
             ),
             "business_stage": first_that_holds(

@@ -10,6 +10,7 @@ import pyarrow as pa
 from transforms.contract import Table
 from transforms.kernels.spine import Spine
 from transforms.marts import (
+    data_quality_results,
     dead_letter_events,
     dim_users,
     fct_events,
@@ -49,3 +50,7 @@ TABLES: Final[Mapping[str, Table]] = {
         dead_letter_events,
     )
 }
+
+# What every run appends to, whatever becomes of the tables.
+RESULTS: Final = data_quality_results.TABLE
+ALL_TABLES: Final = (*TABLES.values(), RESULTS)

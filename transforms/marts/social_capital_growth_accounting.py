@@ -4,6 +4,17 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from transforms.checks import (
+    PERCENTAGE,
+    AddsUp,
+    Holds,
+    Total,
+    at_least,
+    is_label,
+    is_percentage,
+    is_quotient,
+    one_of,
+)
 from transforms.contract import (
     DATE,
     FLOAT,
@@ -17,35 +28,99 @@ from transforms.contract import (
 )
 from transforms.kernels.arithmetic import graded, percentage, previous, ratio
 from transforms.kernels.spine import Spine
+from transforms.marts.rules import ALL_COHORTS, FIRST_OF_MONTH, NO_MISSING_MONTH, month_after_month
+
+_CATEGORIES = (
+    ("quick_ratio IS NULL", "Unknown"),
+    ("quick_ratio < 1.0", "Declining"),
+    ("quick_ratio < 1.5", "Typical Consumer"),
+    ("quick_ratio < 2.0", "Good Consumer"),
+)
 
 TABLE = Table(
     name="social_capital_growth_accounting",
     description="Monthly growth accounting after Social Capital: who came, stayed, returned, left.",
     columns=(
         required("activity_month", DATE, "First day of the month"),
-        required("total_mau", INTEGER, "Users active in the month"),
-        required("new_users", INTEGER, "Users whose first active month this is"),
-        required("retained_users", INTEGER, "Users active in this and the previous month"),
+        required("total_mau", INTEGER, "Users active in the month", at_least(0)),
+        required("new_users", INTEGER, "Users whose first active month this is", at_least(0)),
+        required(
+            "retained_users", INTEGER, "Users active in this and the previous month", at_least(0)
+        ),
         required(
             "resurrected_users",
             INTEGER,
             "Users active in this month and not in the previous one, but before",
+            at_least(0),
         ),
-        required("churned_users", INTEGER, "Users active in the previous month, not in this one"),
-        nullable("retention_rate_pct", FLOAT, "100 x retained / the previous month's MAU"),
-        nullable("quick_ratio", FLOAT, "(new + resurrected) / churned"),
+        required(
+            "churned_users",
+            INTEGER,
+            "Users active in the previous month, not in this one",
+            at_least(0),
+        ),
+        nullable(
+            "retention_rate_pct", FLOAT, "100 x retained / the previous month's MAU", PERCENTAGE
+        ),
+        nullable("quick_ratio", FLOAT, "(new + resurrected) / churned", at_least(0.0)),
         required(
             "growth_quality_category",
             STRING,
             "Of quick_ratio: none Unknown, < 1.0 Declining, < 1.5 Typical Consumer, "
             "< 2.0 Good Consumer, else Excellent Consumer",
+            one_of(*(name for _, name in _CATEGORIES), "Excellent Consumer"),
         ),
-        required("verification_total", INTEGER, "new + retained + resurrected; always total_mau"),
+        required(
+            "verification_total",
+            INTEGER,
+            "new + retained + resurrected; always total_mau",
+            at_least(0),
+        ),
         required("calculated_at", TIMESTAMP, "When the row was written"),
     ),
     partition=Partition("activity_month", "MONTH"),
     primary_key=("activity_month",),
     written_at="calculated_at",
+    checks=(
+        FIRST_OF_MONTH,
+        NO_MISSING_MONTH,
+        Holds(
+            "active_parts_add_up",
+            "total_mau = new_users + retained_users + resurrected_users",
+            "MAU = new + retained + resurrected",
+        ),
+        Holds(
+            "verification_total_is_mau",
+            "verification_total = total_mau",
+            "verification_total is total_mau",
+        ),
+        Holds(
+            "active_follows_month_before",
+            month_after_month(
+                "total_mau = new_users + resurrected_users - churned_users",
+                "total_mau = previous_total_mau + new_users + resurrected_users - churned_users",
+            ),
+            "MAU = MAU of the month before + new + resurrected - churned",
+        ),
+        Holds(
+            "retention_rate_pct.formula",
+            month_after_month(
+                "retention_rate_pct IS NULL",
+                is_percentage(
+                    "retention_rate_pct", "retained_users", "previous_total_mau"
+                ).condition,
+            ),
+            "retention_rate_pct = 100 x retained / MAU of the month before",
+        ),
+        is_quotient("quick_ratio", "new_users + resurrected_users", "churned_users"),
+        is_label("growth_quality_category", _CATEGORIES, "Excellent Consumer"),
+        AddsUp(
+            "new_users_are_all_cohorts",
+            (Total("social_capital_growth_accounting", "new_users"),),
+            (ALL_COHORTS,),
+            "the new users of all months are the users of all cohorts",
+        ),
+    ),
 )
 
 

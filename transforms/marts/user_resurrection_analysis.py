@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from transforms.checks import PERCENTAGE, Holds, at_least, between, is_label, is_percentage, one_of
 from transforms.contract import DATE, FLOAT, INTEGER, STRING, Partition, Table, nullable, required
 from transforms.kernels.arithmetic import (
     first_that_holds,
@@ -14,6 +15,22 @@ from transforms.kernels.arithmetic import (
     ratio,
 )
 from transforms.kernels.spine import Spine
+from transforms.marts.rules import DATES
+
+_GRADES = ((30, "Excellent"), (20, "Good"), (10, "Average"), (5, "Below Average"))
+_PATTERNS = (
+    ("total_resurrections = 0", "No Resurrections"),
+    (
+        "short_dormancy_resurrections > medium_dormancy_resurrections "
+        "+ long_dormancy_resurrections",
+        "Quick Return Focus",
+    ),
+    (
+        "long_dormancy_resurrections + very_long_dormancy_resurrections "
+        "> short_dormancy_resurrections",
+        "Long-term Recovery",
+    ),
+)
 
 TABLE = Table(
     name="user_resurrection_analysis",
@@ -21,36 +38,86 @@ TABLE = Table(
     "and the last active date before it, 2 or more.",
     columns=(
         required("event_date", DATE, "UTC date"),
-        required("total_resurrections", INTEGER, "Users who came back on the date"),
-        required("short_dormancy_resurrections", INTEGER, "After a dormancy of 2-7 days"),
-        required("medium_dormancy_resurrections", INTEGER, "After 8-30 days"),
-        required("long_dormancy_resurrections", INTEGER, "After 31-90 days"),
-        required("very_long_dormancy_resurrections", INTEGER, "After more than 90 days"),
-        nullable("resurrection_pct_of_dau", FLOAT, "100 x resurrections / DAU"),
-        nullable("avg_dormancy_length", FLOAT, "Mean dormancy, in days"),
+        required("total_resurrections", INTEGER, "Users who came back on the date", at_least(0)),
+        required(
+            "short_dormancy_resurrections", INTEGER, "After a dormancy of 2-7 days", at_least(0)
+        ),
+        required("medium_dormancy_resurrections", INTEGER, "After 8-30 days", at_least(0)),
+        required("long_dormancy_resurrections", INTEGER, "After 31-90 days", at_least(0)),
+        required(
+            "very_long_dormancy_resurrections", INTEGER, "After more than 90 days", at_least(0)
+        ),
+        nullable("resurrection_pct_of_dau", FLOAT, "100 x resurrections / DAU", PERCENTAGE),
+        nullable("avg_dormancy_length", FLOAT, "Mean dormancy, in days", at_least(2.0)),
         nullable(
             "resurrection_effectiveness_score",
             FLOAT,
             "100 x (short + 2 x medium + 3 x long + 4 x very long) / DAU",
+            between(0.0, 400.0),
         ),
         nullable(
             "resurrection_quality_category",
             STRING,
             "Of the percentage: >= 30 Excellent, >= 20 Good, >= 10 Average, >= 5 Below Average, "
             "else Poor",
+            one_of(*(name for _, name in _GRADES), "Poor"),
         ),
         required(
             "resurrection_pattern",
             STRING,
             "No Resurrections, Quick Return Focus, Long-term Recovery or Balanced Recovery",
+            one_of(*(name for _, name in _PATTERNS), "Balanced Recovery"),
         ),
-        required("avg_7d_resurrections", FLOAT, "7-day moving average of total_resurrections"),
+        required(
+            "avg_7d_resurrections",
+            FLOAT,
+            "7-day moving average of total_resurrections",
+            at_least(0.0),
+        ),
         nullable(
-            "avg_7d_resurrection_pct", FLOAT, "7-day moving average of resurrection_pct_of_dau"
+            "avg_7d_resurrection_pct",
+            FLOAT,
+            "7-day moving average of resurrection_pct_of_dau",
+            PERCENTAGE,
         ),
     ),
     partition=Partition("event_date", "MONTH"),
     primary_key=("event_date",),
+    checks=(
+        *DATES,
+        Holds(
+            "total_of_growth_metrics",
+            "total_resurrections = growth_metrics.resurrected_users",
+            "total_resurrections is resurrected_users of growth_metrics",
+        ),
+        Holds(
+            "dormancies_add_up",
+            "total_resurrections = short_dormancy_resurrections + medium_dormancy_resurrections "
+            "+ long_dormancy_resurrections + very_long_dormancy_resurrections",
+            "the four dormancy buckets add up to all resurrections",
+        ),
+        is_percentage(
+            "resurrection_pct_of_dau", "total_resurrections", "growth_metrics.daily_active_users"
+        ),
+        Holds(
+            "avg_dormancy_length_known",
+            "(avg_dormancy_length IS NULL) = (total_resurrections = 0)",
+            "avg_dormancy_length is NULL where nobody came back, and only there",
+        ),
+        is_percentage(
+            "resurrection_effectiveness_score",
+            "(short_dormancy_resurrections + 2 * medium_dormancy_resurrections "
+            "+ 3 * long_dormancy_resurrections + 4 * very_long_dormancy_resurrections)",
+            "growth_metrics.daily_active_users",
+        ),
+        is_label(
+            "resurrection_quality_category",
+            tuple((f"resurrection_pct_of_dau >= {low}", name) for low, name in _GRADES),
+            "Poor",
+            unknown="resurrection_pct_of_dau IS NULL",
+        ),
+        is_label("resurrection_pattern", _PATTERNS, "Balanced Recovery"),
+    ),
 )
 
 
@@ -77,7 +144,7 @@ def rows(spine: Spine) -> pa.Table:
             ),
             "resurrection_quality_category": graded(
                 pct,
-                [(30, "Excellent"), (20, "Good"), (10, "Average"), (5, "Below Average")],
+                _GRADES,
                 lowest="Poor",
             ),
             "resurrection_pattern": first_that_holds(

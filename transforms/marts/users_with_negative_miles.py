@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.checks import Holds, InRange, References, at_least
 from transforms.contract import INTEGER, TIMESTAMP, Table, required
 from transforms.kernels.timelines import Timelines
 from transforms.marts import dim_users
@@ -22,13 +25,41 @@ TABLE = Table(
     name="users_with_negative_miles",
     description="The users who have redeemed more miles than they earned.",
     columns=(
-        *(column for column in dim_users.TABLE.columns if column.name in _SHARED),
-        required("negative_amount", INTEGER, "Absolute value of the negative balance, in miles"),
+        *(
+            replace(column, checks=(InRange(high=-1),))
+            if column.name == "current_miles_balance"
+            else column
+            for column in dim_users.TABLE.columns
+            if column.name in _SHARED
+        ),
+        required(
+            "negative_amount",
+            INTEGER,
+            "Absolute value of the negative balance, in miles",
+            at_least(1),
+        ),
         required("flagged_at", TIMESTAMP, "When the row was written"),
     ),
     clustering=("user_id",),
     primary_key=("user_id",),
     written_at="flagged_at",
+    checks=(
+        References("user_id", "dim_users", "user_id"),
+        Holds(
+            "negative_amount_of_balance",
+            "negative_amount = -current_miles_balance",
+            "negative_amount is the balance without its sign",
+        ),
+        *(
+            Holds(
+                f"{name}_of_dim_users",
+                f"{name} = dim_users.{name}",
+                f"{name} is that of the user in dim_users",
+            )
+            for name in _SHARED
+            if name != "user_id"
+        ),
+    ),
 )
 
 

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -191,6 +191,33 @@ class BigQueryWarehouse:
             return {}
         found = find(client, self._reference(fct_events.TABLE))
         return {} if found is None else found.labels
+
+    def present(self) -> set[str] | None:
+        """See `Warehouse.present`."""
+        client = connect(self.project)
+        if self._place(client) is None:
+            return None
+        with explained(f"list the tables of dataset {self._dataset}"):
+            return {item.table_id for item in client.list_tables(self._dataset)}
+
+    def source(self, table: Table) -> str:
+        """See `Warehouse.source`."""
+        name = f"`{self.project}.{self.dataset}.{table.name}`"
+        if table.partition is None:
+            return name
+        # Queries may have to say which partitions they read; all rows lie in one, their column
+        # being REQUIRED.
+        return f"(SELECT * FROM {name} WHERE {table.partition.column} >= '0001-01-01')"
+
+    def ask(self, statements: Sequence[str]) -> list[list[Mapping[str, Any]]]:
+        """See `Warehouse.ask`."""
+        client = self._client()
+
+        def rows(statement: str) -> list[Mapping[str, Any]]:
+            with explained(f"query dataset {self._dataset}"):
+                return [dict(row) for row in client.query_and_wait(statement)]
+
+        return side_by_side(rows, statements)
 
     def how_to_query(self) -> str:
         """See `Warehouse.how_to_query`."""

@@ -1,0 +1,63 @@
+"""The check command: what tables that are there already come to."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+
+from pipeline.display import show_checks
+from pipeline.errors import RunError
+from pipeline.quality import errors
+from pipeline.warehouse import Warehouse
+from transforms.checking.bound import bind
+from transforms.checking.pushdown import evaluate
+from transforms.checking.results import Result
+from transforms.marts.registry import TABLES
+from transforms.vocabulary import EVENT_TYPES
+
+
+def check(warehouse: Warehouse, options: argparse.Namespace) -> None:
+    """Evaluate all checks of a warehouse's tables and print what fails.
+
+    Raises:
+        RunError: if the warehouse or a table is missing or can't be read, or an error check fails.
+    """
+    _see_all_tables(warehouse)
+    active = [EVENT_TYPES.index(name) for name in options.active_event_types]
+    started_at = datetime.now(UTC)
+    results = evaluate(
+        bind(TABLES.values(), active),
+        TABLES,
+        lambda name: warehouse.source(TABLES[name]),
+        warehouse.ask,
+    )
+    seconds = (datetime.now(UTC) - started_at).total_seconds()
+    show_checks([result.to_json() for result in results], warehouse, seconds)
+    _raise_errors(results)
+
+
+def _see_all_tables(warehouse: Warehouse) -> None:
+    present = warehouse.present()
+    if present is None:
+        raise RunError(
+            f"there is no warehouse {warehouse.url}: see that --warehouse is right, or build it "
+            "with python -m pipeline batch"
+        )
+    missing = [name for name in TABLES if name not in present]
+    if missing:
+        raise RunError(
+            f"{warehouse.url} lacks the table{'' if len(missing) == 1 else 's'} "
+            f"{', '.join(missing)}: see that --warehouse is right, or build them with python -m "
+            "pipeline batch"
+        )
+
+
+def _raise_errors(results: list[Result]) -> None:
+    failed = errors(results)
+    if failed:
+        count = "1 check" if len(failed) == 1 else f"{len(failed):,} checks"
+        raise RunError(
+            f"{count} of severity error failed, as told above: the tables are not what the events "
+            "make of them. Build them anew with python -m pipeline batch, and where a check fails "
+            "again report it as a bug"
+        )

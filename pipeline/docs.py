@@ -1,0 +1,92 @@
+"""The data dictionary: what the contract says of every table, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.errors import RunError
+from transforms.checking.bound import Check, bind
+from transforms.contract import Column, Table
+from transforms.marts.registry import ALL_TABLES, TABLES
+from transforms.vocabulary import EVENT_TYPES
+
+
+def write_docs(path: str) -> None:
+    """Write the data dictionary to a file, whose folder is created.
+
+    Raises:
+        RunError: if it can't be written.
+    """
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(data_dictionary(), encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"can't write {path}: {error.strerror}") from error
+
+
+def data_dictionary() -> str:
+    """The Markdown text, the same for the same contract."""
+    checks = bind(TABLES.values(), range(len(EVENT_TYPES)))
+    parts = [line for table in ALL_TABLES for line in _section(table, checks)]
+    return "\n".join([*_introduction(checks), *parts])
+
+
+def _introduction(checks: tuple[Check, ...]) -> Iterator[str]:
+    yield from (
+        "# The tables",
+        "",
+        "<!-- Written by `python -m pipeline docs` from the contracts in transforms/marts: change "
+        "those, and run it again. -->",
+        "",
+        f"{len(ALL_TABLES)} tables and {len(checks)} checks. Types are those of BigQuery; a column "
+        "marked * is REQUIRED, the others are NULLABLE. The descriptions are those that the "
+        "warehouse shows.",
+        "",
+    )
+    yield from (f"- [{table.name}](#{table.name}): {table.description}" for table in ALL_TABLES)
+    yield ""
+
+
+def _section(table: Table, checks: tuple[Check, ...]) -> Iterator[str]:
+    yield from (f"## {table.name}", "", table.description, "", _layout(table), "")
+    yield from ("| column | type | what it says |", "|---|---|---|")
+    yield from (_row(column) for column in table.columns)
+    yield ""
+    own = [check for check in checks if check.table == table.name]
+    if own:
+        yield from (f"{len(own)} checks:", "", "| check | type | what it asks |", "|---|---|---|")
+        yield from (_check(check) for check in own)
+        yield ""
+
+
+def _layout(table: Table) -> str:
+    partition = table.partition
+    parts = [
+        f"Partition: `{partition.column}` by {partition.by.lower()}"
+        if partition
+        else "Partition: none",
+        f"cluster: {_names(table.clustering)}",
+        f"primary key (not enforced): {_names(table.primary_key)}",
+        f"written at: {_names((table.written_at,) if table.written_at else ())}",
+    ]
+    return "; ".join(parts) + "."
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+def _row(column: Column) -> str:
+    mark = "*" if column.required else ""
+    return f"| `{column.name}`{mark} | {column.type.value} | {_cell(column.description)} |"
+
+
+def _check(check: Check) -> str:
+    name = check.check_id.removeprefix(f"{check.table}.")
+    warning = ", a warning" if check.severity == "warn" else ""
+    return f"| `{name}` | {check.check_type}{warning} | {_cell(check.description)} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")

@@ -1,0 +1,144 @@
+"""Checks over Arrow tables in this process.
+
+Conditions and totals go through DuckDB, by the statement that a warehouse gets too, but for the
+row before, which is the neighbour here; keys, which DuckDB would have to group, are compared by
+`transforms.kernels.rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.checking.bound import Check, ColumnRule, RowRule, answerable
+from transforms.checking.sql import Scan, key_checks, sample_columns, scans
+from transforms.checking.tallies import MAX_SAMPLES, Tallies, Tally, sample_of
+from transforms.checks import References, Unique
+from transforms.contract import Table
+from transforms.kernels.rows import missing, plain_strings, repeated, with_previous
+from transforms.kernels.values import refused
+
+# Functions of BigQuery that DuckDB does not have.
+MACROS: Final = (
+    "CREATE TEMP MACRO UNIX_DATE(day) AS CAST(day - DATE '1970-01-01' AS BIGINT)",
+    "CREATE TEMP MACRO UNIX_MICROS(moment) AS epoch_us(moment)",
+    "CREATE TEMP MACRO REGEXP_CONTAINS(text, pattern) AS regexp_matches(text, pattern)",
+    "CREATE TEMP MACRO DIV(number, divisor) AS number // divisor",
+)
+
+
+class ArrowChecks:
+    """Evaluates checks over Arrow tables, in one thread at a time.
+
+    Args:
+        checks: those to evaluate.
+        tables: the contracts of all tables, by name.
+    """
+
+    def __init__(self, checks: Sequence[Check], tables: Mapping[str, Table]):
+        self._checks, self._tables = checks, tables
+        self._plans: dict[tuple[str, ...], _Plan] = {}
+        self._connection = duckdb.connect(config={"threads": 1})
+        for macro in MACROS:
+            self._connection.execute(macro)
+
+    def evaluate(self, rows: Mapping[str, pa.Table]) -> Tallies:
+        """What the checks and totals that these tables answer come to.
+
+        Args:
+            rows: tables by name, with the columns of their contracts, strings dictionary-encoded
+                or not; of tables that are cut into parts those rows that belong together.
+        """
+        plan = self._plan(tuple(rows))
+        columns = {
+            check.check_id: _column_tally(check, self._tables, rows) for check in plan.columns
+        }
+        keys = {check.check_id: _keys_tally(check, rows) for check in plan.keys}
+        sound = not any(tally.failing for tally in columns.values())
+        scanned = [self._scan(scan, statement, rows, sound) for scan, statement in plan.scans]
+        return Tallies.total([Tallies(columns), Tallies(keys), *scanned])
+
+    def _plan(self, present: tuple[str, ...]) -> _Plan:
+        if present not in self._plans:
+            found = scans(self._checks, self._tables, present, (RowRule,), ordered=True)
+            self._plans[present] = _Plan(
+                [c for c in answerable(self._checks, present) if isinstance(c.rule, ColumnRule)],
+                key_checks(self._checks, present),
+                [(scan, scan.plain_statement(str)) for scan in found],
+            )
+        return self._plans[present]
+
+    def _scan(self, scan: Scan, plain: str, rows: Mapping[str, pa.Table], sound: bool) -> Tallies:
+        order, name = scan.table.order, scan.table.name
+        needed = {other: rows[other] for other in scan.joined}
+        needed[name] = with_previous(rows[name], order.within, order.by, scan.previous)
+        for table, its_rows in needed.items():
+            self._connection.register(table, its_rows)
+        try:
+            if sound:
+                tallies = scan.read(next(self._ask(plain)))
+            if not sound or any(tally.failing for tally in tallies.checks.values()):
+                tallies = scan.read(next(self._ask(scan.statement(str))))
+            samples = {
+                check.check_id: [sample_of(row) for row in self._ask(scan.samples(check, str))]
+                for check in scan.checks
+                if tallies.checks[check.check_id].failing
+            }
+        finally:
+            for table in needed:
+                self._connection.unregister(table)
+        return tallies.with_samples(samples)
+
+    def _ask(self, statement: str) -> Iterator[dict[str, Any]]:
+        found = self._connection.execute(statement)
+        names = [column[0] for column in found.description or ()]
+        return (dict(zip(names, row, strict=True)) for row in found.fetchall())
+
+
+class _Plan(NamedTuple):
+    columns: list[Check]
+    keys: list[Check]
+    scans: list[tuple[Scan, str]]
+
+
+def _column_tally(check: Check, tables: Mapping[str, Table], rows: Mapping[str, pa.Table]) -> Tally:
+    rule, table = check.rule, rows[check.table]
+    assert isinstance(rule, ColumnRule)
+    assert check.column is not None
+    column = table[check.column]
+    checked = len(column) - (0 if rule.kept is None else column.null_count)
+    bad = refused(column, rule.kept)
+    if bad is None:
+        return Tally(0, checked)
+    failing = table.select(sample_columns(check, tables[check.table])).filter(pa.array(bad))
+    return Tally(failing.num_rows, checked, _samples(failing))
+
+
+def _keys_tally(check: Check, rows: Mapping[str, pa.Table]) -> Tally:
+    rule, table = check.rule, rows[check.table]
+    assert isinstance(rule, Unique | References)
+    keys = table.select(rule.columns if isinstance(rule, Unique) else [rule.column])
+    if rule.where:
+        keys = keys.filter(pc.equal(table[rule.where[0]], rule.where[1]))
+    if isinstance(rule, Unique):
+        found = repeated(keys)
+    else:
+        found = missing(keys, rows[rule.table][rule.other])
+    checked = keys.num_rows
+    if any(column.null_count for column in keys.columns):
+        checked = keys.drop_null().num_rows
+    failing = pc.sum(found["n"]).as_py() or 0
+    return Tally(failing, checked, _samples(found.select(keys.column_names)))
+
+
+def _samples(failing: pa.Table) -> tuple[str, ...]:
+    if not failing.num_rows:
+        return ()
+    order = [(name, "ascending") for name in failing.column_names]
+    plain = pa.table({name: plain_strings(failing[name]) for name in failing.column_names})
+    first = plain.sort_by(order).slice(0, MAX_SAMPLES)
+    return tuple(sample_of(row) for row in first.to_pylist())

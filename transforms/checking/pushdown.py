@@ -1,0 +1,60 @@
+"""Checks of tables that lie in a warehouse, which does the work: only counts and keys come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from transforms.checking.bound import Check
+from transforms.checking.results import Result, conclude
+from transforms.checking.sql import (
+    Source,
+    key_checks,
+    key_samples,
+    keys_statement,
+    read_keys,
+    scans,
+)
+from transforms.checking.tallies import Tallies, sample_of
+from transforms.contract import Table
+
+Row: TypeAlias = Mapping[str, Any]
+# The rows of each of some statements.
+Ask: TypeAlias = Callable[[Sequence[str]], Sequence[Iterable[Row]]]
+
+
+def evaluate(
+    checks: Sequence[Check], tables: Mapping[str, Table], source: Source, ask: Ask
+) -> list[Result]:
+    """The results of the checks that the tables answer.
+
+    A statement reads each table once, one more all keys, and only where something fails is there
+    one for each failed check.
+
+    Args:
+        checks: those to evaluate; what the tables can't answer is left out.
+        tables: the contracts of the tables that are there, by name.
+        source: a table as SQL that may follow FROM.
+        ask: gives the rows of statements of the warehouse's SQL.
+    """
+    found = scans(checks, tables, tables)
+    keys = key_checks(checks, tables)
+    statements = [scan.statement(source) for scan in found]
+    if keys:
+        statements.append(keys_statement(keys, source))
+    answers = ask(statements)
+    parts = [scan.read(next(iter(rows))) for scan, rows in zip(found, answers, strict=False)]
+    if keys:
+        parts.append(read_keys(keys, answers[-1]))
+    tallies = Tallies.total(parts)
+    wanted = {
+        **{c.check_id: scan.samples(c, source) for scan in found for c in scan.checks},
+        **{c.check_id: key_samples(c, source) for c in keys},
+    }
+    failed = [check_id for check_id in wanted if tallies.checks[check_id].failing]
+    samples = ask([wanted[check_id] for check_id in failed])
+    shown = {
+        check_id: [sample_of(row) for row in rows]
+        for check_id, rows in zip(failed, samples, strict=True)
+    }
+    return conclude(checks, tallies.with_samples(shown))

@@ -1,0 +1,85 @@
+"""What checks come to, once all that they look at is counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from transforms.checking.bound import Check
+from transforms.checking.sql import total_key
+from transforms.checking.tallies import Tallies, Tally
+from transforms.checks import AddsUp
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check came to.
+
+    Attributes:
+        check: the check.
+        failing_rows: rows that fail; of totals 1 where they differ.
+        checked_rows: rows that were looked at; of totals 1 where both sides are known.
+        sample: some failing keys as a JSON array, of totals both sides; None where nothing fails.
+    """
+
+    check: Check
+    failing_rows: int
+    checked_rows: int
+    sample: str | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether no row fails."""
+        return self.failing_rows == 0
+
+    def told(self) -> str:
+        """A failed check in one line: what it asks, how many rows fail, and some of them."""
+        check = self.check
+        return (
+            f"{check.check_id} ({check.description}) fails in {self.failing_rows:,} of "
+            f"{self.checked_rows:,} {'comparisons' if check.totals else 'rows'}: {self.sample}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as a JSON object."""
+        return {
+            "check_id": self.check.check_id,
+            "severity": self.check.severity,
+            "status": "pass" if self.passed else "fail",
+            "failing_rows": self.failing_rows,
+            "checked_rows": self.checked_rows,
+            "sample": None if self.sample is None else json.loads(self.sample),
+            "description": self.check.description,
+        }
+
+
+def conclude(checks: Iterable[Check], tallies: Tallies) -> list[Result]:
+    """The results of those checks of which everything was counted, in their order."""
+    found = []
+    for check in checks:
+        if isinstance(check.rule, AddsUp):
+            if all(total_key(total) in tallies.totals for total in check.totals):
+                found.append(_compared(check, check.rule, tallies))
+        elif check.check_id in tallies.checks:
+            tally = tallies.checks[check.check_id]
+            found.append(Result(check, tally.failing, tally.checked, _sample(tally)))
+    return found
+
+
+def _sample(tally: Tally) -> str | None:
+    return f"[{', '.join(tally.samples)}]" if tally.failing else None
+
+
+def _compared(check: Check, rule: AddsUp, tallies: Tallies) -> Result:
+    values = {total_key(total): tallies.totals[total_key(total)] for total in check.totals}
+    known = [value for value in values.values() if value is not None]
+    if len(known) < len(values):
+        return Result(check, 0, 0, None)  # A column's own check tells what is wrong there.
+    left, right = (
+        sum(values[total_key(total)] or 0 for total in side) for side in (rule.left, rule.right)
+    )
+    if left == right:
+        return Result(check, 0, 1, None)
+    return Result(check, 1, 1, json.dumps([values], ensure_ascii=False))
