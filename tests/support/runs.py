@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import apache_beam as beam
 import pyarrow as pa
@@ -17,6 +18,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
 
 from pipeline.batch import BatchJob, build
+from pipeline.quality import Mode
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from tests.support.tables import NOW, codes
 from transforms.marts.registry import TABLES
@@ -34,6 +36,7 @@ class Run:
     active_types: Sequence[str] = EVENT_TYPES
     max_dead_letter_pct: float = 100.0
     started_at: datetime = NOW
+    quality: Mode | Literal["off"] = "enforce"
 
 
 def run_graph(paths: Sequence[Path], database: Path, run: Run = Run()) -> dict[str, pa.Table]:
@@ -58,6 +61,7 @@ def finished(paths: Sequence[Path], database: Path, run: Run = Run()) -> Pipelin
             run="test",
             started_at=run.started_at,
             range_bytes=run.range_bytes,
+            quality=run.quality,
         )
         pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([]))
         build(pipeline, job)

@@ -47,14 +47,16 @@ def evaluate(
     if keys:
         parts.append(read_keys(keys, answers[-1]))
     tallies = Tallies.total(parts)
+    failing = {check_id for check_id, tally in tallies.checks.items() if tally.failing}
     wanted = {
-        **{c.check_id: scan.samples(c, source) for scan in found for c in scan.checks},
-        **{c.check_id: key_samples(c, source) for c in keys},
+        check.check_id: scan.samples(check, source)
+        for scan in found
+        for check in scan.checks
+        if check.check_id in failing
     }
-    failed = [check_id for check_id in wanted if tallies.checks[check_id].failing]
-    samples = ask([wanted[check_id] for check_id in failed])
+    wanted |= {c.check_id: key_samples(c, source) for c in keys if c.check_id in failing}
     shown = {
         check_id: [sample_of(row) for row in rows]
-        for check_id, rows in zip(failed, samples, strict=True)
+        for check_id, rows in zip(wanted, ask([*wanted.values()]), strict=True)
     }
     return conclude(checks, tallies.with_samples(shown))

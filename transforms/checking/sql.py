@@ -94,7 +94,9 @@ class Scan:
         """What a statement has counted; without samples."""
         checks = {
             check.check_id: Tally(
-                row[f"fails_{number}"], row.get(f"checked_{number}", row["all_rows"])
+                # DuckDB counts NULL of no rows.
+                int(row[f"fails_{number}"] or 0),
+                int(row.get(f"checked_{number}", row["all_rows"])),
             )
             for number, check in enumerate(self.checks)
         }
@@ -124,7 +126,7 @@ class Scan:
         """Whether all columns of a condition keep what they must keep by themselves."""
         own = {column.name: column for column in self.table.columns}
         known = []
-        for word in dict.fromkeys(words_of(condition)):
+        for word in sorted(words_of(condition)):
             table, _, other = word.rpartition(".")
             contract = self.tables.get(table)
             columns = own

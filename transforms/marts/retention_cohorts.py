@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from transforms.checks import PERCENTAGE, AddsUp, Holds, Sequence, Total, at_least, is_percentage
+from transforms.checks import AddsUp, Holds, Sequence, Total, at_least, is_percentage
 from transforms.contract import DATE, FLOAT, INTEGER, Partition, Table, required
 from transforms.kernels.arithmetic import percentage
 from transforms.kernels.calendar import first_days
@@ -23,7 +23,7 @@ TABLE = Table(
             "users_active", INTEGER, "Users of the cohort who are active in the month", at_least(0)
         ),
         required("cohort_size", INTEGER, "Users of the cohort", at_least(1)),
-        required("retention_rate", FLOAT, "100 x users_active / cohort_size", PERCENTAGE),
+        required("retention_rate", FLOAT, "100 x users_active / cohort_size", at_least(0.0)),
     ),
     partition=Partition("cohort_month", "MONTH"),
     primary_key=("cohort_month", "period_number"),

@@ -66,7 +66,7 @@ TABLE = Table(
     partition=Partition("event_date", "MONTH"),
     primary_key=("event_date",),
     checks=(
-        *DATES,
+        DATES,
         Holds(
             "daily_active_users_of_growth_metrics",
             "daily_active_users = growth_metrics.daily_active_users",

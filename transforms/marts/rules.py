@@ -26,8 +26,8 @@ NO_MISSING_DATE: Final = Holds(
     "every date from the first to the last has a row",
 )
 
-# Of a table with a row for each date: those of growth_metrics, which refers to it in turn.
-DATES: Final = (References("event_date", "growth_metrics", "event_date"), NO_MISSING_DATE)
+# Of a table with a row for each date: they are those of growth_metrics, which refers to it in turn.
+DATES: Final = References("event_date", "growth_metrics", "event_date")
 
 # The users of all cohorts: each cohort stands in its period 0 once.
 ALL_COHORTS: Final = Total(

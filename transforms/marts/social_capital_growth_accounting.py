@@ -8,6 +8,7 @@ from transforms.checks import (
     PERCENTAGE,
     AddsUp,
     Holds,
+    References,
     Total,
     at_least,
     is_label,
@@ -84,6 +85,7 @@ TABLE = Table(
     checks=(
         FIRST_OF_MONTH,
         NO_MISSING_MONTH,
+        References("activity_month", "quick_ratio_analysis", "activity_month"),
         Holds(
             "active_parts_add_up",
             "total_mau = new_users + retained_users + resurrected_users",

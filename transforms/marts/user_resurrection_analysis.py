@@ -84,7 +84,7 @@ TABLE = Table(
     partition=Partition("event_date", "MONTH"),
     primary_key=("event_date",),
     checks=(
-        *DATES,
+        DATES,
         Holds(
             "total_of_growth_metrics",
             "total_resurrections = growth_metrics.resurrected_users",

@@ -1,0 +1,228 @@
+"""What failed checks do to a run, and what the check command says of tables that are there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipeline import batch
+from pipeline.errors import clear_message
+from pipeline.quality import Mode
+from pipeline.sample import write_sample
+from pipeline.warehouse import open_warehouse
+from tests.support.quality import CHECKS, in_memory
+from tests.support.runs import Run, command, contents, run_graph
+from tests.support.tables import csv_text, row
+from transforms.checking import bound
+from transforms.checking.bound import Check, RowRule
+from transforms.checks import Severity
+from transforms.contract import Table
+from transforms.marts.registry import RESULTS, TABLES
+
+_IMPOSSIBLE = "growth_metrics.impossible"
+
+
+def broken(severity: Severity) -> Check:
+    rule = RowRule("daily_active_users < 0")
+    table = "growth_metrics"
+    return Check(_IMPOSSIBLE, table, None, "relation", severity, "DAU < 0", rule)
+
+
+@pytest.fixture
+def fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every run has a check more, which fails."""
+    _add(monkeypatch, "error")
+
+
+def _add(monkeypatch: pytest.MonkeyPatch, severity: Severity) -> None:
+    def bind(tables: Iterable[Table], active_types: Sequence[int]) -> tuple[Check, ...]:
+        return (*bound.bind(tables, active_types), broken(severity))
+
+    monkeypatch.setattr(batch, "bind", bind)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "events.csv"
+    path.write_bytes(csv_text([row("2024-01-01T00:00:00Z"), row("2024-01-03T00:00:00Z"), row("?")]))
+    return path
+
+
+def results(database: Path) -> list[tuple[str, str, int, int, str | None]]:
+    """The check ids, statuses, counts and samples of data_quality_results."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return connection.execute(
+            "SELECT check_id, status, failing_rows, checked_rows, sample FROM data_quality_results"
+        ).fetchall()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("active", [None, ("miles_redeemed",), ("share", "like")])
+def test_samples_keep_every_check(
+    tmp_path: Path, seed: int, active: tuple[str, ...] | None
+) -> None:
+    write_sample(tmp_path / "events.csv", 8_000, seed)
+    run = Run() if active is None else Run(active_types=active)
+    run_graph([tmp_path / "events.csv"], tmp_path / "growth.duckdb", run)
+    found = results(tmp_path / "growth.duckdb")
+    assert [check_id for check_id, *_ in found] == [check.check_id for check in CHECKS]
+    assert {status for _, status, *_ in found} == {"pass"}
+    types = () if active is None else ("--active_event_types", ",".join(active))
+    alone = command("check", "--warehouse", "duckdb:///growth.duckdb", *types, cwd=tmp_path)
+    assert (alone.returncode, alone.stderr) == (0, "")
+
+
+def test_results_do_not_depend_on_shards(tmp_path: Path) -> None:
+    write_sample(tmp_path / "events.csv", 8_000, 3)
+    for shards in (1, 7):
+        run_graph([tmp_path / "events.csv"], tmp_path / f"{shards}.duckdb", Run(shards, 90_000))
+    assert results(tmp_path / "1.duckdb") == results(tmp_path / "7.duckdb")
+
+
+def test_a_failed_check_stops_the_commit(tmp_path: Path, source: Path, fails: None) -> None:
+    database = tmp_path / "growth.duckdb"
+    with pytest.raises(Exception, match="impossible") as raised:
+        run_graph([source], database)
+    message = str(clear_message(raised.value))
+    assert "1 check fails: growth_metrics.impossible (DAU < 0) fails in 3 of 3 rows" in message
+    assert '"event_date": "2024-01-02"' in message
+    assert "No table was touched but data_quality_results" in message
+    assert "--quality warn" in message
+    assert "\n" not in message
+    assert open_warehouse(f"duckdb:///{database}").present() == {RESULTS.name}
+    found = {check_id: found for check_id, *found in results(database)}
+    assert len(found) == len(CHECKS) + 1
+    status, failing, checked, sample = found[_IMPOSSIBLE]
+    assert (status, failing, checked) == ("fail", 3, 3)
+    assert json.loads(str(sample)) == [{"event_date": f"2024-01-0{day}"} for day in (1, 2, 3)]
+
+
+def test_tables_stay_as_they_were(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = tmp_path / "growth.duckdb"
+    run_graph([source], database)
+    before = contents(database)
+    source.write_bytes(csv_text([row("2025-01-01T00:00:00Z")]))
+    _add(monkeypatch, "error")
+    with pytest.raises(Exception, match="impossible"):
+        run_graph([source], database)
+    assert all(contents(database)[name].equals(before[name]) for name in TABLES)
+    assert len(results(database)) == 2 * len(CHECKS) + 1
+
+
+@pytest.mark.parametrize(
+    ("severity", "mode"), [("error", "warn"), ("warn", "enforce"), ("warn", "warn")]
+)
+def test_warnings_do_not_stop_the_commit(
+    tmp_path: Path,
+    source: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    severity: Severity,
+    mode: Mode,
+) -> None:
+    _add(monkeypatch, severity)
+    tables = run_graph([source], tmp_path / "growth.duckdb", Run(quality=mode))
+    assert tables["fct_events"].num_rows == 2
+    assert (_IMPOSSIBLE, "fail") in [found[:2] for found in results(tmp_path / "growth.duckdb")]
+
+
+def test_off_checks_nothing(tmp_path: Path, source: Path, fails: None) -> None:
+    tables = run_graph([source], tmp_path / "growth.duckdb", Run(quality="off"))
+    assert tables["fct_events"].num_rows == 2
+    assert open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb").present() == set(TABLES)
+
+
+def test_results_are_there_of_a_run_with_too_many_dead_letters(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_bytes(csv_text([row("?")]))
+    with pytest.raises(Exception, match="dead letters") as raised:
+        run_graph(
+            [tmp_path / "events.csv"], tmp_path / "growth.duckdb", Run(max_dead_letter_pct=10)
+        )
+    assert "data_quality_results" in str(clear_message(raised.value))
+    assert {status for _, status, *_ in results(tmp_path / "growth.duckdb")} == {"pass"}
+
+
+def test_the_summary_shows_the_checks(folder: Path) -> None:
+    run = command("batch", "--input", "events.csv", "--summary_file", "run.json", cwd=folder)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert f"checks  {len(CHECKS)} passed" in run.stdout
+    quality = json.loads((folder / "run.json").read_text())["quality"]
+    assert quality["mode"] == "enforce"
+    assert quality["passed"] == len(CHECKS)
+    assert quality["failed"] == {"error": 0, "warn": 0}
+    assert quality["results"][0]["check_id"] == CHECKS[0].check_id
+
+
+def test_check_tells_what_fails_and_changes_nothing(folder: Path) -> None:
+    assert command("batch", "--input", "events.csv", cwd=folder).returncode == 0
+    with duckdb.connect(str(folder / "growth.duckdb")) as connection:
+        connection.execute("UPDATE fct_events SET country = 'usa'")
+        connection.execute("UPDATE fct_events SET processed_at = TIMESTAMP '2000-01-01'")
+    before = (folder / "growth.duckdb").read_bytes()
+    run = command("check", cwd=folder)
+    assert run.returncode == 1
+    assert "2 checks of severity" not in run.stderr
+    assert "1 check of severity error failed" in run.stderr
+    assert run.stderr.count("\n") == 1
+    for told in (
+        "1 failed (error), 1 failed (warn)",
+        "fct_events.country.pattern  fails in 1 of 1",
+        "country is two upper-case letters",
+        "country usa",
+        "fct_events.event_time_not_ahead  fails in 1 of 1, a warning",
+    ):
+        assert told in run.stdout
+    assert (folder / "growth.duckdb").read_bytes() == before
+
+
+def test_a_failed_warning_alone_is_no_failure(folder: Path) -> None:
+    assert command("batch", "--input", "events.csv", cwd=folder).returncode == 0
+    with duckdb.connect(str(folder / "growth.duckdb")) as connection:
+        connection.execute("UPDATE fct_events SET processed_at = TIMESTAMP '2000-01-01'")
+    run = command("check", cwd=folder)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "1 failed (warn)" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["check", "--warehouse", "duckdb:///none.duckdb"], 1, "there is no warehouse"),
+        (["check", "--warehouse", "mysql://x"], 2, "known warehouse"),
+        (["check", "--active_event_types", "buy"], 2, "'buy'"),
+        (["check", "--runner", "x"], 2, "there is no option --runner"),
+        (["check", "--warehouse", "duckdb:///events.csv"], 1, "events.csv"),
+        (["docs", "--output", "."], 2, "is a folder"),
+        (["docs", "--outptu", "x"], 2, "did you mean --output"),
+        (["batch", "--input", "events.csv", "--quality", "x"], 2, "is none of enforce, warn, off"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(
+    folder: Path, arguments: list[str], code: int, told: str
+) -> None:
+    run = command(*arguments, cwd=folder)
+    assert run.returncode == code
+    assert told in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert run.stdout == ""
+
+
+def test_a_missing_table_is_named(folder: Path) -> None:
+    assert command("batch", "--input", "events.csv", cwd=folder).returncode == 0
+    with duckdb.connect(str(folder / "growth.duckdb")) as connection:
+        connection.execute("DROP TABLE growth_metrics")
+    run = command("check", cwd=folder)
+    assert run.returncode == 1
+    assert "duckdb:///growth.duckdb lacks the table growth_metrics" in run.stderr
+
+
+def test_a_part_of_the_tables_answers_a_part_of_the_checks(tmp_path: Path, source: Path) -> None:
+    tables = run_graph([source], tmp_path / "growth.duckdb")
+    tallies = in_memory(tables)
+    missing = {check.check_id for check in CHECKS if not check.totals} - set(tallies.checks)
+    assert missing == set()

@@ -1,0 +1,162 @@
+"""Checks over any events hold, both ways alike; and what they count adds up over parts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.quality import CHECKS, failures, in_memory, of_run
+from tests.support.strategies import row_lists
+from tests.support.tables import Row, codes, compute, csv_text, parse
+from transforms.checking.bound import bind, words_of
+from transforms.checking.memory import MACROS
+from transforms.checking.pushdown import evaluate
+from transforms.checking.results import conclude
+from transforms.checking.tallies import MAX_SAMPLES, Tallies, Tally
+from transforms.coders import TalliesCoder
+from transforms.kernels.rows import missing, repeated, with_previous
+from transforms.marts.registry import TABLES
+from transforms.vocabulary import EVENT_TYPES
+
+
+def tables_of(rows: Sequence[Row], active: Sequence[str]) -> dict[str, pa.Table]:
+    """All tables of some rows, that of dead letters empty."""
+    batches = [block.events for block in parse(csv_text(rows))]
+    letters = TABLES["dead_letter_events"].arrow_schema.empty_table()
+    return {**compute(batches, active), "dead_letter_events": letters}
+
+
+def pushed_down(tables: dict[str, pa.Table], active: Sequence[str]) -> Any:
+    with duckdb.connect() as connection:
+        for macro in MACROS:
+            connection.execute(macro)
+        for name, table in tables.items():
+            connection.register(name, table)
+
+        def ask(statements: Sequence[str]) -> list[list[dict[str, Any]]]:
+            return [connection.sql(text).to_arrow_table().to_pylist() for text in statements]
+
+        return evaluate(bind(TABLES.values(), codes(active)), TABLES, str, ask)
+
+
+# Sessions, cohorts and sums at the edges that `row_lists` is made of.
+@settings(max_examples=25, deadline=None)
+@given(row_lists, st.sets(st.sampled_from(EVENT_TYPES), min_size=1))
+def test_any_events_keep_every_check_whichever_types_are_active(
+    rows: list[dict[str, str]], active: set[str]
+) -> None:
+    tables = tables_of(rows, sorted(active))
+    checks = bind(TABLES.values(), codes(sorted(active)))
+    events = tables["fct_events"].num_rows
+    tallies = Tallies.total([in_memory(tables, checks), of_run(events + 3, 3)])
+    ours, theirs = conclude(checks, tallies), pushed_down(tables, sorted(active))
+    assert failures(ours) == {}
+    assert [r for r in ours if r.check.check_id != "fct_events.input_adds_up"] == theirs
+
+
+tallies = st.builds(
+    Tallies,
+    st.dictionaries(
+        st.sampled_from(["a", "b"]),
+        st.builds(
+            Tally,
+            st.integers(0, 9),
+            st.integers(9, 20),
+            st.lists(st.sampled_from("uvwxyz"), max_size=MAX_SAMPLES, unique=True)
+            .map(sorted)
+            .map(tuple),
+        ),
+    ),
+    st.dictionaries(st.sampled_from(["s", "t"]), st.none() | st.integers(-5, 2**70)),
+)
+
+
+@given(st.lists(tallies, max_size=6), st.integers(0, 6))
+def test_tallies_add_up_in_any_grouping_and_come_back(parts: list[Tallies], cut: int) -> None:
+    whole = Tallies.total(parts)
+    halves = [Tallies.total(parts[:cut]), Tallies.total(parts[cut:])]
+    assert Tallies.total(halves) == Tallies.total(reversed(parts)) == whole
+    coder = TalliesCoder()
+    assert coder.decode(coder.encode(whole)) == whole
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.sampled_from("xyz"))),
+    st.booleans(),
+    st.booleans(),
+)
+def test_the_row_before_is_the_neighbour_in_order(
+    rows: list[tuple[str, int, str]], encoded: bool, ordered: bool
+) -> None:
+    rows = sorted(set(rows)) if ordered else list(dict.fromkeys(rows))
+    table = pa.table(
+        {
+            "user": pa.array([user for user, _, _ in rows], pa.string()),
+            "time": pa.array([time for _, time, _ in rows], pa.int64()),
+            "id": pa.array([name for _, _, name in rows], pa.string()),
+        }
+    )
+    if encoded:
+        table = table.set_column(0, "user", table["user"].dictionary_encode())
+    found = with_previous(table, ["user"], ["time", "id"], ["time", "id"]).to_pylist()
+    expected = []
+    for before, (user, time, name) in zip([None, *sorted(rows)], sorted(rows), strict=False):
+        same = before is not None and before[0] == user
+        expected.append((user, time, name, *(before[1:] if same and before else (None, None))))
+    columns = ("user", "time", "id", "previous_time", "previous_id")
+    assert [tuple(one[name] for name in columns) for one in found] == expected
+
+
+@given(st.lists(st.none() | st.integers(0, 5)), st.booleans(), st.booleans())
+def test_keys_that_repeat_or_are_missing_are_found(
+    numbers: list[int | None], hexadecimal: bool, encoded: bool
+) -> None:
+    form = "{:032x}" if hexadecimal else "u{}"
+    texts = [None if number is None else form.format(number) for number in numbers]
+    keys = pa.table({"key": pa.array(texts, pa.string())})
+    if encoded:
+        keys = pa.table({"key": keys["key"].dictionary_encode()})
+    counts = {text: texts.count(text) for text in texts if text is not None}
+    found = repeated(keys).to_pylist()
+    assert {row["key"]: row["n"] for row in found} == {k: n for k, n in counts.items() if n > 1}
+    known = pa.chunked_array([pa.array([k for k in counts if k[-1] < "3"], pa.string())])
+    lost = missing(keys, known).to_pylist()
+    assert {row["key"]: row["n"] for row in lost} == {
+        k: n for k, n in counts.items() if k[-1] >= "3"
+    }
+
+
+def test_a_large_column_of_ids_shows_its_one_repeated_key() -> None:
+    digits = random.Random(4)
+    ids = [f"{digits.getrandbits(128):032x}" for _ in range(5_000)]
+    assert repeated(pa.table({"key": pa.array(ids)})).num_rows == 0
+    order = np.random.default_rng(5).permutation(5_001)
+    keys = pa.table({"key": pa.array([*ids, ids[17]])}).take(pa.array(order))
+    assert repeated(keys).to_pylist() == [{"key": ids[17], "n": 2}]
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("a_1 < previous_b AND c.d = 'e f'", {"a_1", "previous_b", "c.d"}),
+        ("UNIX_DATE(day) = 1.5", {"day"}),
+    ],
+)
+def test_the_names_in_a_condition_are_found(condition: str, words: set[str]) -> None:
+    assert words_of(condition) == words
+
+
+def test_no_condition_uses_what_the_two_dialects_read_differently() -> None:
+    for check in CHECKS:
+        condition = str(getattr(check.rule, "condition", ""))
+        for word in ("LEAST", "GREATEST", "\\", '"', "`", "//", "::", "%"):
+            assert word not in "".join(condition.split("'")[::2]), check.check_id
+        assert "\\" not in condition
