@@ -15,7 +15,7 @@ from google.cloud.storage import Client as StorageClient
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from tests.emulators.servers import PROJECT, Servers
 from tests.support.runs import command, comparable
-from transforms.marts.registry import TABLES
+from transforms.marts.registry import ALL_TABLES, TABLES
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,8 @@ class Home:
         """Tables that are none of the contract's, and staged files."""
         tables = [item.table_id for item in self.client.list_tables(self.dataset)]
         files = [path.name for path in self.staged.rglob("*") if path.is_file()]
-        return [name for name in tables if name not in TABLES] + files
+        known = {table.name for table in ALL_TABLES}
+        return [name for name in tables if name not in known] + files
 
 
 def unlike(left: dict[str, pa.Table], right: dict[str, pa.Table]) -> list[str]:

@@ -49,8 +49,8 @@ REFRESH: Final = {
         f"FROM (SELECT event_date + 1 AS day, daily_active_users AS dau FROM {GM}) "
         "WHERE day = event_date",
         f"UPDATE {GM} SET daily_growth_quality = CASE WHEN daily_quick_ratio IS NULL "
-        "THEN 'Unknown' WHEN daily_quick_ratio < 1 THEN 'Declining' WHEN daily_quick_ratio < 1.5 THEN 'Healthy' "
-        "ELSE 'Strong' END",
+        "THEN 'Unknown' WHEN daily_quick_ratio < 1 THEN 'Declining' "
+        "WHEN daily_quick_ratio < 1.5 THEN 'Healthy' ELSE 'Strong' END",
     ],
     ":rqf": [
         f"UPDATE {RQF} SET consecutive_today_pct = "
