@@ -50,6 +50,7 @@ def main() -> None:
         by_rows = _median([_single_rows(rows_path, folder) for _ in range(options.runs)])
         _row("single-row Beam, two tables only", _ROW_EVENTS, by_rows)
         commit_speedup = _commit_paths(folder, sizes[0], options.runs)
+        checks = _checks(folder / f"{max(sizes)}.csv", folder, max(sizes), options.runs)
     print()
     for events, (ours_seconds, theirs_seconds) in seconds.items():
         print(f"- {events:,} events: {ours_seconds / theirs_seconds:.2f} x the SQL's time")
@@ -57,6 +58,7 @@ def main() -> None:
     speedup = (largest / seconds[largest][0]) / (_ROW_EVENTS / by_rows.seconds)
     print(f"- {speedup:.0f} x the events/s of single-row Beam")
     print(f"- {commit_speedup}")
+    print(f"- {checks}")
     if len(sizes) > 1:
         print(
             f"- 10 x the events take {seconds[sizes[1]][0] / seconds[sizes[0]][0]:.1f} x the time"
@@ -85,10 +87,21 @@ def _median(runs: list[Measured]) -> Measured:
     )
 
 
-def _command(path: Path, folder: Path) -> Measured:
+def _checks(path: Path, folder: Path, events: int, runs: int) -> str:
+    """Measure a run with its checks and without; returns the comparison."""
+    checked, unchecked = _in_turn(
+        runs,
+        partial(_command, path, folder),
+        partial(_command, path, folder, "--quality", "off"),
+    )
+    _row("this pipeline with --quality off", events, unchecked)
+    return f"checks add {100 * (checked.seconds / unchecked.seconds - 1):.1f} % to the time"
+
+
+def _command(path: Path, folder: Path, *options: str) -> Measured:
     database = folder / "ours.duckdb"
     database.unlink(missing_ok=True)
-    arguments = ["--input", str(path), "--warehouse", f"duckdb:///{database}"]
+    arguments = ["--input", str(path), "--warehouse", f"duckdb:///{database}", *options]
     return measure([sys.executable, "-m", "pipeline", "batch", *arguments], _ROOT)
 
 

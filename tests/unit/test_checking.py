@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from tests.support.quality import CHECKS, failures, in_memory, of_run
 from tests.support.strategies import row_lists
 from tests.support.tables import Row, codes, compute, csv_text, parse
-from transforms.checking.bound import bind, words_of
-from transforms.checking.memory import MACROS
+from transforms.checking.bound import bind, row_by_row, words_of
+from transforms.checking.memory import MACROS, ArrowChecks
 from transforms.checking.pushdown import evaluate
 from transforms.checking.results import conclude
 from transforms.checking.tallies import MAX_SAMPLES, Tallies, Tally
@@ -60,6 +60,21 @@ def test_any_events_keep_every_check_whichever_types_are_active(
     ours, theirs = conclude(checks, tallies), pushed_down(tables, sorted(active))
     assert failures(ours) == {}
     assert [r for r in ours if r.check.check_id != "fct_events.input_adds_up"] == theirs
+
+
+@settings(max_examples=15, deadline=None)
+@given(row_lists, st.integers(0, 99))
+def test_any_part_of_the_rows_answers_what_looks_at_one_row(
+    rows: list[dict[str, str]], seed: int
+) -> None:
+    chance, checks = random.Random(seed), row_by_row(CHECKS)
+    assert {"not_null", "relation", "unique"} <= {check.check_type for check in checks}
+    over = ArrowChecks(checks, TABLES)
+    for name, table in tables_of(rows, EVENT_TYPES).items():
+        kept = [at for at in range(table.num_rows) if chance.random() < 0.5]
+        found = conclude(checks, over.evaluate({name: table.take(pa.array(kept, pa.int64()))}))
+        assert failures(found) == {}
+        assert {result.check for result in found} == {c for c in checks if c.table == name}
 
 
 tallies = st.builds(

@@ -235,3 +235,23 @@ def answerable(checks: Iterable[Check], tables: Iterable[str]) -> tuple[Check, .
     """Those checks that can be evaluated where these tables, or RUN, are there."""
     present = {*tables}
     return tuple(check for check in checks if check.tables <= present)
+
+
+def row_by_row(checks: Iterable[Check]) -> tuple[Check, ...]:
+    """Those checks that any part of a table's rows answers, as a flush of a stream has it.
+
+    They look neither at the row before nor at other tables, nor do they add up anything.
+    """
+    return tuple(
+        check
+        for check in checks
+        if isinstance(check.rule, ColumnRule)
+        or (isinstance(check.rule, Unique) and check.rule.where is None)
+        or (
+            isinstance(check.rule, RowRule)
+            and not any(
+                "." in word or word.startswith("previous_")
+                for word in words_of(check.rule.condition)
+            )
+        )
+    )

@@ -58,8 +58,7 @@ class ArrowChecks:
             check.check_id: _column_tally(check, self._tables, rows) for check in plan.columns
         }
         keys = {check.check_id: _keys_tally(check, rows) for check in plan.keys}
-        sound = not any(tally.failing for tally in columns.values())
-        scanned = [self._scan(scan, statement, rows, sound) for scan, statement in plan.scans]
+        scanned = [self._scan(scan, statement, rows) for scan, statement in plan.scans]
         return Tallies.total([Tallies(columns), Tallies(keys), *scanned])
 
     def _plan(self, present: tuple[str, ...]) -> _Plan:
@@ -68,21 +67,18 @@ class ArrowChecks:
             self._plans[present] = _Plan(
                 [c for c in answerable(self._checks, present) if isinstance(c.rule, ColumnRule)],
                 key_checks(self._checks, present),
-                [(scan, scan.plain_statement(str)) for scan in found],
+                [(scan, scan.statement(str)) for scan in found],
             )
         return self._plans[present]
 
-    def _scan(self, scan: Scan, plain: str, rows: Mapping[str, pa.Table], sound: bool) -> Tallies:
+    def _scan(self, scan: Scan, statement: str, rows: Mapping[str, pa.Table]) -> Tallies:
         order, name = scan.table.order, scan.table.name
         needed = {other: rows[other] for other in scan.joined}
         needed[name] = with_previous(rows[name], order.within, order.by, scan.previous)
         for table, its_rows in needed.items():
             self._connection.register(table, its_rows)
         try:
-            if sound:
-                tallies = scan.read(next(self._ask(plain)))
-            if not sound or any(tally.failing for tally in tallies.checks.values()):
-                tallies = scan.read(next(self._ask(scan.statement(str))))
+            tallies = scan.read(next(self._ask(statement)))
             samples = {
                 check.check_id: [sample_of(row) for row in self._ask(scan.samples(check, str))]
                 for check in scan.checks

@@ -1,0 +1,134 @@
+"""What the rows of growth_drivers must keep, beside the checks of its columns."""
+
+from __future__ import annotations
+
+from transforms.checks import AddsUp, Holds, Total, is_label, is_percentage, is_quotient, is_rounded
+from transforms.vocabulary import CHANNELS, PLATFORMS
+
+_DAU = "daily_active_users"
+HEALTH = (
+    ("net_miles_change > DIV(daily_miles_redeemed, 5)", "Healthy Growth"),
+    ("net_miles_change > 0", "Stable"),
+    ("-net_miles_change > DIV(daily_miles_earned, 5)", "High Redemption"),
+)
+# Distinct users of a date, and the events that make them.
+_USERS_OF_EVENTS = {
+    "users_earning_miles": "miles_earning_events",
+    "users_redeeming_miles": "miles_redemption_events",
+    "users_sharing": "daily_shares",
+    "users_liking": "daily_likes",
+    "users_searching": "daily_searches",
+}
+_PERCENTAGES = {
+    "earning_user_pct": "users_earning_miles",
+    "redeeming_user_pct": "users_redeeming_miles",
+    "sharing_user_pct": "users_sharing",
+    "liking_user_pct": "users_liking",
+    "searching_user_pct": "users_searching",
+    **{f"{name.lower()}_user_pct": f"{name.lower()}_users" for name in PLATFORMS},
+}
+_OF_MILES_ANALYTICS = {
+    "daily_miles_earned": "daily_miles_earned",
+    "daily_miles_redeemed": "daily_miles_redeemed",
+    "users_earning_miles": "users_earning",
+    "users_redeeming_miles": "users_redeeming",
+    "miles_earning_events": "earning_transactions",
+    "miles_redemption_events": "redeeming_transactions",
+}
+_OF_DIM_USERS = {
+    "miles_earning_events": "miles_earned_transactions",
+    "miles_redemption_events": "miles_redeemed_transactions",
+    "daily_shares": "share_events",
+    "daily_likes": "like_events",
+    "daily_searches": "reward_search_events",
+}
+
+ACTIVITY = (
+    Holds(
+        "daily_active_users_of_growth_metrics",
+        f"{_DAU} = growth_metrics.{_DAU}",
+        "daily_active_users is that of growth_metrics",
+    ),
+    Holds(
+        "event_types_add_up",
+        f"total_daily_events = {' + '.join(_USERS_OF_EVENTS.values())}",
+        "the events of the five types add up to total_daily_events",
+    ),
+    *(
+        Holds(f"{users}_by_events", f"{users} <= {events}", f"{users} <= {events}")
+        for users, events in _USERS_OF_EVENTS.items()
+    ),
+    Holds(
+        "channels_add_up",
+        f"total_new_users = {' + '.join(f'new_{channel}_users' for channel in CHANNELS)}",
+        "the new users of the four channels add up to total_new_users",
+    ),
+)
+
+RATES = (
+    is_quotient("miles_earn_redeem_ratio", "daily_miles_earned", "daily_miles_redeemed"),
+    *(is_percentage(column, users, _DAU) for column, users in _PERCENTAGES.items()),
+    *(
+        Holds(
+            f"{name.lower()}_events_per_user_known",
+            f"({name.lower()}_events_per_user IS NULL) = ({name.lower()}_users = 0)",
+            f"{name.lower()}_events_per_user is NULL where it has no users, and only there",
+        )
+        for name in PLATFORMS
+    ),
+    Holds(
+        "social_engagement_level_known",
+        f"(social_engagement_level IS NULL) = ({_DAU} = 0)",
+        "social_engagement_level is NULL where nobody is active, and only there",
+    ),
+    is_rounded(
+        "feature_adoption_score",
+        "30 * users_earning_miles + 20 * users_redeeming_miles + 20 * users_sharing "
+        "+ 15 * users_liking + 15 * users_searching",
+        _DAU,
+    ),
+)
+
+MILES = (
+    Holds(
+        "net_miles_change_adds_up",
+        "net_miles_change = daily_miles_earned - daily_miles_redeemed",
+        "net_miles_change is miles earned less miles redeemed",
+    ),
+    is_label("miles_economy_health", HEALTH, "Balanced"),
+    *(
+        Holds(
+            f"{column}_of_miles_analytics",
+            f"{column} = miles_analytics.{other}",
+            f"{column} is {other} of miles_analytics",
+        )
+        for column, other in _OF_MILES_ANALYTICS.items()
+    ),
+)
+
+TOTALS = (
+    AddsUp(
+        "events_add_up",
+        (Total("growth_drivers", "total_daily_events"),),
+        (Total("fct_events", "1"),),
+        "the events of all days add up to the rows of fct_events",
+    ),
+    *(
+        AddsUp(
+            f"{column}_add_up",
+            (Total("growth_drivers", column),),
+            (Total("dim_users", of_users),),
+            f"{column} of all days add up to {of_users} of all users",
+        )
+        for column, of_users in _OF_DIM_USERS.items()
+    ),
+    *(
+        AddsUp(
+            f"new_{channel}_users_add_up",
+            (Total("growth_drivers", f"new_{channel}_users"),),
+            (Total("dim_users", f"CASE WHEN first_utm_source = '{channel}' THEN 1 ELSE 0 END"),),
+            f"new_{channel}_users of all days add up to the users of that channel",
+        )
+        for channel in CHANNELS
+    ),
+)
