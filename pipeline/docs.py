@@ -70,6 +70,8 @@ def _layout(table: Table) -> str:
         f"primary key (not enforced): {_names(table.primary_key)}",
         f"written at: {_names((table.written_at,) if table.written_at else ())}",
     ]
+    if table.primary_key:
+        parts.append(f"rows that leave are staged by: {_names(table.removals.column_names)}")
     return "; ".join(parts) + "."
 
 

@@ -43,7 +43,10 @@ class _Check(beam.DoFn):
         self._table, self._checks = options.table, options.checks
 
     def setup(self) -> None:
-        self._evaluate = ArrowChecks(self._checks, TABLES).evaluate
+        self._over = ArrowChecks(self._checks, TABLES)
+
+    def teardown(self) -> None:
+        self._over.close()
 
     def start_bundle(self) -> None:
         self._rows = [TABLES[self._table].arrow_schema.empty_table()]
@@ -59,4 +62,4 @@ class _Check(beam.DoFn):
     def _tallies(self) -> Tallies:
         rows = pa.concat_tables(self._rows)
         self.start_bundle()
-        return self._evaluate({self._table: rows})
+        return self._over.evaluate({self._table: rows})

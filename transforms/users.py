@@ -71,7 +71,11 @@ class _Shard(beam.DoFn):
 
     def setup(self) -> None:
         if self._checks:
-            self._evaluate = ArrowChecks(self._checks, TABLES).evaluate
+            self._over = ArrowChecks(self._checks, TABLES)
+
+    def teardown(self) -> None:
+        if self._checks:
+            self._over.close()
 
     def start_bundle(self) -> None:
         self._ahead = WorkAhead(self._work)
@@ -104,7 +108,7 @@ class _Shard(beam.DoFn):
         }
         return {
             **rows,
-            **({CHECKED: self._evaluate(rows)} if self._checks else {}),
+            **({CHECKED: self._over.evaluate(rows)} if self._checks else {}),
             CONTRIBUTIONS: contributions(lives, self._active_types),
             COUNTS: RunCounts(events=len(events.time_us), duplicates=events.duplicates),
         }

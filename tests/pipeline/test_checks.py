@@ -20,7 +20,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     tables = run_graph([folder / "events.csv"], folder / "growth.duckdb", Run())
     rows = sum(1 for _ in (folder / "events.csv").open("rb")) - 1
     found = tables["fct_events"].num_rows + tables["dead_letter_events"].num_rows
-    yield Copy(tables, rows - found)
+    copied = Copy(tables, rows - found)
+    yield copied
+    copied.connection.close()
 
 
 def test_correct_tables_keep_every_check_and_none_is_vacuous(copy: Copy) -> None:

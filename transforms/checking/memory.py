@@ -46,6 +46,10 @@ class ArrowChecks:
         for macro in MACROS:
             self._connection.execute(macro)
 
+    def close(self) -> None:
+        """Let go of what the evaluation needs."""
+        self._connection.close()
+
     def evaluate(self, rows: Mapping[str, pa.Table]) -> Tallies:
         """What the checks and totals that these tables answer come to.
 
