@@ -244,7 +244,7 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
     from pipeline.runners import choose_streaming_runner
     from pipeline.storage import check_storage
     from pipeline.warehouse import WarehouseOptions, open_warehouse
-    from transforms.marts.registry import TABLES
+    from transforms.marts.registry import ALL_TABLES
 
     warehouse = open_warehouse(
         options.warehouse,
@@ -254,7 +254,7 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
     )
     runner = choose_streaming_runner(given, warehouse)
     temp_location = given.get("temp_location")
-    warehouse.check(tuple(TABLES.values()), temp_location)
+    warehouse.check(ALL_TABLES, temp_location)
     check_storage([temp_location], rest)
     from pipeline.pubsub import check_subscription, check_topic
     from pipeline.stream_launch import StreamPlan, refuse_warm, run_stream

@@ -23,7 +23,8 @@ def check(warehouse: Warehouse, options: argparse.Namespace) -> None:
         RunError: if the warehouse or a table is missing or can't be read, or an error check fails.
     """
     _see_all_tables(warehouse)
-    active = [EVENT_TYPES.index(name) for name in options.active_event_types]
+    active_types = options.active_event_types or warehouse.active_event_types() or EVENT_TYPES
+    active = [EVENT_TYPES.index(name) for name in active_types]
     started_at = datetime.now(UTC)
     results = evaluate(
         bind(TABLES.values(), active),

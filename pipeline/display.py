@@ -151,6 +151,10 @@ def show_flush(report: dict[str, Any]) -> None:
     rows = sum(report["rows"].values())
     if rows:
         text = f"flush {report['flush']:,}: {rows:,} rows; so far {_stream_sum(report)}"
+        failed = [result["check_id"] for result in report["checks"]["failed"]]
+        if failed:
+            more = f" and {len(failed) - 3:,} more" if len(failed) > 3 else ""
+            text += f"; failed checks: {', '.join(failed[:3])}{more}"
         print(text, file=sys.stderr, flush=True)
 
 
@@ -161,6 +165,10 @@ def show_stream_summary(report: dict[str, Any], warehouse: Warehouse) -> None:
         console.print("\n[bold]Stopped:[/] no message came")
         return
     console.print(f"\n[bold]Stopped:[/] {_stream_sum(report)}")
+    if report["checks"]["evaluated"]:
+        passed = report["checks"]["evaluated"] - len(report["checks"]["failed"])
+        console.print(f"  checks of the last flush  {passed:,} passed")
+    _show_failed(console, report["checks"]["failed"])
     show_growth(console, warehouse)
 
 

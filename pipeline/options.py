@@ -116,10 +116,13 @@ def _switch(text: str) -> bool:
     return text.lower() == "true"
 
 
-def _quality(text: str) -> str:
-    if text not in ("enforce", "warn", "off"):
-        raise ValueError("is none of enforce, warn, off")
-    return text
+def _one_of(*names: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"is none of {', '.join(names)}")
+        return text
+
+    return parse
 
 
 def _location(text: str) -> str:
@@ -244,7 +247,7 @@ _QUALITY: Final = Option(
     "what a failed check of the tables does: enforce commits none of them, warn commits and "
     "reports, off checks nothing (default: enforce)",
     "enforce|warn|off",
-    _quality,
+    _one_of("enforce", "warn", "off"),
     default="enforce",
 )
 
@@ -313,10 +316,9 @@ CHECK: Final = (
     Option(
         "active_event_types",
         "what the tables were built with; the users of all cohorts are those whom such events made "
-        f"active (default: {','.join(EVENT_TYPES)})",
+        "active (default: what the warehouse has noted, or all five)",
         "TYPES",
         _event_types,
-        default=EVENT_TYPES,
     ),
 )
 
@@ -380,6 +382,14 @@ STREAM: Final = (
         "SECONDS",
         _number(1, "a number of seconds, 1 or more"),
         default=60.0,
+    ),
+    Option(
+        "quality",
+        "what becomes of checks: warn evaluates at each flush those that it can answer and reports "
+        "what fails, off none; a stream is never stopped by them (default: warn)",
+        "warn|off",
+        _one_of("warn", "off"),
+        default="warn",
     ),
     Option(
         "dead_letter_topic",

@@ -34,7 +34,7 @@ from pipeline.warehouse import Warehouse
 from pipeline.warehouse.runs import is_stream, new_stream
 from transforms.contract import Table
 from transforms.marts import dead_letter_events, fct_events
-from transforms.marts.registry import TABLES
+from transforms.marts.registry import ALL_TABLES
 from transforms.vocabulary import EVENT_TYPES
 
 _SHARDS: Final = 16
@@ -75,7 +75,7 @@ class StreamPlan:
     @property
     def tables(self) -> tuple[Table, ...]:
         """The contracts of all tables."""
-        return tuple(TABLES.values())
+        return ALL_TABLES
 
     def job(self, run: str, staging: str) -> StreamJob:
         """The job of a run that stages in a folder."""
@@ -90,6 +90,7 @@ class StreamPlan:
             flush_seconds=options.flush_seconds,
             dead_letter_topic=options.dead_letter_topic,
             shards=1 if self.runner.local else _SHARDS,
+            quality=options.quality,
         )
 
 
@@ -215,7 +216,13 @@ class _Flushes:
 
     def __init__(self, path: Path, tap: Tap):
         self._path, self._tap = path, tap
-        self.last: dict[str, Any] = {"flush": 0, "rows": {}, "counts": {}, "pending": 0}
+        self.last: dict[str, Any] = {
+            "flush": 0,
+            "rows": {},
+            "counts": {},
+            "checks": {"evaluated": 0, "failed": []},
+            "pending": 0,
+        }
 
     def follow(self) -> None:
         """Take note of a new flush."""

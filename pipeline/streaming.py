@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import apache_beam as beam
 import pyarrow as pa
@@ -11,18 +11,21 @@ from apache_beam.io.gcp.pubsub import WriteToPubSub
 
 from pipeline import __version__
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.flushing import CommitFlushes, StageFlushes
+from pipeline.warehouse.flush_commit import CommitFlushes
+from pipeline.warehouse.flushing import FILES, StageFlushes
 from transforms import coders
+from transforms.checking.bound import Check, bind
 from transforms.events import COUNTS, DEAD_LETTERS
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events
-from transforms.marts.registry import TABLES
+from transforms.marts.registry import ALL_TABLES, TABLES
 from transforms.marts.users_with_negative_miles import TABLE as NEGATIVE_TABLE
+from transforms.quality import CHECKED
 from transforms.streaming.clock import Clock, system_clock
 from transforms.streaming.messages import ParseMessages, as_messages
 from transforms.streaming.sessions import Sessionize
-from transforms.streaming.sums import SumShards, ToShard, ToUserShard, changed_rows
+from transforms.streaming.sums import SumShards, ToShard, ToUserShard, finish
 from transforms.streaming.users import CHANGES, RECOVERED, Contribute, UpdateUser
 from transforms.users import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 
@@ -45,6 +48,7 @@ class StreamJob:
         dead_letter_topic: where dead letters are published too; None for nowhere.
         shards: over how many keys counters are summed, and each table's rows staged.
         clock: processing time.
+        quality: warn evaluates at each flush the checks that it can answer, off none.
     """
 
     subscription: str
@@ -57,6 +61,12 @@ class StreamJob:
     dead_letter_topic: str | None = None
     shards: int = 8
     clock: Clock = system_clock
+    quality: Literal["warn", "off"] = "warn"
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The checks that the run evaluates."""
+        return () if self.quality == "off" else bind(TABLES.values(), self.active_types)
 
 
 def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
@@ -83,9 +93,12 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         for table, rows in by_user.items()
     }
     staged = [
-        rows | f"Stage {table.name}" >> StageFlushes(table, job.staging, step, job.clock)
+        rows
+        | f"Stage {table.name}" >> StageFlushes(table, job.staging, step, job.clock, job.checks)
         for table, rows in sharded.items()
-    ] | "All staged files" >> beam.Flatten()
+    ]
+    files = [outputs[FILES] for outputs in staged] | "All staged files" >> beam.Flatten()
+    checked = [outputs[CHECKED] for outputs in staged] | "All checks" >> beam.Flatten()
     if job.dead_letter_topic is not None:
         (
             parsed[DEAD_LETTERS]
@@ -98,12 +111,13 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         | "Shard counts" >> ToShard(RunCounts, job.shards)
         | "SumCounts" >> SumShards(RunCounts, step, job.clock)
     )
-    return (staged, sums, counts) | "Commit" >> CommitFlushes(
+    return (files, sums, counts, checked) | "Commit" >> CommitFlushes(
         job.warehouse,
-        tuple(TABLES.values()),
-        changed_rows,
+        ALL_TABLES,
+        finish,
         job.staging,
         job.run,
         job.flush_seconds,
         job.clock,
+        job.checks,
     )

@@ -10,19 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from apache_beam.io.gcp.pubsub import PubsubMessage
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import RunError
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import Change
 from tests.support.runs import comparable
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, Row, compute, csv_text, parse, row
-from transforms.marts.registry import TABLES
+from transforms.kernels.spine import Spine
+from transforms.marts import growth_metrics
+from transforms.marts.registry import FINISH, RESULTS, TABLES
 from transforms.vocabulary import EVENT_TYPES
 
 Tables = dict[str, pa.Table]
@@ -160,6 +163,28 @@ def test_rows_that_did_not_change_are_not_written_again(tmp_path: Path) -> None:
     assert [minute for minute in once if twice[minute] >= since] == [50]
     again = written(streamed(tmp_path / "again", rows[:4], rows[4:], [*rows, at(0)]))
     assert again[200] < min(again[minute] for minute in (0, 10, 30, 40, 50, 60))
+
+
+def test_a_failed_check_is_recorded_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(spine: Spine) -> pa.Table:
+        rows = growth_metrics.rows(spine)
+        place = rows.schema.get_field_index("new_users")
+        return rows.set_column(place, "new_users", pc.add(rows["new_users"], 1))
+
+    monkeypatch.setitem(FINISH, "growth_metrics", wrong)
+    streamed(tmp_path, [at(0)], [at(5)])
+    found = open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb").read(RESULTS).to_pylist()
+    assert {result["run_id"] for result in found} >= {"stream_1", "stream_2"}
+    assert {result["status"] for result in found} == {"fail"}
+    assert "growth_metrics" in {result["table_name"] for result in found}
+
+
+def test_checks_of_a_sound_stream_find_nothing(tmp_path: Path) -> None:
+    rows = [at(0, "ann", "miles_redeemed", amount="10"), row("never"), at(40, "bob"), at(0, "bob")]
+    streamed(tmp_path, rows[:2], rows[2:], active_types=["share"])
+    assert open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb").read(RESULTS).num_rows == 0
 
 
 class Forgetful:

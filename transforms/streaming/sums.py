@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import apache_beam as beam
 import numpy as np
@@ -136,11 +136,22 @@ class _SumShard(beam.DoFn):
         yield total
 
 
-def changed_rows(before: Counters, after: Counters, written_at_us: int) -> dict[str, pa.Table]:
-    """What another sum changes in the marts, by the name of the contract that the rows follow.
+class Finished(NamedTuple):
+    """What another sum of counters makes of the marts.
 
-    That is each mart's rows that are new or differ, and its `removals`: the keys of rows that are
-    no more, as of a cohort whose last user turns out to have come earlier. None of no row.
+    Attributes:
+        changed: by the names of marts, the rows that are new or differ, and by those of their
+            `removals` the keys of rows that are no more, as of a cohort whose last user turns out
+            to have come earlier; none of no row.
+        marts: by name, all rows.
+    """
+
+    changed: Mapping[str, pa.Table]
+    marts: Mapping[str, pa.Table]
+
+
+def finish(before: Counters, after: Counters, written_at_us: int) -> Finished:
+    """What another sum makes of the marts.
 
     Args:
         before, after: the sums over all users.
@@ -148,14 +159,15 @@ def changed_rows(before: Counters, after: Counters, written_at_us: int) -> dict[
     """
     written_at = pa.scalar(as_datetime(written_at_us), pa.timestamp("us"))
     old, new = lay_out(before, written_at), lay_out(after, written_at)
+    marts = {name: rows(new) for name, rows in FINISH.items()}
     changes: dict[str, pa.Table] = {}
-    for name, rows in FINISH.items():
-        was, now = rows(old), rows(new)
+    for name, now in marts.items():
+        was = FINISH[name](old)
         changes[name] = _without(now, was, now.column_names)
         removals = TABLES[name].removals
         gone = _without(was, now, list(TABLES[name].primary_key))
         changes[removals.name] = gone.select(list(removals.column_names))
-    return {name: rows for name, rows in changes.items() if rows.num_rows}
+    return Finished({name: rows for name, rows in changes.items() if rows.num_rows}, marts)
 
 
 def _without(rows: pa.Table, others: pa.Table, columns: list[str]) -> pa.Table:

@@ -1,0 +1,259 @@
+"""Staged files and sums -> a commit for each flush."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.coders import BytesCoder, TupleCoder, VarIntCoder
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import (
+    AccumulatingRuntimeState,
+    BagStateSpec,
+    ReadModifyWriteRuntimeState,
+    ReadModifyWriteStateSpec,
+    RuntimeTimer,
+    TimerSpec,
+    on_timer,
+)
+from apache_beam.utils.timestamp import Timestamp
+
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.changes import Change, How, StagedFile
+from pipeline.warehouse.staging import StagedFiles
+from transforms.checking.bound import Check
+from transforms.checking.memory import ArrowChecks
+from transforms.checking.results import Result, conclude
+from transforms.checking.tallies import Tallies
+from transforms.contract import Table
+from transforms.kernels.counters import Counters
+from transforms.kernels.run_counts import RunCounts
+from transforms.marts import data_quality_results, dead_letter_events, fct_events
+from transforms.marts.registry import RESULTS
+from transforms.metrics import timed_flush
+from transforms.streaming.clock import Clock, as_datetime
+from transforms.streaming.sums import Finished
+
+# Of the sum before, the sum after, and the moment of writing in microseconds since 1970-01-01.
+Finish = Callable[[Counters, Counters, int], Finished]
+
+
+@dataclass
+class CommitFlushes(beam.PTransform):
+    """(staged files, Counters, RunCounts, Tallies) -> for each flush a report, a JSON object.
+
+    The last level of the sums is here, so that a flush holds each row of a mart once.
+
+    Attributes:
+        warehouse: where to.
+        tables: the contracts of all tables; those with a primary key are merged, the others
+            appended to.
+        finish: what becomes of the sum of counters.
+        folder: the staging folder.
+        run: the run's id; a flush's is that and its number.
+        flush_seconds: how long a flush is gathered.
+        clock: processing time.
+        checks: those that a flush can answer are evaluated and reported, and stop nothing.
+    """
+
+    warehouse: Warehouse
+    tables: tuple[Table, ...]
+    finish: Finish
+    folder: str
+    run: str
+    flush_seconds: float
+    clock: Clock
+    checks: tuple[Check, ...] = ()
+
+    def expand(self, inputs: tuple[beam.PCollection, ...]) -> beam.PCollection:
+        staged, counters, counts, checked = inputs
+        parts = (
+            staged | "Files" >> _Keyed(_FILE, _file_to_bytes),
+            counters | "Sums" >> _Keyed(_SUM, Counters.to_bytes),
+            counts | "Counts" >> _Keyed(_COUNTS, RunCounts.to_bytes),
+            checked | "Checks" >> _Keyed(_CHECKED, Tallies.to_bytes),
+        )
+        return (
+            parts
+            | "All parts" >> beam.Flatten()
+            | "Merge" >> beam.ParDo(_Commit(self)).with_output_types(dict[str, Any])
+        )
+
+
+_FILE, _SUM, _COUNTS, _CHECKED = range(4)
+
+
+@dataclass
+class _Keyed(beam.PTransform):
+    """Elements -> (0, (kind, encoded element)): one key commits them all."""
+
+    kind: int
+    encode: Callable[[Any], bytes]
+
+    def expand(self, elements: beam.PCollection) -> beam.PCollection:
+        return elements | "To one key" >> beam.Map(
+            lambda element: (0, (self.kind, self.encode(element)))
+        ).with_output_types(tuple[int, tuple[int, bytes]])
+
+
+def _file_to_bytes(file: StagedFile) -> bytes:
+    return json.dumps(file).encode()
+
+
+class _Commit(beam.DoFn):
+    PARTS = BagStateSpec("parts", TupleCoder([VarIntCoder(), BytesCoder()]))
+    COUNTS = ReadModifyWriteStateSpec("counts", BytesCoder())
+    SUM = ReadModifyWriteStateSpec("sum", BytesCoder())
+    NUMBER = ReadModifyWriteStateSpec("number", VarIntCoder())
+    SEALED = ReadModifyWriteStateSpec("sealed", BytesCoder())
+    SEAL = TimerSpec("seal", TimeDomain.REAL_TIME)
+    COMMIT = TimerSpec("commit", TimeDomain.REAL_TIME)
+
+    def __init__(self, options: CommitFlushes):
+        self._options = options
+
+    def setup(self) -> None:
+        options = self._options
+        self._over = ArrowChecks(options.checks, {table.name: table for table in options.tables})
+
+    def teardown(self) -> None:
+        self._over.close()
+
+    def process(
+        self,
+        keyed: tuple[int, tuple[int, bytes]],
+        parts: AccumulatingRuntimeState = beam.DoFn.StateParam(PARTS),
+        seal: RuntimeTimer = beam.DoFn.TimerParam(SEAL),
+    ) -> None:
+        if not any(True for _ in parts.read()):
+            seal.set(Timestamp.of(self._options.clock() + self._options.flush_seconds))
+        parts.add(keyed[1])
+
+    @on_timer(SEAL)
+    def seal_flush(
+        self,
+        parts: AccumulatingRuntimeState = beam.DoFn.StateParam(PARTS),
+        counts: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(COUNTS),
+        total: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(SUM),
+        number: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(NUMBER),
+        sealed: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(SEALED),
+        seal: RuntimeTimer = beam.DoFn.TimerParam(SEAL),
+        commit: RuntimeTimer = beam.DoFn.TimerParam(COMMIT),
+    ) -> None:
+        """Make a flush of what has come.
+
+        It is kept before it is committed, so that a commit that is tried again finds the same one
+        under its number, whatever has come meanwhile.
+        """
+        now = Timestamp.of(self._options.clock())
+        by_kind: dict[int, list[bytes]] = {_FILE: [], _SUM: [], _COUNTS: [], _CHECKED: []}
+        for kind, data in parts.read():
+            by_kind[kind].append(data)
+        if not any(by_kind.values()):  # A timer may fire twice.
+            return
+        if sealed.read():  # The flush before is not committed yet.
+            seal.set(now + self._options.flush_seconds)
+            return
+        parts.clear()
+        flush = (number.read() or 0) + 1
+        number.write(flush)
+        known = total.read()
+        before = Counters.from_bytes(known) if known else Counters.empty()
+        after = Counters.total([before, *map(Counters.from_bytes, by_kind[_SUM])])
+        total.write(after.to_bytes())
+        sums = [counts.read()] if flush > 1 else []
+        counted = RunCounts.total(map(RunCounts.from_bytes, [*sums, *by_kind[_COUNTS]]))
+        counts.write(counted.to_bytes())
+        finished = self._options.finish(before, after, round(now.micros))
+        results = self._evaluate(map(Tallies.from_bytes, by_kind[_CHECKED]), finished.marts)
+        failed = [result for result in results if not result.passed]
+        changed = dict(finished.changed)
+        if failed:
+            moment = as_datetime(now.micros)
+            changed[RESULTS.name] = data_quality_results.rows(failed, self._run(flush), moment)
+        files = [StagedFile(*json.loads(data)) for data in by_kind[_FILE]]
+        files += self._stage(changed)
+        report = {
+            "flush": flush,
+            "counts": counted.to_json(),
+            "checks": {
+                "evaluated": len(results),
+                "failed": [result.to_json() for result in failed],
+            },
+        }
+        sealed.write(json.dumps([sorted(files), report]).encode())
+        commit.set(now)
+
+    @on_timer(COMMIT)
+    def commit_flush(
+        self, sealed: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(SEALED)
+    ) -> Iterator[dict[str, Any]]:
+        """Merge the sealed flush."""
+        kept = sealed.read()
+        if not kept:
+            return
+        files, report = json.loads(kept)
+        rows = self._merge(report["flush"], [StagedFile(*file) for file in files])
+        sealed.clear()
+        pending = self._pending(RunCounts.from_json(report["counts"]))
+        yield {**report, "rows": rows, "pending": pending}
+
+    def _run(self, flush: int) -> str:
+        return f"{self._options.run}_{flush}"
+
+    def _evaluate(self, of_rows: Iterable[Tallies], marts: Mapping[str, pa.Table]) -> list[Result]:
+        """What a flush's rows and all marts come to, of those checks that they answer."""
+        checks = self._options.checks
+        if not checks:
+            return []
+        return conclude(checks, Tallies.total([*of_rows, self._over.evaluate(marts)]))
+
+    def _stage(self, changed: Mapping[str, pa.Table]) -> Iterator[StagedFile]:
+        tables = {table.name: table for table in self._options.tables}
+        tables.update({table.removals.name: table.removals for table in self._options.tables})
+        for name, rows in changed.items():
+            files = StagedFiles(tables[name], self._options.folder)
+            files.write(rows)
+            yield from files.close()
+
+    def _pending(self, counted: RunCounts) -> int:
+        """How many messages are read that are no duplicates and not in the tables yet.
+
+        Less than 0 where rows have come before their counts.
+        """
+        tables = {table.name: table for table in self._options.tables}
+        stored = [
+            self._options.warehouse.count(tables[name]) or 0
+            for name in (fct_events.TABLE.name, dead_letter_events.TABLE.name)
+        ]
+        return counted.input_rows - counted.duplicates - sum(stored)
+
+    def _merge(self, flush: int, files: Sequence[StagedFile]) -> dict[str, int]:
+        options = self._options
+        changes = _changes(options.tables, files)
+        if flush > 1:
+            changes = [change for change in changes if change.files or change.removed]
+        if changes:
+            with timed_flush():
+                options.warehouse.commit(changes, self._run(flush))
+        return {change.table.name: change.rows for change in changes}
+
+
+def _changes(tables: Sequence[Table], staged: Sequence[StagedFile]) -> list[Change]:
+    """A change for each table; the first commit creates also those that nothing is staged for."""
+    by_table: dict[str, list[StagedFile]] = {}
+    for file in staged:
+        by_table.setdefault(file.table, []).append(file)
+    return [
+        Change(
+            table,
+            How.MERGE if table.primary_key else How.APPEND,
+            by_table.get(table.name, []),
+            by_table.get(table.removals.name, []),
+        )
+        for table in tables
+    ]
