@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -31,6 +31,9 @@ CONTRIBUTIONS: Final = "contributions"
 EVENTS: Final = fct_events.TABLE.name
 USERS: Final = dim_users.TABLE.name
 NEGATIVE: Final = users_with_negative_miles.TABLE.name
+
+# Rows of dim_users whose conditions are checked by one statement.
+_WAITING_BYTES: Final = 16 << 20
 
 
 @dataclass
@@ -70,30 +73,36 @@ class _Shard(beam.DoFn):
         self._checks = options.checks
 
     def setup(self) -> None:
-        if self._checks:
-            self._over = ArrowChecks(self._checks, TABLES)
+        self._over = _ShardChecks(self._checks)
 
     def teardown(self) -> None:
-        if self._checks:
-            self._over.close()
+        self._over.close()
 
     def start_bundle(self) -> None:
+        self._over.begin()
         self._ahead = WorkAhead(self._work)
+        self._checked = WorkAhead(self._over.evaluate)
 
     def process(self, shard: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pvalue.TaggedOutput]:
         # Decoded here: the iterable may not be read from another thread.
         for outputs in self._ahead.put(list(shard[1])):
-            count(outputs[COUNTS])
-            EVENTS_PER_USER.observe_sample(dim_users.events_of(outputs[USERS]))
-            for tag, value in outputs.items():
+            for tag, value in self._finished(outputs):
                 yield pvalue.TaggedOutput(tag, value)
 
     def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
         for outputs in self._ahead.finish():
-            count(outputs[COUNTS])
-            EVENTS_PER_USER.observe_sample(dim_users.events_of(outputs[USERS]))
-            for tag, value in outputs.items():
+            for tag, value in self._finished(outputs):
                 yield pvalue.TaggedOutput(tag, GlobalWindows.windowed_value(value))
+        for tallies in [*self._checked.finish(), self._over.finish()]:
+            yield pvalue.TaggedOutput(CHECKED, GlobalWindows.windowed_value(tallies))
+
+    def _finished(self, outputs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+        """The outputs of a shard, and what the checks of an earlier one have come to."""
+        count(outputs[COUNTS])
+        EVENTS_PER_USER.observe_sample(dim_users.events_of(outputs[USERS]))
+        yield from outputs.items()
+        rows = {name: outputs[name] for name in (EVENTS, USERS, NEGATIVE)}
+        yield from ((CHECKED, tallies) for tallies in self._checked.put(rows))
 
     def _work(self, batches: list[pa.RecordBatch]) -> dict[str, Any]:
         written_at = pa.scalar(self._started_at, pa.timestamp("us"))
@@ -108,7 +117,42 @@ class _Shard(beam.DoFn):
         }
         return {
             **rows,
-            **({CHECKED: self._over.evaluate(rows)} if self._checks else {}),
             CONTRIBUTIONS: contributions(lives, self._active_types),
             COUNTS: RunCounts(events=len(events.time_us), duplicates=events.duplicates),
         }
+
+
+class _ShardChecks:
+    """Checks of shards; conditions of the tables of users wait until some shards are together."""
+
+    def __init__(self, checks: tuple[Check, ...]):
+        self._checks = checks
+        self._over = ArrowChecks(checks, TABLES)
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what waits: a bundle that failed begins anew."""
+        self._waiting: dict[str, list[pa.Table]] = {USERS: [], NEGATIVE: []}
+
+    def evaluate(self, rows: Mapping[str, pa.Table]) -> Tallies:
+        """What a shard's tables come to, and perhaps those that waited."""
+        if not self._checks:
+            return Tallies()
+        for name, parts in self._waiting.items():
+            parts.append(rows[name])
+        tallies = [self._over.look(rows), self._over.scan(rows, [EVENTS])]
+        if sum(part.nbytes for part in self._waiting[USERS]) > _WAITING_BYTES:
+            tallies.append(self.finish())
+        return Tallies.total(tallies)
+
+    def finish(self) -> Tallies:
+        """What the tables that waited come to."""
+        if not self._waiting[USERS]:
+            return Tallies()
+        rows = {name: pa.concat_tables(parts) for name, parts in self._waiting.items()}
+        self.begin()
+        return self._over.scan(rows, rows)
+
+    def close(self) -> None:
+        """Let go of what the evaluation needs."""
+        self._over.close()

@@ -7,7 +7,7 @@ row before, which is the neighbour here; keys, which DuckDB would have to group,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import duckdb
@@ -57,13 +57,32 @@ class ArrowChecks:
             rows: tables by name, with the columns of their contracts, strings dictionary-encoded
                 or not; of tables that are cut into parts those rows that belong together.
         """
+        return Tallies.total([self.look(rows), self.scan(rows, rows)])
+
+    def look(self, rows: Mapping[str, pa.Table]) -> Tallies:
+        """The part of `evaluate` that needs no statement: columns by themselves, and keys."""
         plan = self._plan(tuple(rows))
         columns = {
             check.check_id: _column_tally(check, self._tables, rows) for check in plan.columns
         }
         keys = {check.check_id: _keys_tally(check, rows) for check in plan.keys}
-        scanned = [self._scan(scan, statement, rows) for scan, statement in plan.scans]
-        return Tallies.total([Tallies(columns), Tallies(keys), *scanned])
+        return Tallies.total([Tallies(columns), Tallies(keys)])
+
+    def scan(self, rows: Mapping[str, pa.Table], of: Container[str]) -> Tallies:
+        """The part of `evaluate` that needs statements: conditions and totals of some tables.
+
+        Planning a statement takes 5 to 8 ms, however few the rows are.
+
+        Args:
+            rows: as in `evaluate`.
+            of: the names of the tables whose conditions and totals are wanted.
+        """
+        plan = self._plan(tuple(rows))
+        return Tallies.total(
+            self._scan(scan, statement, rows)
+            for scan, statement in plan.scans
+            if scan.table.name in of
+        )
 
     def _plan(self, present: tuple[str, ...]) -> _Plan:
         if present not in self._plans:
