@@ -79,8 +79,8 @@ class ArrowChecks:
         """
         plan = self._plan(tuple(rows))
         return Tallies.total(
-            self._scan(scan, statement, rows)
-            for scan, statement in plan.scans
+            self._scan(scan, (plain, whole), rows)
+            for scan, plain, whole in plan.scans
             if scan.table.name in of
         )
 
@@ -90,18 +90,23 @@ class ArrowChecks:
             self._plans[present] = _Plan(
                 [c for c in answerable(self._checks, present) if isinstance(c.rule, ColumnRule)],
                 key_checks(self._checks, present),
-                [(scan, scan.statement(str)) for scan in found],
+                [(scan, scan.plain_statement(str), scan.statement(str)) for scan in found],
             )
         return self._plans[present]
 
-    def _scan(self, scan: Scan, statement: str, rows: Mapping[str, pa.Table]) -> Tallies:
+    def _scan(
+        self, scan: Scan, statements: tuple[str, str], rows: Mapping[str, pa.Table]
+    ) -> Tallies:
         order, name = scan.table.order, scan.table.name
         needed = {other: rows[other] for other in scan.joined}
         needed[name] = with_previous(rows[name], order.within, order.by, scan.previous)
         for table, its_rows in needed.items():
             self._connection.register(table, its_rows)
         try:
-            tallies = scan.read(next(self._ask(statement)))
+            plain, whole = statements
+            tallies = scan.read(next(self._ask(plain)))
+            if any(tally.failing for tally in tallies.checks.values()):
+                tallies = scan.read(next(self._ask(whole)))
             samples = {
                 check.check_id: [sample_of(row) for row in self._ask(scan.samples(check, str))]
                 for check in scan.checks
@@ -121,7 +126,7 @@ class ArrowChecks:
 class _Plan(NamedTuple):
     columns: list[Check]
     keys: list[Check]
-    scans: list[tuple[Scan, str]]
+    scans: list[tuple[Scan, str, str]]
 
 
 def _column_tally(check: Check, tables: Mapping[str, Table], rows: Mapping[str, pa.Table]) -> Tally:
