@@ -9,7 +9,7 @@ import secrets
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -53,6 +53,7 @@ class BatchPlan:
         runner: what runs the graph.
         temp_location: where to stage; None for beside the warehouse.
         started_at: the run's moment, in UTC without a zone.
+        waits: whether the job's end is waited for; without that it is only handed over.
     """
 
     options: argparse.Namespace
@@ -62,10 +63,11 @@ class BatchPlan:
     runner: Runner
     temp_location: str | None
     started_at: datetime
+    waits: bool = True
 
 
 def run_batch(plan: BatchPlan) -> None:
-    """Run the batch graph and print its summary.
+    """Run the batch graph and print its summary; or hand it over, where nobody waits.
 
     Raises:
         OptionError: if another run writes to the warehouse.
@@ -74,10 +76,11 @@ def run_batch(plan: BatchPlan) -> None:
     options, files = plan.options, plan.files
     run = new_run(plan.started_at)
     watched = plan.runner.local and sys.stderr.isatty()
-    with (
-        _noted(watched) as progress,
-        plan.warehouse.exclusive(tuple(TABLES.values()), plan.temp_location, run) as staging,
-    ):
+    with ExitStack() as stack:
+        progress = stack.enter_context(_noted(watched))
+        staging = stack.enter_context(
+            plan.warehouse.exclusive(tuple(TABLES.values()), plan.temp_location, run)
+        )
         job = BatchJob(
             paths=[file.path for file in files],
             warehouse=plan.warehouse,
@@ -92,6 +95,10 @@ def run_batch(plan: BatchPlan) -> None:
             range_bytes=None if plan.runner.workers == 1 else _RANGE_BYTES,
             progress=progress,
         )
+        if not plan.waits:
+            _laid_out(job, _beam_options(plan)).run()
+            stack.pop_all()  # The job is still to come, and needs its folder.
+            return
         with show_progress(progress, sum(file.size for file in files)):
             _run(job, _beam_options(plan))
         with FileSystems.open(job.report_path) as stream:
@@ -124,11 +131,15 @@ def _beam_options(plan: BatchPlan) -> PipelineOptions:
 
 def _run(job: BatchJob, options: PipelineOptions) -> None:
     with quiet_workers():
-        pipeline = beam.Pipeline(options=options)
-        build(pipeline, job)
-        state = pipeline.run().wait_until_finish()
+        state = _laid_out(job, options).run().wait_until_finish()
     if state != PipelineState.DONE:
         raise RunError(f"the runner ended the job as {state}; its log says why")
+
+
+def _laid_out(job: BatchJob, options: PipelineOptions) -> beam.Pipeline:
+    pipeline = beam.Pipeline(options=options)
+    build(pipeline, job)
+    return pipeline
 
 
 @contextmanager

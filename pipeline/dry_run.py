@@ -1,0 +1,96 @@
+"""Dry runs: options are checked and the graph is translated; nothing is started or written.
+
+`--dry_run True` still looks at what is there: input files, tables, the subscription. With
+`--no_auth` it asks nobody, so that it works without network and credentials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from pipeline.errors import OptionError, RunError
+from pipeline.runners import Runner
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.changes import Change
+from transforms.contract import Table
+
+
+def is_dry(given: Mapping[str, str], runner: Runner) -> bool:
+    """Whether Beam's options ask for a dry run.
+
+    Raises:
+        OptionError: if they do so in a way that Beam would understand otherwise.
+    """
+    if "dry_run" not in given:
+        return False
+    if given["dry_run"].lower() in ("false", "0", "no", ""):
+        raise OptionError("--dry_run: Beam takes any value for true; leave it out for a real run")
+    if runner.local:
+        raise OptionError("--dry_run translates for Dataflow: add --runner DataflowRunner")
+    return True
+
+
+@dataclass(frozen=True)
+class UntouchedWarehouse:
+    """A warehouse that a dry run leaves as it is; a `Warehouse`.
+
+    Attributes:
+        home: the warehouse.
+        online: whether it may be looked at.
+    """
+
+    home: Warehouse
+    online: bool
+
+    @property
+    def url(self) -> str:
+        """See `Warehouse.url`."""
+        return self.home.url
+
+    @property
+    def location(self) -> str:
+        """See `Warehouse.location`."""
+        return self.home.location
+
+    @property
+    def workers_must_be_local(self) -> bool:
+        """See `Warehouse.workers_must_be_local`."""
+        return self.home.workers_must_be_local
+
+    def check_staging(self, temp_location: str | None) -> None:
+        """See `Warehouse.check_staging`."""
+        self.home.check_staging(temp_location)
+
+    def check(self, tables: Sequence[Table], temp_location: str | None) -> None:
+        """See `Warehouse.check`; only as far as it needs no network, unless online."""
+        if self.online:
+            self.home.check(tables, temp_location)
+        else:
+            self.home.check_staging(temp_location)
+
+    @contextmanager
+    def exclusive(
+        self, tables: Sequence[Table], temp_location: str | None, run: str
+    ) -> Iterator[str]:
+        """A folder's name; nothing is created or claimed."""
+        yield f"{str(temp_location).rstrip('/')}/dry-run/{run}"
+
+    def commit(self, changes: Sequence[Change], run: str) -> None:
+        """Raise RunError."""
+        raise RunError("a dry run writes no table: leave out --dry_run, and run again")
+
+    def read(self, table: Table) -> pa.Table:
+        """See `Warehouse.read`."""
+        return self.home.read(table)
+
+    def count(self, table: Table) -> int | None:
+        """See `Warehouse.count`; None unless online."""
+        return self.home.count(table) if self.online else None
+
+    def how_to_query(self) -> str:
+        """See `Warehouse.how_to_query`."""
+        return self.home.how_to_query()
