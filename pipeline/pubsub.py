@@ -20,7 +20,9 @@ def check_subscription(name: str) -> None:
     Raises:
         RunError: if it is not.
     """
-    with explained(f"read {name}", "roles/pubsub.subscriber"), pubsub.SubscriberClient() as client:
+    # The subscriber's role lets read messages, not look at the subscription.
+    roles = "roles/pubsub.subscriber and roles/pubsub.viewer"
+    with explained(f"read {name}", roles), pubsub.SubscriberClient() as client:
         client.get_subscription(subscription=name, timeout=_SECONDS)
 
 

@@ -143,14 +143,3 @@ def spec(template: Template, image: str) -> dict[str, Any]:
 def as_json(content: Mapping[str, Any]) -> str:
     """JSON as it stands in a file."""
     return json.dumps(content, indent=2) + "\n"
-
-
-def main() -> None:
-    """Write the metadata of all templates."""
-    for template in TEMPLATES.values():
-        template.path.write_text(as_json(metadata(template)))
-        print(template.path.relative_to(FOLDER.parent))
-
-
-if __name__ == "__main__":
-    main()
