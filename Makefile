@@ -23,11 +23,11 @@ stream-demo: $(READY) ## Stream a sample through Pub/Sub's emulator into live.du
 	$(BIN)/python -m tests.emulators.demo
 
 test: $(READY) ## Run the tests; those of the emulators too where make test-emulators has been
-	$(BIN)/python -m pytest -n 2 tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
 
 test-emulators: $(READY) ## Install emulators of BigQuery and Cloud Storage, run the tests with them
 	$(BIN)/python -m tests.emulators.install
-	EMULATORS=required $(BIN)/python -m pytest -n 2 tests/emulators
+	EMULATORS=required $(BIN)/python -m pytest -n 2 --dist loadgroup tests/emulators
 
 lint: $(READY) ## Check formatting, lint and types
 	$(BIN)/ruff format --check .
