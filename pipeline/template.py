@@ -20,15 +20,16 @@ OPTIONS: Final[Mapping[str, tuple[Option, ...]]] = {"batch": BATCH, "stream": ST
 IMAGE: Final = "GROWTH_PIPELINE_IMAGE"
 
 
-def launch(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that a launcher's arguments mean; returns the exit code."""
+def launch() -> int:
+    """Run the command that this process's arguments mean; returns the exit code."""
     from pipeline.__main__ import main
 
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    command, translated, dropped = translate(given, os.environ.get(IMAGE, ""))
+    command, translated, dropped = translate(sys.argv[1:], os.environ.get(IMAGE, ""))
     for argument in dropped:
         print(f"No option of the pipeline or of Beam, left out: {argument}", file=sys.stderr)
-    return main([command, *translated])
+    # Beam's clients read options of their own from there.
+    sys.argv[1:] = [command, *translated]
+    return main()
 
 
 def translate(arguments: Sequence[str], image: str = "") -> tuple[str, list[str], list[str]]:
