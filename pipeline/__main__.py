@@ -89,8 +89,6 @@ Write a lifelike sample of raw events as CSV: users arrive, form habits, churn a
 about one row in a thousand is broken or repeated. Columns: {", ".join(SOURCE_COLUMNS)}.
 """
 
-_DRY_RUN: Final = "Dry run: the graph is translated for Dataflow; nothing was started or written"
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
@@ -157,7 +155,7 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
         raise OptionError("--input is missing: give one or more CSV files or globs")
     keep_freed_memory()
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
-    from pipeline.dry_run import UntouchedWarehouse, is_dry
+    from pipeline.dry_run import dry_run_of
     from pipeline.inputs import check_summary_file, find_inputs, unseen_inputs
     from pipeline.runners import choose_runner
     from pipeline.storage import check_storage
@@ -168,12 +166,11 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
         options.warehouse, WarehouseOptions(options.location, options.require_partition_filter)
     )
     runner = choose_runner(given, warehouse)
-    dry, offline = is_dry(given, runner), "no_auth" in given
-    if dry:
-        warehouse = UntouchedWarehouse(warehouse, online=not offline)
+    dry_run = dry_run_of(given, runner)
+    warehouse = dry_run.guard(warehouse)
     temp_location = given.get("temp_location")
     warehouse.check(tuple(TABLES.values()), temp_location)
-    if dry and offline:
+    if dry_run.offline:
         files = unseen_inputs(options.input)
     else:
         check_storage([*options.input, temp_location, options.summary_file], rest)
@@ -183,12 +180,11 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
 
     signal.signal(signal.SIGINT, _leave_at_once)
     # A template's launcher writes the job down, and Dataflow starts it.
-    waits = not dry and "template_location" not in given
+    waits = not dry_run.asked and "template_location" not in given
     run_batch(
         BatchPlan(options, arguments, files, warehouse, runner, temp_location, started_at, waits)
     )
-    if dry:
-        print(_DRY_RUN)
+    dry_run.tell()
 
 
 def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) -> None:
@@ -196,7 +192,7 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
     given = beam_options.check(rest, [option.name for option in STREAM])
     if not options.subscription:
         raise OptionError("--subscription is missing: name one of Pub/Sub")
-    from pipeline.dry_run import UntouchedWarehouse, is_dry
+    from pipeline.dry_run import dry_run_of
     from pipeline.runners import choose_streaming_runner
     from pipeline.storage import check_storage
     from pipeline.warehouse import WarehouseOptions, open_warehouse
@@ -206,22 +202,20 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
         options.warehouse, WarehouseOptions(options.location, options.require_partition_filter)
     )
     runner = choose_streaming_runner(given, warehouse)
-    dry, offline = is_dry(given, runner), "no_auth" in given
-    if dry:
-        warehouse = UntouchedWarehouse(warehouse, online=not offline)
+    dry_run = dry_run_of(given, runner)
+    warehouse = dry_run.guard(warehouse)
     temp_location = given.get("temp_location")
     warehouse.check(tuple(TABLES.values()), temp_location)
     from pipeline.pubsub import check_subscription
     from pipeline.stream_launch import StreamPlan, refuse_warm, run_stream
 
-    if not (dry and offline):
+    if not dry_run.offline:
         check_storage([temp_location], rest)
         check_subscription(options.subscription)
     if "update" not in given:  # An updated job keeps the state behind its tables.
         refuse_warm(warehouse)
     run_stream(StreamPlan(options, arguments, warehouse, runner, temp_location, started_at))
-    if dry:
-        print(_DRY_RUN)
+    dry_run.tell()
 
 
 def _publish(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:

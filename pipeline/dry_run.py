@@ -19,19 +19,41 @@ from pipeline.warehouse.changes import Change
 from transforms.contract import Table
 
 
-def is_dry(given: Mapping[str, str], runner: Runner) -> bool:
-    """Whether Beam's options ask for a dry run.
+@dataclass(frozen=True)
+class DryRun:
+    """Whether a run is a dry one.
+
+    Attributes:
+        asked: whether it is.
+        offline: whether it is, and may ask nobody.
+    """
+
+    asked: bool
+    offline: bool
+
+    def guard(self, warehouse: Warehouse) -> Warehouse:
+        """The warehouse, where it may be written; else one that leaves it as it is."""
+        return UntouchedWarehouse(warehouse, not self.offline) if self.asked else warehouse
+
+    def tell(self) -> None:
+        """Say at the end of a dry run that it was one."""
+        if self.asked:
+            print("Dry run: the graph is translated for Dataflow; nothing was started or written")
+
+
+def dry_run_of(given: Mapping[str, str], runner: Runner) -> DryRun:
+    """What Beam's options say of a dry run.
 
     Raises:
-        OptionError: if they do so in a way that Beam would understand otherwise.
+        OptionError: if they ask for one in a way that Beam would understand otherwise.
     """
     if "dry_run" not in given:
-        return False
+        return DryRun(asked=False, offline=False)
     if given["dry_run"].lower() in ("false", "0", "no", ""):
         raise OptionError("--dry_run: Beam takes any value for true; leave it out for a real run")
     if runner.local:
         raise OptionError("--dry_run translates for Dataflow: add --runner DataflowRunner")
-    return True
+    return DryRun(asked=True, offline="no_auth" in given)
 
 
 @dataclass(frozen=True)

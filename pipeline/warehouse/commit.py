@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -72,6 +73,11 @@ class Commit(beam.PTransform):
         if self.progress:
             self.progress.enter_commit()
         self.warehouse.commit(changes, self.run)
+        # On Dataflow this line in the workers' log is the run's summary.
+        logging.getLogger(__name__).info(
+            "tables replaced: %s input rows = %s events + %s duplicates + %s dead letters",
+            *(counts.input_rows, counts.events, counts.duplicates, counts.rejected),
+        )
         seconds = (datetime.now(UTC).replace(tzinfo=None) - self.started_at).total_seconds()
         return report(counts, rows, seconds)
 
