@@ -72,7 +72,8 @@ def _our_option(option: Option, value: str | None) -> Iterator[str]:
     if value is None:
         yield f"--{option.name}"
     elif option.many:
-        yield from (f"--{option.name}={part.strip()}" for part in value.split(",") if part.strip())
+        parts = (part.strip(" ") for part in value.split(","))
+        yield from (f"--{option.name}={part}" for part in parts if part)
     elif value:
         yield f"--{option.name}={value}"
 
