@@ -5,19 +5,22 @@ Its last option is where: `--template_location`; Dataflow reads the job there, a
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import google.cloud.pubsub as pubsub
 import pytest
+from apache_beam.io.filesystems import FileSystems
 
 from templates.settings import ROOT
 from tests.emulators.conftest import required
 from tests.emulators.servers import PROJECT, missing_pubsub
-from tests.emulators.support import Home
+from tests.emulators.support import Home, unlike
 from tests.support.runs import process_environment
 from tests.support.translation import IMAGE
 from transforms.marts.registry import TABLES
@@ -75,3 +78,38 @@ def test_streaming_is_written_down(home: Home, monkeypatch: pytest.MonkeyPatch) 
     assert run.returncode == 0, run.stderr
     assert job["type"] == "JOB_TYPE_STREAMING"
     assert "enable_streaming_engine" in job["environment"]["experiments"]
+
+
+def test_a_job_that_was_handed_over_keeps_its_folder(home: Home, here: None) -> None:
+    warehouse, tables = home.warehouse(), tuple(TABLES.values())
+    with ExitStack() as stack:
+        folder = stack.enter_context(warehouse.exclusive(tables, home.temp, home.run("kept")))
+        with FileSystems.create(f"{folder}/rows.parquet") as stream:
+            stream.write(b"staged by a worker")
+        stack.pop_all()
+    gc.collect()
+    assert home.leftovers() == ["rows.parquet"]
+    # The next run clears what no job needs any more.
+    with warehouse.exclusive(tables, home.temp, home.run("next")):
+        assert home.leftovers() == []
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_dry_run_looks_and_leaves_everything_as_it_is(
+    home: Home, sample: Path, exists: bool
+) -> None:
+    home.upload(sample, "in/events.csv")
+    if exists:
+        assert home.batch(sample).returncode == 0
+        before = home.contents()
+    run, job = launch(home, f"--input={home.temp}/in/*.csv", "--dry_run=True")
+    assert (run.returncode, job) == (0, {}), run.stderr
+    assert "Dry run: the graph is translated for Dataflow" in run.stdout
+    if exists:
+        assert unlike(home.contents(), before) == []
+    else:
+        datasets = [item.dataset_id for item in home.client.list_datasets()]
+        assert home.dataset not in datasets
+    run, _ = launch(home, f"--input={home.temp}/none/*.csv", "--dry_run=True")
+    assert run.returncode == 2
+    assert "matches no file" in run.stderr

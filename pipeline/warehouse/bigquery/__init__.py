@@ -118,14 +118,25 @@ class BigQueryWarehouse:
         folder = folder_of(str(temp_location), self.project, self.dataset)
         self._drop_scratch(client, SCRATCH)
         clear(folder)
+        handed_over = False
         try:
             yield f"{folder}/{run}"
+        except GeneratorExit:
+            # Nobody waits for the end: the job goes on elsewhere, and needs its folder.
+            handed_over = True
+            raise
         finally:
-            try:
-                self._drop_scratch(client, f"{SCRATCH}{run}")
-                clear(f"{folder}/{run}")
-            except RunError as error:
-                logging.getLogger(__name__).warning("%s; the next run tries again", error)
+            if not handed_over:
+                self._clear_up(client, f"{folder}/{run}", run)
+
+    def _clear_up(self, client: bigquery.Client, folder: str, run: str) -> None:
+        from pipeline.warehouse.bigquery.staging import clear
+
+        try:
+            self._drop_scratch(client, f"{SCRATCH}{run}")
+            clear(folder)
+        except RunError as error:
+            logging.getLogger(__name__).warning("%s; the next run tries again", error)
 
     def commit(self, changes: Sequence[Change], run: str) -> None:
         """See `Warehouse.commit`."""
