@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pipeline.errors import RunError
+
+# Of a file's text, in characters.
+_SHOWN: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -55,14 +60,14 @@ def perform(step: Step, folder: Path, *, dry: bool) -> None:
         CalledProcessError: if one fails.
     """
     for path, text in step.files.items():
-        print(f"# {path}: {json.dumps(json.loads(text))[:100]}...")
+        print(f"# {path}: {textwrap.shorten(json.dumps(json.loads(text)), _SHOWN)}")
         if not dry:
             Path(folder, path).parent.mkdir(parents=True, exist_ok=True)
             Path(folder, path).write_text(text)
     for command in step.commands:
+        if command.unless:
+            print(f"# unless this succeeds: {shlex.join(command.unless)}", flush=True)
         if dry:
-            if command.unless:
-                print(f"# unless this succeeds: {shlex.join(command.unless)}")
             _print(_substituted(command, f"$({shlex.join(command.of)})"))
         elif not command.unless or _fails(command.unless, folder):
             _run(command, folder)

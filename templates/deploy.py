@@ -81,14 +81,15 @@ def parameters(settings: Settings, template: Template) -> dict[str, str]:
     Raises:
         OptionError: if one is missing, unknown or wrong.
     """
-    source = {"input": "INPUT"} if template.name == "batch" else {"subscription": "SUBSCRIPTION"}
+    source = {"subscription": "SUBSCRIPTION"} if template.streaming else {"input": "INPUT"}
+    dataset = "STREAM_DATASET" if template.streaming else "DATASET"
     settings.require(*_WHERE, *source.values())
     found = {
         **{name: settings[setting] for name, setting in source.items()},
-        "warehouse": f"bigquery://{settings['PROJECT']}/{settings['DATASET']}",
+        "warehouse": f"bigquery://{settings['PROJECT']}/{settings[dataset]}",
         "location": settings.location,
     }
-    more = "BATCH_PARAMETERS" if template.name == "batch" else "STREAM_PARAMETERS"
+    more = "STREAM_PARAMETERS" if template.streaming else "BATCH_PARAMETERS"
     if template.streaming and settings["DEAD_LETTER_TOPIC"]:
         found["dead_letter_topic"] = settings["DEAD_LETTER_TOPIC"]
     found |= {name: value for name, _, value in map(_parted, shlex.split(settings[more]))}

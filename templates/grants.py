@@ -19,7 +19,8 @@ def grant(settings: Settings) -> Step:
             *_grants_of_project(settings, workers, "dataflow.worker", "bigquery.jobUser"),
             *_grants_of_buckets(settings, workers),
             _grant_of_repository(settings, workers),
-            *_grants_of_dataset(settings, workers),
+            *_grants_of_dataset(settings, "DATASET", workers),
+            *_grants_of_dataset(settings, "STREAM_DATASET", workers),
             *_grants_of_pubsub(settings, workers),
             *_grants_of_project(settings, scheduler, "dataflow.developer"),
             _on_bucket(settings, settings.bucket, scheduler, "storage.objectViewer"),
@@ -76,9 +77,9 @@ def _acting_as(settings: Settings, workers: str, scheduler: str) -> Command:
     return _grant([*words, project], scheduler, "iam.serviceAccountUser")
 
 
-def _grants_of_dataset(settings: Settings, account: str) -> list[Command]:
+def _grants_of_dataset(settings: Settings, name: str, account: str) -> list[Command]:
     """The dataset, unless it is there, and the right to write its tables and no other."""
-    project, dataset = settings["PROJECT"], settings["DATASET"]
+    project, dataset = settings["PROJECT"], settings[name]
     bq = ["bq", f"--project_id={project}"]
     statement = (
         f"GRANT `roles/bigquery.dataEditor` ON SCHEMA `{project}.{dataset}` "

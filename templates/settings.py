@@ -56,10 +56,16 @@ SETTINGS: Final = (
         "my-growth-bucket",
     ),
     Setting("REPOSITORY", "a Docker repository of Artifact Registry", _NAME, default="growth"),
-    Setting("DATASET", "the BigQuery dataset of the tables", DATASET, default="growth"),
+    Setting("DATASET", "the BigQuery dataset that batch replaces", DATASET, default="growth"),
+    Setting(
+        "STREAM_DATASET",
+        "the BigQuery dataset that the stream keeps true: another one",
+        DATASET,
+        default="growth_live",
+    ),
     Setting(
         "DATASET_LOCATION",
-        "where the dataset lies; REGION where this is empty",
+        "where both datasets lie; REGION where this is empty",
         LOCATION.pattern,
         "EU",
     ),
@@ -184,7 +190,7 @@ class Settings:
 
     @property
     def location(self) -> str:
-        """Where the dataset lies."""
+        """Where the datasets lie."""
         return self["DATASET_LOCATION"] or self["REGION"]
 
     def spec(self, template: str) -> str:
@@ -219,6 +225,11 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     for name in by_name:
         if environment.get(name):
             values[name] = environment[name]
+    if values["DATASET"] == values["STREAM_DATASET"]:
+        raise OptionError(
+            f"{FILE}: DATASET and STREAM_DATASET are the same, {values['DATASET']!r}: a batch run "
+            "would replace what the stream keeps; name two"
+        )
     for name, value in values.items():
         if value and not re.fullmatch(by_name[name].pattern, value):
             raise OptionError(f"{FILE}: {name} {value!r} is wrong: give {by_name[name].help}")

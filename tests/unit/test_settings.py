@@ -30,6 +30,7 @@ def test_a_tag_is_one_of_the_commit(file: Path) -> None:
         ("TAG='1", "image", "quote the value"),
         ("INPUT=", "launch-batch", "lacks INPUT"),
         ("INPUT=", "schedule", "lacks INPUT"),
+        ("STREAM_DATASET=growth", "image", "DATASET and STREAM_DATASET are the same, 'growth'"),
         ("INPUT=events.csv", "launch-batch", "INPUT 'events.csv' is wrong"),
         ("SUBSCRIPTION=", "launch-streaming", "lacks SUBSCRIPTION"),
         ("BATCH_PARAMETERS=shards=3", "launch-batch", "has no parameter 'shards'"),
