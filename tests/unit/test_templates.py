@@ -162,6 +162,7 @@ def test_the_metadata_refuses(name: str, value: str) -> None:
         assert not re.fullmatch(pattern, value)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 2 * 10**6))
 def test_patterns_of_numbers(low: int, high: int, number: int) -> None:
     low, high = sorted((low, high))
