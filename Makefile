@@ -5,10 +5,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run stream-demo test test-emulators lint bench clean
+# Each prints the commands of gcloud that it runs; DRY_RUN=1 prints them only.
+DEPLOYMENT := image template-batch template-streaming launch-batch launch-streaming \
+	update-streaming drain schedule grant
+
+.PHONY: help run stream-demo test test-emulators lint bench clean templates $(DEPLOYMENT)
+
 
 help: ## Show this page
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 run: $(READY) ## Make a sample of 200,000 events and compute all tables into growth.duckdb
 	$(BIN)/python -m pipeline sample --events 200000 --output sample/events.csv --seed 7
@@ -18,16 +23,33 @@ stream-demo: $(READY) ## Stream a sample through Pub/Sub's emulator into live.du
 	$(BIN)/python -m tests.emulators.demo
 
 test: $(READY) ## Run the tests; those of the emulators too where make test-emulators has been
-	$(BIN)/python -m pytest -n 2 tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
 
 test-emulators: $(READY) ## Install emulators of BigQuery and Cloud Storage, run the tests with them
 	$(BIN)/python -m tests.emulators.install
-	EMULATORS=required $(BIN)/python -m pytest -n 2 tests/emulators
+	EMULATORS=required $(BIN)/python -m pytest -n 2 --dist loadgroup tests/emulators
 
 lint: $(READY) ## Check formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+
+templates: $(READY) ## Write the templates' metadata and deploy.env.example anew from the options
+	$(BIN)/python -m templates
+
+grant: ## Create the service accounts and grant them what they need (deploy.env; DRY_RUN=1 prints)
+image: ## Build and push the image of launcher and workers
+template-batch: ## Upload the batch template's container spec
+template-streaming: ## Upload the streaming template's container spec
+launch-batch: ## Launch the batch template
+launch-streaming: ## Launch the streaming template
+update-streaming: ## Let this version take over from the streaming job that runs
+drain: ## Drain the streaming job
+schedule: ## Launch the batch template daily, by Cloud Scheduler
+
+$(DEPLOYMENT): $(READY)
+	@$(BIN)/python -m templates.deploy $@
 
 bench: $(READY) ## Measure speed and memory (15 minutes; BENCH_ARGS="--quick" for five)
 	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)

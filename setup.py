@@ -7,7 +7,15 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 # What workers need of requirements.txt; the rest of it is for launching and for tests.
-RUNTIME = ("apache-beam[gcp]", "duckdb", "google-cloud-bigquery", "numpy", "pyarrow", "rich")
+RUNTIME = (
+    "apache-beam[gcp]",
+    "duckdb",
+    "google-cloud-bigquery",
+    "google-cloud-pubsub",
+    "numpy",
+    "pyarrow",
+    "rich",
+)
 
 
 def version() -> str:

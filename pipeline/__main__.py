@@ -212,7 +212,8 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
         raise OptionError("--input is missing: give one or more CSV files or globs")
     keep_freed_memory()
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
-    from pipeline.inputs import check_summary_file, find_inputs
+    from pipeline.dry_run import dry_run_of
+    from pipeline.inputs import check_summary_file, find_inputs, unseen_inputs
     from pipeline.runners import choose_runner
     from pipeline.storage import check_storage
     from pipeline.warehouse import WarehouseOptions, open_warehouse
@@ -225,15 +226,25 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
         ),
     )
     runner = choose_runner(given, warehouse)
+    dry_run = dry_run_of(given, runner)
+    warehouse = dry_run.guard(warehouse)
     temp_location = given.get("temp_location")
     warehouse.check(ALL_TABLES, temp_location)
-    check_storage([*options.input, temp_location, options.summary_file], rest)
-    files = find_inputs(options.input)
+    if dry_run.offline:
+        files = unseen_inputs(options.input)
+    else:
+        check_storage([*options.input, temp_location, options.summary_file], rest)
+        files = find_inputs(options.input)
     check_summary_file(options.summary_file, [warehouse.location, *(file.path for file in files)])
     from pipeline.launch import BatchPlan, run_batch
 
     signal.signal(signal.SIGINT, _leave_at_once("batch"))
-    run_batch(BatchPlan(options, arguments, files, warehouse, runner, temp_location, started_at))
+    # A template's launcher writes the job down, and Dataflow starts it.
+    waits = not dry_run.asked and "template_location" not in given
+    run_batch(
+        BatchPlan(options, arguments, files, warehouse, runner, temp_location, started_at, waits)
+    )
+    dry_run.tell()
 
 
 def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) -> None:
@@ -241,6 +252,7 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
     given = beam_options.check(rest, [option.name for option in STREAM])
     if not options.subscription:
         raise OptionError("--subscription is missing: name one of Pub/Sub")
+    from pipeline.dry_run import dry_run_of
     from pipeline.runners import choose_streaming_runner
     from pipeline.storage import check_storage
     from pipeline.warehouse import WarehouseOptions, open_warehouse
@@ -253,15 +265,18 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
         ),
     )
     runner = choose_streaming_runner(given, warehouse)
+    dry_run = dry_run_of(given, runner)
+    warehouse = dry_run.guard(warehouse)
     temp_location = given.get("temp_location")
     warehouse.check(ALL_TABLES, temp_location)
-    check_storage([temp_location], rest)
     from pipeline.pubsub import check_subscription, check_topic
     from pipeline.stream_launch import StreamPlan, refuse_warm, run_stream
 
-    check_subscription(options.subscription)
-    if options.dead_letter_topic is not None:
-        check_topic(options.dead_letter_topic)
+    if not dry_run.offline:
+        check_storage([temp_location], rest)
+        check_subscription(options.subscription)
+        if options.dead_letter_topic is not None:
+            check_topic(options.dead_letter_topic)
     updates = "update" in given
     if updates and runner.local:
         raise OptionError("--update is for jobs on Dataflow: a stream on this machine begins anew")
@@ -270,6 +285,7 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
     run_stream(
         StreamPlan(options, arguments, warehouse, runner, temp_location, started_at, updates)
     )
+    dry_run.tell()
 
 
 def _publish(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:

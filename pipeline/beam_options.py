@@ -21,6 +21,14 @@ _TYPES: Final[dict[str, tuple[Callable[[str], object], str]]] = {
 }
 
 
+def known() -> dict[str, dict[str, Any]]:
+    """Beam's options by name, each with what it `takes` and of which `type`."""
+    found: dict[str, dict[str, Any]] = json.loads(
+        resources.files("pipeline").joinpath(_FILE).read_text()
+    )
+    return found
+
+
 def check(arguments: Sequence[str], ours: Collection[str]) -> dict[str, str]:
     """Beam's options on a command line, checked against what Beam takes.
 
@@ -34,16 +42,14 @@ def check(arguments: Sequence[str], ours: Collection[str]) -> dict[str, str]:
     Raises:
         OptionError: if an argument is no option of Beam, or its value is not one that it takes.
     """
-    known: dict[str, dict[str, Any]] = json.loads(
-        resources.files("pipeline").joinpath(_FILE).read_text()
-    )
+    options = known()
     values: dict[str, str] = {}
     left = list(arguments)
     while left:
         name, equals, value = left.pop(0).partition("=")
-        option = known.get(name.removeprefix("--")) if name.startswith("--") else None
+        option = options.get(name.removeprefix("--")) if name.startswith("--") else None
         if option is None:
-            raise OptionError(unknown(name, [*known, *ours]))
+            raise OptionError(unknown(name, [*options, *ours]))
         if option["takes"] == "nothing":
             if equals:
                 raise OptionError(f"{name} takes no value, but {value!r} is given")
@@ -56,11 +62,11 @@ def check(arguments: Sequence[str], ours: Collection[str]) -> dict[str, str]:
     return values
 
 
-def unknown(name: str, known: Sequence[str]) -> str:
+def unknown(name: str, names: Sequence[str]) -> str:
     """What to say of an argument that no option knows."""
     if not name.startswith("--"):
         return f"{name!r} belongs to no option: values with spaces need quotes"
-    close = difflib.get_close_matches(name.removeprefix("--"), known, n=1)
+    close = difflib.get_close_matches(name.removeprefix("--"), names, n=1)
     hint = f"; did you mean --{close[0]}?" if close else ""
     return f"there is no option {name}{hint}"
 

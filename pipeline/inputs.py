@@ -58,6 +58,11 @@ def find_inputs(globs: Iterable[str]) -> list[InputFile]:
     return [found[path] for path in sorted(found)]
 
 
+def unseen_inputs(globs: Iterable[str]) -> list[InputFile]:
+    """What stands for the files of globs where nobody may look at them: of no known size."""
+    return [InputFile(pattern, 0) for pattern in globs]
+
+
 def check_summary_file(path: str | None, taken: Iterable[str]) -> None:
     """Raise OptionError if the summary would overwrite the warehouse or an input file."""
     if path is not None and os.path.realpath(path) in {os.path.realpath(other) for other in taken}:

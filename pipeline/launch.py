@@ -55,6 +55,7 @@ class BatchPlan:
         runner: what runs the graph.
         temp_location: where to stage; None for beside the warehouse.
         started_at: the run's moment, in UTC without a zone.
+        waits: whether the job's end is waited for; without that it is only handed over.
     """
 
     options: argparse.Namespace
@@ -64,42 +65,52 @@ class BatchPlan:
     runner: Runner
     temp_location: str | None
     started_at: datetime
+    waits: bool = True
 
 
 def run_batch(plan: BatchPlan) -> None:
-    """Run the batch graph and print its summary.
+    """Run the batch graph and print its summary; or hand it over, where nobody waits.
 
     Raises:
         OptionError: if another run writes to the warehouse.
         RunError, or a runner's error around it: if the run failed.
     """
-    options, files = plan.options, plan.files
     run = new_run(plan.started_at)
+    options = beam_options(plan.runner, plan.arguments)
+    if not plan.waits:
+        staging = plan.warehouse.claim(written(plan.options.quality), plan.temp_location, run)
+        _laid_out(partial(build, job=_job(plan, run, staging, None)), options).run()
+        return
     watched = plan.runner.local and sys.stderr.isatty()
     with (
         noted(watched) as progress,
-        plan.warehouse.exclusive(written(options.quality), plan.temp_location, run) as staging,
+        plan.warehouse.exclusive(written(plan.options.quality), plan.temp_location, run) as staging,
     ):
-        job = BatchJob(
-            paths=[file.path for file in files],
-            warehouse=plan.warehouse,
-            staging=staging,
-            report_path=options.summary_file or FileSystems.join(staging, "report.json"),
-            user_shards=options.user_shards or default_shards(files),
-            active_types=tuple(EVENT_TYPES.index(name) for name in options.active_event_types),
-            max_dead_letter_pct=options.max_dead_letter_pct,
-            run=run,
-            started_at=plan.started_at,
-            # One worker reads every file itself: looking for ranges first would be for nothing.
-            range_bytes=None if plan.runner.workers == 1 else _RANGE_BYTES,
-            progress=progress,
-            quality=options.quality,
-        )
-        with show_progress(progress, sum(file.size for file in files)):
-            run_to_end(partial(build, job=job), beam_options(plan.runner, plan.arguments))
+        job = _job(plan, run, staging, progress)
+        with show_progress(progress, sum(file.size for file in plan.files)):
+            run_to_end(partial(build, job=job), options)
         with FileSystems.open(job.report_path) as stream:
             report: dict[str, Any] = json.loads(stream.read())
-    show_summary(report, plan.warehouse, files)
+    show_summary(report, plan.warehouse, plan.files)
+
+
+def _job(plan: BatchPlan, run: str, staging: str, progress: Progress | None) -> BatchJob:
+    options, files = plan.options, plan.files
+    return BatchJob(
+        paths=[file.path for file in files],
+        warehouse=plan.warehouse,
+        staging=staging,
+        report_path=options.summary_file or FileSystems.join(staging, "report.json"),
+        user_shards=options.user_shards or default_shards(files),
+        active_types=tuple(EVENT_TYPES.index(name) for name in options.active_event_types),
+        max_dead_letter_pct=options.max_dead_letter_pct,
+        run=run,
+        started_at=plan.started_at,
+        # One worker reads every file itself: looking for ranges first would be for nothing.
+        range_bytes=None if plan.runner.workers == 1 else _RANGE_BYTES,
+        progress=progress,
+        quality=options.quality,
+    )
 
 
 def written(quality: str) -> tuple[Table, ...]:
@@ -138,11 +149,15 @@ def run_to_end(lay: Callable[[beam.Pipeline], None], options: PipelineOptions) -
         RunError, or a runner's error around it: if the run failed.
     """
     with quiet_workers():
-        pipeline = beam.Pipeline(options=options)
-        lay(pipeline)
-        state = pipeline.run().wait_until_finish()
+        state = _laid_out(lay, options).run().wait_until_finish()
     if state != PipelineState.DONE:
         raise RunError(f"the runner ended the job as {state}; its log says why")
+
+
+def _laid_out(lay: Callable[[beam.Pipeline], None], options: PipelineOptions) -> beam.Pipeline:
+    pipeline = beam.Pipeline(options=options)
+    lay(pipeline)
+    return pipeline
 
 
 @contextmanager

@@ -6,17 +6,54 @@ Nothing here imports Beam: a wrong option is refused before the second that the 
 from __future__ import annotations
 
 import argparse
-import math
-import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
+from pipeline.values import (
+    BIGQUERY_URL,
+    ERROR_TYPE,
+    GCS_FILE,
+    GCS_FILES,
+    LOCATION,
+    PERCENTAGE,
+    SWITCH,
+    Values,
+    listed,
+    local_file,
+    matching,
+    mended_file,
+    moment,
+    new_csv_file,
+    number,
+    one_of,
+    resource,
+    sample_file,
+    summary_file,
+    whole,
+)
 from transforms.vocabulary import EVENT_TYPES
 
 MAX_USER_SHARDS: Final = 65_536
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """How an option stands in a Flex Template, as far as that differs from the command line.
+
+    Attributes:
+        label: a short title; "" for the option's name in words.
+        group: under which heading.
+        help: what it does; "" for the option's own help.
+        values: what it takes where all workers are elsewhere; None for what the option takes.
+        required: whether a launch must name it; such a parameter has no default.
+    """
+
+    label: str = ""
+    group: str = "Pipeline"
+    help: str = ""
+    values: Values | None = None
+    required: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,6 +68,7 @@ class Option:
         default: the value where the option is not given.
         many: whether it takes several values; `parse` then sees each of them.
         bare: the value where the option is given without one; None where it needs one.
+        parameter: how it stands in a Flex Template.
     """
 
     name: str
@@ -40,6 +78,7 @@ class Option:
     default: Any = None
     many: bool = False
     bare: Any = None
+    parameter: Parameter = Parameter()
 
 
 def declare(parser: argparse.ArgumentParser, options: tuple[Option, ...]) -> None:
@@ -85,145 +124,12 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-def _whole(low: int, high: int | None) -> Callable[[str], int]:
-    bounds = f"from {low:,} to {high:,}" if high is not None else f">= {low:,}"
-
-    def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = low - 1
-        if number < low or (high is not None and number > high):
-            raise ValueError(f"is not a whole number {bounds}")
-        return number
-
-    return parse
-
-
-def _percentage(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number <= 100:
-        raise ValueError("is not a percentage from 0 to 100")
-    return number
-
-
-def _switch(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError("is neither true nor false")
-    return text.lower() == "true"
-
-
-def _one_of(*names: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in names:
-            raise ValueError(f"is none of {', '.join(names)}")
-        return text
-
-    return parse
-
-
-def _location(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]+(-[a-z]+[0-9]+)?", text):
-        raise ValueError("is no location like EU, US or europe-west3")
-    return text
-
-
-def _event_types(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    unknown = [name for name in names if name not in EVENT_TYPES]
-    if unknown or not names:
-        raise ValueError(f"is not a comma-separated list of {', '.join(EVENT_TYPES)}")
-    return tuple(name for name in EVENT_TYPES if name in names)
-
-
-def _resource(kind: str) -> Callable[[str], str]:
-    """A resource of Pub/Sub by its full name."""
-    pattern = rf"projects/[a-z][a-z0-9.:-]{{4,}}[a-z0-9]/{kind}/[A-Za-z][\w.~+%-]{{2,254}}"
-
-    def parse(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(f"is not like projects/my-project/{kind}/events")
-        return text
-
-    return parse
-
-
-def _number(low: float, what: str) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not low <= number < math.inf:
-            raise ValueError(f"is not {what}")
-        return number
-
-    return parse
-
-
-def _summary_file(text: str) -> str:
-    if text.startswith("gs://"):
-        return text
-    path = _local_file(text)
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        raise ValueError(f"can't be written: there is no folder {folder}")
-    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
-        raise ValueError("can't be written: it or its folder is read-only")
-    return path
-
-
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("is no date like 2025-01-31, nor a time like 2025-01-31T12:00Z") from None
-    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
-
-
-def _error_type(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9_]+", text):
-        raise ValueError("is no error_type like bad_country")
-    return text
-
-
-def _new_csv_file(text: str) -> str:
-    path = _csv_file(text)
-    if os.path.exists(path):
-        raise ValueError("is there already: it may be mended by hand, so name another file")
-    return _summary_file(path)
-
-
-def _csv_file(text: str) -> str:
-    if not text.endswith(".csv"):
-        raise ValueError("is no .csv file")
-    return _local_file(text)
-
-
-def _mended_file(text: str) -> str:
-    path = _csv_file(text)
-    if not os.path.isfile(path):
-        raise ValueError("is not there: --output writes it")
-    return path
-
-
-def _sample_file(text: str) -> str:
-    if not text.endswith((".csv", ".csv.gz")):
-        raise ValueError("is neither .csv nor .csv.gz")
-    return _local_file(text)
-
-
-def _local_file(text: str) -> str:
-    if "://" in text:
-        raise ValueError("is no path on this machine")
-    path = os.path.abspath(text)
-    if not text or os.path.isdir(path):
-        raise ValueError("is a folder: name a file in it")
-    return path
-
+# Headings of a Flex Template's parameters.
+_SOURCE: Final = "Source"
+_TABLES: Final = "Tables"
+_FIGURES: Final = "Figures"
+_LIMITS: Final = "Limits"
+_LOAD: Final = "Load"
 
 _INPUT: Final = Option(
     "input",
@@ -231,6 +137,14 @@ _INPUT: Final = Option(
     "that the shell leaves them alone",
     "GLOB",
     many=True,
+    parameter=Parameter(
+        "Input files",
+        _SOURCE,
+        "CSV files (.csv, .csv.gz) of events: one or more paths or globs on gs://, "
+        "comma-separated; a comma in a name is written as ?",
+        matching(GCS_FILES, "is no comma-separated list of gs://bucket/path"),
+        required=True,
+    ),
 )
 
 _WAREHOUSE: Final = Option(
@@ -240,6 +154,13 @@ _WAREHOUSE: Final = Option(
     "duckdb:///growth.duckdb)",
     "URL",
     default="duckdb:///growth.duckdb",
+    parameter=Parameter(
+        "BigQuery dataset",
+        _TABLES,
+        "where the tables live: bigquery://project/dataset",
+        matching(BIGQUERY_URL, "is not like bigquery://project/dataset"),
+        required=True,
+    ),
 )
 
 _QUALITY: Final = Option(
@@ -247,8 +168,9 @@ _QUALITY: Final = Option(
     "what a failed check of the tables does: enforce commits none of them, warn commits and "
     "reports, off checks nothing (default: enforce)",
     "enforce|warn|off",
-    _one_of("enforce", "warn", "off"),
+    one_of("enforce", "warn", "off"),
     default="enforce",
+    parameter=Parameter("What a failed check does", _LIMITS),
 )
 
 _LOCATION: Final = Option(
@@ -256,7 +178,8 @@ _LOCATION: Final = Option(
     "BigQuery: where a missing dataset is created, e.g. EU or us-east1; one that exists must "
     "lie there (default: US, or wherever it lies)",
     "PLACE",
-    _location,
+    LOCATION,
+    parameter=Parameter("Location of the dataset", _TABLES),
 )
 
 _PARTITION_FILTER: Final = Option(
@@ -264,8 +187,9 @@ _PARTITION_FILTER: Final = Option(
     "BigQuery: queries of fct_events must say which event_dates they read, so that nobody "
     "pays for reading all of it by mistake (default: as it is; false for a new table)",
     "true|false",
-    _switch,
+    SWITCH,
     bare=True,
+    parameter=Parameter("Require a partition filter on fct_events", _TABLES),
 )
 
 _ACTIVE_TYPES: Final = Option(
@@ -273,8 +197,9 @@ _ACTIVE_TYPES: Final = Option(
     "the event types that make a user active on a date or in a month, comma-separated; "
     f"sessions, totals and miles always count all (default: {','.join(EVENT_TYPES)})",
     "TYPES",
-    _event_types,
+    listed(EVENT_TYPES),
     default=EVENT_TYPES,
+    parameter=Parameter("Event types that make a user active", _FIGURES),
 )
 
 _USER_SHARDS: Final = Option(
@@ -282,14 +207,21 @@ _USER_SHARDS: Final = Option(
     "into how many shards users are split; a worker holds two or three in memory (default: "
     "one for every 12 MB of CSV, 1,024 at most)",
     "N",
-    _whole(1, MAX_USER_SHARDS),
+    whole(1, MAX_USER_SHARDS),
+    parameter=Parameter("User shards", _LOAD),
 )
 
 _SUMMARY_FILE: Final = Option(
     "summary_file",
     "write the run's summary to this file as JSON, local or gs://",
     "FILE",
-    _summary_file,
+    summary_file,
+    parameter=Parameter(
+        "Summary file",
+        _TABLES,
+        "write the run's summary to this file on gs:// as JSON",
+        matching(GCS_FILE, "is not like gs://bucket/file", "GCS_WRITE_FILE"),
+    ),
 )
 
 BATCH: Final = (
@@ -304,8 +236,9 @@ BATCH: Final = (
         "the share of input rows that may be dead letters, in percent; above it the run fails "
         "and no table is touched (default: 50)",
         "PCT",
-        _percentage,
+        PERCENTAGE,
         default=50.0,
+        parameter=Parameter("Most dead letters, in percent", _LIMITS),
     ),
     _QUALITY,
     _SUMMARY_FILE,
@@ -318,7 +251,7 @@ CHECK: Final = (
         "what the tables were built with; the users of all cohorts are those whom such events made "
         "active (default: what the warehouse has noted, or all five)",
         "TYPES",
-        _event_types,
+        listed(EVENT_TYPES),
     ),
 )
 
@@ -327,7 +260,7 @@ DOCS: Final = (
         "output",
         "the Markdown file to write (default: docs/tables.md)",
         "FILE",
-        _local_file,
+        local_file,
         default="docs/tables.md",
     ),
 )
@@ -337,21 +270,21 @@ SAMPLE: Final = (
         "events",
         "how many rows, broken and repeated ones included (default: 200,000)",
         "N",
-        _whole(0, None),
+        whole(0, None),
         default=200_000,
     ),
     Option(
         "output",
         "the file to write, .csv or .csv.gz; its folder is created (default: sample/events.csv)",
         "FILE",
-        _sample_file,
+        sample_file,
         default="sample/events.csv",
     ),
     Option(
         "seed",
         "another seed makes another sample; the same one makes the same bytes (default: 7)",
         "N",
-        _whole(0, None),
+        whole(0, None),
         default=7,
     ),
 )
@@ -361,7 +294,8 @@ STREAM: Final = (
         "subscription",
         "the Pub/Sub subscription to read: projects/P/subscriptions/S",
         "NAME",
-        _resource("subscriptions"),
+        resource("subscriptions", "PUBSUB_SUBSCRIPTION"),
+        parameter=Parameter("Pub/Sub subscription", _SOURCE, required=True),
     ),
     _WAREHOUSE,
     _LOCATION,
@@ -372,30 +306,34 @@ STREAM: Final = (
         "how late an event may come, in days; a later one is a dead letter (too_late), and events "
         "are known as repeated for so long (default: 7)",
         "DAYS",
-        _whole(1, 3_650),
+        whole(1, 3_650),
         default=7,
+        parameter=Parameter("Late horizon, in days", _LIMITS),
     ),
     Option(
         "flush_seconds",
         "how often the tables are brought up to date; an event is in all of them within two of "
         "these; for BigQuery 60 or more keep within its 1,500 jobs a table and day (default: 60)",
         "SECONDS",
-        _number(1, "a number of seconds, 1 or more"),
+        number(1, "a number of seconds, 1 or more"),
         default=60.0,
+        parameter=Parameter("Flush interval, in seconds", _LOAD),
     ),
     Option(
         "quality",
         "what becomes of checks: warn evaluates at each flush those that it can answer and reports "
         "what fails, off none; a stream is never stopped by them (default: warn)",
         "warn|off",
-        _one_of("warn", "off"),
+        one_of("warn", "off"),
         default="warn",
+        parameter=Parameter("What becomes of checks", _LIMITS),
     ),
     Option(
         "dead_letter_topic",
         "publish dead letters to this topic too: projects/P/topics/T",
         "NAME",
-        _resource("topics"),
+        resource("topics", "PUBSUB_TOPIC"),
+        parameter=Parameter("Topic for dead letters", _LIMITS),
     ),
 )
 
@@ -405,35 +343,35 @@ PUBLISH: Final = (
         "topic",
         "the Pub/Sub topic to publish to: projects/P/topics/T",
         "NAME",
-        _resource("topics"),
+        resource("topics", "PUBSUB_TOPIC"),
     ),
     Option(
         "speed",
         "how much faster than life: 60 publishes an hour of events in a minute; 0 as fast as it "
         "goes (default: 0)",
         "FACTOR",
-        _number(0, "a number, 0 or more"),
+        number(0, "a number, 0 or more"),
         default=0.0,
     ),
     Option(
         "shuffle_seconds",
         "delay each event by up to so many seconds of its own time, at random (default: 0)",
         "SECONDS",
-        _number(0, "a number of seconds, 0 or more"),
+        number(0, "a number of seconds, 0 or more"),
         default=0.0,
     ),
     Option(
         "repeat_pct",
         "publish so many percent of the events a second time (default: 0)",
         "PCT",
-        _percentage,
+        PERCENTAGE,
         default=0.0,
     ),
     Option(
         "seed",
         "another seed delays and repeats other events (default: 7)",
         "N",
-        _whole(0, None),
+        whole(0, None),
         default=7,
     ),
 )
@@ -444,14 +382,14 @@ REPLAY: Final = (
         "error_type",
         "take only dead letters of these types: one or more, e.g. bad_country (default: all)",
         "TYPE",
-        _error_type,
+        ERROR_TYPE,
         many=True,
     ),
     Option(
         "since",
         "take only dead letters that failed at this date or time (UTC) or later",
         "DATE",
-        _moment,
+        moment,
     ),
     Option(
         "edit",
@@ -463,14 +401,14 @@ REPLAY: Final = (
         "output",
         "write the dead letters into this file instead, to be mended by hand",
         "FILE.csv",
-        _new_csv_file,
+        new_csv_file,
     ),
-    Option("input", "read the mended file of --output back", "FILE.csv", _mended_file),
+    Option("input", "read the mended file of --output back", "FILE.csv", mended_file),
     Option(
         "dry_run",
         "show what would happen, and write nothing",
         "true|false",
-        _switch,
+        SWITCH,
         default=False,
         bare=True,
     ),
@@ -479,14 +417,14 @@ REPLAY: Final = (
         "publish the mended records to this topic, for the stream that keeps the tables, instead "
         "of rebuilding them: projects/P/topics/T",
         "NAME",
-        _resource("topics"),
+        resource("topics", "PUBSUB_TOPIC"),
     ),
     Option(
         "stream_stopped",
         "BigQuery: the stream that wrote the tables last is stopped for good, so that they can be "
         "rebuilt",
         "true|false",
-        _switch,
+        SWITCH,
         default=False,
         bare=True,
     ),

@@ -18,6 +18,9 @@ _LOCAL: Final = {
     "bundlebaseddirect": "BundleBasedDirectRunner",
 }
 
+_DATAFLOW_NEEDS: Final = ("project", "region")
+_AT_LEAST_ONCE: Final = "streaming_mode_at_least_once"
+
 
 @dataclass(frozen=True)
 class Runner:
@@ -48,8 +51,21 @@ def choose_streaming_runner(given: Mapping[str, str], warehouse: Warehouse) -> R
     local = asked.rsplit(".", 1)[-1].lower().removesuffix("runner") in _LOCAL
     if not local and warehouse.workers_must_be_local:
         raise OptionError(_out_of_reach(warehouse, asked))
+    if not local:
+        _check_dataflow(given, asked)
+    if _AT_LEAST_ONCE in given.get("dataflow_service_options", ""):
+        raise OptionError(
+            f"--dataflow_service_options {_AT_LEAST_ONCE}: what is summed would count twice; leave "
+            "it out, exactly-once is Dataflow's default"
+        )
     # Beam's other local runner ends grouped output only when the input ends.
     return Runner(_STREAMING_DEFAULT if local else asked, local, 1 if local else None)
+
+
+def _check_dataflow(given: Mapping[str, str], asked: str) -> None:
+    missing = [f"--{name}" for name in _DATAFLOW_NEEDS if not given.get(name)]
+    if asked.rsplit(".", 1)[-1].lower().removesuffix("runner") == "dataflow" and missing:
+        raise OptionError(f"--runner {asked} needs {' and '.join(missing)} too")
 
 
 def _out_of_reach(warehouse: Warehouse, runner: str) -> str:
@@ -80,6 +96,8 @@ def choose_runner(given: Mapping[str, str], warehouse: Warehouse) -> Runner:
     name = _LOCAL.get(asked.rsplit(".", 1)[-1].lower().removesuffix("runner"))
     if name is None and warehouse.workers_must_be_local:
         raise OptionError(_out_of_reach(warehouse, asked))
+    if name is None:
+        _check_dataflow(given, asked)
     workers = int(given.get("direct_num_workers", 1)) if name is not None else None
     if workers is not None and workers < 0:
         raise OptionError("--direct_num_workers: name a number from 1, or 0 for one for each core")

@@ -34,6 +34,13 @@ class Warehouse(Protocol):
     def workers_must_be_local(self) -> bool:
         """Whether only workers on this machine can reach it."""
 
+    def check_staging(self, temp_location: str | None) -> None:
+        """See that rows can be staged below a folder, as far as that needs no network.
+
+        Raises:
+            OptionError: if they can't.
+        """
+
     def check(self, tables: Sequence[Table], temp_location: str | None) -> None:
         """See that tables can be staged and written; changes nothing.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -91,6 +92,11 @@ class Commit(beam.PTransform):
             self.progress.enter_commit()
         with timed_flush():
             self.warehouse.commit([*changes, *recorded], self.run)
+        # On Dataflow this line in the workers' log is the run's summary.
+        logging.getLogger(__name__).info(
+            "tables replaced: %s input rows = %s events + %s duplicates + %s dead letters",
+            *(counts.input_rows, counts.events, counts.duplicates, counts.rejected),
+        )
         seconds = (datetime.now(UTC).replace(tzinfo=None) - self.started_at).total_seconds()
         told = {"quality": summary(self.quality, results)} if self.quality else {}
         return {**report(counts, rows, seconds), **told}

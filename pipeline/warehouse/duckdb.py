@@ -80,20 +80,25 @@ class DuckDBWarehouse:
         """See `Warehouse.location`."""
         return self.path
 
-    def check(self, tables: Sequence[Table], temp_location: str | None) -> None:
-        """See `Warehouse.check`."""
-        path = Path(self.path)
-        if path.is_dir():
-            raise OptionError(f"--warehouse: {path} is a folder: name a file in it")
+    def check_staging(self, temp_location: str | None) -> None:
+        """See `Warehouse.check_staging`."""
         if temp_location and "://" in temp_location:
             raise OptionError(
                 f"--temp_location {temp_location!r} is no folder on this machine, where DuckDB "
                 "reads staged files: name a local one, or leave it out"
             )
-        for folder in (path.parent, Path(temp_location) if temp_location else path.parent):
+        parent = Path(self.path).parent
+        for folder in (parent, Path(temp_location) if temp_location else parent):
             present = next(parent for parent in (folder, *folder.parents) if parent.exists())
             if not present.is_dir() or not os.access(present, os.W_OK):
                 raise OptionError(f"can't write in {present}: choose another folder")
+
+    def check(self, tables: Sequence[Table], temp_location: str | None) -> None:
+        """See `Warehouse.check`."""
+        path = Path(self.path)
+        if path.is_dir():
+            raise OptionError(f"--warehouse: {path} is a folder: name a file in it")
+        self.check_staging(temp_location)
         if path.exists():
             self._check_file(path)
 

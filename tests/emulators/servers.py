@@ -66,7 +66,7 @@ def running() -> Iterator[Servers]:
     """Start the emulators, empty but for the bucket; they end with the context."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emulators-")))
-        bigquery, storage_read, storage = _free_ports(3)
+        bigquery, storage_read, storage = free_ports(3)
         pubsub = "" if missing_pubsub() else stack.enter_context(running_pubsub())
         servers = Servers(
             bigquery=f"http://127.0.0.1:{bigquery}",
@@ -111,7 +111,7 @@ def missing_pubsub() -> str | None:
 @contextmanager
 def running_pubsub() -> Iterator[str]:
     """Start Pub/Sub's emulator, empty; gives its host and port."""
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     with tempfile.TemporaryDirectory(prefix="pubsub-") as name:
         options = ["--host=127.0.0.1", f"--port={port}"]
         with _process([str(PUBSUB)], options, Path(name), {}):
@@ -140,7 +140,8 @@ def _process(
             process.terminate()
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
+    """Ports of loopback on which nobody listens."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
         for each in sockets:

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
 from pipeline.errors import OptionError, RunError
+from pipeline.values import DATASET, PROJECT
 from pipeline.warehouse.bigquery.client import QUICK, connect, explained
 from pipeline.warehouse.bigquery.jobs import side_by_side
 from pipeline.warehouse.bigquery.loading import SCRATCH, Workplace
@@ -30,9 +31,6 @@ from pipeline.warehouse.bigquery.tables import (
 from pipeline.warehouse.changes import Change
 from transforms.contract import Table
 from transforms.marts import fct_events
-
-_PROJECT: Final = re.compile(r"(?:[a-z][a-z0-9.-]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
-_DATASET: Final = re.compile(r"[A-Za-z0-9_]{1,1024}")
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class BigQueryWarehouse:
         """
         parts = urlsplit(url)
         project, dataset = parts.netloc, parts.path.strip("/")
-        sound = _PROJECT.fullmatch(project) and _DATASET.fullmatch(dataset)
+        sound = re.fullmatch(PROJECT, project) and re.fullmatch(DATASET, dataset)
         if not sound or parts.query or parts.fragment:
             raise OptionError(
                 f"--warehouse {url!r} names no project and dataset: write "
@@ -88,13 +86,17 @@ class BigQueryWarehouse:
         """See `Warehouse.location`."""
         return self.url
 
-    def check(self, tables: Sequence[Table], temp_location: str | None) -> None:
-        """See `Warehouse.check`."""
+    def check_staging(self, temp_location: str | None) -> None:
+        """See `Warehouse.check_staging`."""
         if not (temp_location or "").startswith("gs://"):
             raise OptionError(
                 f"--warehouse {self.url} loads from Cloud Storage: name a folder there with "
                 "--temp_location gs://bucket/folder"
             )
+
+    def check(self, tables: Sequence[Table], temp_location: str | None) -> None:
+        """See `Warehouse.check`."""
+        self.check_staging(temp_location)
         client = connect(self.project)
         if self._place(client) is None:
             return

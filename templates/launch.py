@@ -1,0 +1,8 @@
+"""The file that the Flex Templates' launcher runs: FLEX_TEMPLATE_PYTHON_PY_FILE."""
+
+import sys
+
+from pipeline.template import launch
+
+if __name__ == "__main__":
+    sys.exit(launch())

@@ -1,0 +1,86 @@
+"""Dry runs offline, and what a run on Dataflow tells in its log."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.dry_run import UntouchedWarehouse
+from pipeline.errors import OptionError, RunError
+from pipeline.warehouse import open_warehouse
+from tests.support.repository import ROOT
+from tests.support.runs import process_environment, run_graph
+from transforms.marts.registry import TABLES
+
+ON_DATAFLOW = (
+    *("--warehouse=bigquery://test-project/growth", "--runner=DataflowRunner", "--dry_run"),
+    *("--no_auth", "--project=test-project", "--region=europe-west3", "--job_name=growth"),
+    *("--temp_location=gs://bucket/tmp", "--staging_location=gs://bucket/staging"),
+)
+
+
+def launch(folder: Path, *parameters: str) -> subprocess.CompletedProcess[str]:
+    """The launcher's file, without network and credentials."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "templates" / "launch.py"), *parameters],
+        cwd=folder,
+        env=process_environment(
+            NO_GCE_CHECK="true", CLOUDSDK_CONFIG=str(folder), GOOGLE_APPLICATION_CREDENTIALS=""
+        ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["--input=gs://bucket/*.csv", "--subscription=projects/test-project/subscriptions/events"],
+)
+def test_both_templates_are_translated_offline(tmp_path: Path, source: str) -> None:
+    run = launch(tmp_path, source, *ON_DATAFLOW)
+    assert run.returncode == 0, run.stderr
+    told = "Dry run: the graph is translated for Dataflow; nothing was started or written\n"
+    assert run.stdout == told
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_nobody_knows_is_left_out_and_said(tmp_path: Path) -> None:
+    run = launch(tmp_path, "--input=gs://bucket/*.csv", *ON_DATAFLOW, "--from_the_future=1")
+    assert run.returncode == 0, run.stderr
+    assert "No option of the pipeline or of Beam, left out: --from_the_future=1" in run.stderr
+
+
+def test_a_dry_run_still_finds_wrong_options(tmp_path: Path) -> None:
+    wanted = [option for option in ON_DATAFLOW if not option.startswith("--temp_location")]
+    run = launch(tmp_path, "--input=gs://bucket/*.csv", *wanted)
+    assert run.returncode == 2
+    assert "--temp_location gs://bucket/folder" in run.stderr
+
+
+def test_a_warehouse_is_left_as_it_is(tmp_path: Path) -> None:
+    home = open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb")
+    warehouse = UntouchedWarehouse(home, online=True)
+    tables = tuple(TABLES.values())
+    warehouse.check(tables, None)
+    with warehouse.exclusive(tables, "gs://bucket/tmp/", "run") as folder:
+        assert folder == "gs://bucket/tmp/dry-run/run"
+    assert warehouse.count(tables[0]) is None
+    assert (warehouse.url, warehouse.location) == (home.url, home.location)
+    with pytest.raises(RunError, match="a dry run writes no table"):
+        warehouse.commit([], "run")
+    with pytest.raises(OptionError, match="no folder on this machine"):
+        UntouchedWarehouse(home, online=False).check(tables, "gs://bucket/tmp")
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_log_tells_the_sum_of_a_run(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "pipeline.warehouse.commit"):
+        run_graph([folder / "events.csv"], folder / "growth.duckdb")
+    told = "tables replaced: 3 input rows = 1 events + 1 duplicates + 1 dead letters"
+    assert told in caplog.text

@@ -1,0 +1,38 @@
+"""The batch graph as Dataflow gets it: labels and coders, one line a step.
+
+python -m tests.support.batch_graph > tests/pipeline/batch_graph.txt
+"""
+
+from __future__ import annotations
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipeline.batch import BatchJob, build
+from pipeline.warehouse import open_warehouse
+from tests.support.streaming_graph import describe
+from tests.support.tables import NOW, codes
+from transforms.vocabulary import EVENT_TYPES
+
+
+def laid_out(*options: str) -> beam.Pipeline:
+    """The batch graph from Cloud Storage into BigQuery."""
+    pipeline = beam.Pipeline(options=PipelineOptions(list(options)))
+    job = BatchJob(
+        paths=["gs://bucket/a.csv", "gs://bucket/b.csv.gz"],
+        warehouse=open_warehouse("bigquery://test-project/growth"),
+        staging="gs://bucket/tmp/run",
+        report_path="gs://bucket/tmp/run/report.json",
+        user_shards=64,
+        active_types=codes(EVENT_TYPES),
+        max_dead_letter_pct=50.0,
+        run="run",
+        started_at=NOW,
+        range_bytes=64 << 20,
+    )
+    build(pipeline, job)
+    return pipeline
+
+
+if __name__ == "__main__":
+    print("\n".join(describe(laid_out())))

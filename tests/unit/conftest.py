@@ -1,0 +1,24 @@
+"""Fixtures of tests without runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from templates.settings import Settings, load
+from tests.support.deployment import FILLED
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A deploy.env with everything in it."""
+    path = tmp_path / "deploy.env"
+    path.write_text(FILLED)
+    return path
+
+
+@pytest.fixture
+def settings(file: Path) -> Settings:
+    """Its settings."""
+    return load(file, {})
