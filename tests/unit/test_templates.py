@@ -117,8 +117,12 @@ def test_defaults_are_admitted_and_mean_themselves(
     template: Template, option: Option, described: dict[str, Any]
 ) -> None:
     if "defaultValue" in described:
-        (pattern,) = described["regexes"]
-        assert re.fullmatch(pattern, described["defaultValue"])
+        default = described["defaultValue"]
+        if "enumOptions" in described:
+            assert default in [item["value"] for item in described["enumOptions"]]
+        else:
+            (pattern,) = described["regexes"]
+            assert re.fullmatch(pattern, default)
         assert parsed(template, option.name, described["defaultValue"]) == option.default
 
 
