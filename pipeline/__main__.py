@@ -13,17 +13,8 @@ from typing import Final
 from pipeline import __version__, beam_options
 from pipeline.errors import OptionError, RunError, clear_message
 from pipeline.memory import keep_freed_memory
-from pipeline.options import (
-    BATCH,
-    CHECK,
-    DOCS,
-    PUBLISH,
-    REPLAY,
-    SAMPLE,
-    STREAM,
-    Parser,
-    declare,
-)
+from pipeline.option import Parser, declare
+from pipeline.options import BATCH, CHECK, DOCS, PUBLISH, REPLAY, SAMPLE, STREAM
 from pipeline.replay import EXAMPLES as REPLAY_EXAMPLES
 from pipeline.replay import HELP as REPLAY_HELP
 from pipeline.replay import replay

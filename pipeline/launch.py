@@ -19,11 +19,12 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineState
 
-from pipeline import options as declared
 from pipeline.batch import BatchJob, build
 from pipeline.display import show_progress, show_summary
 from pipeline.errors import RunError
 from pipeline.inputs import InputFile, default_shards
+from pipeline.option import declare_new
+from pipeline.options import BATCH
 from pipeline.progress import Progress
 from pipeline.runners import Runner
 from pipeline.warehouse import Warehouse
@@ -40,7 +41,7 @@ class BatchOptions(PipelineOptions):
 
     @classmethod
     def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
-        declared.declare_new(parser, declared.BATCH)
+        declare_new(parser, BATCH)
 
 
 @dataclass(frozen=True)

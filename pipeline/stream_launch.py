@@ -23,11 +23,12 @@ from apache_beam.io.gcp.pubsub import ReadFromPubSub
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineResult
 
-from pipeline import options as declared
 from pipeline.display import show_flush, show_stream_summary
 from pipeline.errors import OptionError
 from pipeline.launch import quiet_workers
 from pipeline.local_pubsub import Tap, tapped
+from pipeline.option import declare_new
+from pipeline.options import STREAM
 from pipeline.runners import Runner
 from pipeline.streaming import StreamJob, build
 from pipeline.warehouse import Warehouse
@@ -47,7 +48,7 @@ class StreamOptions(PipelineOptions):
 
     @classmethod
     def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
-        declared.declare_new(parser, declared.STREAM)
+        declare_new(parser, STREAM)
 
 
 @dataclass(frozen=True)

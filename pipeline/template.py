@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from pipeline import beam_options
-from pipeline.options import BATCH, STREAM, Option
+from pipeline.option import Option
+from pipeline.options import BATCH, STREAM
 
 OPTIONS: Final[Mapping[str, tuple[Option, ...]]] = {"batch": BATCH, "stream": STREAM}
 # The image's own name, which the Dockerfile puts there: workers run the image of the launcher.

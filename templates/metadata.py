@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.options import Option
+from pipeline.option import Option
 from pipeline.template import OPTIONS
 from pipeline.values import Values
 

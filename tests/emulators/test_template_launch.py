@@ -5,11 +5,9 @@ Its last option is where: `--template_location`; Dataflow reads the job there, a
 
 from __future__ import annotations
 
-import gc
 import json
 import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +80,9 @@ def test_streaming_is_written_down(home: Home, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_job_that_was_handed_over_keeps_its_folder(home: Home, here: None) -> None:
     warehouse, tables = home.warehouse(), tuple(TABLES.values())
-    with ExitStack() as stack:
-        folder = stack.enter_context(warehouse.exclusive(tables, home.temp, home.run("kept")))
-        with FileSystems.create(f"{folder}/rows.parquet") as stream:
-            stream.write(b"staged by a worker")
-        stack.pop_all()
-    gc.collect()
+    folder = warehouse.claim(tables, home.temp, home.run("kept"))
+    with FileSystems.create(f"{folder}/rows.parquet") as stream:
+        stream.write(b"staged by a worker")
     assert home.leftovers() == ["rows.parquet"]
     # The next run clears what no job needs any more.
     with warehouse.exclusive(tables, home.temp, home.run("next")):

@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.options import REPLAY, Parser, declare
+from pipeline.option import Parser, declare
+from pipeline.options import REPLAY
 from pipeline.replay import replay
 from pipeline.replay.spool import Letter
 from tests.support.tables import NOW

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.__main__ import main
-from pipeline.options import Option, Parser, declare
+from pipeline.option import Option, Parser, declare
 from pipeline.template import OPTIONS, translate
 from pipeline.values import numbers_between, numbers_from
 from pipeline.warehouse import open_warehouse
