@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from pipeline import __version__, beam_options
+from pipeline import __version__, beam_options, help_pages
 from pipeline.errors import OptionError, RunError, clear_message
 from pipeline.memory import keep_freed_memory
 from pipeline.option import Parser, declare
@@ -18,103 +18,6 @@ from pipeline.options import BATCH, CHECK, DOCS, PUBLISH, REPLAY, SAMPLE, STREAM
 from pipeline.replay import EXAMPLES as REPLAY_EXAMPLES
 from pipeline.replay import HELP as REPLAY_HELP
 from pipeline.replay import replay
-from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
-
-_BATCH_HELP: Final = f"""\
-Turn CSV files of raw user events into eleven analytics tables.
-
-The files need a header with these columns, in any order; others are ignored:
-
-  event_time            ISO 8601, UTC unless it has an offset: 2025-01-31T12:34:56.789Z
-  user_id               anything but blank
-  event_type            {", ".join(EVENT_TYPES)}
-  transaction_category  any, may be empty
-  miles_amount          a whole number; needed by miles_earned and miles_redeemed
-  platform              {", ".join(PLATFORMS)}
-  utm_source            any, may be empty
-  country               two letters, may be empty
-
-Rows that are equal in all of them are one event. Rows that break a rule go to the table
-dead_letter_events, with the reason and the row itself; nothing is lost:
-
-  input rows = fct_events + duplicates + dead letters
-
-Before a commit the tables are checked (docs/tables.md lists what they must keep); a failed check
-leaves them as they were, and data_quality_results holds the results of every run.
-
-Every run replaces all other tables: a DuckDB file's at once or, if the run fails, none; BigQuery's,
-once all data is loaded, side by side, each of them at once.
-"""
-
-_BATCH_EXAMPLES: Final = """\
-examples:
-  python -m pipeline batch --input 'events/*.csv'
-  python -m pipeline batch --input 2024.csv.gz 'gs://bucket/2025/*.csv' \\
-      --warehouse duckdb:////data/growth.duckdb --summary_file run.json
-  python -m pipeline batch --input big.csv --active_event_types miles_earned,miles_redeemed
-  python -m pipeline batch --input big.csv --direct_num_workers 4 \\
-      --direct_running_mode multi_processing
-  python -m pipeline batch --input 'gs://bucket/events/*.csv' \\
-      --warehouse bigquery://project/dataset --temp_location gs://bucket/tmp
-
-Apache Beam's own options go here too (--runner, --temp_location ...). The default runner is
-FnApiRunner, one process on this machine. Staged files go beside a DuckDB warehouse, or below
---temp_location, which BigQuery needs on gs://.
-
-exit codes: 0 done; 1 the run failed, and unless the message says otherwise the tables are as they
-were; 2 a wrong option; 130 interrupted by Ctrl-C
-"""
-
-_STREAM_HELP: Final = """\
-Keep the same tables true from Pub/Sub messages, near real time.
-
-A message is a JSON object with the columns of `batch` as fields or, where its attribute
-content_type is text/csv, one CSV record of them in order. Late, repeated and out-of-order events
-end in the figures that batch would compute. The warehouse must be empty when the stream begins.
-
-On this machine the stream runs until Ctrl-C or SIGTERM: then it reads no more, flushes what it has
-read, and prints a summary; a second Ctrl-C leaves at once, and what was not flushed is delivered
-anew.
-"""
-
-_STREAM_EXAMPLES: Final = """\
-examples:
-  python -m pipeline stream --subscription projects/P/subscriptions/S \\
-      --warehouse duckdb:///live.duckdb --flush_seconds 10
-  python -m pipeline stream --subscription projects/P/subscriptions/S \\
-      --warehouse bigquery://P/dataset --temp_location gs://B/tmp \\
-      --runner DataflowRunner --project P --region R --enable_streaming_engine
-"""
-
-_PUBLISH_HELP: Final = """\
-Replay CSV files as Pub/Sub messages, in the order of their event times, for demos and tests.
-Records that can't be read are published as they are, as text/csv.
-"""
-
-_CHECK_HELP: Final = """\
-Check tables that are there already, by SQL that the warehouse runs: nothing is downloaded but
-counts and some keys of rows that fail, and nothing is written. A batch run evaluates the same
-checks before it commits. docs/tables.md lists them beside the columns.
-"""
-
-_CHECK_EXAMPLES: Final = """\
-examples:
-  python -m pipeline check
-  python -m pipeline check --warehouse bigquery://project/dataset
-
-exit codes: 0 no check of severity error failed; 1 one did, or the tables can't be read; 2 a wrong
-option
-"""
-
-_DOCS_HELP: Final = """\
-Write the data dictionary as Markdown: tables, columns, types, partitions, keys and checks, from the
-same contract that makes the tables.
-"""
-
-_SAMPLE_HELP: Final = f"""\
-Write a lifelike sample of raw events as CSV: users arrive, form habits, churn and come back;
-about one row in a thousand is broken or repeated. Columns: {", ".join(SOURCE_COLUMNS)}.
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -148,51 +51,10 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    batch = commands.add_parser(
-        "batch",
-        help="CSV files to all tables",
-        description=_BATCH_HELP,
-        epilog=_BATCH_EXAMPLES,
-    )
-    declare(batch, BATCH)
-    batch.set_defaults(run=_batch)
-    stream = commands.add_parser(
-        "stream",
-        help="Pub/Sub messages to all tables",
-        description=_STREAM_HELP,
-        epilog=_STREAM_EXAMPLES,
-    )
-    declare(stream, STREAM)
-    stream.set_defaults(run=_stream)
-    again = commands.add_parser(
-        "replay",
-        help="dead letters mended and tried again",
-        description=REPLAY_HELP,
-        epilog=REPLAY_EXAMPLES,
-    )
-    declare(again, REPLAY)
-    again.set_defaults(run=_replay)
-    check = commands.add_parser(
-        "check",
-        help="tables that are there: do they keep their checks?",
-        description=_CHECK_HELP,
-        epilog=_CHECK_EXAMPLES,
-    )
-    declare(check, CHECK)
-    check.set_defaults(run=_check)
-    docs = commands.add_parser(
-        "docs", help="the data dictionary as Markdown", description=_DOCS_HELP
-    )
-    declare(docs, DOCS)
-    docs.set_defaults(run=_docs)
-    publish = commands.add_parser(
-        "publish", help="CSV files to Pub/Sub messages", description=_PUBLISH_HELP
-    )
-    declare(publish, PUBLISH)
-    publish.set_defaults(run=_publish)
-    sample = commands.add_parser("sample", help="a sample of events", description=_SAMPLE_HELP)
-    declare(sample, SAMPLE)
-    sample.set_defaults(run=_sample)
+    for name, line, run, options, page, examples in _COMMANDS:
+        command = commands.add_parser(name, help=line, description=page, epilog=examples)
+        declare(command, options)
+        command.set_defaults(run=run)
     return parser, dict(commands.choices)
 
 
@@ -346,6 +208,53 @@ def _sample(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
         f"{report.path}: {report.rows:,} rows of {report.users:,} users, "
         f"{report.broken:,} broken and {report.repeated:,} repeated"
     )
+
+
+# Name, one line, what runs, options, help page, examples.
+_COMMANDS: Final = (
+    (
+        "batch",
+        "CSV files to all tables",
+        _batch,
+        BATCH,
+        help_pages.BATCH_HELP,
+        help_pages.BATCH_EXAMPLES,
+    ),
+    (
+        "stream",
+        "Pub/Sub messages to all tables",
+        _stream,
+        STREAM,
+        help_pages.STREAM_HELP,
+        help_pages.STREAM_EXAMPLES,
+    ),
+    (
+        "replay",
+        "dead letters mended and tried again",
+        _replay,
+        REPLAY,
+        REPLAY_HELP,
+        REPLAY_EXAMPLES,
+    ),
+    (
+        "check",
+        "tables that are there: do they keep their checks?",
+        _check,
+        CHECK,
+        help_pages.CHECK_HELP,
+        help_pages.CHECK_EXAMPLES,
+    ),
+    ("docs", "the data dictionary as Markdown", _docs, DOCS, help_pages.DOCS_HELP, None),
+    (
+        "publish",
+        "CSV files to Pub/Sub messages",
+        _publish,
+        PUBLISH,
+        help_pages.PUBLISH_HELP,
+        None,
+    ),
+    ("sample", "a sample of events", _sample, SAMPLE, help_pages.SAMPLE_HELP, None),
+)
 
 
 if __name__ == "__main__":
