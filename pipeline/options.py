@@ -227,6 +227,16 @@ STREAM: Final = (
         parameter=Parameter("Flush interval, in seconds", _LOAD),
     ),
     Option(
+        "continues",
+        "the job takes the place of the one that keeps the tables true and goes on with its state: "
+        "true with Beam's --update, where the tables are not empty (default: false)",
+        "true|false",
+        SWITCH,
+        default=False,
+        bare=True,
+        parameter=Parameter("Takes over from a running job", _LOAD),
+    ),
+    Option(
         "quality",
         "what becomes of checks: warn evaluates at each flush those that it can answer and reports "
         "what fails, off none; a stream is never stopped by them (default: warn)",

@@ -59,12 +59,13 @@ def launch(name: str, *, update: bool = False) -> Callable[[Settings], Step]:
 
     def run(settings: Settings) -> Step:
         environment = _environment(settings, TEMPLATES[name])
+        given = parameters(settings, TEMPLATES[name]) | ({"continues": "true"} if update else {})
         words = [
             *("gcloud", "dataflow", "flex-template", "run", _job(settings, name)),
             f"--template-file-gcs-location={settings.spec(name)}",
             *_place(settings),
             *(f"--{flag}" if value is True else f"--{flag}={value}" for flag, value in environment),
-            f"--parameters={_dictionary(parameters(settings, TEMPLATES[name]))}",
+            f"--parameters={_dictionary(given)}",
         ]
         if update:
             words.append("--update")

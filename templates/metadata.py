@@ -118,6 +118,8 @@ def _sentence(text: str) -> str:
 
 def _text(value: object) -> str:
     """A default as it is typed."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

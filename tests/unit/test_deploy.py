@@ -65,11 +65,16 @@ def test_batch_is_launched(settings: Settings) -> None:
 def test_an_update_is_a_launch_under_the_same_name_with_mappings(settings: Settings) -> None:
     (launched,) = STEPS["launch-streaming"](settings).commands
     (updated,) = STEPS["update-streaming"](settings).commands
-    assert list(updated.words) == [
-        *launched.words,
-        "--update",
-        "--transform-name-mappings=Old step=New step,Gone=",
-    ]
+    asked, given = flags(list(updated.words)), flags(list(launched.words))
+    assert dictionary(asked.pop("parameters")) == {
+        **dictionary(given.pop("parameters")),
+        "continues": "true",
+    }
+    assert asked == {
+        **given,
+        "update": "",
+        "transform-name-mappings": "Old step=New step,Gone=",
+    }
     assert "--enable-streaming-engine" in launched.words
     assert dictionary(flags(list(launched.words))["parameters"]) == {
         "subscription": "projects/test-project/subscriptions/events",
