@@ -269,12 +269,12 @@ def _stopping(flush_seconds: float, leave: Callable[[], None]) -> Iterator[threa
             leaving.join(_LEAVING_SECONDS)
             os._exit(130)
         stop.set()
-        print(
+        told = (
             f"\nStopping: what was read is flushed, which takes up to {3 * flush_seconds:.0f} s. "
-            "Press Ctrl-C again to leave at once; then it is delivered anew",
-            file=sys.stderr,
-            flush=True,
+            "Press Ctrl-C again to leave at once; then it is delivered anew\n"
         )
+        # The signal may have come while stderr was being written to, which print can't stand.
+        os.write(sys.stderr.fileno(), told.encode())
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

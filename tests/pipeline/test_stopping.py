@@ -9,9 +9,9 @@ import sys
 from tests.support.runs import process_environment
 
 PROGRAM = """
-import sys
+import os, sys
 from pipeline.stream_launch import _stopping
-with _stopping(1.0, lambda: print('left', flush=True)) as stop:
+with _stopping(1.0, lambda: os.write(1, b'left\\n')) as stop:
     print("ready", flush=True)
     stop.wait()
     print("flushing", flush=True)
