@@ -67,7 +67,7 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
     from pipeline.dry_run import dry_run_of
     from pipeline.inputs import check_summary_file, find_inputs, unseen_inputs
-    from pipeline.runners import choose_runner
+    from pipeline.runners import choose_runner, refuse_local_input
     from pipeline.storage import check_storage
     from pipeline.warehouse import WarehouseOptions, open_warehouse
     from transforms.marts.registry import ALL_TABLES
@@ -83,6 +83,7 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
     warehouse = dry_run.guard(warehouse)
     temp_location = given.get("temp_location")
     warehouse.check(ALL_TABLES, temp_location)
+    refuse_local_input(options.input, runner)
     if dry_run.offline:
         files = unseen_inputs(options.input)
     else:
@@ -149,6 +150,9 @@ def _publish(options: argparse.Namespace, rest: list[str], _: list[str]) -> None
         raise OptionError(beam_options.unknown(rest[0], [option.name for option in PUBLISH]))
     if not options.input or not options.topic:
         raise OptionError("--input and --topic are needed: CSV files, and a topic of Pub/Sub")
+    for path in options.input:
+        if "://" in path:
+            raise OptionError(f"--input {path}: publish reads files on this machine; copy it here")
     from pipeline.inputs import find_inputs
     from pipeline.publish import Replay, publish
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pipeline.display import show_checks
-from pipeline.errors import RunError
+from pipeline.errors import OptionError, RunError
 from pipeline.quality import errors
 from pipeline.warehouse import Warehouse
 from transforms.checking.bound import bind
@@ -20,11 +21,11 @@ def check(warehouse: Warehouse, options: argparse.Namespace) -> None:
     """Evaluate all checks of a warehouse's tables and print what fails.
 
     Raises:
+        OptionError: if other event types are named than the tables were built with.
         RunError: if the warehouse or a table is missing or can't be read, or an error check fails.
     """
     _see_all_tables(warehouse)
-    active_types = options.active_event_types or warehouse.active_event_types() or EVENT_TYPES
-    active = [EVENT_TYPES.index(name) for name in active_types]
+    active = [EVENT_TYPES.index(name) for name in _active_types(warehouse, options)]
     started_at = datetime.now(UTC)
     results = evaluate(
         bind(TABLES.values(), active),
@@ -35,6 +36,17 @@ def check(warehouse: Warehouse, options: argparse.Namespace) -> None:
     seconds = (datetime.now(UTC) - started_at).total_seconds()
     show_checks([result.to_json() for result in results], warehouse, seconds)
     _raise_errors(results)
+
+
+def _active_types(warehouse: Warehouse, options: argparse.Namespace) -> Sequence[str]:
+    asked, noted = options.active_event_types, warehouse.active_event_types()
+    if asked and noted and asked != noted:
+        raise OptionError(
+            f"--active_event_types {','.join(asked)}: the tables were built with "
+            f"{','.join(noted)}, which is noted beside them; leave it out"
+        )
+    found: Sequence[str] = asked or noted or EVENT_TYPES
+    return found
 
 
 def _see_all_tables(warehouse: Warehouse) -> None:

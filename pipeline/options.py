@@ -255,7 +255,7 @@ STREAM: Final = (
 )
 
 PUBLISH: Final = (
-    _INPUT,
+    replace(_INPUT, help="CSV files on this machine (.csv, .csv.gz): one or more paths or globs"),
     Option(
         "topic",
         "the Pub/Sub topic to publish to: projects/P/topics/T",

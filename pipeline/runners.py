@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,9 +62,23 @@ def choose_streaming_runner(given: Mapping[str, str], warehouse: Warehouse) -> R
     return Runner(_STREAMING_DEFAULT if local else asked, local, 1 if local else None)
 
 
+def refuse_local_input(paths: Sequence[str], runner: Runner) -> None:
+    """Raise OptionError if workers on Dataflow are to read files on this machine."""
+    local = [path for path in paths if "://" not in path]
+    if local and _is_dataflow(runner.name):
+        raise OptionError(
+            f"--input {local[0]} is a path on this machine, which the workers of {runner.name} "
+            "can't reach: copy the files to gs://"
+        )
+
+
+def _is_dataflow(name: str) -> bool:
+    return name.rsplit(".", 1)[-1].lower().removesuffix("runner") == "dataflow"
+
+
 def _check_dataflow(given: Mapping[str, str], asked: str) -> None:
     missing = [f"--{name}" for name in _DATAFLOW_NEEDS if not given.get(name)]
-    if asked.rsplit(".", 1)[-1].lower().removesuffix("runner") == "dataflow" and missing:
+    if _is_dataflow(asked) and missing:
         raise OptionError(f"--runner {asked} needs {' and '.join(missing)} too")
 
 

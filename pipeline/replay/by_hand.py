@@ -86,17 +86,18 @@ class Mended:
         except (OSError, csv.Error) as error:
             raise OptionError(f"--input {path} can't be read as CSV: {error}") from error
 
-    def check(self, letters: Letters) -> None:
-        """Raise OptionError unless every row is one of these letters."""
+    def without_letter(self, letters: Letters) -> str:
+        """What to say of rows that mend none of these letters; empty where there is none."""
         unknown = set(self.rows)
         for part in letters.parts():
             unknown.difference_update(part[_ID].to_pylist())
-        if unknown:
-            raise OptionError(
-                f"--input {self.path}: {min(unknown)!r} is no {_ID} of the warehouse"
-                f"{f' (nor are {len(unknown) - 1:,} others)' if len(unknown) > 1 else ''}: was it "
-                "replayed already, or does the file belong to another warehouse? Remove such rows"
-            )
+        if not unknown:
+            return ""
+        return (
+            f"{self.path}: {len(unknown):,} of {len(self.rows):,} rows mend no letter of the "
+            f"warehouse ({_ID} {min(unknown)!r} and the like) and are left out: they were replayed "
+            "before, or belong to another warehouse"
+        )
 
     def mend(self, letters: Iterable[Letter]) -> Iterator[Record | None]:
         """The letters' records as the file has them; None for those that it has not."""

@@ -17,7 +17,7 @@ def run_replay(plan: ReplayPlan) -> None:
     """Do what a plan asks for, and print what came of it.
 
     Raises:
-        OptionError: if another run writes to the warehouse, or the mended file is none of it.
+        OptionError: if another run writes to the warehouse.
         RunError, or a runner's error around it: if it failed.
     """
     outcome = Outcome()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,14 +54,15 @@ class ReplayPlan:
         """The warehouse's dead letters.
 
         Raises:
-            OptionError: if the mended file has one that is not among them, or none has an
-                error_type that is asked for and unknown.
+            OptionError: if none has an error_type that is asked for and unknown.
             RunError: if they can't be read.
         """
         with spooled(self.warehouse) as found:
             _check_types(self.selection.error_types, found)
             if self.mended is not None:
-                self.mended.check(found)
+                told = self.mended.without_letter(found)
+                if told:
+                    print(told, file=sys.stderr)
             yield found
 
     def attempt(self, letters: Letters, outcome: Outcome) -> Iterator[Step]:

@@ -42,7 +42,7 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
         are written, and nothing where no letter was tried that was not tried before.
 
     Raises:
-        OptionError: if another run writes to the warehouse, or the mended file is none of it.
+        OptionError: if another run writes to the warehouse.
         RunError, or a runner's error around it: if the run failed; the tables are as before.
     """
     warehouse, run = plan.warehouse, new_run(plan.started_at)

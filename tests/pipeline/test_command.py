@@ -237,6 +237,13 @@ def test_without_credentials_the_way_to_them_is_told(folder: Path, arguments: li
     assert [path.name for path in folder.iterdir()] == ["events.csv"]
 
 
+def test_publish_reads_files_on_this_machine(folder: Path) -> None:
+    topic = "projects/my-project/topics/events"
+    run = command("publish", "--input", "gs://bucket/a.csv", "--topic", topic, cwd=folder)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "--input gs://bucket/a.csv: publish reads files on this machine" in run.stderr
+
+
 @pytest.mark.parametrize("arguments", [[], ["batch"], ["stream"], ["publish"], ["sample"]])
 def test_help_is_a_page(folder: Path, arguments: list[str]) -> None:
     run = command(*arguments, "--help", cwd=folder)

@@ -212,6 +212,15 @@ def test_what_is_wrong_is_told_in_one_line(
     assert run.stdout == ""
 
 
+def test_other_active_types_than_the_tables_have_are_refused(folder: Path) -> None:
+    built = ("batch", "--input", "events.csv", "--active_event_types", "share")
+    assert command(*built, cwd=folder).returncode == 0
+    assert command("check", cwd=folder).returncode == 0
+    run = command("check", "--active_event_types", "like", cwd=folder)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "--active_event_types like: the tables were built with share" in run.stderr
+
+
 def test_a_missing_table_is_named(folder: Path) -> None:
     assert command("batch", "--input", "events.csv", cwd=folder).returncode == 0
     with duckdb.connect(str(folder / "growth.duckdb")) as connection:

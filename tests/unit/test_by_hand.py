@@ -179,15 +179,17 @@ def test_other_files_are_refused(tmp_path: Path, text: bytes, told: str) -> None
         Mended.of(str(path))
 
 
-def test_unknown_ids_are_refused() -> None:
+def test_rows_without_a_letter_are_told() -> None:
     table = rows(b"a", b"b")
     known, other = table["dead_letter_id"].to_pylist()
     cells = cells_of(letter(b"a").record)
     holding = cast(Warehouse, Holding(table.slice(0, 1)))
     with spooled(holding) as letters:
-        Mended("m.csv", {known: cells}).check(letters)
-        with pytest.raises(OptionError, match=f"{other}.* is no dead_letter_id.*Remove such rows"):
-            Mended("m.csv", {known: cells, other: cells}).check(letters)
+        assert Mended("m.csv", {known: cells}).without_letter(letters) == ""
+        told = Mended("m.csv", {known: cells, other: cells}).without_letter(letters)
+        assert told.startswith(
+            f"m.csv: 1 of 2 rows mend no letter of the warehouse (dead_letter_id {other!r}"
+        )
 
 
 def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
