@@ -13,8 +13,9 @@ from pipeline.warehouse.changes import Change, How
 from pipeline.warehouse.staging import StagedFiles
 from transforms.checking.bound import Check
 from transforms.checking.results import Result, conclude
+from transforms.checking.sql import total_key
 from transforms.checking.tallies import Tallies
-from transforms.checks import RUN
+from transforms.checks import RUN, Total
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import data_quality_results
 from transforms.marts.registry import RESULTS
@@ -39,8 +40,8 @@ class Quality:
     def conclude(self, tallies: Tallies, counts: RunCounts) -> list[Result]:
         """The results of all checks, those of the run's counts among them."""
         of_run = {
-            f"{RUN}: input_rows": counts.input_rows,
-            f"{RUN}: duplicates": counts.duplicates,
+            total_key(Total(RUN, "input_rows")): counts.input_rows,
+            total_key(Total(RUN, "duplicates")): counts.duplicates,
         }
         return conclude(self.checks, Tallies.total([tallies, Tallies(totals=of_run)]))
 

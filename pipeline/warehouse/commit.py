@@ -105,9 +105,9 @@ class Commit(beam.PTransform):
         self, counts: RunCounts, rows: Mapping[str, int], results: Sequence[Result]
     ) -> None:
         check_dead_letters(counts, self.max_dead_letter_pct)
+        check_sum(counts, rows)
         if self.quality:
             self.quality.refuse(results)
-        check_sum(counts, rows)
 
 
 def check_dead_letters(counts: RunCounts, max_pct: float) -> None:
