@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pipeline import __version__, beam_options, help_pages
 from pipeline.errors import OptionError, RunError, clear_message
@@ -18,6 +18,9 @@ from pipeline.options import BATCH, CHECK, DOCS, PUBLISH, REPLAY, SAMPLE, STREAM
 from pipeline.replay import EXAMPLES as REPLAY_EXAMPLES
 from pipeline.replay import HELP as REPLAY_HELP
 from pipeline.replay import replay
+
+if TYPE_CHECKING:
+    from pipeline.warehouse import Warehouse
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,6 +61,18 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     return parser, dict(commands.choices)
 
 
+def _opened(options: argparse.Namespace) -> Warehouse:
+    """The warehouse that a run is to write, and what it notes there."""
+    from pipeline.warehouse import WarehouseOptions, open_warehouse
+
+    return open_warehouse(
+        options.warehouse,
+        WarehouseOptions(
+            options.location, options.require_partition_filter, options.active_event_types
+        ),
+    )
+
+
 def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -> None:
     started_at = datetime.now(UTC).replace(tzinfo=None)
     given = beam_options.check(rest, [option.name for option in BATCH])
@@ -69,15 +84,9 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
     from pipeline.inputs import check_summary_file, find_inputs, unseen_inputs
     from pipeline.runners import choose_runner, refuse_local_input
     from pipeline.storage import check_storage
-    from pipeline.warehouse import WarehouseOptions, open_warehouse
     from transforms.marts.registry import ALL_TABLES
 
-    warehouse = open_warehouse(
-        options.warehouse,
-        WarehouseOptions(
-            options.location, options.require_partition_filter, options.active_event_types
-        ),
-    )
+    warehouse = _opened(options)
     runner = choose_runner(given, warehouse)
     dry_run = dry_run_of(given, runner)
     warehouse = dry_run.guard(warehouse)
@@ -109,15 +118,9 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
     from pipeline.dry_run import dry_run_of
     from pipeline.runners import choose_streaming_runner
     from pipeline.storage import check_storage
-    from pipeline.warehouse import WarehouseOptions, open_warehouse
     from transforms.marts.registry import ALL_TABLES
 
-    warehouse = open_warehouse(
-        options.warehouse,
-        WarehouseOptions(
-            options.location, options.require_partition_filter, options.active_event_types
-        ),
-    )
+    warehouse = _opened(options)
     runner = choose_streaming_runner(given, warehouse)
     dry_run = dry_run_of(given, runner)
     warehouse = dry_run.guard(warehouse)

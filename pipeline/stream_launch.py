@@ -33,7 +33,6 @@ from pipeline.runners import Runner
 from pipeline.streaming import StreamJob, build
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.runs import is_stream, new_stream
-from transforms.contract import Table
 from transforms.marts import dead_letter_events, fct_events
 from transforms.marts.registry import ALL_TABLES
 from transforms.vocabulary import EVENT_TYPES
@@ -72,11 +71,6 @@ class StreamPlan:
     temp_location: str | None
     started_at: datetime
     updates: bool = False
-
-    @property
-    def tables(self) -> tuple[Table, ...]:
-        """The contracts of all tables."""
-        return ALL_TABLES
 
     def job(self, run: str, staging: str) -> StreamJob:
         """The job of a run that stages in a folder."""
@@ -119,7 +113,7 @@ def run_stream(plan: StreamPlan) -> None:
         return
     run = new_stream(plan.started_at)
     with (
-        plan.warehouse.exclusive(plan.tables, plan.temp_location, run) as staging,
+        plan.warehouse.exclusive(ALL_TABLES, plan.temp_location, run) as staging,
         tempfile.TemporaryDirectory(prefix="growth-stream-") as folder,
     ):
         report = _run_here(plan, plan.job(run, staging), Path(folder, "report.json"))
@@ -135,7 +129,7 @@ def _launched(plan: StreamPlan) -> tuple[str, str]:
     home = plan.warehouse
     if not plan.updates:
         run = new_stream(plan.started_at)
-        return run, home.claim(plan.tables, plan.temp_location, run)
+        return run, home.claim(ALL_TABLES, plan.temp_location, run)
     last = home.last_run()
     if last is None or not is_stream(last):
         written = f"were last written by the run {last}" if last else "are not there"
@@ -143,7 +137,7 @@ def _launched(plan: StreamPlan) -> tuple[str, str]:
             f"--update: no stream keeps the tables of {home.url} true, they {written}; name the "
             "warehouse of the job to update, or leave out --update and name an empty one"
         )
-    return last, home.claim_again(plan.tables, plan.temp_location, last)
+    return last, home.claim_again(ALL_TABLES, plan.temp_location, last)
 
 
 def _lay_out(plan: StreamPlan, job: StreamJob, report: Path | None) -> beam.Pipeline:

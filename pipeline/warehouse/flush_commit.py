@@ -225,10 +225,9 @@ class _Commit(beam.DoFn):
 
         Less than 0 where rows have come before their counts.
         """
-        tables = {table.name: table for table in self._options.tables}
         stored = [
-            self._options.warehouse.count(tables[name]) or 0
-            for name in (fct_events.TABLE.name, dead_letter_events.TABLE.name)
+            self._options.warehouse.count(table) or 0
+            for table in (fct_events.TABLE, dead_letter_events.TABLE)
         ]
         return counted.input_rows - counted.duplicates - sum(stored)
 

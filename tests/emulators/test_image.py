@@ -10,9 +10,7 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +23,7 @@ from tests.emulators.conftest import required
 from tests.emulators.servers import missing_pubsub
 from tests.emulators.test_stream import Channel, host, open_channel  # noqa: F401
 from tests.support.dockerfile import Image, build_context, instructions
-from tests.support.runs import command, contents
+from tests.support.runs import command, contents, wait_until_told
 from transforms.marts.registry import TABLES
 
 # One process builds the image, and all tests of it run there.
@@ -153,7 +151,7 @@ def test_streaming_is_launched(
             stderr=told,
         )
     try:
-        _wait_until_told(process, tmp_path / "stderr", f"so far {messages:,} messages =")
+        wait_until_told(process, tmp_path / "stderr", f"so far {messages:,} messages =", 120)
         process.send_signal(signal.SIGINT)
         printed, _ = process.communicate(timeout=90)
     finally:
@@ -168,14 +166,6 @@ def test_streaming_is_launched(
     letters = "dead_letter_events"  # They name where they come from.
     assert [name for name in TABLES if not live[name].equals(batch[name])] in ([], [letters])
     assert live["fct_events"].num_rows > 200
-
-
-def _wait_until_told(process: subprocess.Popen[str], path: Path, told: str) -> None:
-    deadline = time.monotonic() + 120
-    while told not in (text := path.read_text()):
-        assert process.poll() is None, text
-        assert time.monotonic() < deadline, text
-        time.sleep(0.1)
 
 
 @pytest.mark.parametrize(

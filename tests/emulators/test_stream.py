@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pipeline.sample import write_sample
 from tests.emulators.conftest import required
 from tests.emulators.servers import PROJECT, Servers, missing_pubsub, running_pubsub
 from tests.emulators.support import Home, unlike
-from tests.support.runs import command, contents, process_environment
+from tests.support.runs import command, contents, process_environment, wait_until_told
 from tests.support.tables import csv_text, row
 from transforms.marts.registry import ALL_TABLES
 
@@ -86,12 +85,9 @@ class Stream:
 
     def wait_for(self, told: str, seconds: float = 90) -> str:
         """What it has told on stderr, once that holds a text."""
-        deadline = time.monotonic() + seconds
-        while told not in (text := (self.folder / "stderr").read_text()):
-            assert self.process.poll() is None, text
-            assert time.monotonic() < deadline, text
-            time.sleep(0.1)
-        return text
+        path = self.folder / "stderr"
+        wait_until_told(self.process, path, told, seconds)
+        return path.read_text()
 
     def stop(self, by: int = signal.SIGINT, seconds: float = 90) -> tuple[int, str]:
         """Its exit code, and what it printed, once a signal has ended it."""

@@ -6,19 +6,19 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import apache_beam as beam
 import duckdb
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline import batch
 from pipeline.errors import clear_message
 from pipeline.quality import Mode
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
+from tests.support import batch_graph
 from tests.support.quality import CHECKS, in_memory
 from tests.support.runs import Run, command, contents, run_graph
-from tests.support.tables import NOW, csv_text, row
+from tests.support.tables import csv_text, row
+from tests.support.translation import OPTIONS
 from transforms.checking import bound
 from transforms.checking.bound import Check, RowRule
 from transforms.checks import Severity
@@ -240,27 +240,7 @@ def test_a_part_of_the_tables_answers_a_part_of_the_checks(tmp_path: Path, sourc
 
 
 def test_dataflow_translates_the_graph_and_tallies_have_a_coder() -> None:
-    pipeline = beam.Pipeline(
-        options=PipelineOptions(
-            [
-                *("--runner=DataflowRunner", "--dry_run=True", "--no_auth"),
-                *("--sdk_location=container", "--project=test-project", "--region=europe-west3"),
-                *("--temp_location=gs://bucket/tmp", "--staging_location=gs://bucket/staging"),
-            ]
-        )
-    )
-    job = batch.BatchJob(
-        paths=["gs://bucket/events.csv"],
-        warehouse=open_warehouse("bigquery://test-project/growth"),
-        staging="gs://bucket/tmp/run",
-        report_path="gs://bucket/run.json",
-        user_shards=8,
-        active_types=(0, 1, 2, 3, 4),
-        max_dead_letter_pct=50,
-        run="run",
-        started_at=NOW,
-    )
-    batch.build(pipeline, job)
+    pipeline = batch_graph.laid_out(*OPTIONS)
     pipeline.run()
     components = pipeline.to_runner_api().components
     by_label = {step.unique_name: step for step in components.transforms.values()}

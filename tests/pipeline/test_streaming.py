@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import RunError
-from pipeline.warehouse import Warehouse, open_warehouse
+from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.changes import Change
 from tests.support.runs import comparable
 from tests.support.strategies import broken_rows, valid_rows
-from tests.support.streams import message, run_stream, stream_of
+from tests.support.streams import Around, message, run_stream, stream_of
 from tests.support.tables import NOW, Row, compute, csv_text, parse, row
 from transforms.kernels.spine import Spine
 from transforms.marts import growth_metrics
@@ -187,11 +187,8 @@ def test_checks_of_a_sound_stream_find_nothing(tmp_path: Path) -> None:
     assert open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb").read(RESULTS).num_rows == 0
 
 
-class Forgetful:
+class Forgetful(Around):
     """A warehouse whose every commit succeeds, and seems to fail the first time."""
-
-    def __init__(self, home: Warehouse):
-        self._home = home
 
     def commit(self, changes: Sequence[Change], run: str) -> None:
         self._home.commit(changes, run)
@@ -199,11 +196,6 @@ class Forgetful:
         if not failed.exists():
             failed.touch()
             raise RunError("can't tell what became of the commit")
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._home, name)
 
 
 def test_a_commit_that_is_tried_again_changes_nothing_more(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.utils.timestamp import Timestamp
 
-from tests.support.streaming_graph import describe, laid_out
+from tests.support.streaming_graph import describe, has_coder, laid_out
 from tests.support.streams import message, stream_of, ticking
 from tests.support.tables import codes, row
+from tests.support.translation import OPTIONS
 from transforms.events import COUNTS, DEAD_LETTERS
 from transforms.streaming.messages import ParseMessages
 from transforms.streaming.sessions import Sessionize
@@ -85,19 +86,11 @@ def test_what_is_shuffled_has_a_coder_of_its_own() -> None:
         "Shard counts/To a shard",
         "Commit/All parts",
     ):
-        # The main output of steps that have named ones is not used.
-        used = by_label[label].replace("None: FastPrimitivesCoder", "")
-        assert "FastPrimitives" not in used
-        assert "Pickle" not in used
+        assert has_coder(by_label[label])
 
 
 def test_dataflow_translates_the_graph() -> None:
-    pipeline = laid_out(
-        *("--runner=DataflowRunner", "--dry_run=True", "--no_auth", "--sdk_location=container"),
-        *("--project=test-project", "--region=europe-west3", "--job_name=growth"),
-        *("--temp_location=gs://bucket/tmp", "--staging_location=gs://bucket/staging"),
-        "--enable_streaming_engine",
-    )
+    pipeline = laid_out(*OPTIONS, "--enable_streaming_engine")
     pipeline.run()
     labels = {step.unique_name for step in pipeline.to_runner_api().components.transforms.values()}
     assert {"ReadFromPubSub", "UpdateUser", "Sessionize", "Commit"} <= labels

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -104,3 +105,12 @@ def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.Comple
 def process_environment(**environment: str) -> dict[str, str]:
     """The environment of a process that finds the package, whatever its folder."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environment}
+
+
+def wait_until_told(process: subprocess.Popen[str], path: Path, told: str, seconds: float) -> None:
+    """Wait until a process that writes to a file has told something."""
+    deadline = time.monotonic() + seconds
+    while told not in (text := path.read_text()):
+        assert process.poll() is None, text
+        assert time.monotonic() < deadline, text
+        time.sleep(0.1)

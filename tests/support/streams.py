@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
@@ -48,15 +49,21 @@ def stream_of(bundles: Sequence[Sequence[PubsubMessage]]) -> TestStream:
     return stream.advance_watermark_to_infinity()
 
 
-def run_stream(
-    stream: TestStream,
-    database: Path,
-    active_types: Sequence[str] = EVENT_TYPES,
-    late_horizon_days: int = 3_650,
-    kind: Callable[[Warehouse], Warehouse] = lambda warehouse: warehouse,
-) -> dict[str, pa.Table]:
-    """Run the streaming graph over a stream into a DuckDB file; returns all tables."""
-    finished_stream(stream, database, active_types, late_horizon_days, kind)
+class Around:
+    """A warehouse around another one, for one that behaves otherwise in something."""
+
+    def __init__(self, home: Warehouse):
+        self._home = home
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._home, name)
+
+
+def run_stream(stream: TestStream, database: Path, **options: Any) -> dict[str, pa.Table]:
+    """Run the streaming graph as `finished_stream` does; returns all tables."""
+    finished_stream(stream, database, **options)
     return read_all(open_warehouse(f"duckdb:///{database}"))
 
 

@@ -131,9 +131,10 @@ class _SumShard(beam.DoFn):
     ) -> Iterator[_Summable]:
         """The sum of what has come since the last time."""
         kind = self._options.kind
-        total = kind.total(kind.from_bytes(data) for data in gathered.read())
+        parts = [kind.from_bytes(data) for data in gathered.read()]
         gathered.clear()
-        yield total
+        if parts:  # A timer may fire twice.
+            yield kind.total(parts)
 
 
 class Finished(NamedTuple):
