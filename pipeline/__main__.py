@@ -18,6 +18,7 @@ from pipeline.options import BATCH, CHECK, DOCS, PUBLISH, REPLAY, SAMPLE, STREAM
 from pipeline.replay import EXAMPLES as REPLAY_EXAMPLES
 from pipeline.replay import HELP as REPLAY_HELP
 from pipeline.replay import replay
+from pipeline.telling import say, steady_streams, tell
 
 if TYPE_CHECKING:
     from pipeline.warehouse import Warehouse
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    with steady_streams():
+        return _run(sys.argv[1:] if arguments is None else list(arguments))
+
+
+def _run(arguments: list[str]) -> int:
     parser, commands = _parsers()
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
     known, rest = parser.parse_known_args(arguments)
     command: Parser = commands[known.command]
     try:
@@ -35,13 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OptionError as error:
         command.error(str(error))
     except KeyboardInterrupt:
-        print(f"\n{command.prog}: interrupted", file=sys.stderr)
+        tell(f"\n{command.prog}: interrupted")
         return 130
     except Exception as error:
         message = clear_message(error)
         if message is None:
             raise
-        print(f"{command.prog}: {message}", file=sys.stderr)
+        tell(f"{command.prog}: {message}")
         return 1
     return 0
 
@@ -162,7 +167,7 @@ def _publish(options: argparse.Namespace, rest: list[str], _: list[str]) -> None
     paths = [file.path for file in find_inputs(options.input)]
     replay = Replay(options.speed, options.shuffle_seconds, options.repeat_pct, options.seed)
     published = publish(paths, options.topic, replay)
-    print(f"{published:,} messages published to {options.topic}")
+    say(f"{published:,} messages published to {options.topic}")
 
 
 def _replay(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
@@ -185,7 +190,7 @@ def _docs(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
     from pipeline.docs import write_docs
 
     write_docs(options.output)
-    print(f"{options.output}: written")
+    say(f"{options.output}: written")
 
 
 def _leave_at_once(command: str) -> Callable[..., None]:
@@ -193,12 +198,10 @@ def _leave_at_once(command: str) -> Callable[..., None]:
     its threads takes long and may never end. The next run clears what is left behind."""
 
     def leave(*_: object) -> None:
-        print(
+        tell(
             f"\npython -m pipeline {command}: interrupted. Each table is as it was or, where the "
             "run had come so far, replaced: never in between. The next run clears what this one "
-            "staged",
-            file=sys.stderr,
-            flush=True,
+            "staged"
         )
         os._exit(130)
 
@@ -214,7 +217,7 @@ def _sample(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
         report = write_sample(options.output, options.events, options.seed)
     except OSError as error:
         raise RunError(f"can't write {options.output}: {error.strerror}") from error
-    print(
+    say(
         f"{report.path}: {report.rows:,} rows of {report.users:,} users, "
         f"{report.broken:,} broken and {report.repeated:,} repeated"
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import IO, Any, Final, cast
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -23,6 +22,7 @@ from pipeline.errors import RunError
 from pipeline.inputs import InputFile
 from pipeline.progress import Progress as Notes
 from pipeline.progress import Reached
+from pipeline.telling import Guarded, is_watched, tell
 from pipeline.warehouse import Warehouse
 from transforms.marts.registry import TABLES
 from transforms.marts.social_capital_growth_accounting import TABLE as GROWTH
@@ -54,7 +54,7 @@ def show_progress(notes: Notes | None, total_bytes: int) -> Iterator[None]:
         BarColumn(),
         TextColumn("{task.fields[detail]}"),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=Console(file=cast(IO[str], Guarded(sys.stderr))),
         transient=True,
     )
     done = threading.Event()
@@ -155,7 +155,7 @@ def show_flush(report: dict[str, Any]) -> None:
         if failed:
             more = f" and {len(failed) - 3:,} more" if len(failed) > 3 else ""
             text += f"; failed checks: {', '.join(failed[:3])}{more}"
-        print(text, file=sys.stderr, flush=True)
+        tell(text)
 
 
 def show_stream_summary(report: dict[str, Any], warehouse: Warehouse) -> None:
@@ -198,22 +198,16 @@ def show_growth(console: Console, warehouse: Warehouse) -> None:
 
 
 class Page(Console):
-    """Stdout that lets a reader leave early: the run is through, whoever listens."""
+    """Stdout that may fail, or have a reader that leaves early: the run is through."""
 
     def __init__(self) -> None:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            # What a terminal or pipe of another encoding can't show must not fail a finished run.
-            sys.stdout.reconfigure(errors="replace")
-        super().__init__(highlight=False, width=_width())
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        out = cast(IO[str], Guarded(sys.stdout))
+        super().__init__(file=out, highlight=False, width=_width())
 
 
 def _width() -> int | None:
     """None to fill a terminal; elsewhere wide enough for every table."""
-    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    return None if is_watched(sys.stdout) or "COLUMNS" in os.environ else _PIPE_WIDTH
 
 
 def section(console: Console, title: str, lines: Sequence[Sequence[str]], *columns: str) -> None:

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from pipeline.errors import OptionError, RunError
 from pipeline.runners import Runner
+from pipeline.telling import say
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change
 from transforms.contract import Table
@@ -39,7 +40,7 @@ class DryRun:
     def tell(self) -> None:
         """Say at the end of a dry run that it was one."""
         if self.asked:
-            print("Dry run: the graph is translated for Dataflow; nothing was started or written")
+            say("Dry run: the graph is translated for Dataflow; nothing was started or written")
 
 
 def dry_run_of(given: Mapping[str, str], runner: Runner) -> DryRun:

@@ -27,6 +27,7 @@ from pipeline.option import declare_new
 from pipeline.options import BATCH
 from pipeline.progress import Progress
 from pipeline.runners import Runner
+from pipeline.telling import is_watched
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.runs import new_run
 from transforms.contract import Table
@@ -82,7 +83,7 @@ def run_batch(plan: BatchPlan) -> None:
         staging = plan.warehouse.claim(written(plan.options.quality), plan.temp_location, run)
         _laid_out(partial(build, job=_job(plan, run, staging, None)), options).run()
         return
-    watched = plan.runner.local and sys.stderr.isatty()
+    watched = plan.runner.local and is_watched(sys.stderr)
     with (
         noted(watched) as progress,
         plan.warehouse.exclusive(written(plan.options.quality), plan.temp_location, run) as staging,
@@ -125,7 +126,9 @@ def noted(watched: bool) -> Iterator[Progress | None]:
     if not watched:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="growth-progress-") as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="growth-progress-", ignore_cleanup_errors=True
+    ) as folder:
         yield Progress(folder)
 
 

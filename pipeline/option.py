@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from pipeline.telling import tell
 from pipeline.values import Values
 
 
@@ -97,4 +98,5 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        tell(f"{self.prog}: {message} (see {self.prog} --help)")
+        self.exit(2)

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -31,6 +30,7 @@ from pipeline.option import declare_new
 from pipeline.options import STREAM
 from pipeline.runners import Runner
 from pipeline.streaming import StreamJob, build
+from pipeline.telling import tell
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.runs import is_stream, new_stream
 from transforms.marts import dead_letter_events, fct_events
@@ -171,7 +171,7 @@ def _run_here(plan: StreamPlan, job: StreamJob, path: Path) -> dict[str, Any]:
     with tapped(tap), quiet_workers(), _stopping(job.flush_seconds, leave) as stop:
         running = _Running(_lay_out(plan, job, path).run())
         flushes = _Flushes(path, tap)
-        print(f"Reading {job.subscription}; Ctrl-C stops", file=sys.stderr, flush=True)
+        tell(f"Reading {job.subscription}; Ctrl-C stops")
         while not stop.is_set():
             running.check()
             flushes.follow()
@@ -263,12 +263,10 @@ def _stopping(flush_seconds: float, leave: Callable[[], None]) -> Iterator[threa
             leaving.join(_LEAVING_SECONDS)
             os._exit(130)
         stop.set()
-        told = (
+        tell(
             f"\nStopping: what was read is flushed, which takes up to {3 * flush_seconds:.0f} s. "
-            "Press Ctrl-C again to leave at once; then it is delivered anew\n"
+            "Press Ctrl-C again to leave at once; then it is delivered anew"
         )
-        # The signal may have come while stderr was being written to, which print can't stand.
-        os.write(sys.stderr.fileno(), told.encode())
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -15,6 +15,7 @@ from typing import Final
 from pipeline import beam_options
 from pipeline.option import Option
 from pipeline.options import BATCH, STREAM
+from pipeline.telling import tell
 
 OPTIONS: Final[Mapping[str, tuple[Option, ...]]] = {"batch": BATCH, "stream": STREAM}
 # The image's own name, which the Dockerfile puts there: workers run the image of the launcher.
@@ -27,7 +28,7 @@ def launch() -> int:
 
     command, translated, dropped = translate(sys.argv[1:], os.environ.get(IMAGE, ""))
     for argument in dropped:
-        print(f"No option of the pipeline or of Beam, left out: {argument}", file=sys.stderr)
+        tell(f"No option of the pipeline or of Beam, left out: {argument}")
     # Beam's clients read options of their own from there.
     sys.argv[1:] = [command, *translated]
     return main()

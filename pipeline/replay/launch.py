@@ -11,6 +11,7 @@ from pipeline.replay.attempt import Outcome
 from pipeline.replay.display import show_dry_run, show_nothing, show_outcome, show_replay
 from pipeline.replay.plan import ReplayPlan
 from pipeline.replay.rebuild import rebuild
+from pipeline.telling import say
 
 
 def run_replay(plan: ReplayPlan) -> None:
@@ -51,7 +52,7 @@ def _write_out(plan: ReplayPlan) -> None:
     path = plan.options.output
     with plan.letters() as letters:
         rows = by_hand.write(letters.chosen(plan.selection), path)
-    print(
+    say(
         f"{path}: {rows:,} of {letters.rows:,} dead letters. Mend rows, remove those that are to "
         f"stay as they are, and run again with --input {path}"
     )

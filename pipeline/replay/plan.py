@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pipeline.replay.attempt import Mend, Outcome, Step, attempt
 from pipeline.replay.by_hand import Mended
 from pipeline.replay.spool import Letters, spooled
 from pipeline.runners import Runner
+from pipeline.telling import tell
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.commit import write_json
 from transforms.kernels.letters import KNOWN_ERROR_TYPES, Selection
@@ -62,7 +62,7 @@ class ReplayPlan:
             if self.mended is not None:
                 told = self.mended.without_letter(found)
                 if told:
-                    print(told, file=sys.stderr)
+                    tell(told)
             yield found
 
     def attempt(self, letters: Letters, outcome: Outcome) -> Iterator[Step]:

@@ -20,6 +20,7 @@ from pipeline.progress import Progress
 from pipeline.replay.attempt import Outcome
 from pipeline.replay.plan import ReplayPlan
 from pipeline.replay.sources import ReadStaged
+from pipeline.telling import is_watched
 from pipeline.warehouse.changes import Change, How, StagedFile
 from pipeline.warehouse.runs import new_run
 from pipeline.warehouse.staging import StagedFiles
@@ -47,7 +48,7 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
     """
     warehouse, run = plan.warehouse, new_run(plan.started_at)
     with (
-        noted(plan.runner.local and sys.stderr.isatty()) as progress,
+        noted(plan.runner.local and is_watched(sys.stderr)) as progress,
         warehouse.exclusive(written(plan.options.quality), plan.temp_location, run) as staging,
     ):
         passed, staying = _try_letters(plan, outcome, staging)
