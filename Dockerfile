@@ -1,6 +1,7 @@
 # One image for both templates: their launcher starts a job in it, and the job's workers run in it,
 # so that no worker installs anything and the two can't drift apart.
-# Built by `make image`; what is installed is pinned in templates/image.txt.
+# Built by `make image`; what is installed is pinned with hashes in templates/image.txt, the base
+# images by the digests that `make base-images` writes here.
 
 FROM gcr.io/dataflow-templates-base/python311-template-launcher-base:20230622_RC00 AS launcher
 
@@ -15,12 +16,12 @@ COPY --from=sdk /opt/apache/beam /opt/apache/beam
 WORKDIR /template
 
 COPY templates/image.txt ./
-RUN pip install --no-cache-dir --no-deps --requirement image.txt
+RUN pip install --no-cache-dir --no-deps --require-hashes --requirement image.txt
 
 COPY setup.py pyproject.toml requirements.txt README.md LICENSE source/
 COPY pipeline source/pipeline
 COPY transforms source/transforms
-RUN pip install --no-cache-dir --no-deps ./source \
+RUN pip install --no-cache-dir --no-deps --no-build-isolation ./source \
     && pip check \
     && rm -r source
 

@@ -9,7 +9,8 @@ READY := $(VENV)/.ready
 DEPLOYMENT := image template-batch template-streaming launch-batch launch-streaming \
 	update-streaming drain schedule grant
 
-.PHONY: help run stream-demo test test-emulators lint bench clean templates $(DEPLOYMENT)
+.PHONY: help run stream-demo test test-emulators lint bench clean templates \
+	lock audit sbom base-images $(DEPLOYMENT)
 
 
 help: ## Show this page
@@ -38,6 +39,20 @@ lint: $(READY) ## Check formatting, lint and types
 templates: $(READY) ## Write the templates' metadata and deploy.env.example anew from the options
 	$(BIN)/python -m templates
 
+lock: $(READY) ## Pin all that is installed anew, with hashes (UPGRADE=1 for the newest versions)
+	$(BIN)/python -m templates.lock
+
+audit: $(READY) ## Look for known vulnerabilities in what is installed (asks PyPI)
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
+
+sbom: $(READY) ## Write what the image holds as a CycloneDX bill of materials, build/sbom.json
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements templates/image.txt \
+		--output-reproducible --output-format JSON --output-file build/sbom.json
+
+base-images: $(READY) ## Write the digests that the Dockerfile's base images have now into it
+	$(BIN)/python -m templates.base_images
+
 grant: ## Create the service accounts and grant them what they need (deploy.env; DRY_RUN=1 prints)
 image: ## Build and push the image of launcher and workers
 template-batch: ## Upload the batch template's container spec
@@ -58,10 +73,11 @@ bench: $(READY) ## Measure speed and memory (15 minutes; BENCH_ARGS="--quick" fo
 clean: ## Remove what make run and make bench wrote
 	rm -rf sample growth.duckdb live.duckdb *.duckdb.wal *.duckdb.staging-*
 
-$(READY): requirements.txt
+$(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
 		{ echo "Python 3.11 is not on the PATH: install it, or name it: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	@echo "Setting up $(VENV): a minute or two, this once"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --require-hashes --requirement requirements.lock
 	@touch $@

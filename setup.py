@@ -33,15 +33,16 @@ def requirements() -> list[str]:
     return [line for line in lines if line.split("==")[0] in RUNTIME]
 
 
-setup(
-    name="growth-pipeline",
-    version=version(),
-    description="Raw user events in, eleven growth tables out, on Apache Beam",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
-    long_description_content_type="text/markdown",
-    license="MIT",
-    python_requires=">=3.11,<3.12",
-    packages=find_packages(include=["pipeline*", "transforms*"]),
-    package_data={"pipeline": ["beam_options.json"]},
-    install_requires=requirements(),
-)
+if __name__ == "__main__":
+    setup(
+        name="growth-pipeline",
+        version=version(),
+        description="Raw user events in, eleven growth tables out, on Apache Beam",
+        long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+        long_description_content_type="text/markdown",
+        license="MIT",
+        python_requires=">=3.11,<3.12",
+        packages=find_packages(include=["pipeline*", "transforms*"]),
+        package_data={"pipeline": ["beam_options.json"]},
+        install_requires=requirements(),
+    )

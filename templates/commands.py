@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pipeline.errors import RunError
+from pipeline.errors import OptionError, RunError
 
 # Of a file's text, in characters.
 _SHOWN: Final = 1_000
@@ -41,10 +41,12 @@ class Step:
     Attributes:
         commands: one after another.
         files: what they read, by path below the repository.
+        first: what must be done before; a dry run says it, any other is refused.
     """
 
     commands: Sequence[Command]
     files: Mapping[str, str]
+    first: str = ""
 
 
 def perform(step: Step, folder: Path, *, dry: bool) -> None:
@@ -56,9 +58,14 @@ def perform(step: Step, folder: Path, *, dry: bool) -> None:
         dry: whether they are printed only.
 
     Raises:
+        OptionError: if something must be done before.
         RunError: if what a command needs is not found.
         CalledProcessError: if one fails.
     """
+    if step.first and not dry:
+        raise OptionError(step.first)
+    if step.first:
+        print(f"# before that: {step.first}")
     for path, text in step.files.items():
         print(f"# {path}: {textwrap.shorten(json.dumps(json.loads(text)), _SHOWN)}")
         if not dry:

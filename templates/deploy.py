@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from pipeline.errors import OptionError, RunError
+from templates.base_images import DOCKERFILE, without_digest
 from templates.commands import Command, Step, perform
 from templates.grants import grant
 from templates.metadata import TEMPLATES, Template, as_json, spec, values_of
@@ -22,15 +23,31 @@ from templates.settings import FILE, ROOT, Settings, load
 # Where specs and request bodies are written before they are uploaded; git ignores it.
 _BUILD: Final = "build/templates"
 _SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
-_WHERE: Final = ("PROJECT", "REGION", "BUCKET")
+_WHERE: Final = ("PROJECT", "REGION", "BUCKET", "TEMPLATE_BUCKET")
 
 
 def image(settings: Settings) -> Step:
-    """Build the image by Cloud Build, and push it."""
+    """Build the image by Cloud Build as the build's own account, and push it."""
     settings.require(*_WHERE)
-    words = ["gcloud", "builds", "submit", ".", "--config=templates/cloudbuild.yaml"]
-    substitution = f"--substitutions=_IMAGE={settings.image}"
-    return Step([Command([*words, substitution, *_place(settings)])], {})
+    build = settings.account("BUILD_ACCOUNT")
+    words = [
+        *("gcloud", "builds", "submit", ".", "--config=templates/cloudbuild.yaml"),
+        f"--substitutions=_IMAGE={settings.image}",
+        f"--service-account=projects/{settings['PROJECT']}/serviceAccounts/{build}",
+        f"--gcs-source-staging-dir={settings.template_bucket}/source",
+        *_place(settings),
+    ]
+    return Step([Command(words)], {}, first=_without_digest())
+
+
+def _without_digest() -> str:
+    names = without_digest(DOCKERFILE.read_text())
+    if not names:
+        return ""
+    return (
+        f"the Dockerfile names {', '.join(names)} by tag, which can move: run make base-images, "
+        "look at what it changes, and commit it"
+    )
 
 
 def template(name: str) -> Callable[[Settings], Step]:

@@ -1,30 +1,50 @@
-"""Who may do what: two service accounts, each with what it needs and no more."""
+"""Who may do what: three service accounts, each with what it needs and no more."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from templates.commands import Command, Step
 from templates.settings import Settings
 
+# Of roles/dataflow.developer what a launch needs: no job is cancelled, drained or updated by it.
+_LAUNCHER: Final = "growthLauncher"
+_LAUNCHER_PERMISSIONS: Final = (
+    "compute.machineTypes.get",
+    "dataflow.jobs.create",
+    "dataflow.jobs.get",
+    "resourcemanager.projects.get",
+)
+
 
 def grant(settings: Settings) -> Step:
-    """Create the two service accounts and grant them what they need, where they need it."""
-    settings.require("PROJECT", "REGION", "BUCKET")
+    """Create the service accounts and grant them what they need, where they need it."""
+    settings.require("PROJECT", "REGION", "BUCKET", "TEMPLATE_BUCKET")
     workers, scheduler = settings.account("SERVICE_ACCOUNT"), settings.account("SCHEDULER_ACCOUNT")
+    build = settings.account("BUILD_ACCOUNT")
     return Step(
         [
             _account(settings, "SERVICE_ACCOUNT", "Growth pipeline: workers"),
             _account(settings, "SCHEDULER_ACCOUNT", "Growth pipeline: scheduler"),
-            *_grants_of_project(settings, workers, "dataflow.worker", "bigquery.jobUser"),
+            _account(settings, "BUILD_ACCOUNT", "Growth pipeline: image builds"),
+            *_grants_of_project(
+                settings, workers, "roles/dataflow.worker", "roles/bigquery.jobUser"
+            ),
             *_grants_of_buckets(settings, workers),
-            _grant_of_repository(settings, workers),
+            _grant_of_repository(settings, workers, "artifactregistry.reader"),
             *_grants_of_dataset(settings, "DATASET", workers),
             *_grants_of_dataset(settings, "STREAM_DATASET", workers),
             *_grants_of_pubsub(settings, workers),
-            *_grants_of_project(settings, scheduler, "dataflow.developer"),
-            _on_bucket(settings, settings.bucket, scheduler, "storage.objectViewer"),
+            _launcher_role(settings),
+            *_grants_of_project(
+                settings, scheduler, f"projects/{settings['PROJECT']}/roles/{_LAUNCHER}"
+            ),
+            _on_bucket(settings, settings.template_bucket, scheduler, "storage.objectViewer"),
             _acting_as(settings, workers, scheduler),
+            *_grants_of_project(settings, build, "roles/logging.logWriter"),
+            _on_bucket(settings, settings.template_bucket, build, "storage.objectViewer"),
+            _grant_of_repository(settings, build, "artifactregistry.writer"),
         ],
         {},
     )
@@ -38,17 +58,29 @@ def _account(settings: Settings, name: str, title: str) -> Command:
     )
 
 
+def _launcher_role(settings: Settings) -> Command:
+    words, project = ["gcloud", "iam", "roles"], f"--project={settings['PROJECT']}"
+    permissions = f"--permissions={','.join(_LAUNCHER_PERMISSIONS)}"
+    title = "--title=Growth pipeline: launch jobs"
+    return Command(
+        [*words, "create", _LAUNCHER, title, permissions, "--stage=GA", project],
+        unless=[*words, "describe", _LAUNCHER, project],
+    )
+
+
 def _grant(words: Sequence[str], account: str, role: str) -> Command:
     return Command([*words, f"--member=serviceAccount:{account}", f"--role=roles/{role}"])
 
 
 def _grants_of_project(settings: Settings, account: str, *roles: str) -> list[Command]:
+    """Roles by their full names: a project has some of its own."""
     words = ["gcloud", "projects", "add-iam-policy-binding", settings["PROJECT"]]
-    return [_grant([*words, "--condition=None"], account, role) for role in roles]
+    member = f"--member=serviceAccount:{account}"
+    return [Command([*words, "--condition=None", member, f"--role={role}"]) for role in roles]
 
 
 def _grants_of_buckets(settings: Settings, account: str) -> list[Command]:
-    """The own bucket to write, those of the input to read."""
+    """The bucket of staged rows to write, those of the input to read."""
     sources = {"/".join(part.split("/")[:3]) for part in settings["INPUT"].split(",") if part}
     return [
         _on_bucket(settings, settings.bucket, account, "storage.objectAdmin"),
@@ -64,10 +96,10 @@ def _on_bucket(settings: Settings, bucket: str, account: str, role: str) -> Comm
     return _grant([*words, f"--project={settings['PROJECT']}"], account, role)
 
 
-def _grant_of_repository(settings: Settings, account: str) -> Command:
+def _grant_of_repository(settings: Settings, account: str, role: str) -> Command:
     words = ["gcloud", "artifacts", "repositories", "add-iam-policy-binding"]
     place = [f"--location={settings['REGION']}", f"--project={settings['PROJECT']}"]
-    return _grant([*words, settings["REPOSITORY"], *place], account, "artifactregistry.reader")
+    return _grant([*words, settings["REPOSITORY"], *place], account, role)
 
 
 def _acting_as(settings: Settings, workers: str, scheduler: str) -> Command:

@@ -1,35 +1,94 @@
-"""Pins all that the image holds: python -m templates.lock writes templates/image.txt anew.
+"""Pins all that is installed, with hashes: `make lock` writes the locks anew.
 
-It installs the package into a fresh environment, which takes two minutes, and notes what is there.
+`requirements.lock` is what `make` installs for running, tests and lint; `templates/image.txt` is
+the part of it that the image holds, so that tests run what workers run. The emulators have an
+environment and a lock of their own, in tests/emulators. A version stays as it is
+locked unless requirements.txt says otherwise or UPGRADE=1 asks for the newest ones.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import runpy
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from templates.settings import ROOT
 
-LOCK: Final = ROOT / "templates" / "image.txt"
-_HEAD: Final = (
-    "# All that the image holds, pinned: python -m templates.lock writes it anew from setup.py.\n"
-)
+REQUIREMENTS: Final = ROOT / "requirements.txt"
+LOCK: Final = ROOT / "requirements.lock"
+IMAGE_LOCK: Final = ROOT / "templates" / "image.txt"
+EMULATORS: Final = ROOT / "tests" / "emulators" / "requirements.txt"
+EMULATORS_LOCK: Final = EMULATORS.with_suffix(".lock")
+# Builds the package in the image, where pip may fetch nothing that has no hash.
+BUILD_BACKEND: Final = "setuptools"
+_PYTHON: Final = "3.11"
+_EMULATORS_PYTHON: Final = "3.13"
+_WORKERS: Final = "x86_64-manylinux_2_28"
+_PIN: Final = re.compile(r"^[A-Za-z0-9][^\\\n#]*==[^\\\n#]*", re.MULTILINE)
 
 
-def pinned(python: Path) -> str:
-    """What an environment holds beside the package itself, as the lock file has it."""
-    command = [str(python), "-m", "pip", "freeze", "--disable-pip-version-check"]
+def pins(text: str) -> Mapping[str, str]:
+    """The versions that a lock or a requirements file pins for this machine, by normalised name."""
+    found = map(Requirement, _PIN.findall(text))
+    return {
+        canonicalize_name(pin.name): str(pin.specifier).removeprefix("==")
+        for pin in found
+        if pin.marker is None or pin.marker.evaluate()
+    }
+
+
+def installed(python: Path) -> Mapping[str, str]:
+    """The versions of what an environment holds beside pip and the package itself."""
+    command = [str(python), "-m", "pip", "freeze", "--all", "--disable-pip-version-check"]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    kept = [line for line in found.splitlines() if "==" in line]
-    return _HEAD + "".join(f"{line}\n" for line in kept if not line.startswith("growth-pipeline"))
+    own = ("pip", "growth-pipeline")
+    return {name: version for name, version in pins(found).items() if name not in own}
+
+
+def for_workers() -> str:
+    """The lines of requirements.txt that the image needs."""
+    requirements = runpy.run_path(str(ROOT / "setup.py"))["requirements"]
+    lines = REQUIREMENTS.read_text().splitlines()
+    backend = [line for line in lines if line.startswith(f"{BUILD_BACKEND}==")]
+    return "\n".join([*requirements(), *backend])
+
+
+def compile_lock(source: Path, target: Path, *options: str, python: str = _PYTHON) -> None:
+    """Resolve requirements into a lock with hashes; what it pinned before stays where it can.
+
+    Raises:
+        CalledProcessError: if they can't be resolved; the reason is on stderr.
+    """
+    upgrade = ["--upgrade"] if os.environ.get("UPGRADE", "") not in ("", "0") else []
+    header = "# Written by `make lock` from requirements.txt: every version, with its hashes.\n"
+    command = [
+        *(sys.executable, "-m", "uv", "pip", "compile", "--quiet", str(source)),
+        *(f"--python-version={python}", "--generate-hashes", "--no-header", "--no-annotate"),
+        *("--no-emit-index-url", f"--output-file={target}", *options, *upgrade),
+    ]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    target.write_text(header + target.read_text())
+
+
+def main() -> None:
+    """Write all locks."""
+    compile_lock(REQUIREMENTS, LOCK, "--universal")
+    # It pins all of them itself, against what one of them asks for.
+    compile_lock(EMULATORS, EMULATORS_LOCK, "--no-deps", python=_EMULATORS_PYTHON)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "workers.txt")
+        source.write_text(for_workers())
+        compile_lock(source, IMAGE_LOCK, f"--python-platform={_WORKERS}", f"--constraint={LOCK}")
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        python = Path(folder, "bin", "python")
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", str(ROOT)], check=True)
-        LOCK.write_text(pinned(python))
+    main()

@@ -19,6 +19,7 @@ from pipeline.values import DATASET, GCS_FILES, LOCATION, PROJECT, resource
 ROOT: Final = Path(__file__).parents[1]
 FILE: Final = "deploy.env"
 EXAMPLE: Final = ROOT / "deploy.env.example"
+_BUCKET: Final = "[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
 _NAME: Final = "[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
@@ -51,9 +52,15 @@ SETTINGS: Final = (
     ),
     Setting(
         "BUCKET",
-        "a bucket for container specs, staged rows and Dataflow's own files, without gs://",
-        "[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]",
+        "a bucket for staged rows and Dataflow's own files, which workers write; without gs://",
+        _BUCKET,
         "my-growth-bucket",
+    ),
+    Setting(
+        "TEMPLATE_BUCKET",
+        "another one for container specs and the sources of images, which workers may not touch",
+        _BUCKET,
+        "my-growth-templates",
     ),
     Setting("REPOSITORY", "a Docker repository of Artifact Registry", _NAME, default="growth"),
     Setting("DATASET", "the BigQuery dataset that batch replaces", DATASET, default="growth"),
@@ -110,6 +117,12 @@ SETTINGS: Final = (
         "the account by which Cloud Scheduler launches the batch template",
         "[a-z][a-z0-9-]{4,28}[a-z0-9]",
         default="growth-scheduler",
+    ),
+    Setting(
+        "BUILD_ACCOUNT",
+        "the account by which Cloud Build builds and pushes the image",
+        "[a-z][a-z0-9-]{4,28}[a-z0-9]",
+        default="growth-build",
     ),
     Setting("BATCH_JOB", "the batch job's name", _NAME, default="growth-batch"),
     Setting("STREAM_JOB", "the streaming job's name", _NAME, default="growth-streaming"),
@@ -185,8 +198,13 @@ class Settings:
 
     @property
     def bucket(self) -> str:
-        """The deployment's bucket, as a URL."""
+        """The bucket that workers write, as a URL."""
         return f"gs://{self['BUCKET']}"
+
+    @property
+    def template_bucket(self) -> str:
+        """The bucket of what is launched, as a URL."""
+        return f"gs://{self['TEMPLATE_BUCKET']}"
 
     @property
     def location(self) -> str:
@@ -195,7 +213,7 @@ class Settings:
 
     def spec(self, template: str) -> str:
         """Where a template's container spec lies."""
-        return f"{self.bucket}/templates/{self.tag}/{template}.json"
+        return f"{self.template_bucket}/templates/{self.tag}/{template}.json"
 
     def account(self, name: str) -> str:
         """The address of the service account that a setting names."""
@@ -229,6 +247,11 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
         raise OptionError(
             f"{FILE}: DATASET and STREAM_DATASET are the same, {values['DATASET']!r}: a batch run "
             "would replace what the stream keeps; name two"
+        )
+    if values["BUCKET"] and values["BUCKET"] == values["TEMPLATE_BUCKET"]:
+        raise OptionError(
+            f"{FILE}: BUCKET and TEMPLATE_BUCKET are the same, {values['BUCKET']!r}: a worker "
+            "could replace what the scheduler launches; name two"
         )
     for name, value in values.items():
         if value and not re.fullmatch(by_name[name].pattern, value):

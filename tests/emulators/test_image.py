@@ -7,7 +7,6 @@ with neither the repository nor this environment in reach.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import tempfile
@@ -17,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.sample import write_sample
-from templates.lock import LOCK, pinned
+from templates.lock import IMAGE_LOCK, installed, pins
 from templates.settings import ROOT
 from tests.emulators.conftest import required
 from tests.emulators.servers import missing_pubsub
 from tests.emulators.test_stream import Channel, host, open_channel  # noqa: F401
-from tests.support.dockerfile import Image, build_context, instructions
+from tests.support.dockerfile import Image, build_context
 from tests.support.runs import command, contents, wait_until_told
 from transforms.marts.registry import TABLES
 
@@ -77,8 +76,8 @@ def test_the_image_is_as_the_launcher_and_the_workers_need_it(image: Image) -> N
 
 
 def test_the_image_holds_what_is_pinned_and_no_more(image: Image) -> None:
-    """Otherwise? python -m templates.lock pins it anew."""
-    assert pinned(image.bin / "python") == LOCK.read_text()
+    """Otherwise? `make lock` pins it anew."""
+    assert installed(image.bin / "python") == pins(IMAGE_LOCK.read_text())
 
 
 def test_batch_is_launched(image: Image, elsewhere: Path, tmp_path: Path) -> None:
@@ -198,19 +197,3 @@ def test_a_wrong_parameter_ends_the_launch_with_one_line(image: Image, elsewhere
     assert run.returncode == 2
     assert "'none.csv' matches no file" in run.stderr
     assert run.stderr.count("\n") == 1
-
-
-def test_the_dockerfile_agrees_with_what_is_pinned() -> None:
-    text = (ROOT / "requirements.txt").read_text()
-    (beam,) = re.findall(r"^apache-beam\[gcp\]==(.+)$", text, re.MULTILINE)
-    images = [rest.split()[0] for name, rest in instructions(DOCKERFILE) if name == "FROM"]
-    assert f"apache/beam_python3.11_sdk:{beam}" in images
-    assert all(":" in image and not image.endswith(":latest") for image in images)
-    assert images[-1].startswith("python:3.11.")
-    wanted = {line for line in text.splitlines() if "==" in line}
-    locked = set(LOCK.read_text().splitlines())
-    names = {line.partition("==")[0] for line in locked}
-    for line in wanted:
-        name = re.sub(r"\[.*\]", "", line.partition("==")[0]).replace("-", "_")
-        if name in {each.replace("-", "_") for each in names}:
-            assert re.sub(r"\[.*\]", "", line) in {each.replace("_", "-") for each in locked}

@@ -17,6 +17,7 @@ FILLED: Final = """
 PROJECT=test-project   # a comment
 REGION=europe-west3
 BUCKET=test-bucket
+TEMPLATE_BUCKET=test-templates
 INPUT='gs://test-bucket/in/*.csv,gs://other-bucket/more/**.csv.gz'
 SUBSCRIPTION=projects/test-project/subscriptions/events
 DEAD_LETTER_TOPIC=projects/test-project/topics/dead

@@ -41,7 +41,9 @@ def test_batch_is_launched(settings: Settings) -> None:
     (command,) = STEPS["launch-batch"](settings).commands
     assert command.words[:5] == ["gcloud", "dataflow", "flex-template", "run", "growth-batch"]
     found = flags(list(command.words))
-    assert found.pop("template-file-gcs-location") == "gs://test-bucket/templates/1.2.3/batch.json"
+    assert (
+        found.pop("template-file-gcs-location") == "gs://test-templates/templates/1.2.3/batch.json"
+    )
     assert dictionary(found.pop("parameters")) == {
         "input": "gs://test-bucket/in/*.csv,gs://other-bucket/more/**.csv.gz",
         "warehouse": "bigquery://test-project/growth",
@@ -123,6 +125,8 @@ def test_roles_are_the_least_and_where_they_are_needed(settings: Settings) -> No
             member = found["member"].removeprefix("serviceAccount:")
             granted.add((member, found["role"].removeprefix("roles/"), kind, where))
     subscription = "projects/test-project/subscriptions/events"
+    launcher = "projects/test-project/roles/growthLauncher"
+    build = "growth-build@test-project.iam.gserviceaccount.com"
     assert granted == {
         (workers, "dataflow.worker", "projects", "test-project"),
         (workers, "bigquery.jobUser", "projects", "test-project"),
@@ -132,10 +136,20 @@ def test_roles_are_the_least_and_where_they_are_needed(settings: Settings) -> No
         (workers, "pubsub.subscriber", "subscriptions", subscription),
         (workers, "pubsub.viewer", "subscriptions", subscription),
         (workers, "pubsub.publisher", "topics", "projects/test-project/topics/dead"),
-        (scheduler, "dataflow.developer", "projects", "test-project"),
-        (scheduler, "storage.objectViewer", "buckets", "gs://test-bucket"),
+        (scheduler, launcher, "projects", "test-project"),
+        (scheduler, "storage.objectViewer", "buckets", "gs://test-templates"),
         (scheduler, "iam.serviceAccountUser", "service-accounts", workers),
+        (build, "logging.logWriter", "projects", "test-project"),
+        (build, "storage.objectViewer", "buckets", "gs://test-templates"),
+        (build, "artifactregistry.writer", "repositories", "growth"),
     }
+    (role,) = (words for words in commands if words[1:4] == ["iam", "roles", "create"])
+    assert flags(role)["permissions"].split(",") == [
+        "compute.machineTypes.get",
+        "dataflow.jobs.create",
+        "dataflow.jobs.get",
+        "resourcemanager.projects.get",
+    ]
     assert [words[-1] for words in commands if "query" in words] == [
         f"GRANT `roles/bigquery.dataEditor` ON SCHEMA `test-project.{dataset}` "
         f'TO "serviceAccount:{workers}"'
@@ -151,13 +165,17 @@ def test_the_spec_that_is_uploaded_is_dataflows_message(settings: Settings) -> N
         check, copy = (list(command.words) for command in step.commands)
         assert "--print-only" in check
         assert copy[:4] == ["gcloud", "storage", "cp", path]
-        assert copy[4] == f"gs://test-bucket/templates/1.2.3/{name}.json"
+        assert copy[4] == f"gs://test-templates/templates/1.2.3/{name}.json"
 
 
 def test_the_image_is_built_under_the_name_that_specs_have(settings: Settings) -> None:
     (command,) = STEPS["image"](settings).commands
-    substitutions = flags(list(command.words))["substitutions"]
-    assert substitutions == f"_IMAGE={settings.image}"
+    given = flags(list(command.words))
+    assert given["substitutions"] == f"_IMAGE={settings.image}"
+    assert given["gcs-source-staging-dir"] == "gs://test-templates/source"
+    assert given["service-account"] == (
+        "projects/test-project/serviceAccounts/growth-build@test-project.iam.gserviceaccount.com"
+    )
     build = (ROOT / "templates" / "cloudbuild.yaml").read_text()
     for told in ('images: ["${_IMAGE}"]', '"--build-arg=IMAGE=${_IMAGE}"', '"--tag=${_IMAGE}"'):
         assert told in build

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from templates.commands import Step
+from pipeline.errors import OptionError
+from templates.commands import Command, Step, perform
 from templates.deploy import STEPS
 from templates.settings import Settings
 from tests.support.deployment import gcloud, make, printed, refused
@@ -45,6 +46,18 @@ def calls(fake: Path) -> list[list[str]]:
 def run_with(fake: Path, target: str, file: Path, **more: str) -> subprocess.CompletedProcess[str]:
     path = f"{fake}{os.pathsep}{os.environ['PATH']}"
     return make(target, file, PATH=path, CALLS=str(fake.parent / "calls"), **more)
+
+
+def test_what_must_be_done_before_is_said_and_nothing_else_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marked = tmp_path / "marked"
+    step = Step([Command(["touch", str(marked)])], {}, first="run this first")
+    with pytest.raises(OptionError, match="run this first"):
+        perform(step, tmp_path, dry=False)
+    perform(step, tmp_path, dry=True)
+    assert capsys.readouterr().out == f"# before that: run this first\ntouch {marked}\n"
+    assert not marked.exists()
 
 
 def test_drain_finds_the_job_by_its_name(fake: Path, file: Path) -> None:
@@ -80,7 +93,7 @@ def test_a_command_that_fails_ends_the_step(fake: Path, file: Path) -> None:
 
 
 def test_without_gcloud_that_is_said(file: Path) -> None:
-    run = make("image", file, PATH="/nonexistent")
+    run = make("template-batch", file, PATH="/nonexistent")
     assert run.returncode == 1
     assert "gcloud is not installed: install the Google Cloud CLI" in run.stderr
 

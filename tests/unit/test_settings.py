@@ -31,6 +31,8 @@ def test_a_tag_is_one_of_the_commit(file: Path) -> None:
         ("INPUT=", "launch-batch", "lacks INPUT"),
         ("INPUT=", "schedule", "lacks INPUT"),
         ("STREAM_DATASET=growth", "image", "DATASET and STREAM_DATASET are the same, 'growth'"),
+        ("TEMPLATE_BUCKET=", "image", "lacks TEMPLATE_BUCKET"),
+        ("TEMPLATE_BUCKET=test-bucket", "schedule", "BUCKET and TEMPLATE_BUCKET are the same"),
         ("INPUT=events.csv", "launch-batch", "INPUT 'events.csv' is wrong"),
         ("SUBSCRIPTION=", "launch-streaming", "lacks SUBSCRIPTION"),
         ("BATCH_PARAMETERS=shards=3", "launch-batch", "has no parameter 'shards'"),
