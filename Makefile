@@ -47,7 +47,7 @@ audit: $(READY) ## Look for known vulnerabilities in what is installed (asks PyP
 
 sbom: $(READY) ## Write what the image holds as a CycloneDX bill of materials, build/sbom.json
 	@mkdir -p build
-	$(BIN)/cyclonedx-py requirements templates/image.txt \
+	$(BIN)/cyclonedx-py requirements templates/image.txt --pyproject pyproject.toml \
 		--output-reproducible --output-format JSON --output-file build/sbom.json
 
 base-images: $(READY) ## Write the digests that the Dockerfile's base images have now into it
@@ -80,4 +80,6 @@ $(READY): requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --no-build-isolation --editable .
 	@touch $@

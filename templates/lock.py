@@ -2,18 +2,18 @@
 
 `requirements.lock` is what `make` installs for running, tests and lint; `templates/image.txt` is
 the part of it that the image holds, so that tests run what workers run. The emulators have an
-environment and a lock of their own, in tests/emulators. A version stays as it is
-locked unless requirements.txt says otherwise or UPGRADE=1 asks for the newest ones.
+environment and a lock of their own, in tests/emulators. A version stays as it is locked unless
+requirements.txt or pyproject.toml says otherwise, or UPGRADE=1 asks for the newest ones.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import runpy
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from packaging.utils import canonicalize_name
 from templates.settings import ROOT
 
 REQUIREMENTS: Final = ROOT / "requirements.txt"
+PROJECT: Final = ROOT / "pyproject.toml"
 LOCK: Final = ROOT / "requirements.lock"
 IMAGE_LOCK: Final = ROOT / "templates" / "image.txt"
 EMULATORS: Final = ROOT / "tests" / "emulators" / "requirements.txt"
@@ -54,12 +55,16 @@ def installed(python: Path) -> Mapping[str, str]:
     return {name: version for name, version in pins(found).items() if name not in own}
 
 
+def for_tests() -> list[str]:
+    """What tests and lint need beside requirements.txt, as pyproject.toml pins it."""
+    group: list[str] = tomllib.loads(PROJECT.read_text())["dependency-groups"]["dev"]
+    return group
+
+
 def for_workers() -> str:
-    """The lines of requirements.txt that the image needs."""
-    requirements = runpy.run_path(str(ROOT / "setup.py"))["requirements"]
-    lines = REQUIREMENTS.read_text().splitlines()
-    backend = [line for line in lines if line.startswith(f"{BUILD_BACKEND}==")]
-    return "\n".join([*requirements(), *backend])
+    """What the image needs: requirements.txt, and what builds the package there."""
+    backend = [line for line in for_tests() if line.startswith(f"{BUILD_BACKEND}==")]
+    return "\n".join([REQUIREMENTS.read_text(), *backend])
 
 
 def compile_lock(source: Path, target: Path, *options: str, python: str = _PYTHON) -> None:
@@ -81,7 +86,7 @@ def compile_lock(source: Path, target: Path, *options: str, python: str = _PYTHO
 
 def main() -> None:
     """Write all locks."""
-    compile_lock(REQUIREMENTS, LOCK, "--universal")
+    compile_lock(REQUIREMENTS, LOCK, "--universal", f"--group={PROJECT}:dev")
     # It pins all of them itself, against what one of them asks for.
     compile_lock(EMULATORS, EMULATORS_LOCK, "--no-deps", python=_EMULATORS_PYTHON)
     with tempfile.TemporaryDirectory() as folder:

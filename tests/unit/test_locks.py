@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.errors import RunError
 from templates.base_images import DOCKERFILE, Name, digest_of, with_digests, without_digest
-from templates.lock import IMAGE_LOCK, LOCK, REQUIREMENTS, for_workers, pins
+from templates.lock import IMAGE_LOCK, LOCK, REQUIREMENTS, for_tests, for_workers, pins
 from tests.support.dockerfile import instructions
 
 DIGEST = "sha256:" + "a1" * 32
@@ -26,7 +26,8 @@ def entries(text: str) -> dict[str, str]:
 
 def test_both_locks_have_what_requirements_pin_and_a_hash_for_each() -> None:
     """Stale? `make lock` writes them anew."""
-    for wanted, lock in ((REQUIREMENTS.read_text(), LOCK), (for_workers(), IMAGE_LOCK)):
+    everything = "\n".join([REQUIREMENTS.read_text(), *for_tests()])
+    for wanted, lock in ((everything, LOCK), (for_workers(), IMAGE_LOCK)):
         locked = pins(lock.read_text())
         assert wanted
         assert pins(wanted).items() <= locked.items()
