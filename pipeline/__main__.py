@@ -85,9 +85,10 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
         raise OptionError("--input is missing: give one or more CSV files or globs")
     keep_freed_memory()
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
+    from pipeline import summary
     from pipeline.dry_run import dry_run_of
-    from pipeline.inputs import check_summary_file, find_inputs, unseen_inputs
-    from pipeline.runners import choose_runner, refuse_local_input
+    from pipeline.inputs import find_inputs, unseen_inputs
+    from pipeline.runners import choose_runner, refuse_local_input, refuse_lost
     from pipeline.storage import check_storage
     from transforms.marts.registry import ALL_TABLES
 
@@ -96,19 +97,21 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
     dry_run = dry_run_of(given, runner)
     warehouse = dry_run.guard(warehouse)
     temp_location = given.get("temp_location")
-    warehouse.check(ALL_TABLES, temp_location)
+    # A template's launcher writes the job down, and Dataflow starts it.
+    waits = not dry_run.asked and "template_location" not in given
+    refuse_lost(options.summary_file, waits or dry_run.asked)
+    summary.refuse_taken(options.summary_file, [warehouse.location], options.input)
     refuse_local_input(options.input, runner)
-    if dry_run.offline:
-        files = unseen_inputs(options.input)
-    else:
+    warehouse.check_staging(temp_location)
+    if not dry_run.offline:
         check_storage([*options.input, temp_location, options.summary_file], rest)
-        files = find_inputs(options.input)
-    check_summary_file(options.summary_file, [warehouse.location, *(file.path for file in files)])
+    if not dry_run.asked:
+        summary.clear(options.summary_file)
+    warehouse.check(ALL_TABLES, temp_location)
+    files = unseen_inputs(options.input) if dry_run.offline else find_inputs(options.input)
     from pipeline.launch import BatchPlan, run_batch
 
     signal.signal(signal.SIGINT, _leave_at_once("batch"))
-    # A template's launcher writes the job down, and Dataflow starts it.
-    waits = not dry_run.asked and "template_location" not in given
     run_batch(
         BatchPlan(options, arguments, files, warehouse, runner, temp_location, started_at, waits)
     )

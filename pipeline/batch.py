@@ -38,7 +38,8 @@ class BatchJob:
         paths: the input files.
         warehouse: where the tables are replaced.
         staging: a folder for staged files that launcher and workers reach.
-        report_path: where the run's report is written as JSON.
+        report_path: where the run's report is written as JSON, for the launcher.
+        summary_path: where on gs:// it is written too, where no launcher waits for it.
         user_shards: in how many shards the users are processed.
         active_types: indices in EVENT_TYPES of the event types that make a user active.
         max_dead_letter_pct: above this share of rejected rows nothing is committed.
@@ -61,6 +62,7 @@ class BatchJob:
     range_bytes: int | None = None
     progress: Progress | None = None
     quality: Mode | Literal["off"] = "enforce"
+    summary_path: str | None = None
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -123,7 +125,7 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob) -> None:
         job.warehouse,
         tuple(TABLES.values()),
         job.max_dead_letter_pct,
-        job.report_path,
+        [path for path in (job.report_path, job.summary_path) if path],
         job.run,
         job.started_at,
         job.progress,

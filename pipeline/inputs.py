@@ -63,12 +63,6 @@ def unseen_inputs(globs: Iterable[str]) -> list[InputFile]:
     return [InputFile(pattern, 0) for pattern in globs]
 
 
-def check_summary_file(path: str | None, taken: Iterable[str]) -> None:
-    """Raise OptionError if the summary would overwrite the warehouse or an input file."""
-    if path is not None and os.path.realpath(path) in {os.path.realpath(other) for other in taken}:
-        raise OptionError(f"--summary_file {path} is the warehouse or an input: name another file")
-
-
 def default_shards(files: Iterable[InputFile]) -> int:
     """Shards of some 12 MB of CSV: 150,000 events, which take 100 MB of memory to process."""
     total = sum(file.csv_bytes for file in files)

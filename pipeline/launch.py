@@ -27,6 +27,8 @@ from pipeline.option import declare_new
 from pipeline.options import BATCH
 from pipeline.progress import Progress
 from pipeline.runners import Runner
+from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+from pipeline.summary import finish, forgiving
 from pipeline.telling import is_watched
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.runs import new_run
@@ -34,6 +36,8 @@ from transforms.contract import Table
 from transforms.marts.registry import ALL_TABLES, TABLES
 from transforms.vocabulary import EVENT_TYPES
 
+# What is told of a run beside what went wrong behind it.
+DONE: Final = "the tables are replaced"
 _RANGE_BYTES: Final = 64 << 20
 
 
@@ -84,16 +88,37 @@ def run_batch(plan: BatchPlan) -> None:
         _laid_out(partial(build, job=_job(plan, run, staging, None)), options).run()
         return
     watched = plan.runner.local and is_watched(sys.stderr)
+    report: dict[str, Any] = {}
     with (
+        forgiving(DONE) as is_done,
         noted(watched) as progress,
         plan.warehouse.exclusive(written(plan.options.quality), plan.temp_location, run) as staging,
     ):
         job = _job(plan, run, staging, progress)
         with show_progress(progress, sum(file.size for file in plan.files)):
             run_to_end(partial(build, job=job), options)
-        with FileSystems.open(job.report_path) as stream:
+            is_done()
+        report = read_report(job.report_path)
+    if report:
+        show = partial(show_summary, report, plan.warehouse, plan.files)
+        finish(report, plan.options.summary_file, DONE, show)
+
+
+def read_report(path: str) -> dict[str, Any]:
+    """The report that a run has written into its staging folder.
+
+    Raises:
+        RunError: if it can't be read.
+    """
+    try:
+        with FileSystems.open(path) as stream:
             report: dict[str, Any] = json.loads(stream.read())
-    show_summary(report, plan.warehouse, plan.files)
+    except (*STORAGE_ERRORS, ValueError) as error:
+        raise RunError(
+            f"the run's report can't be read back from {path} ({storage_reason(error)}), so there "
+            "is no summary"
+        ) from error
+    return report
 
 
 def _job(plan: BatchPlan, run: str, staging: str, progress: Progress | None) -> BatchJob:
@@ -102,7 +127,8 @@ def _job(plan: BatchPlan, run: str, staging: str, progress: Progress | None) -> 
         paths=[file.path for file in files],
         warehouse=plan.warehouse,
         staging=staging,
-        report_path=options.summary_file or FileSystems.join(staging, "report.json"),
+        report_path=FileSystems.join(staging, "report.json"),
+        summary_path=None if plan.waits else options.summary_file,
         user_shards=options.user_shards or default_shards(files),
         active_types=tuple(EVENT_TYPES.index(name) for name in options.active_event_types),
         max_dead_letter_pct=options.max_dead_letter_pct,

@@ -120,7 +120,8 @@ _USER_SHARDS: Final = Option(
 
 _SUMMARY_FILE: Final = Option(
     "summary_file",
-    "write the run's summary to this file as JSON, local or gs://",
+    "write the run's summary to this file as JSON, local or gs://; - is stdout, and what is "
+    "printed there otherwise goes to stderr then; an earlier run's file is removed first",
     "FILE",
     summary_file,
     parameter=Parameter(

@@ -72,6 +72,15 @@ def refuse_local_input(paths: Sequence[str], runner: Runner) -> None:
         )
 
 
+def refuse_lost(summary_file: str | None, waits: bool) -> None:
+    """Raise OptionError if nobody is there to write a summary on this machine in the end."""
+    if summary_file is not None and not waits and not summary_file.startswith("gs://"):
+        raise OptionError(
+            f"--summary_file {summary_file} is on this machine, where nobody waits for the job's "
+            "end: name a file on gs://"
+        )
+
+
 def _is_dataflow(name: str) -> bool:
     return name.rsplit(".", 1)[-1].lower().removesuffix("runner") == "dataflow"
 

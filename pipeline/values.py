@@ -218,10 +218,16 @@ def moment(text: str) -> datetime:
     return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
 
 
+# What all means this process's stdout: opened by name, a file behind it would be emptied.
+_STDOUT: Final = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+
 def summary_file(text: str) -> str:
-    """A file that can be written, local or gs://, as an absolute path."""
+    """A file that can be written, local or gs://, as an absolute path; `-` for stdout."""
     if text.startswith("gs://"):
         return text
+    if text in _STDOUT:
+        return "-"
     path = local_file(text)
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from pipeline import beam_options
+from pipeline import beam_options, summary
 from pipeline.errors import OptionError
 from pipeline.memory import keep_freed_memory
 from pipeline.options import REPLAY
@@ -73,7 +73,6 @@ def replay(options: argparse.Namespace, rest: list[str]) -> None:
     check_together(options)
     keep_freed_memory()
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
-    from pipeline.inputs import check_summary_file
     from pipeline.replay.checks import check_tables, mending, settle
     from pipeline.runners import choose_runner
     from pipeline.storage import check_storage
@@ -85,12 +84,15 @@ def replay(options: argparse.Namespace, rest: list[str]) -> None:
     runner = choose_runner(given, warehouse)
     temp_location = given.get("temp_location")
     rebuilds = not (options.output or options.dry_run or options.topic)
+    taken = [warehouse.location, options.input, options.output]
+    summary.refuse_taken(options.summary_file, [path for path in taken if path])
+    if rebuilds or warehouse.workers_must_be_local:
+        warehouse.check_staging(temp_location)
+    check_storage([temp_location, options.summary_file], rest)
+    summary.clear(options.summary_file)
     if rebuilds or warehouse.workers_must_be_local:
         warehouse.check(ALL_TABLES, temp_location)
     check_tables(warehouse)
-    check_storage([temp_location, options.summary_file], rest)
-    taken = [warehouse.location, options.input, options.output]
-    check_summary_file(options.summary_file, [path for path in taken if path])
     active_types: Sequence[str] = EVENT_TYPES
     if rebuilds:
         warehouse, active_types = settle(warehouse, options)

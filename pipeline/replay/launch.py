@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 from pipeline.display import counted
+from pipeline.launch import DONE
 from pipeline.replay import by_hand
 from pipeline.replay.attempt import Outcome
 from pipeline.replay.display import show_dry_run, show_nothing, show_outcome, show_replay
 from pipeline.replay.plan import ReplayPlan
 from pipeline.replay.rebuild import rebuild
+from pipeline.summary import finish
 from pipeline.telling import say
 
 
@@ -36,16 +39,19 @@ def run_replay(plan: ReplayPlan) -> None:
             heading = "Nothing passes: all events stay as they are"
             _finish(plan, outcome, lambda tried: show_outcome(tried, heading))
         else:
-            plan.write_summary(report)
-            show_replay(report, outcome, plan.warehouse)
+            show = partial(show_replay, report, outcome, plan.warehouse)
+            if report:
+                finish(report, plan.options.summary_file, DONE, show)
 
 
-def _finish(plan: ReplayPlan, outcome: Outcome, show: Any) -> None:
-    plan.write_summary(outcome.to_json())
-    if outcome.tried:
-        show(outcome)
-    else:
-        show_nothing(outcome, plan.warehouse)
+def _finish(plan: ReplayPlan, outcome: Outcome, show: Callable[[Outcome], None]) -> None:
+    def show_any() -> None:
+        if outcome.tried:
+            show(outcome)
+        else:
+            show_nothing(outcome, plan.warehouse)
+
+    finish(outcome.to_json(), plan.options.summary_file, "the replay is done", show_any)
 
 
 def _write_out(plan: ReplayPlan) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from pipeline.errors import OptionError
 from pipeline.replay.attempt import Mend, Outcome, Step, attempt
@@ -17,7 +16,6 @@ from pipeline.replay.spool import Letters, spooled
 from pipeline.runners import Runner
 from pipeline.telling import tell
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.commit import write_json
 from transforms.kernels.letters import KNOWN_ERROR_TYPES, Selection
 
 
@@ -68,16 +66,6 @@ class ReplayPlan:
     def attempt(self, letters: Letters, outcome: Outcome) -> Iterator[Step]:
         """Try the letters that are meant; see `attempt`."""
         return attempt(letters, self.selection, self.mend, self.started_at, outcome)
-
-    def write_summary(self, report: dict[str, Any]) -> None:
-        """Write what came of it where --summary_file says.
-
-        Raises:
-            RunError: if it can't be written.
-        """
-        path = self.options.summary_file
-        if path is not None:
-            write_json(report, path, "the replay is done")
 
 
 def _check_types(asked: Iterable[str], letters: Letters) -> None:

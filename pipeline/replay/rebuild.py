@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -15,11 +14,12 @@ from pipeline.batch import BatchJob, build_tables
 from pipeline.display import show_progress
 from pipeline.errors import RunError
 from pipeline.inputs import shards_for
-from pipeline.launch import beam_options, noted, run_to_end, written
+from pipeline.launch import DONE, beam_options, noted, read_report, run_to_end, written
 from pipeline.progress import Progress
 from pipeline.replay.attempt import Outcome
 from pipeline.replay.plan import ReplayPlan
 from pipeline.replay.sources import ReadStaged
+from pipeline.summary import forgiving
 from pipeline.telling import is_watched
 from pipeline.warehouse.changes import Change, How, StagedFile
 from pipeline.warehouse.runs import new_run
@@ -39,8 +39,9 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
     The warehouse is this run's alone from before it is read until it is written.
 
     Returns:
-        The run's report; None where no letter passes: then the letters' counts of tries alone
-        are written, and nothing where no letter was tried that was not tried before.
+        The run's report, empty where that is lost; None where no letter passes: then the letters'
+        counts of tries alone are written, and nothing where no letter was tried that was not
+        tried before.
 
     Raises:
         OptionError: if another run writes to the warehouse.
@@ -48,6 +49,7 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
     """
     warehouse, run = plan.warehouse, new_run(plan.started_at)
     with (
+        forgiving(DONE) as is_done,
         noted(plan.runner.local and is_watched(sys.stderr)) as progress,
         warehouse.exclusive(written(plan.options.quality), plan.temp_location, run) as staging,
     ):
@@ -55,6 +57,7 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
         if not outcome.passed:
             if outcome.rewritten:
                 warehouse.commit([Change(dead_letter_events.TABLE, How.REPLACE, staying)], run)
+            is_done()
             return None
         accepted = list(_stage_events(plan, staging))
         events = sum(file.rows for file in accepted)
@@ -69,10 +72,10 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
         with show_progress(progress, sum(file.bytes for file in files)):
             options = beam_options(plan.runner, plan.arguments)
             run_to_end(partial(_build, job=job, files=files), options)
-        with FileSystems.open(job.report_path) as stream:
-            report: dict[str, Any] = json.loads(stream.read())
-    before = {"events": events, "dead_letters": outcome.letters}
-    return {**outcome.to_json(), "before": before, **report}
+            is_done()
+        before = {"events": events, "dead_letters": outcome.letters}
+        return {**outcome.to_json(), "before": before, **read_report(job.report_path)}
+    return {}
 
 
 def _try_letters(

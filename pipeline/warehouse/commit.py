@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,11 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam import pvalue
-from apache_beam.io.filesystems import FileSystems
 
+from pipeline import summary as summary_file
 from pipeline.errors import RunError
 from pipeline.progress import Progress
 from pipeline.quality import Quality, record_refusal, summary
-from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, How, StagedFile
 from transforms.checking.results import Result
@@ -36,7 +34,7 @@ class Commit(beam.PTransform):
         warehouse: where to.
         tables: the contracts of all tables that the run replaces.
         max_dead_letter_pct: above this share of rejected input rows nothing is committed.
-        report_path: where the report is written, local or gs://.
+        report_paths: where the report is written, local or gs://.
         run: the run's id.
         started_at: when the run began, in UTC without a zone.
         progress: where local workers tell that the tables are being replaced.
@@ -46,7 +44,7 @@ class Commit(beam.PTransform):
     warehouse: Warehouse
     tables: tuple[Table, ...]
     max_dead_letter_pct: float
-    report_path: str
+    report_paths: Sequence[str]
     run: str
     started_at: datetime
     progress: Progress | None = None
@@ -59,7 +57,7 @@ class Commit(beam.PTransform):
             | "Gather files" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
             | "Replace tables"
             >> beam.Map(self.commit, pvalue.AsSingleton(counts), pvalue.AsSingleton(tallies))
-            | "Report" >> beam.Map(write_json, self.report_path, "the tables are replaced")
+            | "Report" >> beam.Map(_write, self.report_paths)
         )
 
     def commit(
@@ -151,23 +149,11 @@ def report(counts: RunCounts, rows: dict[str, int], seconds: float) -> dict[str,
     }
 
 
-def write_json(content: dict[str, Any], path: str, done: str) -> dict[str, Any]:
-    """Write a report, and give it back.
-
-    Args:
-        content: the report.
-        path: the file, local or gs://.
-        done: what is done all the same, if that fails.
-
-    Raises:
-        RunError: if it can't be written.
-    """
-    text = json.dumps(content, indent=2, ensure_ascii=False)
-    try:
-        with FileSystems.create(path, mime_type="application/json") as stream:
-            stream.write(text.encode() + b"\n")
-    except STORAGE_ERRORS as error:
-        raise RunError(
-            f"{done}, but the summary can't be written to {path}: {storage_reason(error)}"
-        ) from error
+def _write(content: dict[str, Any], paths: Sequence[str]) -> dict[str, Any]:
+    """Write a report, and give it back; the tables are replaced, so nothing fails any more."""
+    for path in paths:
+        try:
+            summary_file.write(content, path)
+        except RunError as error:
+            logging.getLogger(__name__).warning("the tables are replaced, but %s", error)
     return content

@@ -297,7 +297,10 @@ def _rows(answer: duckdb.DuckDBPyConnection) -> list[Mapping[str, Any]]:
 
 def _shown(path: str) -> str:
     """A path as a person types it here: relative where it lies below this folder."""
-    relative = os.path.relpath(path)
+    try:
+        relative = os.path.relpath(path)
+    except OSError:  # This folder is gone.
+        return path
     return path if relative.startswith("..") else relative
 
 

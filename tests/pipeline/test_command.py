@@ -285,14 +285,6 @@ def test_a_reader_that_leaves_early_does_not_fail_the_run(folder: Path) -> None:
     assert (run.returncode, run.stderr) == (0, b"")
 
 
-def test_a_summary_that_can_not_be_written_does_not_pass_for_a_failed_commit(folder: Path) -> None:
-    run = command("batch", "--input", "events.csv", "--summary_file", "/dev/full", cwd=folder)
-    assert run.returncode == 1
-    assert run.stderr.count("\n") == 1
-    assert "the tables are replaced, but the summary can't be written to /dev/full" in run.stderr
-    assert contents(folder / "growth.duckdb")["fct_events"].num_rows == 1
-
-
 def test_odd_names_and_encodings_are_shown(folder: Path) -> None:
     run = command(
         *("batch", "--input", "events.csv", "--warehouse", "duckdb:///q[/b] it's.duckdb"),

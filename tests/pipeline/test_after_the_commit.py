@@ -1,0 +1,88 @@
+"""What comes after the commit fails nothing: the tables are replaced, whoever hears of it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.runs import command, contents, process_environment
+from tests.support.tables import csv_text, row
+
+
+def bash(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A line of bash in which PIPELINE is the command."""
+    ours = f"{shlex.quote(sys.executable)} -m pipeline"
+    return subprocess.run(
+        ["bash", "-c", line.replace("PIPELINE", ours)],
+        cwd=folder,
+        env=process_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("PIPELINE batch --input events.csv >&- 2>&-", ""),
+        ("PIPELINE batch --input events.csv --summary_file /dev/null", ""),
+        ("mkfifo p; PIPELINE batch --input events.csv --summary_file p", "p: nobody reads that"),
+        (
+            "PIPELINE batch --input events.csv --summary_file /dev/full >/dev/full",
+            "the tables are replaced, but the summary can't be written to /dev/full: No space left",
+        ),
+        (
+            "d=$PWD; mkdir x; cd x; rmdir ../x; PIPELINE batch --input $d/events.csv "
+            "--warehouse duckdb:///$d/growth.duckdb",
+            "",
+        ),
+    ],
+)
+def test_the_tables_are_replaced_and_the_exit_code_is_0(folder: Path, line: str, told: str) -> None:
+    run = bash(line, folder)
+    assert run.returncode == 0, run.stderr
+    assert told in run.stderr
+    assert bool(run.stderr) == bool(told)
+    assert contents(folder / "growth.duckdb")["fct_events"].num_rows == 1
+
+
+def test_a_dash_is_stdout_and_the_page_goes_to_stderr(folder: Path) -> None:
+    run = command("batch", "--input", "events.csv", "--summary_file", "/dev/stdout", cwd=folder)
+    assert run.returncode == 0
+    assert json.loads(run.stdout)["input_rows"] == 3
+    assert "3 input rows = 1 event + 1 duplicate + 1 dead letter" in run.stderr
+
+
+def test_a_failed_run_leaves_no_summary_of_an_earlier_one(folder: Path) -> None:
+    summary = folder / "run.json"
+    summary.write_text("{}")
+    (folder / "bad.csv").write_bytes(csv_text([row("never"), row("ever")]))
+    run = command("batch", "--input", "bad.csv", "--summary_file", "run.json", cwd=folder)
+    assert run.returncode == 1
+    assert not summary.exists()
+    summary.write_text("{}")
+    run = command("batch", "--input", "none*.csv", "--summary_file", "run.json", cwd=folder)
+    assert run.returncode == 2
+    assert not summary.exists()
+    summary.write_text("{}")
+    run = command("replay", "--summary_file", "run.json", cwd=folder)
+    assert run.returncode == 2
+    assert not summary.exists()
+
+
+def test_a_replay_and_a_check_end_as_they_would_without_a_reader(folder: Path) -> None:
+    assert command("batch", "--input", "events.csv", cwd=folder).returncode == 0
+    replay = "PIPELINE replay --edit 's/never/2024-01-02T00:00:00Z/'"
+    run = bash(f"{replay} --summary_file /dev/full >/dev/full", folder)
+    assert run.returncode == 0
+    assert "the tables are replaced, but the summary can't be written" in run.stderr
+    assert contents(folder / "growth.duckdb")["fct_events"].num_rows == 2
+    run = bash("PIPELINE check >/dev/full", folder)
+    assert run.returncode == 0
+    assert "can't print to stdout" in run.stderr
