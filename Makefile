@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 DEPLOYMENT := image template-batch template-streaming launch-batch launch-streaming \
 	update-streaming drain schedule grant
 
-.PHONY: help run stream-demo test test-emulators lint bench clean templates \
+.PHONY: help run stream-demo test test-emulators fuzz lint bench clean templates \
 	lock audit sbom base-images $(DEPLOYMENT)
 
 
@@ -29,6 +29,9 @@ test: $(READY) ## Run the tests; those of the emulators too where make test-emul
 test-emulators: $(READY) ## Install emulators of BigQuery and Cloud Storage, run the tests with them
 	$(BIN)/python -m tests.emulators.install
 	EMULATORS=required $(BIN)/python -m pytest -n 2 --dist loadgroup tests/emulators
+
+fuzz: $(READY) ## Attack with random input, kills, full disks (FUZZ_SECONDS=3600, FUZZ_ARGS=--help)
+	$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),3600) $(FUZZ_ARGS)
 
 lint: $(READY) ## Check formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -1,0 +1,1 @@
+"""The attacks, each a module with endless cases."""

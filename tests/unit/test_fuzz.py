@@ -1,0 +1,84 @@
+"""The fuzzing campaign's own machinery: what fails, crashes or hangs is told and counted."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.fuzz.attack import Attack
+from tests.fuzz.campaign import Campaign, Score, table
+from tests.fuzz.turn import run_case, take_turn
+
+# Takes the place of a turn: the cases of one attack all end alike.
+TURN = """
+import json, os, sys, time
+name, seed = sys.argv[1], int(sys.argv[2])
+def tell(**note):
+    print(json.dumps({"seed": seed, **note}), flush=True)
+tell()
+if name == "crashes":
+    print("it broke", file=sys.stderr, flush=True)
+    os.abort()
+if name == "hangs":
+    time.sleep(3600)
+tell(tried=7, **({"failure": "other tables"} if name == "fails" else {}))
+"""
+
+
+def command(attack: Attack, seed: int, seconds: float) -> Sequence[str]:
+    return [sys.executable, "-c", TURN, attack.name, str(seed)]
+
+
+def attack(name: str) -> Attack:
+    return Attack(name, lambda chance, folder: 1, "cases", 1_000)
+
+
+def campaign(names: Sequence[str], stuck_seconds: float = 600) -> tuple[list[str], list[Score]]:
+    said: list[str] = []
+    runs = Campaign(3, 0.0, 2, said.append, command, stuck_seconds)
+    return said, runs.run([attack(name) for name in names])
+
+
+def test_each_attack_has_a_turn_and_what_fails_or_crashes_is_told_with_its_seed() -> None:
+    said, scores = campaign(["passes", "fails", "crashes"])
+    assert [score.failed for score in scores] == [[], [3_000_000], [3_000_000]]
+    assert [score.tried for score in scores] == [7, 7, 0]
+    (crashed,) = [text for text in said if "--attack crashes --case 3000000'" in text]
+    assert "it broke" in crashed
+    (failed,) = [text for text in said if "--attack fails --case 3000000'" in text]
+    assert "other tables" in failed
+    assert len(table(scores).splitlines()) == 4
+
+
+def test_a_case_that_hangs_is_ended_and_fails() -> None:
+    _, (score,) = campaign(["hangs"], stuck_seconds=1)
+    assert score.failed == [3_000_000]
+
+
+def test_a_case_is_the_same_for_its_seed_and_begins_in_an_empty_folder() -> None:
+    drawn: list[float] = []
+
+    def case(chance: random.Random, folder: Path) -> int:
+        assert list(folder.iterdir()) == []
+        (folder / "file").touch()
+        drawn.append(chance.random())
+        return 5
+
+    for seed in (1, 2, 1):
+        assert run_case(Attack("draws", case, "cases", 1), seed) == {"tried": 5}
+    assert drawn[0] == drawn[2] != drawn[1]
+
+
+def test_a_turn_tells_each_case_before_and_after() -> None:
+    def case(chance: random.Random, folder: Path) -> int:
+        assert folder.is_dir()
+        raise ValueError("no tables")
+
+    notes: list[dict[str, object]] = []
+    take_turn(Attack("breaks", case, "cases", 1), 8, 0.0, notes.append)
+    assert notes[0] == {"seed": 8}
+    assert (notes[1]["seed"], notes[1]["tried"]) == (8, 1)
+    assert "no tables" in str(notes[1]["failure"])
+    assert len(notes) == 2
