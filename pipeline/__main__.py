@@ -90,7 +90,7 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
     from pipeline.inputs import find_inputs, unseen_inputs
     from pipeline.runners import choose_runner, refuse_local_input, refuse_lost
     from pipeline.storage import check_storage
-    from transforms.marts.registry import ALL_TABLES
+    from transforms.marts.registry import ALL_TABLES, MENDS
 
     warehouse = _opened(options)
     runner = choose_runner(given, warehouse)
@@ -107,7 +107,7 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
         check_storage([*options.input, temp_location, options.summary_file], rest)
     if not dry_run.asked:
         summary.clear(options.summary_file)
-    warehouse.check(ALL_TABLES, temp_location)
+    warehouse.check((*ALL_TABLES, MENDS), temp_location)
     files = unseen_inputs(options.input) if dry_run.offline else find_inputs(options.input)
     from pipeline.launch import BatchPlan, run_batch
 

@@ -11,10 +11,12 @@ import apache_beam as beam
 from apache_beam import pvalue
 
 from pipeline import __version__
+from pipeline.mends import StagedMends
 from pipeline.progress import Progress
 from pipeline.quality import Mode, Quality
 from pipeline.sources import ReadCsv
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.changes import Change
 from pipeline.warehouse.commit import Commit
 from pipeline.warehouse.staging import StageRows
 from transforms import coders
@@ -48,6 +50,8 @@ class BatchJob:
         range_bytes: how large a range of a file one worker reads; None for whole files.
         progress: where local workers tell how far they are.
         quality: enforce, warn or off.
+        mends: what earlier replays have mended; None for nothing.
+        beside: changes of other tables, which are committed with those of the run.
     """
 
     paths: Sequence[str]
@@ -63,6 +67,8 @@ class BatchJob:
     progress: Progress | None = None
     quality: Mode | Literal["off"] = "enforce"
     summary_path: str | None = None
+    mends: StagedMends | None = None
+    beside: tuple[Change, ...] = ()
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -77,7 +83,7 @@ def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
         pipeline
         | "Input files" >> beam.Create(list(job.paths))
         | "ReadCsv" >> ReadCsv(job.range_bytes, job.progress)
-        | "ParseEvents" >> ParseEvents(job.started_at, __version__)
+        | "ParseEvents" >> ParseEvents(job.started_at, __version__, job.mends)
     )
     build_tables(parsed, job)
 
@@ -130,4 +136,5 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob) -> None:
         job.started_at,
         job.progress,
         None if job.quality == "off" else Quality(job.checks, job.quality, job.staging),
+        job.beside,
     )

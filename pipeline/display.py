@@ -116,6 +116,7 @@ def show_summary(report: dict[str, Any], warehouse: Warehouse, files: Sequence[I
             f"  {counted(report['ignored_miles_amounts'], 'event')} with a miles_amount that the "
             "event's type has no use for: it was left out"
         )
+    _show_mends(console, **report["earlier_mends"])
     if "quality" in report:
         console.print(f"  {checks_line(report['quality']['results'])}")
     tables = [
@@ -125,20 +126,34 @@ def show_summary(report: dict[str, Any], warehouse: Warehouse, files: Sequence[I
     if report["dead_letters"]["total"]:
         explained = "~the first of them: what is wrong, and the row"
         section(console, "Dead letters", _dead_letters(report), "error_type", ">rows", explained)
-    _show_failed(console, report.get("quality", {}).get("results", []))
+    show_failed(console, report.get("quality", {}).get("results", []))
     show_growth(console, warehouse)
+
+
+def _show_mends(console: Console, applied: int, failed: int) -> None:
+    if applied:
+        console.print(
+            f"  {counted(applied, 'dead letter')} mended by earlier replays: what they were mended "
+            "to was taken"
+        )
+    if failed:
+        console.print(
+            f"  {counted(failed, 'dead letter')} mended by earlier replays to what does not pass "
+            "any more: they stay; see dead_letter_mends"
+        )
 
 
 def show_checks(results: Sequence[dict[str, Any]], warehouse: Warehouse, seconds: float) -> None:
     """Print what the check command found."""
     console = Page()
     console.print(f"\n[bold]Done in {seconds:.1f} s:[/] {checks_line(results)}")
-    _show_failed(console, results)
+    show_failed(console, results)
     console.print(Text.assemble(("\nWarehouse", "bold"), f"  {warehouse.url}"), soft_wrap=True)
     console.print()
 
 
-def _show_failed(console: Console, results: Sequence[dict[str, Any]]) -> None:
+def show_failed(console: Console, results: Sequence[dict[str, Any]]) -> None:
+    """Print the checks that failed, if some did."""
     lines = list(failed_lines(results))
     if lines:
         console.print("\n[bold]Failed checks[/]")
@@ -168,7 +183,7 @@ def show_stream_summary(report: dict[str, Any], warehouse: Warehouse) -> None:
     if report["checks"]["evaluated"]:
         passed = report["checks"]["evaluated"] - len(report["checks"]["failed"])
         console.print(f"  checks of the last flush  {passed:,} passed")
-    _show_failed(console, report["checks"]["failed"])
+    show_failed(console, report["checks"]["failed"])
     show_growth(console, warehouse)
 
 

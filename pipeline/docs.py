@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from pipeline.errors import RunError
 from transforms.checking.bound import Check, bind
 from transforms.contract import Column, Table
-from transforms.marts.registry import ALL_TABLES, TABLES
+from transforms.marts.registry import ALL_TABLES, MENDS, TABLES
 from transforms.vocabulary import EVENT_TYPES
+
+_DESCRIBED: Final = (*ALL_TABLES, MENDS)
 
 
 def write_docs(path: str) -> None:
@@ -28,7 +31,7 @@ def write_docs(path: str) -> None:
 def data_dictionary() -> str:
     """The Markdown text, the same for the same contract."""
     checks = bind(TABLES.values(), range(len(EVENT_TYPES)))
-    parts = [line for table in ALL_TABLES for line in _section(table, checks)]
+    parts = [line for table in _DESCRIBED for line in _section(table, checks)]
     return "\n".join([*_introduction(checks), *parts])
 
 
@@ -39,12 +42,12 @@ def _introduction(checks: tuple[Check, ...]) -> Iterator[str]:
         "<!-- Written by `python -m pipeline docs` from the contracts in transforms/marts: change "
         "those, and run it again. -->",
         "",
-        f"{len(ALL_TABLES)} tables and {len(checks)} checks. Types are those of BigQuery; a column "
+        f"{len(_DESCRIBED)} tables and {len(checks)} checks. Types are those of BigQuery; a column "
         "marked * is REQUIRED, the others are NULLABLE. The descriptions are those that the "
         "warehouse shows.",
         "",
     )
-    yield from (f"- [{table.name}](#{table.name}): {table.description}" for table in ALL_TABLES)
+    yield from (f"- [{table.name}](#{table.name}): {table.description}" for table in _DESCRIBED)
     yield ""
 
 

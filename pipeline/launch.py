@@ -23,6 +23,7 @@ from pipeline.batch import BatchJob, build
 from pipeline.display import show_progress, show_summary
 from pipeline.errors import RunError
 from pipeline.inputs import InputFile, default_shards
+from pipeline.mends import stage_mends
 from pipeline.option import declare_new
 from pipeline.options import BATCH
 from pipeline.progress import Progress
@@ -138,6 +139,7 @@ def _job(plan: BatchPlan, run: str, staging: str, progress: Progress | None) -> 
         range_bytes=None if plan.runner.workers == 1 else _RANGE_BYTES,
         progress=progress,
         quality=options.quality,
+        mends=stage_mends(plan.warehouse, staging),
     )
 
 

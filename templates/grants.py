@@ -16,6 +16,12 @@ _LAUNCHER_PERMISSIONS: Final = (
     "dataflow.jobs.get",
     "resourcemanager.projects.get",
 )
+# Sessions are for reading what earlier replays have mended.
+_ROLES_OF_WORKERS: Final = (
+    "roles/dataflow.worker",
+    "roles/bigquery.jobUser",
+    "roles/bigquery.readSessionUser",
+)
 
 
 def grant(settings: Settings) -> Step:
@@ -28,9 +34,7 @@ def grant(settings: Settings) -> Step:
             _account(settings, "SERVICE_ACCOUNT", "Growth pipeline: workers"),
             _account(settings, "SCHEDULER_ACCOUNT", "Growth pipeline: scheduler"),
             _account(settings, "BUILD_ACCOUNT", "Growth pipeline: image builds"),
-            *_grants_of_project(
-                settings, workers, "roles/dataflow.worker", "roles/bigquery.jobUser"
-            ),
+            *_grants_of_project(settings, workers, *_ROLES_OF_WORKERS),
             *_grants_of_buckets(settings, workers),
             _grant_of_repository(settings, workers, "artifactregistry.reader"),
             *_grants_of_dataset(settings, "DATASET", workers),

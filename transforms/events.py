@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -18,6 +18,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.ahead import WorkAhead
 from transforms.kernels.event_batch import EVENT_BATCH, LABEL
+from transforms.kernels.mends import Mends, apply_mends
 from transforms.kernels.parse import Parsed, parse_records
 from transforms.kernels.records import RawRecords
 from transforms.kernels.run_counts import Example, RunCounts
@@ -52,10 +53,13 @@ class ParseEvents(beam.PTransform):
         started_at: the run's moment, in UTC without a zone; event times may be up to one day
             later, and dead letters carry it as failed_at.
         version: the pipeline's version.
+        mends: what earlier replays have mended: a record that would be a dead letter is read as
+            its mend says, if that passes. None for nothing.
     """
 
     started_at: datetime
     version: str
+    mends: Mends | None = None
 
     def expand(self, records: beam.PCollection) -> pvalue.DoOutputsTuple:
         parse = beam.ParDo(_Parse(self)).with_output_types(
@@ -66,36 +70,47 @@ class ParseEvents(beam.PTransform):
 
 class _Parse(beam.DoFn):
     def __init__(self, options: ParseEvents):
-        self._started_at, self._version = options.started_at, options.version
+        self._options = options
 
     def start_bundle(self) -> None:
         self._ahead = WorkAhead(self._parse)
 
     def process(self, records: RawRecords) -> Iterator[Parsed | pvalue.TaggedOutput]:
-        for parsed, letters, counts in self._ahead.put(records):
-            yield parsed
-            if letters is not None:
+        for parts, letters, counts in self._ahead.put(records):
+            yield from parts
+            if letters.num_rows:
                 yield pvalue.TaggedOutput(DEAD_LETTERS, letters)
             yield pvalue.TaggedOutput(COUNTS, counts)
             count(counts)
 
     def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
-        for parsed, letters, counts in self._ahead.finish():
-            yield GlobalWindows.windowed_value(parsed)
-            if letters is not None:
+        for parts, letters, counts in self._ahead.finish():
+            yield from map(GlobalWindows.windowed_value, parts)
+            if letters.num_rows:
                 yield pvalue.TaggedOutput(DEAD_LETTERS, GlobalWindows.windowed_value(letters))
             yield pvalue.TaggedOutput(COUNTS, GlobalWindows.windowed_value(counts))
             count(counts)
 
-    def _parse(self, records: RawRecords) -> tuple[Parsed, pa.Table | None, RunCounts]:
-        parsed = parse_records(records, self._started_at)
-        counts = RunCounts(input_rows=len(records), ignored_amounts=parsed.ignored_amounts)
-        if not parsed.rejections:
-            return parsed, None, counts
+    def _parse(self, records: RawRecords) -> tuple[list[Parsed], pa.Table, RunCounts]:
+        options = self._options
+        parsed = parse_records(records, options.started_at)
         letters = dead_letter_events.rows(
-            parsed.rejections, records.source, self._started_at, self._version
+            parsed.rejections, records.source, options.started_at, options.version
         )
-        return parsed, letters, RunCounts.total([counts, count_dead_letters(letters)])
+        counts = RunCounts(input_rows=len(records), ignored_amounts=parsed.ignored_amounts)
+        parts = [parsed]
+        if letters.num_rows and options.mends is not None:
+            # Beside the parser, because a Flatten of its own would send all events through coders.
+            mends = options.mends.find(letters["dead_letter_id"])
+            applied = apply_mends(letters, mends, options.started_at)
+            parts, letters = [parsed, applied.parsed], applied.letters
+            counts = replace(
+                counts,
+                ignored_amounts=parsed.ignored_amounts + applied.parsed.ignored_amounts,
+                mended=applied.mended,
+                mends_failed=applied.failed,
+            )
+        return parts, letters, RunCounts.total([counts, count_dead_letters(letters)])
 
 
 def count_dead_letters(letters: pa.Table) -> RunCounts:

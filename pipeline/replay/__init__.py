@@ -77,7 +77,7 @@ def replay(options: argparse.Namespace, rest: list[str]) -> None:
     from pipeline.runners import choose_runner
     from pipeline.storage import check_storage
     from pipeline.warehouse import open_warehouse
-    from transforms.marts.registry import ALL_TABLES
+    from transforms.marts.registry import ALL_TABLES, MENDS
 
     mend, mended = mending(options)
     warehouse = open_warehouse(options.warehouse)
@@ -91,7 +91,7 @@ def replay(options: argparse.Namespace, rest: list[str]) -> None:
     check_storage([temp_location, options.summary_file], rest)
     summary.clear(options.summary_file)
     if rebuilds or warehouse.workers_must_be_local:
-        warehouse.check(ALL_TABLES, temp_location)
+        warehouse.check((*ALL_TABLES, MENDS), temp_location)
     check_tables(warehouse)
     active_types: Sequence[str] = EVENT_TYPES
     if rebuilds:

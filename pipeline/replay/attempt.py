@@ -14,7 +14,7 @@ import pyarrow as pa
 from pipeline import __version__
 from pipeline.replay.spool import Letter, Letters, chosen_rows, letters_of
 from transforms.kernels.letters import Failure, Record, Selection, reread, tried
-from transforms.marts import dead_letter_events
+from transforms.marts import dead_letter_events, dead_letter_mends
 
 _SAMPLES: Final = 2
 _SAMPLE_BYTES: Final = 300
@@ -52,6 +52,7 @@ class Outcome:
         passed: how many are events, by the error_type that they had.
         failed: how many are none still, by the error_type that they had and the new one.
         rewritten: how many of these have another count of tries now.
+        mends: how many of those that passed were changed for it.
         samples: some letters by the error_type that they had.
     """
 
@@ -60,6 +61,7 @@ class Outcome:
     passed: Counter[str] = field(default_factory=Counter)
     failed: Counter[tuple[str, str]] = field(default_factory=Counter)
     rewritten: int = 0
+    mends: int = 0
     samples: dict[str, list[Sample]] = field(default_factory=dict)
 
     @property
@@ -73,6 +75,7 @@ class Outcome:
             "letters": self.letters,
             "tried": self.tried,
             "cut_short": self.cut_short,
+            "mended": self.mends,
             "passed": dict(sorted(self.passed.items())),
             "failed_again": [
                 {"error_type": before, "now": now, "letters": number}
@@ -103,11 +106,13 @@ class Step(NamedTuple):
         events: those that passed, with the schema EVENT_BATCH.
         records: of each the record that passed.
         letters: rows of dead_letter_events that stay.
+        mends: rows of dead_letter_mends, of those that pass and were not so before.
     """
 
     events: pa.RecordBatch
     records: list[Record]
     letters: pa.Table
+    mends: pa.Table
 
 
 def attempt(
@@ -163,5 +168,15 @@ def _try(
             attributes[row] = after
     place = part.schema.get_field_index("attributes")
     kept = part.set_column(place, part.schema.field(place), pa.array(attributes, pa.string()))
-    passed = [record for at, (_, _, record) in enumerate(found) if at not in result.failures]
-    return Step(result.events, passed, kept.filter(pa.array(stays)))
+    passed = [found[at] for at in range(len(found)) if at not in result.failures]
+    # A letter that passes as it came will pass in the next batch run, too.
+    changed = [record != letter.record for _, letter, record in passed]
+    mends = dead_letter_mends.rows(
+        part,
+        [row for (row, _, _), is_changed in zip(passed, changed, strict=True) if is_changed],
+        result.texts.filter(pa.array(changed, pa.bool_())),
+        now,
+    )
+    outcome.mends += mends.num_rows
+    records = [record for _, _, record in passed]
+    return Step(result.events, records, kept.filter(pa.array(stays)), mends)

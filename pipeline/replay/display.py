@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline.display import Page, counted, printable, section, show_growth
+from pipeline.display import Page, counted, printable, section, show_failed, show_growth
+from pipeline.display_checks import checks_line
 from pipeline.replay.attempt import Outcome, Sample
 from pipeline.warehouse import Warehouse
 
@@ -65,7 +66,16 @@ def show_replay(report: dict[str, Any], outcome: Outcome, warehouse: Warehouse) 
         f"{counted(report['duplicates'], 'duplicate')} + "
         f"{counted(report['dead_letters']['total'], 'dead letter')}"
     )
+    if outcome.mends:
+        page.print(
+            f"  {counted(outcome.mends, 'mend')} kept in dead_letter_mends: later batch runs over "
+            "the same files apply them"
+        )
+    results = report.get("quality", {}).get("results", [])
+    if results:
+        page.print(f"  {checks_line(results)}")
     _show(page, outcome)
+    show_failed(page, results)
     show_growth(page, warehouse)
 
 

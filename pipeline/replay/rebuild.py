@@ -26,6 +26,7 @@ from pipeline.warehouse.runs import new_run
 from pipeline.warehouse.staging import StagedFiles
 from transforms import coders
 from transforms.marts import dead_letter_events, fct_events
+from transforms.marts.registry import MENDS
 from transforms.stored_events import STORED, stored
 from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
 
@@ -51,9 +52,11 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
     with (
         forgiving(DONE) as is_done,
         noted(plan.runner.local and is_watched(sys.stderr)) as progress,
-        warehouse.exclusive(written(plan.options.quality), plan.temp_location, run) as staging,
+        warehouse.exclusive(
+            (*written(plan.options.quality), MENDS), plan.temp_location, run
+        ) as staging,
     ):
-        passed, staying = _try_letters(plan, outcome, staging)
+        passed, staying, mends = _try_letters(plan, outcome, staging)
         if not outcome.passed:
             if outcome.rewritten:
                 warehouse.commit([Change(dead_letter_events.TABLE, How.REPLACE, staying)], run)
@@ -68,7 +71,7 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
                 "another program writes to it; no table was touched, run again"
             )
         files = [*accepted, *passed, *staying]
-        job = _job(plan, staging, run, sum(file.rows for file in files), progress)
+        job = _job(plan, staging, run, sum(file.rows for file in files), progress, mends)
         with show_progress(progress, sum(file.bytes for file in files)):
             options = beam_options(plan.runner, plan.arguments)
             run_to_end(partial(_build, job=job, files=files), options)
@@ -80,16 +83,19 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
 
 def _try_letters(
     plan: ReplayPlan, outcome: Outcome, staging: str
-) -> tuple[list[StagedFile], list[StagedFile]]:
-    """Stage the events of letters that pass, and the letters that stay."""
+) -> tuple[list[StagedFile], list[StagedFile], list[StagedFile]]:
+    """Stage the events of letters that pass, the letters that stay, and what was mended."""
     passed = StagedFiles(STORED, staging)
     staying = StagedFiles(dead_letter_events.TABLE, staging)
+    mends = StagedFiles(MENDS, staging)
     with plan.letters() as letters:
         for step in plan.attempt(letters, outcome):
             if len(step.events):
                 passed.write(stored(step.events))
             staying.write(step.letters)
-    return list(passed.close()), list(staying.close())
+            if step.mends.num_rows:
+                mends.write(step.mends)
+    return list(passed.close()), list(staying.close()), list(mends.close())
 
 
 def _stage_events(plan: ReplayPlan, staging: str) -> Iterator[StagedFile]:
@@ -105,7 +111,12 @@ def _stage_events(plan: ReplayPlan, staging: str) -> Iterator[StagedFile]:
 
 
 def _job(
-    plan: ReplayPlan, staging: str, run: str, rows: int, progress: Progress | None
+    plan: ReplayPlan,
+    staging: str,
+    run: str,
+    rows: int,
+    progress: Progress | None,
+    mends: Sequence[StagedFile],
 ) -> BatchJob:
     return BatchJob(
         paths=(),
@@ -120,6 +131,7 @@ def _job(
         range_bytes=None if plan.runner.workers == 1 else _FILE_ROWS,
         progress=progress,
         quality=plan.options.quality,
+        beside=(Change(MENDS, How.MERGE, mends),),
     )
 
 

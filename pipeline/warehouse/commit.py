@@ -39,6 +39,7 @@ class Commit(beam.PTransform):
         started_at: when the run began, in UTC without a zone.
         progress: where local workers tell that the tables are being replaced.
         quality: the checks that Tallies are of; None for none.
+        beside: changes of other tables, which are committed with those of the run.
     """
 
     warehouse: Warehouse
@@ -49,6 +50,7 @@ class Commit(beam.PTransform):
     started_at: datetime
     progress: Progress | None = None
     quality: Quality | None = None
+    beside: tuple[Change, ...] = ()
 
     def expand(self, inputs: tuple[beam.PCollection, ...]) -> beam.PCollection:
         staged, counts, tallies = inputs
@@ -89,7 +91,7 @@ class Commit(beam.PTransform):
         if self.progress:
             self.progress.enter_commit()
         with timed_flush():
-            self.warehouse.commit([*changes, *recorded], self.run)
+            self.warehouse.commit([*changes, *recorded, *self.beside], self.run)
         # On Dataflow this line in the workers' log is the run's summary.
         logging.getLogger(__name__).info(
             "tables replaced: %s input rows = %s events + %s duplicates + %s dead letters",
@@ -144,6 +146,7 @@ def report(counts: RunCounts, rows: dict[str, int], seconds: float) -> dict[str,
         "dead_letters": {"total": counts.rejected, "by_error_type": dict(counts.dead_letters)},
         "dead_letter_examples": {name: vars(found) for name, found in counts.examples.items()},
         "ignored_miles_amounts": counts.ignored_amounts,
+        "earlier_mends": {"applied": counts.mended, "failed": counts.mends_failed},
         "tables": rows,
         "seconds": round(seconds, 3),
     }

@@ -15,7 +15,7 @@ from google.cloud.storage import Client as StorageClient
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from tests.emulators.servers import PROJECT, Servers
 from tests.support.runs import command, comparable
-from transforms.marts.registry import ALL_TABLES, TABLES
+from transforms.marts.registry import ALL_TABLES, MENDS, TABLES
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Home:
         """Tables that are none of the contract's, and staged files."""
         tables = [item.table_id for item in self.client.list_tables(self.dataset)]
         files = [path.name for path in self.staged.rglob("*") if path.is_file()]
-        known = {table.name for table in ALL_TABLES}
+        known = {table.name for table in (*ALL_TABLES, MENDS)}
         return [name for name in tables if name not in known] + files
 
 

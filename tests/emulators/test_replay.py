@@ -68,6 +68,12 @@ def test_a_replay_ends_in_the_tables_of_batch(home: Home, sample: Path, tmp_path
     assert (again.returncode, again.stderr) == (0, "")
     assert "Nothing passes" in again.stdout
     assert unlike(home.contents(), first) == []
+    # A batch over the same file, which is as it was, takes what the replay has mended.
+    rerun = home.batch(sample, *active)
+    assert (rerun.returncode, rerun.stderr) == (0, "")
+    assert "dead letters mended by earlier replays" in rerun.stdout
+    assert unlike(home.contents(), theirs) == ["dead_letter_events"]
+    assert home.leftovers() == []
 
 
 def test_tables_of_a_stream_are_not_rebuilt_beside_it(

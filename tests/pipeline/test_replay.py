@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import Phase, given, settings
@@ -25,7 +26,7 @@ from tests.support.runs import Run, command, contents, run_graph
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, Row, csv_text, row
-from transforms.marts.registry import TABLES
+from transforms.marts.registry import MENDS, TABLES
 from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
 
 MARTS = [name for name in TABLES if name != "dead_letter_events"]
@@ -88,7 +89,7 @@ def test_a_mended_sample_ends_in_the_tables_of_batch(
     assert unlike(contents(ours), first) == []
 
 
-# Three runs of the graph an example: shrinking a failure would take half an hour.
+# Four runs of the graph an example: shrinking a failure would take half an hour.
 @settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(
     rows=st.lists(
@@ -115,8 +116,13 @@ def test_any_letters_end_in_the_tables_of_batch(
             run_graph([folder / f"{file}.csv"], folder / f"{file}.duckdb", run)
         run_replay(folder / "before.duckdb", "--edit", "s/_APP//")
         ours, theirs = contents(folder / "before.duckdb"), contents(folder / "after.duckdb")
+        # Whoever runs batch over the same file again does not lose what was mended.
+        run_graph([folder / "before.csv"], folder / "before.duckdb", run)
+        again = contents(folder / "before.duckdb")
     assert unlike(ours, theirs, MARTS) == []
     assert payloads(ours) == payloads(theirs)
+    assert unlike(again, theirs, MARTS) == []
+    assert payloads(again) == payloads(theirs)
 
 
 def test_what_is_not_meant_stays_as_it_is(tmp_path: Path) -> None:
@@ -216,6 +222,71 @@ def test_the_active_event_types_are_those_of_the_tables(tmp_path: Path) -> None:
     assert open_warehouse(f"duckdb:///{database}").active_event_types() == ("like",)
 
 
+def mends(database: Path) -> list[dict[str, Any]]:
+    return list(open_warehouse(f"duckdb:///{database}").read(MENDS).to_pylist())
+
+
+def test_a_mend_outlives_later_runs_until_somebody_removes_it(tmp_path: Path) -> None:
+    good = [row(f"2024-01-0{day}T00:00:00Z", f"u{day}") for day in range(1, 5)]
+    spoilt_twice = {**spoilt(good[2]), "country": "SGP"}
+    rows = [good[0], spoilt(good[1]), spoilt_twice, {**good[3], "event_time": "never"}]
+    database = build(tmp_path, rows)
+    run_replay(database, "--edit", "s/_APP//;s/SGP/SG/")
+    (first, second) = sorted(mends(database), key=lambda mend: mend["user_id"])
+    assert {name: second[name] for name in SOURCE_COLUMNS} == good[2]
+    assert (first["error_type"], first["source"]) == (
+        "unknown_platform",
+        str(tmp_path / "events.csv"),
+    )
+    # More rows behind those that are there, and another file.
+    (tmp_path / "events.csv").write_bytes(csv_text([*rows, spoilt(good[3])]))
+    (tmp_path / "more.csv").write_bytes(csv_text([row("2024-01-05T00:00:00Z", "u5")]))
+    paths = [tmp_path / "events.csv", tmp_path / "more.csv"]
+    for _ in range(2):
+        run_graph(paths, database)
+        users = contents(database)["dim_users"]["user_id"].to_pylist()
+        assert sorted(users) == ["u1", "u2", "u3", "u5"]
+        assert len(letters(database)) == 2
+    # A record that was changed is no longer the one that was mended; nor is one that is right now.
+    changed = [good[0], {**spoilt(good[1]), "user_id": "x"}, good[2]]
+    (tmp_path / "events.csv").write_bytes(csv_text(changed))
+    tables = run_graph([tmp_path / "events.csv"], database)
+    assert sorted(tables["dim_users"]["user_id"].to_pylist()) == ["u1", "u3"]
+    assert len(letters(database)) == 1
+    (tmp_path / "events.csv").write_bytes(csv_text(rows))
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("DELETE FROM dead_letter_mends WHERE user_id = 'u2'")
+    run_graph([tmp_path / "events.csv"], database)
+    assert sorted(item["error_type"] for item in letters(database).values()) == [
+        "bad_event_time",
+        "unknown_platform",
+    ]
+
+
+def test_a_mend_that_does_not_pass_any_more_leaves_its_letter(tmp_path: Path) -> None:
+    good = [row("2024-01-01T00:00:00Z", "ann"), row("2024-01-02T00:00:00Z", "bob")]
+    database = build(tmp_path, [good[0], spoilt(good[1])])
+    before = letters(database)
+    run_replay(database, "--edit", "s/_APP//")
+    with duckdb.connect(str(database)) as connection:  # As if the rules had changed since.
+        connection.execute("UPDATE dead_letter_mends SET country = 'SGP'")
+    run_graph([tmp_path / "events.csv"], database)
+    assert letters(database) == before
+    run_replay(database, "--edit", "s/_APP//")  # The newer mend takes the place of the older one.
+    run_graph([tmp_path / "events.csv"], database)
+    assert letters(database) == {}
+    assert [mend["country"] for mend in mends(database)] == ["SG"]
+
+
+def test_what_passes_as_it_came_needs_no_mend(tmp_path: Path) -> None:
+    tomorrow = row(f"{NOW + timedelta(days=3):%Y-%m-%dT%H:%M:%SZ}")
+    database = build(tmp_path, [row("2024-01-01T00:00:00Z"), tomorrow])
+    assert len(letters(database)) == 1
+    run_replay(database)  # Its day has come.
+    assert letters(database) == {}
+    assert mends(database) == []
+
+
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
     """A warehouse with an event and a letter."""
@@ -252,6 +323,9 @@ def test_the_sum_of_a_replay_is_printed_and_written(
     assert "2 mended records = 1 new event + 1 duplicate" in told
     assert "1 event + 4 dead letters before = 2 events + 1 duplicate + 2 dead letters" in told
     assert "4 dead letters = 2 passed + 2 failed again + 0 not tried" in told
+    assert "2 mends kept in dead_letter_mends" in told
+    assert "  checks  " in told
+    assert " passed" in told.split("  checks  ")[1].splitlines()[0]
     report = json.loads(summary.read_text())
     assert (report["letters"], report["tried"], report["passed"]) == (4, 4, {"unknown_platform": 2})
     assert report["failed_again"] == [

@@ -19,6 +19,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
 
 from pipeline.batch import BatchJob, build
+from pipeline.mends import stage_mends
 from pipeline.quality import Mode
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from tests.support.tables import NOW, codes
@@ -63,6 +64,7 @@ def finished(paths: Sequence[Path], database: Path, run: Run = Run()) -> Pipelin
             started_at=run.started_at,
             range_bytes=run.range_bytes,
             quality=run.quality,
+            mends=stage_mends(warehouse, staging),
         )
         pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([]))
         build(pipeline, job)

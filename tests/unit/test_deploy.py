@@ -130,6 +130,7 @@ def test_roles_are_the_least_and_where_they_are_needed(settings: Settings) -> No
     assert granted == {
         (workers, "dataflow.worker", "projects", "test-project"),
         (workers, "bigquery.jobUser", "projects", "test-project"),
+        (workers, "bigquery.readSessionUser", "projects", "test-project"),
         (workers, "storage.objectAdmin", "buckets", "gs://test-bucket"),
         (workers, "storage.objectViewer", "buckets", "gs://other-bucket"),
         (workers, "artifactregistry.reader", "repositories", "growth"),

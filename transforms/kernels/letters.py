@@ -125,10 +125,12 @@ class Reread:
 
     Attributes:
         events: the events, in the records' order, with the schema EVENT_BATCH.
+        texts: of each the texts of the eight source columns.
         failures: by the index of each other record why it is none.
     """
 
     events: pa.RecordBatch
+    texts: pa.Table
     failures: Mapping[int, Failure]
 
 
@@ -176,7 +178,9 @@ def reread(records: Sequence[Record], now: datetime) -> Reread:
         int(rejection.position): Failure(rejection.error_type, rejection.message)
         for rejection in parsed.rejections
     }
-    return Reread(parsed.events, failures)
+    passes = pa.array([index not in failures for index in indices], pa.bool_())
+    passed = pa.Table.from_arrays(columns, names=SOURCE_COLUMNS).filter(passes)
+    return Reread(parsed.events, passed, failures)
 
 
 def tried(letter: Mapping[str, Any], record: Record, version: str) -> str | None:

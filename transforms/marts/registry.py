@@ -12,6 +12,7 @@ from transforms.kernels.spine import Spine
 from transforms.marts import (
     data_quality_results,
     dead_letter_events,
+    dead_letter_mends,
     dim_users,
     fct_events,
     growth_drivers,
@@ -54,3 +55,5 @@ TABLES: Final[Mapping[str, Table]] = {
 # What every run appends to, whatever becomes of the tables.
 RESULTS: Final = data_quality_results.TABLE
 ALL_TABLES: Final = (*TABLES.values(), RESULTS)
+# What replays merge into and batch runs read.
+MENDS: Final = dead_letter_mends.TABLE

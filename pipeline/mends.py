@@ -1,0 +1,117 @@
+"""The mends of earlier replays, staged for a batch run, and looked up by its workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import IO, Final, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+from numpy.typing import NDArray
+
+from pipeline.errors import RunError
+from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.staging import StagedFiles
+from transforms.marts.registry import MENDS
+from transforms.vocabulary import SOURCE_COLUMNS
+
+# A worker holds the ids (40 bytes a mend) and one such group of mends at a time.
+_GROUP_ROWS: Final = 2_000
+_ID: Final = "dead_letter_id"
+
+
+def stage_mends(warehouse: Warehouse, staging: str) -> StagedMends | None:
+    """Stage what earlier replays have mended; None where they have mended nothing.
+
+    Raises:
+        RunError: if the mends can't be read or staged.
+    """
+    if not warehouse.count(MENDS):
+        return None
+    files = StagedFiles(MENDS, staging)
+    for part in warehouse.batches(MENDS, MENDS.column_names):
+        for start in range(0, part.num_rows, _GROUP_ROWS):
+            files.write(part.slice(start, _GROUP_ROWS))
+    paths = [file.path for file in files.close()]
+    return StagedMends(paths[0]) if paths else None
+
+
+@dataclass(frozen=True)
+class StagedMends:
+    """Mends in a staged file; a `Mends`.
+
+    Attributes:
+        path: the file, which launcher and workers reach.
+    """
+
+    path: str
+
+    def find(self, ids: pa.ChunkedArray) -> pa.Table:
+        """See `Mends.find`.
+
+        Raises:
+            RunError: if the staged file can't be read.
+        """
+        try:
+            return self._file.rows(self._file.places(ids))
+        except (*STORAGE_ERRORS, pa.ArrowException) as error:
+            raise RunError(
+                f"{self.path}: staged mends can't be read ({storage_reason(error)}): see that "
+                "nobody else clears that folder, and run again"
+            ) from error
+
+    @cached_property
+    def _file(self) -> _MendsFile:
+        stream = FileSystems.open(self.path, compression_type=CompressionTypes.UNCOMPRESSED)
+        return _MendsFile.of(cast(IO[bytes], stream))
+
+
+@dataclass(frozen=True)
+class _MendsFile:
+    """A staged file that is open.
+
+    Attributes:
+        parquet: its rows, in groups.
+        ids: bytes [mends], sorted, each once.
+        rows_of_ids: int64 [mends], the row of each id in the file.
+        ends: int64 [groups], where each group of rows ends.
+    """
+
+    parquet: pq.ParquetFile
+    ids: NDArray[np.bytes_]
+    rows_of_ids: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, stream: IO[bytes]) -> _MendsFile:
+        parquet = pq.ParquetFile(stream)
+        groups = range(parquet.num_row_groups)
+        sizes = [parquet.metadata.row_group(group).num_rows for group in groups]
+        ids, places = np.unique(_as_bytes(parquet.read([_ID])[_ID]), return_index=True)
+        return cls(parquet, ids, places.astype(np.int64), np.cumsum(sizes))
+
+    def places(self, ids: pa.ChunkedArray) -> NDArray[np.int64]:
+        """The rows of those ids that have a mend, ascending: int64 [found]."""
+        wanted = _as_bytes(ids)
+        at = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
+        return np.sort(self.rows_of_ids[at[self.ids[at] == wanted]])
+
+    def rows(self, places: NDArray[np.int64]) -> pa.Table:
+        """Some rows: dead_letter_id and the eight source columns."""
+        columns = [_ID, *SOURCE_COLUMNS]
+        group_of = np.searchsorted(self.ends, places, side="right")
+        parts = [MENDS.arrow_schema.empty_table().select(columns)]
+        for group in np.unique(group_of).tolist():
+            start = int(self.ends[group - 1]) if group else 0
+            found = self.parquet.read_row_group(group, columns=columns, use_threads=False)
+            parts.append(found.take(pa.array(places[group_of == group] - start)))
+        return pa.concat_tables(part.cast(parts[0].schema) for part in parts)
+
+
+def _as_bytes(ids: pa.ChunkedArray) -> NDArray[np.bytes_]:
+    return np.array(ids.cast(pa.binary()).to_pylist(), np.bytes_)

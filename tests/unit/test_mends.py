@@ -1,0 +1,80 @@
+"""Mends of earlier replays: found by their letters' ids, and read in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.mends import StagedMends, stage_mends
+from tests.support.letters import Holding, rows
+from tests.support.strategies import broken_rows, valid_rows
+from tests.support.tables import NOW, Row, csv_text, parse, row
+from transforms.kernels.mends import apply_mends
+from transforms.marts import dead_letter_mends
+from transforms.vocabulary import SOURCE_COLUMNS
+
+
+def mends_of(letters: pa.Table, chosen: list[int], mended: Sequence[Row]) -> pa.Table:
+    texts = {
+        name: pa.array([item[name] for item in mended], pa.string()) for name in SOURCE_COLUMNS
+    }
+    return dead_letter_mends.rows(letters, chosen, pa.table(texts), NOW)
+
+
+class Kept(Holding):
+    """A warehouse that has mends alone."""
+
+    def count(self, *_: object) -> int:
+        return sum(part.num_rows for part in self._parts)
+
+
+@given(
+    st.lists(
+        st.tuples(st.one_of(valid_rows, broken_rows), st.sampled_from(["mended", "not"])),
+        max_size=20,
+    )
+)
+def test_mends_are_read_as_records_are(drawn: list[tuple[Row, str]]) -> None:
+    letters = rows(*(str(at).encode() for at in range(len(drawn))))
+    chosen = [at for at, (_, what) in enumerate(drawn) if what == "mended"]
+    mended = [drawn[at][0] for at in chosen]
+    applied = apply_mends(letters, mends_of(letters, chosen, mended), NOW)
+    theirs = parse(csv_text(mended))
+    events = [event for part in theirs for event in part.events.to_pylist()]
+    rejected = [bad.payload for part in theirs for bad in part.rejections]
+    assert applied.parsed.events.to_pylist() == events
+    assert (applied.mended, applied.failed) == (len(events), len(rejected))
+    stays = [
+        str(at)
+        for at, (item, _) in enumerate(drawn)
+        if at not in chosen or any(part.rejections for part in parse(csv_text([item])))
+    ]
+    assert applied.letters["payload"].to_pylist() == stays
+
+
+def test_mends_are_found_in_any_group_by_their_letters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.mends._GROUP_ROWS", 7)
+    letters = rows(*(str(at).encode() for at in range(100)))
+    chosen = list(range(0, 100, 2))
+    mended = [row("2024-01-01T00:00:00Z", f"u{at}") for at in chosen]
+    table = mends_of(letters, chosen, mended)
+    # A warehouse does not promise that ids are there once.
+    staged = stage_mends(Kept(table.slice(20), table), str(tmp_path))  # type: ignore[arg-type]
+    assert isinstance(staged, StagedMends)
+    found = staged.find(letters["dead_letter_id"].slice(11, 30))
+    assert sorted(found["user_id"].to_pylist()) == [f"u{at}" for at in range(12, 41, 2)]
+    by_id = dict(
+        zip(found["dead_letter_id"].to_pylist(), found["user_id"].to_pylist(), strict=True)
+    )
+    ids = letters["dead_letter_id"].to_pylist()
+    assert by_id == {ids[at]: f"u{at}" for at in range(12, 41, 2)}
+    assert staged.find(letters["dead_letter_id"].slice(11, 1)).num_rows == 0
+    assert apply_mends(letters, staged.find(pa.chunked_array([["no", "é"]])), NOW).mended == 0
+    assert stage_mends(Kept(table.slice(0, 0)), str(tmp_path)) is None  # type: ignore[arg-type]

@@ -1,0 +1,85 @@
+"""Dead letters that people have mended before -> the events that their mends are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from transforms.kernels.parse import Parsed, parse_records
+from transforms.kernels.records import RawRecords
+from transforms.vocabulary import SOURCE_COLUMNS
+
+
+class Mends(Protocol):
+    """What earlier replays have mended."""
+
+    def find(self, ids: pa.ChunkedArray) -> pa.Table:
+        """The mends of some letters: dead_letter_id and the texts of the eight source columns.
+
+        Args:
+            ids: strings, the letters' dead_letter_id; most have no mend.
+        """
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What mends make of dead letters.
+
+    Attributes:
+        parsed: the events of the mends that pass; no rejections.
+        letters: the letters that stay, as they came.
+        failed: how many of them have a mend that does not pass (any more).
+    """
+
+    parsed: Parsed
+    letters: pa.Table
+    failed: int
+
+    @property
+    def mended(self) -> int:
+        """How many letters are events now."""
+        return len(self.parsed.events)
+
+
+def apply_mends(letters: pa.Table, mends: pa.Table, now: datetime) -> Applied:
+    """Read mends by the parser of all records, in the place of the letters that they mend.
+
+    Args:
+        letters: rows of dead_letter_events, each id once.
+        mends: of some of them, each once, as `Mends.find` gives them.
+        now: as in `parse_records`.
+    """
+    columns = [mends[name].combine_chunks() for name in SOURCE_COLUMNS]
+    parsed = parse_records(RawRecords(columns, _Texts(columns), "mends"), now)
+    fails = np.zeros(mends.num_rows, np.bool_)
+    fails[[int(rejection.position) for rejection in parsed.rejections]] = True
+    passed = mends["dead_letter_id"].filter(pa.array(~fails)).combine_chunks()
+    stays = pc.invert(pc.is_in(letters["dead_letter_id"], value_set=passed))
+    return Applied(replace(parsed, rejections=[]), letters.filter(stays), int(fails.sum()))
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """Rows that are texts of the source columns: their `Origin`; a position is the row."""
+
+    columns: list[pa.Array]
+
+    def sizes(self) -> NDArray[np.int64]:
+        lengths = [pc.binary_length(column).to_numpy() for column in self.columns]
+        sizes: NDArray[np.int64] = np.sum(lengths, axis=0, dtype=np.int64)
+        return sizes
+
+    def payload(self, row: int) -> bytes:
+        return b""
+
+    def position(self, row: int) -> str:
+        return str(row)
+
+    def attributes(self, row: int) -> str | None:
+        return None
