@@ -41,6 +41,8 @@ class BatchJob:
         warehouse: where the tables are replaced.
         staging: a folder for staged files that launcher and workers reach.
         report_path: where the run's report is written as JSON, for the launcher.
+        max_shrink_pct: how many percent of its events, users or dates the warehouse may lose;
+            None for all.
         summary_path: where on gs:// it is written too, where no launcher waits for it.
         user_shards: in how many shards the users are processed.
         active_types: indices in EVENT_TYPES of the event types that make a user active.
@@ -66,6 +68,7 @@ class BatchJob:
     range_bytes: int | None = None
     progress: Progress | None = None
     quality: Mode | Literal["off"] = "enforce"
+    max_shrink_pct: float | None = None
     summary_path: str | None = None
     mends: StagedMends | None = None
     beside: tuple[Change, ...] = ()
@@ -137,4 +140,5 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob) -> None:
         job.progress,
         None if job.quality == "off" else Quality(job.checks, job.quality, job.staging),
         job.beside,
+        job.max_shrink_pct,
     )

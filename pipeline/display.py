@@ -22,7 +22,7 @@ from pipeline.errors import RunError
 from pipeline.inputs import InputFile
 from pipeline.progress import Progress as Notes
 from pipeline.progress import Reached
-from pipeline.telling import Guarded, is_watched, tell
+from pipeline.telling import Guarded, counted, is_watched, tell
 from pipeline.warehouse import Warehouse
 from transforms.marts.registry import TABLES
 from transforms.marts.social_capital_growth_accounting import TABLE as GROWTH
@@ -318,11 +318,6 @@ def _latest(month: dict[str, Any]) -> Text:
 
 def _or_dash(value: float | None, template: str) -> str:
     return "-" if value is None else template.format(value)
-
-
-def counted(number: int, noun: str) -> str:
-    """So many of something, in words."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _megabytes(size: int) -> str:

@@ -129,6 +129,7 @@ def _job(plan: BatchPlan, run: str, staging: str, progress: Progress | None) -> 
         warehouse=plan.warehouse,
         staging=staging,
         report_path=FileSystems.join(staging, "report.json"),
+        max_shrink_pct=None if options.allow_shrink else options.max_shrink_pct,
         summary_path=None if plan.waits else options.summary_file,
         user_shards=options.user_shards or default_shards(files),
         active_types=tuple(EVENT_TYPES.index(name) for name in options.active_event_types),

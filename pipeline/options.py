@@ -148,6 +148,25 @@ BATCH: Final = (
         default=50.0,
         parameter=Parameter("Most dead letters, in percent", _LIMITS),
     ),
+    Option(
+        "max_shrink_pct",
+        "how much less of the history a run may leave than the tables hold, in percent of the "
+        "events, the users or the dates; a run that would leave less, or that read no row where "
+        "the tables hold some, fails and no table is touched (default: 10)",
+        "PCT",
+        PERCENTAGE,
+        default=10.0,
+        parameter=Parameter("Most that may be lost, in percent", _LIMITS),
+    ),
+    Option(
+        "allow_shrink",
+        "replace the tables however much less the run would leave, even nothing (default: false)",
+        "true|false",
+        SWITCH,
+        default=False,
+        bare=True,
+        parameter=Parameter("Allow that history is lost", _LIMITS),
+    ),
     _QUALITY,
     _SUMMARY_FILE,
 )

@@ -44,6 +44,11 @@ def say(text: str) -> None:
     out.flush()
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something, in words."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 class Guarded(io.TextIOBase):
     """A text stream of which what can't be written is given up, and told once on stderr.
 

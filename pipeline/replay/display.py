@@ -7,9 +7,10 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline.display import Page, counted, printable, section, show_failed, show_growth
+from pipeline.display import Page, printable, section, show_failed, show_growth
 from pipeline.display_checks import checks_line
 from pipeline.replay.attempt import Outcome, Sample
+from pipeline.telling import counted
 from pipeline.warehouse import Warehouse
 
 _NOTHING = "[bold]Nothing to replay:[/]"

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from pipeline.display import counted
 from pipeline.launch import DONE
 from pipeline.replay import by_hand
 from pipeline.replay.attempt import Outcome
@@ -14,7 +13,7 @@ from pipeline.replay.display import show_dry_run, show_nothing, show_outcome, sh
 from pipeline.replay.plan import ReplayPlan
 from pipeline.replay.rebuild import rebuild
 from pipeline.summary import finish
-from pipeline.telling import say
+from pipeline.telling import counted, say
 
 
 def run_replay(plan: ReplayPlan) -> None:

@@ -17,6 +17,7 @@ from pipeline.progress import Progress
 from pipeline.quality import Quality, record_refusal, summary
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, How, StagedFile
+from pipeline.warehouse.shrinking import History
 from transforms.checking.results import Result
 from transforms.checking.tallies import Tallies
 from transforms.contract import Table
@@ -40,6 +41,8 @@ class Commit(beam.PTransform):
         progress: where local workers tell that the tables are being replaced.
         quality: the checks that Tallies are of; None for none.
         beside: changes of other tables, which are committed with those of the run.
+        max_shrink_pct: how many percent of its events, users or dates the warehouse may lose;
+            None for all.
     """
 
     warehouse: Warehouse
@@ -51,6 +54,7 @@ class Commit(beam.PTransform):
     progress: Progress | None = None
     quality: Quality | None = None
     beside: tuple[Change, ...] = ()
+    max_shrink_pct: float | None = None
 
     def expand(self, inputs: tuple[beam.PCollection, ...]) -> beam.PCollection:
         staged, counts, tallies = inputs
@@ -65,13 +69,14 @@ class Commit(beam.PTransform):
     def commit(
         self, staged: Sequence[StagedFile], counts: RunCounts, tallies: Tallies
     ) -> dict[str, Any]:
-        """Replace the tables, unless too many input rows were rejected or a check failed.
+        """Replace the tables, unless too many input rows were rejected, too much of what they hold
+        would be lost, or a check failed.
 
         The checks' results are appended in every case.
 
         Raises:
-            RunError: if they were, a check that is enforced failed, the counts don't add up, or
-            the warehouse can't be written; the tables are as before.
+            RunError: if it is so, the counts don't add up, or the warehouse can't be written; the
+                tables are as before.
         """
         changes = [
             Change(
@@ -81,13 +86,11 @@ class Commit(beam.PTransform):
         ]
         rows = {change.table.name: change.rows for change in changes}
         results = self.quality.conclude(tallies, counts) if self.quality else []
-        recorded = [self.quality.change(results, self.run, self.started_at)] if self.quality else []
         try:
             self._refuse(counts, rows, results)
         except RunError as refusal:
-            if not recorded:
-                raise
-            raise record_refusal(self.warehouse, recorded[0], self.run, refusal) from refusal
+            raise self._refused(counts, rows, results, refusal) from refusal
+        recorded = [self.quality.change(results, self.run, self.started_at)] if self.quality else []
         if self.progress:
             self.progress.enter_commit()
         with timed_flush():
@@ -106,8 +109,29 @@ class Commit(beam.PTransform):
     ) -> None:
         check_dead_letters(counts, self.max_dead_letter_pct)
         check_sum(counts, rows)
+        if self.max_shrink_pct is not None:
+            self._history(counts, rows).refuse(self.max_shrink_pct)
         if self.quality:
             self.quality.refuse(results)
+
+    def _history(self, counts: RunCounts, rows: Mapping[str, int]) -> History:
+        return History.of(self.warehouse, rows, counts.input_rows)
+
+    def _refused(
+        self,
+        counts: RunCounts,
+        rows: Mapping[str, int],
+        results: Sequence[Result],
+        refusal: RunError,
+    ) -> RunError:
+        """What to raise once a refusal is recorded, where the run keeps results."""
+        if self.quality is None:
+            return RunError(f"{refusal}. No table was touched")
+        limit = self.max_shrink_pct
+        losses = [] if limit is None else self._history(counts, rows).losses(limit)
+        found = [*results, *(loss.result(limit or 0) for loss in losses)]
+        change = self.quality.change(found, self.run, self.started_at)
+        return record_refusal(self.warehouse, change, self.run, refusal)
 
 
 def check_dead_letters(counts: RunCounts, max_pct: float) -> None:
@@ -119,7 +143,7 @@ def check_dead_letters(counts: RunCounts, max_pct: float) -> None:
     raise RunError(
         f"{counts.rejected:,} of {counts.input_rows:,} input rows are dead letters "
         f"({100 * counts.rejected / counts.input_rows:.1f} %), more than --max_dead_letter_pct "
-        f"{max_pct:g} allows; no table was touched. Most are {worst}, e.g. {example.source} at "
+        f"{max_pct:g} allows. Most are {worst}, e.g. {example.source} at "
         f"byte {example.position}: {example.message}. Mend the input or raise the limit"
     )
 
@@ -132,8 +156,8 @@ def check_sum(counts: RunCounts, rows: Mapping[str, int]) -> None:
         raise RunError(
             f"{counts.input_rows:,} input rows became {counts.events:,} events, "
             f"{counts.duplicates:,} duplicates and {counts.rejected:,} dead letters, of which "
-            f"{staged[0]:,} and {staged[1]:,} rows are staged: rows were lost or counted twice, so "
-            "no table was touched; please report this as a bug"
+            f"{staged[0]:,} and {staged[1]:,} rows are staged: rows were lost or counted twice; "
+            "please report this as a bug"
         )
 
 

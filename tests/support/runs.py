@@ -39,6 +39,7 @@ class Run:
     max_dead_letter_pct: float = 100.0
     started_at: datetime = NOW
     quality: Mode | Literal["off"] = "enforce"
+    max_shrink_pct: float | None = None
 
 
 def run_graph(paths: Sequence[Path], database: Path, run: Run = Run()) -> dict[str, pa.Table]:
@@ -65,6 +66,7 @@ def finished(paths: Sequence[Path], database: Path, run: Run = Run()) -> Pipelin
             range_bytes=run.range_bytes,
             quality=run.quality,
             mends=stage_mends(warehouse, staging),
+            max_shrink_pct=run.max_shrink_pct,
         )
         pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([]))
         build(pipeline, job)

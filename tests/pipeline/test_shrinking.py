@@ -1,0 +1,63 @@
+"""A run that would leave less than the tables hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipeline.errors import clear_message
+from tests.support.runs import Run, command, contents, run_graph
+from tests.support.tables import csv_text, row
+from transforms.marts.registry import TABLES
+
+_HISTORY = [row(f"2024-01-{day:02}T00:00:00Z", f"user {day % 7}") for day in range(1, 21)]
+_GUARDED = Run(max_shrink_pct=10)
+
+
+@pytest.mark.parametrize("text", [csv_text(_HISTORY[-1:]), csv_text([]), b""])
+def test_it_is_refused_and_recorded(tmp_path: Path, text: bytes) -> None:
+    source, database = tmp_path / "events.csv", tmp_path / "growth.duckdb"
+    source.write_bytes(csv_text(_HISTORY))
+    run_graph([source], database, _GUARDED)
+    run_graph([source], database, _GUARDED)
+    before = contents(database)
+    source.write_bytes(text)
+    with pytest.raises(Exception, match="the tables hold 20 events of 7 users on 20") as raised:
+        run_graph([source], database, _GUARDED)
+    told = clear_message(raised.value)
+    assert told is not None
+    assert told.lower().count("no table was touched") == 1
+    assert all(contents(database)[name].equals(before[name]) for name in TABLES)
+    with duckdb.connect(str(database), read_only=True) as connection:
+        failed = connection.execute(
+            "SELECT check_id FROM data_quality_results WHERE status = 'fail' ORDER BY 1"
+        ).fetchall()
+    assert failed == [
+        ("dim_users.history_stays",),
+        ("fct_events.history_stays",),
+        ("growth_metrics.history_stays",),
+    ]
+    run_graph([source], database, Run(max_shrink_pct=None))
+    assert contents(database)["fct_events"].num_rows == max(text.count(b"\n") - 1, 0)
+
+
+def test_a_person_is_told_the_ways_on(folder: Path) -> None:
+    (folder / "events.csv").write_bytes(csv_text(_HISTORY))
+    assert command("batch", "--input", "events.csv", cwd=folder).returncode == 0
+    (folder / "day.csv").write_bytes(csv_text(_HISTORY[-1:]))
+    run = command("batch", "--input", "day.csv", cwd=folder)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.count("\n") == 1
+    for told in ("would leave 1 event of 1 user on 1 date", "--max_shrink_pct", "--allow_shrink"):
+        assert told in run.stderr
+    assert command("batch", "--input", "day.csv", "--allow_shrink", cwd=folder).returncode == 0
+    assert contents(folder / "growth.duckdb")["fct_events"].num_rows == 1
+
+
+def test_an_empty_warehouse_may_stay_empty(folder: Path) -> None:
+    (folder / "events.csv").write_bytes(csv_text([]))
+    run = command("batch", "--input", "events.csv", cwd=folder)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "No row was read: all tables are empty now." in run.stdout
