@@ -11,26 +11,63 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from types import SimpleNamespace
+from typing import Any, Final, NamedTuple, TypeVar
 
 import google.cloud.pubsub as pubsub
+from apache_beam.runners.direct import transform_evaluator
+from apache_beam.runners.direct.clock import RealClock
 from google.api_core.exceptions import (
     DeadlineExceeded,
     GoogleAPICallError,
     InternalServerError,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
     RetryError,
     ServiceUnavailable,
+    Unknown,
 )
+from google.auth.exceptions import GoogleAuthError
+
+from pipeline.errors import RunError
+from pipeline.pubsub import explained, subscriber
+from transforms.streaming.clock import system_clock
+
+Answer = TypeVar("Answer")
 
 _MESSAGES: Final = 1_000
+# What was handed out and is not in the tables yet lies in memory, several times over.
+_BYTES_UNDER_WAY: Final = 128 << 20
 _IDLE_SECONDS: Final = 0.05
 # For so long messages are ours; what a process that dies holds comes again after it.
 _LEASE_SECONDS: Final = 60
 _RENEWAL_SECONDS: Final = 20
 _CALL_SECONDS: Final = 10
-_PASSING: Final = (DeadlineExceeded, InternalServerError, RetryError, ServiceUnavailable)
+_PASSING: Final = (
+    DeadlineExceeded,
+    InternalServerError,
+    ResourceExhausted,
+    RetryError,
+    ServiceUnavailable,
+    Unknown,
+)
+
+
+class _Held(NamedTuple):
+    """Messages that were pulled together and are not acknowledged yet.
+
+    Attributes:
+        up_to: how many were handed out up to and with them.
+        ack_ids: theirs.
+        bytes: of their data.
+    """
+
+    up_to: int
+    ack_ids: list[str]
+    bytes: int
 
 
 class Tap:
@@ -39,93 +76,141 @@ class Tap:
     Attributes:
         handed_out: how many messages were given to the pipeline.
         is_open: whether more are.
+        failure: why no more can be read, once that is so.
     """
 
     def __init__(self, subscription: str):
         self.handed_out = 0
         self.is_open = True
+        self.failure: RunError | None = None
         self._subscription = subscription
-        self._client = pubsub.SubscriberClient()
-        # In the order in which they were handed out: how many there were up to then, and their ids.
-        self._held: deque[tuple[int, list[str]]] = deque()
+        self._client = subscriber()
+        # In the order in which they were handed out.
+        self._held: deque[_Held] = deque()
+        self._committed = 0
         # A signal may come while it is held, and its handler releases what is held.
         self._lock = threading.RLock()
         self._renewed = time.monotonic()
         self._is_cut_off = False
 
     def pull(self) -> pubsub.types.PullResponse:
-        """Messages for the pipeline; none while the tap is closed or Pub/Sub can't be reached."""
-        if self.is_open:
-            request = {
-                "subscription": self._subscription,
-                "max_messages": _MESSAGES,
-                "return_immediately": True,
-            }
-            try:
-                response = self._client.pull(request=request, timeout=_CALL_SECONDS, retry=None)
-                ack_ids = [message.ack_id for message in response.received_messages]
-                self._lease(ack_ids, _LEASE_SECONDS)
-                self._is_cut_off = False
-            except _PASSING as error:
-                self._complain(error)
-            else:
-                if ack_ids:
-                    with self._lock:
-                        self.handed_out += len(ack_ids)
-                        self._held.append((self.handed_out, ack_ids))
-                    return response
+        """Messages for the pipeline.
+
+        None while the tap is closed, much is under way, or Pub/Sub can't be reached.
+        """
+        if self.is_open and self._under_way() < _BYTES_UNDER_WAY:
+            response = self._tried(self._pull)
+            if response is not None and response.received_messages:
+                return response
         time.sleep(_IDLE_SECONDS)
         return pubsub.types.PullResponse()
 
-    def acknowledge(self, messages: int) -> None:
-        """Let so many messages, from the first on, not come again: they are committed."""
-        with self._lock:
-            ready = [item for item in self._held if item[0] <= messages]
-        for number, ack_ids in ready:
-            try:
-                self._client.acknowledge(
-                    subscription=self._subscription,
-                    ack_ids=ack_ids,
-                    timeout=_CALL_SECONDS,
-                    retry=None,
-                )
-            except _PASSING as error:
-                self._complain(error)
-                break  # The next flush tries again.
+    def _pull(self) -> pubsub.types.PullResponse:
+        request = {
+            "subscription": self._subscription,
+            "max_messages": _MESSAGES,
+            "return_immediately": True,
+        }
+        response = self._client.pull(request=request, timeout=_CALL_SECONDS, retry=None)
+        found = response.received_messages
+        ack_ids = [message.ack_id for message in found]
+        self._lease(ack_ids, _LEASE_SECONDS)
+        self._is_cut_off = False
+        if ack_ids:
+            size = sum(len(message.message.data) for message in found)
             with self._lock:
-                self._held.remove((number, ack_ids))
+                self.handed_out += len(ack_ids)
+                self._held.append(_Held(self.handed_out, ack_ids, size))
+        return response
+
+    def _under_way(self) -> int:
+        with self._lock:
+            return sum(held.bytes for held in self._held)
+
+    def acknowledge(self, messages: int) -> None:
+        """Let so many messages, from the first on, not come again: they are committed.
+
+        What can't be told to Pub/Sub now is told when leases are renewed.
+        """
+        self._committed = messages
+        with self._lock:
+            ready = [held for held in self._held if held.up_to <= messages]
+        for held in ready:
+            if self._tried(lambda held=held: self._acknowledge(held)) is None:  # type: ignore[misc]
+                break
+            with self._lock:
+                self._held.remove(held)
+
+    def _acknowledge(self, held: _Held) -> bool:
+        try:
+            self._client.acknowledge(
+                subscription=self._subscription,
+                ack_ids=held.ack_ids,
+                timeout=_CALL_SECONDS,
+                retry=None,
+            )
+        except InvalidArgument:  # They are not ours any more: they come again, as duplicates.
+            return False
+        return True
 
     def renew(self) -> None:
         """Keep what is not acknowledged from being delivered anew; to be called now and then."""
         if time.monotonic() < self._renewed + _RENEWAL_SECONDS:
             return
         self._renewed = time.monotonic()
-        try:
-            self._lease(self._ack_ids(), _LEASE_SECONDS)
-        except _PASSING as error:
-            self._complain(error)
+        self.acknowledge(self._committed)
+        self._tried(lambda: self._lease(self._ack_ids(), _LEASE_SECONDS))
 
     def release(self) -> None:
         """Let what is not acknowledged be delivered anew, at once."""
         self.is_open = False
+        if self.failure is not None:
+            return
         try:
             self._lease(self._ack_ids(), 0)
-        except GoogleAPICallError as error:
+        except (GoogleAPICallError, GoogleAuthError, RetryError) as error:
             self._complain(error)
 
     def _ack_ids(self) -> list[str]:
         with self._lock:
-            return [ack_id for _, ack_ids in self._held for ack_id in ack_ids]
+            return [ack_id for held in self._held for ack_id in held.ack_ids]
 
     def _lease(self, ack_ids: Sequence[str], seconds: int) -> None:
         for at in range(0, len(ack_ids), _MESSAGES):
-            self._client.modify_ack_deadline(
-                subscription=self._subscription,
-                ack_ids=list(ack_ids[at : at + _MESSAGES]),
-                ack_deadline_seconds=seconds,
-                timeout=_CALL_SECONDS,
-                retry=None,
-            )
+            with suppress(InvalidArgument):  # See `_acknowledge`.
+                self._client.modify_ack_deadline(
+                    subscription=self._subscription,
+                    ack_ids=list(ack_ids[at : at + _MESSAGES]),
+                    ack_deadline_seconds=seconds,
+                    timeout=_CALL_SECONDS,
+                    retry=None,
+                )
+
+    def _tried(self, call: Callable[[], Answer]) -> Answer | None:
+        """What a call to Pub/Sub gives; None where it fails: in passing, or for good."""
+        if self.failure is not None:
+            return None
+        try:
+            with explained(f"read {self._subscription}", "roles/pubsub.subscriber"):
+                try:
+                    return call()
+                except NotFound as error:
+                    raise RunError(
+                        f"{self._subscription} is gone: it was deleted or has expired while the "
+                        "stream read it; what was read is in the tables. Create it anew, and "
+                        "start a stream with an empty warehouse"
+                    ) from error
+                except _PASSING as error:
+                    self._complain(error)
+                    return None
+                except GoogleAuthError as error:
+                    if not error.retryable:
+                        raise
+                    self._complain(error)
+                    return None
+        except RunError as error:
+            self.failure, self.is_open = error, False
+            return None
 
     def _complain(self, error: Exception) -> None:
         if not self._is_cut_off:
@@ -139,7 +224,8 @@ class Tap:
 
 @contextmanager
 def tapped(tap: Tap) -> Iterator[None]:
-    """Let Beam's local runner read by `tap`; what is not acknowledged in the end comes again."""
+    """Let Beam's local runner read by `tap`, and go by this process's clock, which never steps
+    back; what is not acknowledged in the end comes again."""
 
     class Subscriber(pubsub.SubscriberClient):
         def pull(self, **_: Any) -> pubsub.types.PullResponse:
@@ -148,10 +234,25 @@ def tapped(tap: Tap) -> Iterator[None]:
         def acknowledge(self, **_: Any) -> None:
             """Not yet: a flush has to commit the messages first."""
 
-    real = pubsub.SubscriberClient
-    pubsub.SubscriberClient = Subscriber
+    with ExitStack() as replaced:
+        for owner, name, stand_in in (
+            (pubsub, "SubscriberClient", Subscriber),
+            # Timers fire by the one, the watermark follows the other.
+            (RealClock, "time", lambda _: system_clock()),
+            (transform_evaluator, "time", SimpleNamespace(time=system_clock)),
+        ):
+            replaced.enter_context(_in_place(owner, name, stand_in))
+        try:
+            yield
+        finally:
+            tap.release()
+
+
+@contextmanager
+def _in_place(owner: Any, name: str, stand_in: Any) -> Iterator[None]:
+    real = getattr(owner, name)
+    setattr(owner, name, stand_in)
     try:
         yield
     finally:
-        pubsub.SubscriberClient = real
-        tap.release()
+        setattr(owner, name, real)

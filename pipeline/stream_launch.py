@@ -23,11 +23,12 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from apache_beam.runners.runner import PipelineResult
 
 from pipeline.display import show_flush, show_stream_summary
-from pipeline.errors import OptionError
+from pipeline.errors import OptionError, RunError
 from pipeline.launch import quiet_workers
 from pipeline.local_pubsub import Tap, tapped
 from pipeline.option import declare_new
 from pipeline.options import STREAM
+from pipeline.receipts import Receipts
 from pipeline.runners import Runner
 from pipeline.streaming import StreamJob, build
 from pipeline.telling import tell
@@ -86,6 +87,7 @@ class StreamPlan:
             dead_letter_topic=options.dead_letter_topic,
             shards=1 if self.runner.local else _SHARDS,
             quality=options.quality,
+            awaited=self.runner.local,
         )
 
 
@@ -116,8 +118,10 @@ def run_stream(plan: StreamPlan) -> None:
         plan.warehouse.exclusive(ALL_TABLES, plan.temp_location, run) as staging,
         tempfile.TemporaryDirectory(prefix="growth-stream-") as folder,
     ):
-        report = _run_here(plan, plan.job(run, staging), Path(folder, "report.json"))
+        report, failure = _run_here(plan, plan.job(run, staging), Path(folder, "report.json"))
         show_stream_summary(report, plan.warehouse)
+        if failure is not None:
+            raise failure
 
 
 def _launched(plan: StreamPlan) -> tuple[str, str]:
@@ -160,8 +164,15 @@ def _write(report: dict[str, Any], path: str) -> None:
     os.replace(part, path)
 
 
-def _run_here(plan: StreamPlan, job: StreamJob, path: Path) -> dict[str, Any]:
-    """Run in this process until a signal comes and all that was read is committed."""
+def _run_here(
+    plan: StreamPlan, job: StreamJob, path: Path
+) -> tuple[dict[str, Any], RunError | None]:
+    """Run in this process until a signal comes, or no more can be read, and all that was read is
+    committed.
+
+    Returns:
+        The last flush's report, and why no more could be read.
+    """
     tap = Tap(job.subscription)
 
     def leave() -> None:
@@ -172,18 +183,17 @@ def _run_here(plan: StreamPlan, job: StreamJob, path: Path) -> dict[str, Any]:
         running = _Running(_lay_out(plan, job, path).run())
         flushes = _Flushes(path, tap)
         tell(f"Reading {job.subscription}; Ctrl-C stops")
-        while not stop.is_set():
+        while not stop.is_set() and tap.failure is None:
             running.check()
             flushes.follow()
             stop.wait(_POLL_SECONDS)
         tap.is_open = False
-        closed = time.monotonic()
-        while not flushes.hold_everything(closed + 2 * job.flush_seconds):
+        while not flushes.hold_everything:
             running.check()
             flushes.follow()
             time.sleep(_POLL_SECONDS)
         running.result.cancel()
-    return flushes.last
+    return flushes.last, tap.failure
 
 
 class _Running:
@@ -211,12 +221,14 @@ class _Flushes:
 
     def __init__(self, path: Path, tap: Tap):
         self._path, self._tap = path, tap
+        self._receipts = Receipts()
         self.last: dict[str, Any] = {
             "flush": 0,
             "rows": {},
             "counts": {},
             "checks": {"evaluated": 0, "failed": []},
             "pending": 0,
+            "complete": True,
         }
 
     def follow(self) -> None:
@@ -227,23 +239,15 @@ class _Flushes:
         report = json.loads(self._path.read_text())
         if report["flush"] == self.last["flush"]:
             return
-        # What the flush before has counted is in all tables by now.
-        self._tap.acknowledge(self.last["counts"].get("input_rows", 0))
+        self._tap.acknowledge(self._receipts.committed(report))
         self.last = report
         show_flush(report)
 
-    def hold_everything(self, after: float) -> bool:
-        """Whether all that was handed out is in the tables, and `after` has come."""
-        if not self._tap.handed_out:
-            return True
-        counts = self.last["counts"]
-        # Marts follow within two flushes; events and dead letters are counted as they arrive.
-        if time.monotonic() < after or counts.get("input_rows") != self._tap.handed_out:
-            return False
-        if self.last["pending"]:
-            return False
-        self._tap.acknowledge(self._tap.handed_out)
-        return True
+    @property
+    def hold_everything(self) -> bool:
+        """Whether all that was handed out is in the tables."""
+        read = self.last["counts"].get("input_rows", 0)
+        return bool(self.last["complete"]) and read == self._tap.handed_out
 
 
 @contextmanager

@@ -49,6 +49,7 @@ class StreamJob:
         shards: over how many keys counters are summed, and each table's rows staged.
         clock: processing time.
         quality: warn evaluates at each flush the checks that it can answer, off none.
+        awaited: see `CommitFlushes`.
     """
 
     subscription: str
@@ -62,6 +63,7 @@ class StreamJob:
     shards: int = 8
     clock: Clock = system_clock
     quality: Literal["warn", "off"] = "warn"
+    awaited: bool = False
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -120,4 +122,5 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.flush_seconds,
         job.clock,
         job.checks,
+        job.awaited,
     )

@@ -100,7 +100,8 @@ class Commit(beam.PTransform):
             "tables replaced: %s input rows = %s events + %s duplicates + %s dead letters",
             *(counts.input_rows, counts.events, counts.duplicates, counts.rejected),
         )
-        seconds = (datetime.now(UTC).replace(tzinfo=None) - self.started_at).total_seconds()
+        now = datetime.now(UTC).replace(tzinfo=None)
+        seconds = max((now - self.started_at).total_seconds(), 0.0)  # The clock may have stepped.
         told = {"quality": summary(self.quality, results)} if self.quality else {}
         return {**report(counts, rows, seconds), **told}
 

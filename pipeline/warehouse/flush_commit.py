@@ -32,10 +32,16 @@ from transforms.checking.tallies import Tallies
 from transforms.contract import Table
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
-from transforms.marts import data_quality_results, dead_letter_events, fct_events
+from transforms.marts import (
+    data_quality_results,
+    dead_letter_events,
+    dim_users,
+    fct_events,
+    users_with_negative_miles,
+)
 from transforms.marts.registry import RESULTS
 from transforms.metrics import timed_flush
-from transforms.streaming.clock import Clock, as_datetime
+from transforms.streaming.clock import Clock, as_datetime, later
 from transforms.streaming.sums import Finished
 
 # Of the sum before, the sum after, and the moment of writing in microseconds since 1970-01-01.
@@ -58,6 +64,8 @@ class CommitFlushes(beam.PTransform):
         flush_seconds: how long a flush is gathered.
         clock: processing time.
         checks: those that a flush can answer are evaluated and reported, and stop nothing.
+        awaited: whether somebody waits for all that is counted to be in all tables: then a report
+            tells so by `complete`, for which dim_users is read now and then.
     """
 
     warehouse: Warehouse
@@ -68,6 +76,7 @@ class CommitFlushes(beam.PTransform):
     flush_seconds: float
     clock: Clock
     checks: tuple[Check, ...] = ()
+    awaited: bool = False
 
     def expand(self, inputs: tuple[beam.PCollection, ...]) -> beam.PCollection:
         staged, counters, counts, checked = inputs
@@ -100,6 +109,16 @@ class _Keyed(beam.PTransform):
         ).with_output_types(tuple[int, tuple[int, bytes]])
 
 
+def _of_users(home: Warehouse) -> str:
+    """SQL for how many events the users of dim_users have, and how many of them are in debt."""
+    events = " + ".join(dim_users.COUNT_COLUMNS.values())
+    in_debt = "CASE WHEN has_negative_balance THEN 1 ELSE 0 END"
+    return (
+        f"SELECT COALESCE(SUM({events}), 0) AS events, COALESCE(SUM({in_debt}), 0) AS in_debt "
+        f"FROM {home.source(dim_users.TABLE)}"
+    )
+
+
 def _file_to_bytes(file: StagedFile) -> bytes:
     return json.dumps(file).encode()
 
@@ -109,6 +128,9 @@ class _Commit(beam.DoFn):
     COUNTS = ReadModifyWriteStateSpec("counts", BytesCoder())
     SUM = ReadModifyWriteStateSpec("sum", BytesCoder())
     NUMBER = ReadModifyWriteStateSpec("number", VarIntCoder())
+    # When the flush before was written: a row wins a merge by being written later, and the clock
+    # may step back, or be another worker's.
+    WRITTEN_AT = ReadModifyWriteStateSpec("written_at", VarIntCoder())
     SEALED = ReadModifyWriteStateSpec("sealed", BytesCoder())
     SEAL = TimerSpec("seal", TimeDomain.REAL_TIME)
     COMMIT = TimerSpec("commit", TimeDomain.REAL_TIME)
@@ -140,6 +162,7 @@ class _Commit(beam.DoFn):
         counts: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(COUNTS),
         total: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(SUM),
         number: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(NUMBER),
+        written_at: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(WRITTEN_AT),
         sealed: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(SEALED),
         seal: RuntimeTimer = beam.DoFn.TimerParam(SEAL),
         commit: RuntimeTimer = beam.DoFn.TimerParam(COMMIT),
@@ -168,18 +191,21 @@ class _Commit(beam.DoFn):
         sums = [counts.read()] if flush > 1 else []
         counted = RunCounts.total(map(RunCounts.from_bytes, [*sums, *by_kind[_COUNTS]]))
         counts.write(counted.to_bytes())
-        finished = self._options.finish(before, after, round(now.micros))
+        written_at_us = later(self._options.clock, written_at.read())
+        written_at.write(written_at_us)
+        finished = self._options.finish(before, after, written_at_us)
         results = self._evaluate(map(Tallies.from_bytes, by_kind[_CHECKED]), finished.marts)
         failed = [result for result in results if not result.passed]
         changed = dict(finished.changed)
         if failed:
-            moment = as_datetime(now.micros)
+            moment = as_datetime(written_at_us)
             changed[RESULTS.name] = data_quality_results.rows(failed, self._run(flush), moment)
         files = [StagedFile(*json.loads(data)) for data in by_kind[_FILE]]
         files += self._stage(changed)
         report = {
             "flush": flush,
             "counts": counted.to_json(),
+            "in_marts": after.events,
             "checks": {
                 "evaluated": len(results),
                 "failed": [result.to_json() for result in failed],
@@ -199,8 +225,7 @@ class _Commit(beam.DoFn):
         files, report = json.loads(kept)
         rows = self._merge(report["flush"], [StagedFile(*file) for file in files])
         sealed.clear()
-        pending = self._pending(RunCounts.from_json(report["counts"]))
-        yield {**report, "rows": rows, "pending": pending}
+        yield {**report, "rows": rows, **self._held(report)}
 
     def _run(self, flush: int) -> str:
         return f"{self._options.run}_{flush}"
@@ -220,16 +245,36 @@ class _Commit(beam.DoFn):
             files.write(rows)
             yield from files.close()
 
-    def _pending(self, counted: RunCounts) -> int:
-        """How many messages are read that are no duplicates and not in the tables yet.
+    def _held(self, report: Mapping[str, Any]) -> dict[str, Any]:
+        """What the tables hold of what a flush has counted.
 
-        Less than 0 where rows have come before their counts.
+        `events` and `dead_letters` are rows of their tables; `pending` says how many messages are
+        read that are no duplicates and not in the tables yet, less than 0 where rows have come
+        before their counts; `complete` whether all is in all tables.
         """
-        stored = [
+        counted = RunCounts.from_json(report["counts"])
+        events, letters = (
             self._options.warehouse.count(table) or 0
             for table in (fct_events.TABLE, dead_letter_events.TABLE)
-        ]
-        return counted.input_rows - counted.duplicates - sum(stored)
+        )
+        found = {
+            "events": events,
+            "dead_letters": letters,
+            "pending": counted.input_rows - counted.duplicates - events - letters,
+        }
+        if self._options.awaited:
+            # Of a state from before this version `in_marts` is missing.
+            seen = (events, letters, report.get("in_marts", counted.events), counted.processed)
+            counts = (counted.events, counted.rejected, counted.events, counted.input_rows)
+            found["complete"] = seen == counts and self._users_hold(events)
+        return found
+
+    def _users_hold(self, events: int) -> bool:
+        """Whether the tables of users hold so many events."""
+        home = self._options.warehouse
+        ((of_users,),) = home.ask([_of_users(home)])
+        in_debt = home.count(users_with_negative_miles.TABLE)
+        return (of_users["events"], of_users["in_debt"]) == (events, in_debt)
 
     def _merge(self, flush: int, files: Sequence[StagedFile]) -> dict[str, int]:
         options = self._options

@@ -21,7 +21,14 @@ from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.changes import Change
 from tests.support.runs import comparable
 from tests.support.strategies import broken_rows, valid_rows
-from tests.support.streams import Around, message, run_stream, stream_of
+from tests.support.streams import (
+    FLUSH_SECONDS,
+    READINGS,
+    Around,
+    message,
+    run_stream,
+    stream_of,
+)
 from tests.support.tables import NOW, Row, compute, csv_text, parse, row
 from transforms.kernels.spine import Spine
 from transforms.marts import growth_metrics
@@ -30,13 +37,19 @@ from transforms.vocabulary import EVENT_TYPES
 
 Tables = dict[str, pa.Table]
 
+# Clocks are wrong by up to so many seconds: by more, and events are in the future for them.
+_STEP = 43_200
 
-def streamed(folder: Path, *bundles: Sequence[Row], **options: Any) -> Tables:
+
+def streamed(
+    folder: Path, *bundles: Sequence[Row], ahead_seconds: float = 0.0, **options: Any
+) -> Tables:
     numbered = [
         [message(row, 100 * at + number) for number, row in enumerate(rows)]
         for at, rows in enumerate(bundles)
     ]
-    return run_stream(stream_of(numbered), folder / "growth.duckdb", **options)
+    stream = stream_of(numbered, ahead_seconds)
+    return run_stream(stream, folder / "growth.duckdb", **options)
 
 
 def batch(rows: Sequence[Row], active_types: Sequence[str] = EVENT_TYPES) -> Tables:
@@ -229,22 +242,44 @@ def arrivals(draw: st.DrawFn) -> list[list[Row]]:
 
 
 @settings(
-    max_examples=10,
+    max_examples=5,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-@given(bundles=arrivals())
-def test_any_order_repetition_and_lateness_ends_in_the_tables_of_batch(
-    bundles: list[list[Row]],
+@given(bundles=arrivals(), readings=st.lists(st.integers(-_STEP, _STEP), min_size=1))
+def test_any_order_repetition_lateness_and_clock_end_in_the_tables_of_batch(
+    bundles: list[list[Row]], readings: list[int]
 ) -> None:
     rows = [row for bundle in bundles for row in bundle]
+    READINGS.set(readings)
     with tempfile.TemporaryDirectory() as folder:
-        tables = streamed(Path(folder), *bundles)
+        tables = streamed(
+            Path(folder), *bundles, clock=READINGS, ahead_seconds=2 * _STEP, quality="off"
+        )
     parsed = parse(csv_text(rows))
     assert unlike(tables, batch(rows)) == []
     rejected = sum(len(part.rejections) for part in parsed)
     assert tables["dead_letter_events"].num_rows == rejected
+
+
+def test_a_clock_that_steps_back_keeps_no_row_from_the_tables(tmp_path: Path) -> None:
+    rows = [at(0, "ann", "miles_redeemed", amount="5"), at(1, "bob"), at(40, "bob")]
+    more = [at(5, "ann", "miles_earned", amount="5"), at(20, "bob"), at(7, "cy"), row("never")]
+
+    class SetBack(Around):
+        """A warehouse behind whose first commit the clock is set back, and later some more."""
+
+        def commit(self, changes: Sequence[Change], run: str) -> None:
+            self._home.commit(changes, run)
+            READINGS.set([-20.0 * int(run.rsplit("_")[-1])])
+
+    READINGS.set([0.0])
+    tables = streamed(
+        tmp_path, rows, more, clock=READINGS, kind=SetBack, ahead_seconds=FLUSH_SECONDS
+    )
+    assert unlike(tables, batch([*rows, *more])) == []
+    assert tables["users_with_negative_miles"].num_rows == 0
 
 
 def test_messages_of_csv_and_json_are_one_stream(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import apache_beam as beam
 import pyarrow as pa
@@ -22,6 +22,7 @@ from pipeline.warehouse import Warehouse, open_warehouse
 from tests.support.runs import read_all
 from tests.support.tables import NOW, Row, codes
 from transforms.marts.registry import TABLES
+from transforms.streaming.clock import Clock
 from transforms.vocabulary import EVENT_TYPES
 
 FLUSH_SECONDS = 60
@@ -39,9 +40,35 @@ def message(row: Row, number: int = 0) -> PubsubMessage:
     return PubsubMessage(json.dumps(row).encode(), {}, message_id=f"id {number}")
 
 
-def stream_of(bundles: Sequence[Sequence[PubsubMessage]]) -> TestStream:
-    """Bundles of messages one after another, each with time for a flush behind it."""
-    stream = TestStream().advance_processing_time(_NOW_SECONDS)
+class Readings:
+    """Clock readings that are set by hand, in seconds from NOW, one after the other, for ever.
+
+    It goes through graphs by its name: there is one, `READINGS`.
+    """
+
+    def __init__(self) -> None:
+        self.set([0.0])
+
+    def set(self, offsets: Sequence[float]) -> None:
+        """Show these from now on."""
+        self._offsets = itertools.cycle(offsets)
+
+    def __call__(self) -> float:
+        return _NOW_SECONDS + next(self._offsets)
+
+    def __reduce__(self) -> str:
+        return "READINGS"
+
+
+READINGS = Readings()
+
+
+def stream_of(bundles: Sequence[Sequence[PubsubMessage]], ahead_seconds: float = 0.0) -> TestStream:
+    """Bundles of messages one after another, each with time for a flush behind it.
+
+    Timers fire by a clock that is so many seconds ahead of NOW at the beginning.
+    """
+    stream = TestStream().advance_processing_time(_NOW_SECONDS + ahead_seconds)
     for bundle in bundles:
         stream = stream.add_elements(bundle, event_timestamp=_NOW_SECONDS)
         for _ in range(4):  # A step fires, and sets the timer of the next one.
@@ -73,6 +100,8 @@ def finished_stream(
     active_types: Sequence[str] = EVENT_TYPES,
     late_horizon_days: int = 3_650,
     kind: Callable[[Warehouse], Warehouse] = lambda warehouse: warehouse,
+    clock: Clock = ticking,
+    quality: Literal["warn", "off"] = "warn",
 ) -> PipelineResult:
     """Run the streaming graph over a stream; returns what Beam knows of the run.
 
@@ -88,7 +117,8 @@ def finished_stream(
             active_types=codes(active_types),
             late_horizon_days=late_horizon_days,
             flush_seconds=FLUSH_SECONDS,
-            clock=ticking,
+            clock=clock,
+            quality=quality,
         )
         pipeline = beam.Pipeline(BundleBasedDirectRunner(), PipelineOptions(["--streaming"]))
         build(pipeline | "Messages" >> stream, job)

@@ -4,49 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import google.cloud.pubsub as pubsub
 import pytest
-from google.api_core.exceptions import ServiceUnavailable
+from google.api_core.exceptions import (
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    ServiceUnavailable,
+)
 
 from pipeline import local_pubsub
 from pipeline.local_pubsub import Tap
+from tests.support.subscriptions import Subscription
 
 SUBSCRIPTION = "projects/p-1/subscriptions/s"
-
-
-class Subscription:
-    """Pub/Sub's client of a subscription with messages, which may be cut off."""
-
-    def __init__(self) -> None:
-        self.batches = [["a", "b"], ["c"]]
-        self.cut_off = False
-        self.acknowledged: list[str] = []
-        self.deadlines: dict[str, int] = {}
-
-    def _answer(self) -> None:
-        if self.cut_off:
-            raise ServiceUnavailable("no route")
-
-    def pull(self, **_: Any) -> SimpleNamespace:
-        self._answer()
-        ids = self.batches.pop(0) if self.batches else []
-        return SimpleNamespace(received_messages=[SimpleNamespace(ack_id=name) for name in ids])
-
-    def acknowledge(self, ack_ids: list[str], **_: Any) -> None:
-        self._answer()
-        self.acknowledged += ack_ids
-
-    def modify_ack_deadline(self, ack_ids: list[str], ack_deadline_seconds: int, **_: Any) -> None:
-        self._answer()
-        self.deadlines.update(dict.fromkeys(ack_ids, ack_deadline_seconds))
 
 
 @pytest.fixture
 def subscription(monkeypatch: pytest.MonkeyPatch) -> Subscription:
     found = Subscription()
-    monkeypatch.setattr(pubsub, "SubscriberClient", lambda: found)
+    found.largest = 2
+    found.publish(b"a", b"b", b"c", ids=["a", "b", "c"])
+    monkeypatch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
+    monkeypatch.setattr(pubsub, "SubscriberClient", found.client())
     return found
 
 
@@ -73,7 +54,7 @@ def test_only_what_is_committed_is_acknowledged(subscription: Subscription) -> N
     assert subscription.acknowledged == ["a", "b"]
     tap.release()
     assert subscription.deadlines == {"a": 60, "b": 60, "c": 0}
-    subscription.batches.append(["d"])
+    subscription.publish(b"d")
     assert len(tap.pull().received_messages) == 0
 
 
@@ -90,12 +71,12 @@ def test_leases_are_renewed_for_as_long_as_it_takes(
     assert subscription.deadlines == {"a": 60, "b": 60}
 
 
-def test_an_outage_passes(
+def test_an_outage_passes_and_what_was_committed_meanwhile_is_acknowledged(
     subscription: Subscription, later: Callable[[float], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     tap = Tap(SUBSCRIPTION)
     tap.pull()
-    subscription.cut_off = True
+    subscription.error = ServiceUnavailable("no route")
     later(21)
     for _ in range(3):
         assert len(tap.pull().received_messages) == 0
@@ -104,7 +85,55 @@ def test_an_outage_passes(
     assert [record.getMessage() for record in caplog.records] == [
         f"Pub/Sub can't be reached for {SUBSCRIPTION}, and is tried again: 503 no route"
     ]
-    subscription.cut_off = False
+    subscription.error = None
     assert len(tap.pull().received_messages) == 1
-    tap.acknowledge(3)
-    assert subscription.acknowledged == ["a", "b", "c"]
+    later(21)
+    tap.renew()  # Without another flush.
+    assert subscription.acknowledged == ["a", "b"]
+
+
+@pytest.mark.usefixtures("later")
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (NotFound("no"), f"{SUBSCRIPTION} is gone: it was deleted or has expired"),
+        (PermissionDenied("no"), f"can't read {SUBSCRIPTION}: no; grant roles/pubsub.subscriber"),
+    ],
+)
+def test_a_subscription_that_can_be_read_no_more_closes_the_tap_and_says_why(
+    subscription: Subscription, error: NotFound, told: str
+) -> None:
+    for use in (Tap.pull, lambda tap: tap.acknowledge(2), Tap.release):
+        tap = Tap(SUBSCRIPTION)
+        subscription.error = None
+        subscription.publish(b"d", b"e")
+        tap.pull()
+        subscription.error = error
+        use(tap)
+        tap.acknowledge(2)
+        assert str(tap.failure).startswith(told)
+        assert not tap.is_open
+        assert len(tap.pull().received_messages) == 0
+
+
+@pytest.mark.usefixtures("later")
+def test_what_is_not_ours_any_more_is_let_go(subscription: Subscription) -> None:
+    tap = Tap(SUBSCRIPTION)
+    tap.pull()
+    subscription.error = InvalidArgument("the ack id has expired")
+    tap.acknowledge(2)
+    assert tap.failure is None
+    subscription.error = None
+    tap.acknowledge(2)
+    assert subscription.acknowledged == []
+
+
+@pytest.mark.usefixtures("later")
+def test_no_more_is_pulled_while_many_bytes_are_under_way(
+    subscription: Subscription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_pubsub, "_BYTES_UNDER_WAY", 2)
+    tap = Tap(SUBSCRIPTION)
+    assert [len(tap.pull().received_messages) for _ in range(2)] == [2, 0]
+    tap.acknowledge(2)
+    assert len(tap.pull().received_messages) == 1

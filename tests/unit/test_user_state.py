@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.strategies import row_lists
-from tests.support.tables import csv_text, parse, row
+from tests.support.tables import NOW, csv_text, parse, row
 from tests.unit.test_contributions import assert_equal
 from transforms.kernels.arrivals import decode_arrivals, encode_arrivals
+from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.event_codec import decode_events, encode_events
 from transforms.kernels.sessions import sort_events
 from transforms.kernels.timelines import Timelines, timelines
@@ -25,6 +26,13 @@ from transforms.kernels.user_state import (
 
 _SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 Rows = list[dict[str, str]]
+
+
+def us(moment: datetime) -> int:
+    return int((moment - datetime(1970, 1, 1)).total_seconds() * 1e6)
+
+
+NOW_US = us(NOW)
 
 
 def batch_of(rows: Rows) -> pa.RecordBatch:
@@ -97,7 +105,7 @@ def test_any_order_and_repetition_comes_to_the_timeline_of_the_events(
     while arrivals:
         size = data.draw(st.integers(1, len(arrivals)))
         before = None if state is None else decode_timeline("ann", state)
-        step = advance(before, recent, batch_of(arrivals[:size]), since_us=0)
+        step = advance(before, recent, batch_of(arrivals[:size]), NOW_US, NOW_US)
         assert step.timeline is not None
         state = encode_timeline(step.timeline)
         recent = RecentEvents.from_bytes(step.recent.to_bytes())
@@ -115,17 +123,29 @@ def test_events_are_forgotten_once_they_are_too_old_to_be_taken() -> None:
     times = [start + timedelta(days=day) for day in range(10)]
     recent = RecentEvents.none()
     for today, time in enumerate(times):
-        since_us = int((time - timedelta(days=3) - datetime(1970, 1, 1)).total_seconds() * 1e6)
-        step = advance(None, recent, batch_of([row(time.isoformat())]), since_us)
+        step = advance(None, recent, batch_of([row(time.isoformat())]), us(time), 3 * US_PER_DAY)
         recent = step.recent
         assert len(recent.time_us) == min(today + 1, 4)
         assert len(recent.to_bytes()) == 24 * len(recent.time_us)
 
 
+@pytest.mark.parametrize("ahead", [timedelta(days=30), timedelta(days=-30)])
+def test_a_clock_that_is_days_ahead_or_behind_makes_no_repeat_a_new_event(
+    ahead: timedelta,
+) -> None:
+    today = datetime(2024, 1, 10)
+    events = batch_of([row((today - timedelta(days=day)).isoformat()) for day in range(7)])
+    first = advance(None, RecentEvents.none(), events, us(today), 8 * US_PER_DAY)
+    more = batch_of([row((today + timedelta(hours=1)).isoformat())])
+    later = advance(first.timeline, first.recent, more, us(today + ahead), 8 * US_PER_DAY)
+    again = advance(later.timeline, later.recent, events, us(today), 8 * US_PER_DAY)
+    assert (len(again.new.time_us), again.repeated) == (0, 7)
+
+
 def test_nothing_new_changes_nothing() -> None:
     events = batch_of([row("2024-01-01T00:00:00Z")])
-    first = advance(None, RecentEvents.none(), events, 0)
-    again = advance(first.timeline, first.recent, events, 0)
+    first = advance(None, RecentEvents.none(), events, NOW_US, NOW_US)
+    again = advance(first.timeline, first.recent, events, NOW_US, NOW_US)
     assert (len(again.new.time_us), again.repeated) == (0, 1)
     assert again.timeline is first.timeline
     assert again.recent is first.recent

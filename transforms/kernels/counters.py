@@ -160,6 +160,12 @@ class Counters:
             Grid.total([part.cohorts for part in parts]),
         )
 
+    @property
+    def events(self) -> int:
+        """How many events they count, of all types."""
+        columns = [DAILY.index(f"events_{event_type}") for event_type in EVENT_TYPES]
+        return int(self.daily.values[:, columns].sum())
+
     def check_lifetime(self) -> None:
         """Raise DataError if a counter's sum over all dates leaves INT64."""
         if len(self.daily.keys):

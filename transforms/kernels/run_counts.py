@@ -53,6 +53,11 @@ class RunCounts:
         """How many records became dead letters."""
         return sum(self.dead_letters.values())
 
+    @property
+    def processed(self) -> int:
+        """How many records are known to be events, duplicates or dead letters."""
+        return self.events + self.duplicates + self.rejected
+
     @classmethod
     def total(cls, parts: Iterable[RunCounts]) -> RunCounts:
         """The sum of any number of counts."""

@@ -163,17 +163,21 @@ class Advanced:
 
 
 def advance(
-    before: Timelines | None, recent: RecentEvents, events: pa.RecordBatch, since_us: int
+    before: Timelines | None,
+    recent: RecentEvents,
+    events: pa.RecordBatch,
+    now_us: int,
+    kept_us: int,
 ) -> Advanced:
     """Take some more events of one user into account.
 
     Args:
         before: the user's timeline so far; None for a new user.
         recent: the events that the user had lately.
-        events: with the schema EVENT_BATCH, in any order, repeated ones too; none from before
-            `since_us`.
-        since_us: events from before it are not remembered any more: they come too late to be
-            taken, whether they are repeated or not.
+        events: with the schema EVENT_BATCH, in any order, repeated ones too.
+        now_us: the moment, in microseconds since 1970-01-01.
+        kept_us: events are remembered for so long: later ones come too late to be taken, whether
+            they are repeated or not.
     """
     arrived = sort_events([events])
     known = recent.has(arrived)
@@ -188,4 +192,6 @@ def advance(
         return Advanced(new, repeated, before, recent)
     added = timelines(new)
     timeline = added if before is None else Timelines.total([before, added])
+    # A worker whose clock is days ahead must not forget what the others still take for repeated.
+    since_us = min(now_us, int(timeline.last_seen_us[0])) - kept_us
     return Advanced(new, repeated, timeline, recent.and_those(new, since_us))

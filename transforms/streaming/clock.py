@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -14,9 +15,48 @@ from apache_beam.utils.windowed_value import WindowedValue
 # Seconds since 1970-01-01, UTC.
 Clock = Callable[[], float]
 
-system_clock: Final[Clock] = time.time
-
 _EPOCH: Final = datetime(1970, 1, 1)
+# So fast it goes while the wall clock is behind: slower, so that the wall clock catches up.
+_BEHIND: Final = 0.5
+
+
+class GrowingClock:
+    """The wall clock, but for steps back: from there on it goes at half the speed until the wall
+    clock has caught up.
+
+    Timers that were set before such a step fire in time, and nothing that was late is in time
+    again.
+
+    Args:
+        wall: seconds since 1970-01-01; may step.
+        passed: seconds since any moment; never steps.
+    """
+
+    def __init__(self, wall: Clock, passed: Clock):
+        self._wall, self._passed = wall, passed
+        self._lock = threading.Lock()
+        self._shown, self._at = wall(), passed()
+
+    def __call__(self) -> float:
+        with self._lock:
+            at = self._passed()
+            self._shown = max(self._wall(), self._shown + (at - self._at) * _BEHIND)
+            self._at = at
+            return self._shown
+
+
+_PROCESS: Final = GrowingClock(time.time, time.monotonic)
+
+
+def system_clock() -> float:
+    """Now, in seconds since 1970-01-01, by the one clock of this process."""
+    return _PROCESS()
+
+
+def later(clock: Clock, before_us: int | None) -> int:
+    """The moment of writing, in microseconds since 1970-01-01: now, and in any case after the one
+    before, which another machine's clock may have shown. None for no moment before."""
+    return max(microseconds(clock), (before_us or 0) + 1)
 
 
 def microseconds(clock: Clock) -> int:

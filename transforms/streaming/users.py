@@ -38,7 +38,7 @@ from transforms.kernels.user_state import (
 )
 from transforms.marts import dim_users, users_with_negative_miles
 from transforms.metrics import EVENTS_PER_USER, count
-from transforms.streaming.clock import Clock, arriving, as_datetime, microseconds
+from transforms.streaming.clock import Clock, arriving, as_datetime, later, microseconds
 from transforms.users import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 
 CHANGES: Final = "changes"
@@ -121,7 +121,8 @@ class _UpdateUser(beam.DoFn):
             decode_timeline(user_id, before) if before else None,
             RecentEvents.from_bytes(known) if known else RecentEvents.none(),
             decode_events(data),
-            now_us - self._kept_us,
+            now_us,
+            self._kept_us,
         )
         new = len(step.new.time_us)
         self._counts[0] += new
@@ -129,7 +130,7 @@ class _UpdateUser(beam.DoFn):
         if not new or step.timeline is None:
             return
         after = encode_timeline(step.timeline)
-        first = max(now_us, (written_at.read() or 0) + 1)
+        first = later(self._clock, written_at.read())
         last = first + new - 1
         timeline.write(after)
         recent.write(step.recent.to_bytes())
@@ -213,7 +214,8 @@ def contribute(changes: list[UserChange], active_types: tuple[int, ...]) -> dict
         counters -= contributions(Timelines.concat(before), active_types)
         in_debt.update(users_with_negative_miles.in_debt(Timelines.concat(before)))
     # Of a user who changed more than once the last rows count.
-    last = pa.array(sorted({change.user_id: row for row, change in enumerate(changes)}.values()))
+    in_order = sorted(range(len(changes)), key=lambda row: changes[row].written_at_us)
+    last = pa.array(sorted({changes[row].user_id: row for row in in_order}.values()))
     written_at = pa.array([as_datetime(c.written_at_us) for c in changes], pa.timestamp("us"))
     users = dim_users.rows(after, written_at).take(last)
     sound = users.filter(pc.invert(users["has_negative_balance"]))

@@ -1,0 +1,162 @@
+"""A stream on this machine, from a subscription in this process to its tables."""
+
+from __future__ import annotations
+
+import threading
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import google.cloud.pubsub as pubsub
+import pytest
+from google.api_core.exceptions import NotFound
+
+from pipeline import stream_launch
+from pipeline.errors import RunError
+from pipeline.runners import choose_streaming_runner
+from pipeline.stream_launch import StreamPlan, run_stream
+from pipeline.warehouse import open_warehouse
+from tests.support.runs import comparable, read_all
+from tests.support.streams import message
+from tests.support.subscriptions import Subscription
+from tests.support.tables import NOW, Row, compute, csv_text, parse, row
+from transforms.marts.registry import TABLES
+from transforms.streaming import clock
+from transforms.streaming.clock import GrowingClock
+from transforms.vocabulary import EVENT_TYPES
+
+_PATIENCE_SECONDS = 120
+
+
+@dataclass
+class Stream:
+    """A stream that runs in a thread.
+
+    Attributes:
+        subscription: what it reads.
+        error: what ended it; None while it runs, or where it was stopped.
+    """
+
+    subscription: Subscription
+    database: Path
+    error: BaseException | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        warehouse = open_warehouse(f"duckdb:///{self.database}")
+        options = Namespace(
+            subscription="projects/project-1/subscriptions/events",
+            active_event_types=EVENT_TYPES,
+            late_horizon_days=3_650,
+            flush_seconds=0.2,
+            dead_letter_topic=None,
+            quality="warn",
+        )
+        runner = choose_streaming_runner({}, warehouse)
+        try:
+            run_stream(StreamPlan(options, [], warehouse, runner, None, NOW))
+        except BaseException as error:
+            self.error = error
+
+    def publish(self, *rows: Row) -> None:
+        self.subscription.publish(*(message(event).data for event in rows))
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Until a condition holds, while the stream runs."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not condition():
+            assert self._thread is not None
+            assert self._thread.is_alive(), self.error
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def wait_for_acknowledged(self, messages: int) -> None:
+        self.wait_for(lambda: len(self.subscription.acknowledged) >= messages)
+
+    def end(self) -> None:
+        self.stop.set()
+        self.join()
+
+    def join(self) -> None:
+        if self._thread is not None:
+            self._thread.join(_PATIENCE_SECONDS)
+            assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stream]:
+    found = Stream(Subscription(), tmp_path / "live.duckdb")
+
+    @contextmanager
+    def stopping(*_: object) -> Iterator[threading.Event]:
+        yield found.stop
+
+    # Signals are for the main thread alone.
+    monkeypatch.setattr(stream_launch, "_stopping", stopping)
+    monkeypatch.setattr(pubsub, "SubscriberClient", found.subscription.client())
+    monkeypatch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
+    found.begin()
+    yield found
+    found.end()
+
+
+def unlike_batch(database: Path, rows: Sequence[Row]) -> list[str]:
+    tables = read_all(open_warehouse(f"duckdb:///{database}"))
+    expected = compute([part.events for part in parse(csv_text(rows))], EVENT_TYPES)
+    return [
+        name
+        for name, found in expected.items()
+        if not comparable(name, tables[name]).equals(
+            comparable(name, found.cast(TABLES[name].arrow_schema))
+        )
+    ]
+
+
+def test_an_idle_stream_acknowledges_what_it_has_committed(stream: Stream) -> None:
+    rows = [row("2025-11-01T00:00:00Z", kind="miles_redeemed", amount="5"), row("never")]
+    stream.publish(*rows, rows[0])
+    stream.wait_for_acknowledged(3)
+    assert unlike_batch(stream.database, rows[:1]) == []
+    stream.end()
+    assert stream.error is None
+    assert sorted(stream.subscription.acknowledged) == ["0", "1", "2"]
+
+
+def test_a_clock_that_steps_back_delays_and_falsifies_nothing(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind, real = [0.0], time.time
+    monkeypatch.setattr(time, "time", lambda: real() - behind[0])
+    monkeypatch.setattr(clock, "_PROCESS", GrowingClock(time.time, time.monotonic), raising=False)
+    rows = [row("2025-11-01T00:00:00Z"), row("2025-11-01T00:20:00Z", "bob")]
+    rows += [row("2025-11-02T00:00:00Z", "cy"), row("2025-11-01T00:10:00Z")]
+    stream.publish(*rows[:2])
+    stream.wait_for_acknowledged(2)
+    stream.publish(*rows[2:3])
+    stream.wait_for(lambda: "2" in stream.subscription.deadlines)
+    behind[0] = 3_600.0  # While timers wait that were set before.
+    stream.publish(*rows[3:])
+    stream.wait_for_acknowledged(4)
+    assert unlike_batch(stream.database, rows) == []
+
+
+def test_a_subscription_that_is_deleted_ends_the_stream_after_what_was_read(
+    stream: Stream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row("2025-11-01T00:00:00Z"), row("2025-11-01T00:20:00Z", "bob")]
+    stream.publish(*rows)
+    stream.wait_for(lambda: "1" in stream.subscription.deadlines)
+    stream.subscription.error = NotFound("Subscription does not exist")
+    stream.join()
+    assert isinstance(stream.error, RunError)
+    assert "projects/project-1/subscriptions/events is gone: it was deleted" in str(stream.error)
+    assert unlike_batch(stream.database, rows) == []
+    assert "Stopped: 2 messages = 2 events" in capsys.readouterr().out

@@ -1,0 +1,85 @@
+"""Of a stream's messages those are acknowledged that are in all tables, and in the end all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.receipts import Receipts
+
+
+def report_of(flush: int, kinds: str, read: int, told: int, stored: tuple[int, ...]) -> Any:
+    """A flush's report: messages e (event), d (duplicate), l (dead letter).
+
+    Args:
+        flush: its number.
+        kinds: of all messages, in order.
+        read: how many of them are parsed.
+        told: how many of those are told from duplicates.
+        stored: how many of those are in fct_events, in dead_letter_events, in the marts, in the
+            tables of users.
+    """
+    in_events, in_letters, in_marts, _ = (kinds[:number] for number in stored)
+    counts = {
+        "input_rows": read,
+        "events": kinds[:told].count("e"),
+        "duplicates": kinds[:told].count("d"),
+        "dead_letters": {"too_late": kinds[:read].count("l")},
+    }
+    return {
+        "flush": flush,
+        "counts": counts,
+        "events": in_events.count("e"),
+        "dead_letters": in_letters.count("l"),
+        "in_marts": in_marts.count("e"),
+        "complete": {read, told, *stored} == {len(kinds)},
+    }
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[str, list[tuple[int, int, tuple[int, ...]]]]:
+    kinds = draw(st.text("edl", min_size=1, max_size=12))
+    size, read, told = len(kinds), 0, 0
+    stored = [0, 0, 0, 0]
+    flushes = []
+    for _ in range(draw(st.integers(0, 6))):
+        # What was told in the flush before is in the tables of users by now.
+        stored[3] = max(stored[3], told)
+        read = draw(st.integers(read, size))
+        told = draw(st.integers(told, read))
+        tops = (told, read, told, told)
+        stored = [
+            draw(st.integers(low, max(low, top))) for low, top in zip(stored, tops, strict=True)
+        ]
+        flushes.append((read, told, tuple(stored)))
+    return kinds, flushes
+
+
+@given(histories())
+def test_what_is_acknowledged_is_in_all_tables(
+    history: tuple[str, list[tuple[int, int, tuple[int, ...]]]],
+) -> None:
+    kinds, flushes = history
+    receipts = Receipts()
+    before = 0
+    for flush, (read, told, stored) in enumerate(flushes, 1):
+        committed = receipts.committed(report_of(flush, kinds, read, told, stored))
+        assert committed >= before
+        before = committed
+        events, letters, marts, users = stored
+        assert "e" not in kinds[min(told, events, marts, users) : committed]
+        assert "d" not in kinds[told:committed]
+        assert "l" not in kinds[letters:committed]
+    last = report_of(len(flushes) + 1, kinds, len(kinds), len(kinds), (len(kinds),) * 4)
+    assert receipts.committed(last) == len(kinds)
+
+
+def test_a_busy_stream_acknowledges_as_it_goes() -> None:
+    receipts = Receipts()
+    found = [
+        receipts.committed(report_of(flush, "e" * 100, read, read, (read - 5,) * 4))
+        for flush, read in enumerate(range(10, 100, 10), 1)
+    ]
+    assert found == [0, 0, 10, 20, 30, 40, 50, 60, 70]
