@@ -49,8 +49,10 @@ class Column:
         name: the column's name in every warehouse.
         type: its type.
         description: what it says, with its unit or formula.
-        required: whether NULL is forbidden.
-        checks: what its values must keep; that of NULL follows from `required`.
+        required: whether the schema forbids NULL.
+        checks: what its values must keep; that of NULL follows from `never_null`.
+        is_added: whether it joined the table after its first release. Tables that exist take such
+            a column only where the schema allows NULL, though no row that is written has one.
     """
 
     name: str
@@ -58,6 +60,12 @@ class Column:
     description: str
     required: bool
     checks: tuple[ColumnCheck, ...] = ()
+    is_added: bool = False
+
+    @property
+    def never_null(self) -> bool:
+        """Whether no row that is written has NULL, whatever the schema allows."""
+        return self.required or self.is_added
 
     @property
     def arrow(self) -> pa.Field:
@@ -73,6 +81,11 @@ def required(name: str, type: Type, description: str, *checks: ColumnCheck) -> C
 def nullable(name: str, type: Type, description: str, *checks: ColumnCheck) -> Column:
     """A column that may be NULL."""
     return Column(name, type, description, False, checks)
+
+
+def added(name: str, type: Type, description: str, *checks: ColumnCheck) -> Column:
+    """A column that joined the table after its first release: NULLABLE, and NULL in no row."""
+    return Column(name, type, description, False, checks, is_added=True)
 
 
 @dataclass(frozen=True)
@@ -139,6 +152,10 @@ class Table:
                 f"table {self.name}: column names must be unique, and partition, clustering, key "
                 f"and written_at must name columns of it; got {sorted(named)} of {list(names)}"
             )
+        if [column.is_added for column in self.columns] != sorted(
+            column.is_added for column in self.columns
+        ):
+            raise ValueError(f"table {self.name}: added columns stand behind all others")
 
     @property
     def order(self) -> Sequence:
@@ -174,8 +191,8 @@ class Table:
             A table with the schema `arrow_schema`, but for dictionary-encoded strings.
 
         Raises:
-            ValueError: if a column is missing, unknown, of the wrong type, or NULL where it is
-                required.
+            ValueError: if a column is missing, unknown, of the wrong type, or NULL where it may
+                never be.
         """
         if set(columns) != set(self.column_names):
             differing = set(columns).symmetric_difference(self.column_names)
@@ -196,6 +213,6 @@ class Table:
             values = pa.array(values, type=wanted, from_pandas=True)
         if values.type not in (wanted, pa.dictionary(pa.int32(), wanted)):
             values = values.cast(wanted)
-        if column.required and values.null_count:
-            raise ValueError(f"table {self.name}: {column.name} is required but has NULL values")
+        if column.never_null and values.null_count:
+            raise ValueError(f"table {self.name}: {column.name} is never NULL but has NULL values")
         return values

@@ -20,6 +20,8 @@ SOURCE_COLUMNS: Final = (
 EVENT_TYPES: Final = ("miles_earned", "miles_redeemed", "share", "like", "reward_search")
 PLATFORMS: Final = ("iOS", "Android", "Web")
 CHANNELS: Final = ("organic", "paid", "social", "referral")
+# Of any other utm_source, and of none.
+OTHER_CHANNEL: Final = "other"
 
 MILES_EARNED: Final = EVENT_TYPES.index("miles_earned")
 MILES_REDEEMED: Final = EVENT_TYPES.index("miles_redeemed")

@@ -177,9 +177,11 @@ class DuckDBWarehouse:
 
     def read(self, table: Table) -> pa.Table:
         """See `Warehouse.read`."""
+        # By name: a table may have its columns in another order, and further ones.
+        shown = ", ".join(DIALECT.name(name) for name in table.column_names)
         try:
             with _connected(self.path, read_only=True) as connection:
-                rows = connection.sql(f'FROM "{table.name}"').to_arrow_table()
+                rows = connection.sql(f'SELECT {shown} FROM "{table.name}"').to_arrow_table()
         except duckdb.Error as error:
             raise RunError(_reason(self.path, error)) from error
         return rows.cast(table.arrow_schema)

@@ -50,6 +50,11 @@ def _create(connection: duckdb.DuckDBPyConnection, table: Table, *, replacing: b
     columns = ", ".join(_definition(table, column) for column in table.columns)
     create = "CREATE OR REPLACE TABLE" if replacing else "CREATE TABLE IF NOT EXISTS"
     connection.execute(f'{create} "{table.name}" ({columns})')
+    for column in table.columns:
+        if column.is_added:  # Of a table that an earlier version wrote.
+            connection.execute(
+                f'ALTER TABLE "{table.name}" ADD COLUMN IF NOT EXISTS {_definition(table, column)}'
+            )
     connection.execute(f'COMMENT ON TABLE "{table.name}" IS {literal(table.description)}')
     for column in table.columns:
         connection.execute(

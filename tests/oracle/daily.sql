@@ -47,7 +47,8 @@ SELECT
         WHEN active_users * days_before < users_before THEN 'Trending Down'
         ELSE 'Stable'
     END AS activity_trend_7d,
-    getvariable('written_at') AS calculated_at
+    getvariable('written_at') AS calculated_at,
+    event_date < (SELECT max(event_date) FROM fct_events) AS is_complete
 FROM days;
 
 CREATE OR REPLACE TABLE retention_quality_framework AS
@@ -90,7 +91,8 @@ SELECT
         WHEN retained_100 > 70 * dau THEN 'High Engagement'
         WHEN retained_100 >= 40 * dau THEN 'Moderate Engagement'
         ELSE 'Low Engagement'
-    END AS engagement_trend
+    END AS engagement_trend,
+    event_date < (SELECT max(event_date) FROM fct_events) AS is_complete
 FROM days;
 
 CREATE OR REPLACE TABLE user_resurrection_analysis AS
@@ -134,6 +136,7 @@ SELECT
         ELSE 'Balanced Recovery'
     END AS resurrection_pattern,
     avg(resurrected_users) OVER week AS avg_7d_resurrections,
-    avg(resurrection_pct_of_dau) OVER week AS avg_7d_resurrection_pct
+    avg(resurrection_pct_of_dau) OVER week AS avg_7d_resurrection_pct,
+    event_date < (SELECT max(event_date) FROM fct_events) AS is_complete
 FROM days
 WINDOW week AS (ORDER BY event_date ROWS 6 PRECEDING);

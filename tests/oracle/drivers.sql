@@ -46,7 +46,11 @@ SELECT
     count(*) FILTER (utm_source = 'organic') AS organic_users,
     count(*) FILTER (utm_source = 'paid') AS paid_users,
     count(*) FILTER (utm_source = 'social') AS social_users,
-    count(*) FILTER (utm_source = 'referral') AS referral_users
+    count(*) FILTER (utm_source = 'referral') AS referral_users,
+    count(*) FILTER (
+        utm_source IS NULL OR utm_source NOT IN ('organic', 'paid', 'social', 'referral')
+    ) AS other_users,
+    count(*) AS all_users
 FROM first_events
 GROUP BY event_date;
 
@@ -60,6 +64,8 @@ WITH days AS (
         coalesce(newcomers.paid_users, 0) AS new_paid_users,
         coalesce(newcomers.social_users, 0) AS new_social_users,
         coalesce(newcomers.referral_users, 0) AS new_referral_users,
+        coalesce(newcomers.other_users, 0) AS new_other_users,
+        coalesce(newcomers.all_users, 0) AS total_new_users,
         totals.miles_earned::HUGEINT AS earned,
         totals.miles_redeemed::HUGEINT AS redeemed
     FROM oracle_totals AS totals
@@ -102,8 +108,7 @@ SELECT
     new_paid_users,
     new_social_users,
     new_referral_users,
-    new_organic_users + new_paid_users + new_social_users + new_referral_users
-        AS total_new_users,
+    total_new_users,
     CASE
         WHEN 10 * earned > 12 * redeemed THEN 'Healthy Growth'
         WHEN earned > redeemed THEN 'Stable'
@@ -129,7 +134,9 @@ SELECT
     )::BIGINT AS feature_adoption_score,
     avg(miles_earned) OVER week AS avg_7d_miles_earned,
     avg(shares + likes) OVER week AS avg_7d_social_actions,
-    getvariable('written_at') AS calculated_at
+    getvariable('written_at') AS calculated_at,
+    new_other_users,
+    event_date < (SELECT max(event_date) FROM fct_events) AS is_complete
 FROM days
 WINDOW week AS (ORDER BY event_date ROWS 6 PRECEDING);
 
@@ -147,7 +154,8 @@ SELECT
     (sum(miles_redeemed) OVER to_date)::BIGINT AS cumulative_miles_redeemed,
     floor(avg(miles_earned) OVER week + 0.5)::BIGINT AS avg_7d_miles_earned,
     floor(avg(miles_redeemed) OVER week + 0.5)::BIGINT AS avg_7d_miles_redeemed,
-    getvariable('written_at') AS calculated_at
+    getvariable('written_at') AS calculated_at,
+    event_date < (SELECT max(event_date) FROM fct_events) AS is_complete
 FROM oracle_totals
 WINDOW
     to_date AS (ORDER BY event_date),

@@ -35,7 +35,9 @@ followed AS (
 SELECT
     *,
     new_users + resurrected_users AS growth,
-    coalesce(previous_active_users - retained_users, 0) AS churned_users
+    coalesce(previous_active_users - retained_users, 0) AS churned_users,
+    activity_month
+    < (SELECT date_trunc('month', max(event_date)) FROM fct_events) AS is_complete
 FROM followed;
 
 CREATE OR REPLACE TABLE social_capital_growth_accounting AS
@@ -56,7 +58,8 @@ SELECT
         ELSE 'Excellent Consumer'
     END AS growth_quality_category,
     new_users + retained_users + resurrected_users AS verification_total,
-    getvariable('written_at') AS calculated_at
+    getvariable('written_at') AS calculated_at,
+    is_complete
 FROM oracle_months;
 
 CREATE OR REPLACE TABLE quick_ratio_analysis AS
@@ -82,19 +85,38 @@ compared AS (
         date_diff('month', min(activity_month) OVER months, activity_month) AS months_since_start
     FROM ratios
     WINDOW months AS (ORDER BY activity_month)
+),
+judged AS (
+    SELECT
+        *,
+        CASE
+            WHEN a < b THEN 'CRITICAL: Quick Ratio Below 1.0'
+            WHEN 10 * a < 12 * b AND 10 * previous_a >= 12 * previous_b
+            THEN 'WARNING: Quick Ratio Dropped Below 1.2'
+            WHEN 10 * (a * previous_b - previous_a * b) < -3 * b * previous_b
+            THEN 'WARNING: Quick Ratio Declined >0.3 Points'
+            WHEN 10 * b > 15 * a THEN 'WARNING: Churn Significantly Exceeding Growth'
+            ELSE 'OK'
+        END AS own_alert,
+        CASE
+            WHEN a < b THEN 'Focus on reducing churn before growth'
+            WHEN 10 * a >= 15 * b AND retained_100 >= 60 * retainable_users
+            THEN 'Invest heavily in user acquisition'
+            WHEN retained_100 < 40 * retainable_users
+            THEN 'Improve product stickiness and onboarding'
+            WHEN new_users = 0 THEN 'Restart user acquisition efforts'
+            ELSE 'Optimize current growth strategy'
+        END AS own_recommendation
+    FROM compared
 )
+-- A running month is judged by nobody: it says what the last complete one does.
 SELECT
     activity_month,
     quick_ratio,
     quick_ratio_3mo_avg,
     CASE
-        WHEN a < b THEN 'CRITICAL: Quick Ratio Below 1.0'
-        WHEN 10 * a < 12 * b AND 10 * previous_a >= 12 * previous_b
-        THEN 'WARNING: Quick Ratio Dropped Below 1.2'
-        WHEN 10 * (a * previous_b - previous_a * b) < -3 * b * previous_b
-        THEN 'WARNING: Quick Ratio Declined >0.3 Points'
-        WHEN 10 * b > 15 * a THEN 'WARNING: Churn Significantly Exceeding Growth'
-        ELSE 'OK'
+        WHEN is_complete THEN own_alert
+        ELSE coalesce(lag(own_alert) OVER (ORDER BY activity_month), 'OK')
     END AS alert_level,
     CASE
         WHEN churned_users > 0 THEN least(100, floor(50 * growth / churned_users + 0.5))::BIGINT
@@ -121,15 +143,14 @@ SELECT
         ELSE 'Mature Stage'
     END AS business_stage,
     CASE
-        WHEN a < b THEN 'Focus on reducing churn before growth'
-        WHEN 10 * a >= 15 * b AND retained_100 >= 60 * retainable_users
-        THEN 'Invest heavily in user acquisition'
-        WHEN retained_100 < 40 * retainable_users
-        THEN 'Improve product stickiness and onboarding'
-        WHEN new_users = 0 THEN 'Restart user acquisition efforts'
-        ELSE 'Optimize current growth strategy'
-    END AS strategic_recommendation
-FROM compared;
+        WHEN is_complete THEN own_recommendation
+        ELSE coalesce(
+            lag(own_recommendation) OVER (ORDER BY activity_month),
+            'Optimize current growth strategy'
+        )
+    END AS strategic_recommendation,
+    is_complete
+FROM judged;
 
 CREATE OR REPLACE TABLE retention_cohorts AS
 WITH cohorts AS (
@@ -149,7 +170,8 @@ periods AS (
         date_diff('month', cohorts.cohort_month, months.activity_month) AS period_number,
         months.activity_month AS period_month,
         coalesce(actives.users_active, 0) AS users_active,
-        cohorts.cohort_size
+        cohorts.cohort_size,
+        months.is_complete
     FROM cohorts
     INNER JOIN oracle_months AS months ON cohorts.cohort_month <= months.activity_month
     LEFT JOIN actives
@@ -157,6 +179,7 @@ periods AS (
         AND months.activity_month = actives.activity_month
 )
 SELECT
-    *,
-    100 * users_active / cohort_size AS retention_rate
+    * EXCLUDE (is_complete),
+    100 * users_active / cohort_size AS retention_rate,
+    is_complete
 FROM periods;

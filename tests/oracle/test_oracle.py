@@ -75,9 +75,9 @@ def test_growth_accounting(connection: duckdb.DuckDBPyConnection) -> None:
         "SELECT * EXCLUDE (calculated_at) FROM social_capital_growth_accounting "
         "ORDER BY activity_month",
     ) == [
-        (JANUARY, 2, 2, 0, 0, 0, None, None, "Unknown", 2),
-        (FEBRUARY, 2, 1, 1, 0, 1, 50.0, 1.0, "Typical Consumer", 2),
-        (MARCH, 2, 0, 1, 1, 1, 50.0, 1.0, "Typical Consumer", 2),
+        (JANUARY, 2, 2, 0, 0, 0, None, None, "Unknown", 2, True),
+        (FEBRUARY, 2, 1, 1, 0, 1, 50.0, 1.0, "Typical Consumer", 2, True),
+        (MARCH, 2, 0, 1, 1, 1, 50.0, 1.0, "Typical Consumer", 2, False),
     ]
 
 
@@ -85,11 +85,11 @@ def test_quick_ratio_analysis(connection: duckdb.DuckDBPyConnection) -> None:
     load(connection, THREE_USERS)
     average, healthy = "Average (40-60%)", "Healthy (1.0-1.5)"
     optimize = "Optimize current growth strategy"
-    restart = "Restart user acquisition efforts"
     assert query(connection, "FROM quick_ratio_analysis ORDER BY activity_month") == [
-        (JANUARY, None, None, "OK", None, None, None, "Early Stage", optimize),
-        (FEBRUARY, 1.0, 1.0, "OK", 50, average, healthy, "Early Stage", optimize),
-        (MARCH, 1.0, 1.0, "OK", 50, average, healthy, "Early Stage", restart),
+        (JANUARY, None, None, "OK", None, None, None, "Early Stage", optimize, True),
+        (FEBRUARY, 1.0, 1.0, "OK", 50, average, healthy, "Early Stage", optimize, True),
+        # Nobody was new in March; but it runs, and is not judged.
+        (MARCH, 1.0, 1.0, "OK", 50, average, healthy, "Early Stage", optimize, False),
     ]
 
 
@@ -97,11 +97,11 @@ def test_cohort_triangle(connection: duckdb.DuckDBPyConnection) -> None:
     # Of January's a and b, b comes back in February and a in March.
     load(connection, THREE_USERS)
     assert query(connection, "FROM retention_cohorts ORDER BY cohort_month, period_number") == [
-        (JANUARY, 0, JANUARY, 2, 2, 100.0),
-        (JANUARY, 1, FEBRUARY, 1, 2, 50.0),
-        (JANUARY, 2, MARCH, 1, 2, 50.0),
-        (FEBRUARY, 0, FEBRUARY, 1, 1, 100.0),
-        (FEBRUARY, 1, MARCH, 1, 1, 100.0),
+        (JANUARY, 0, JANUARY, 2, 2, 100.0, True),
+        (JANUARY, 1, FEBRUARY, 1, 2, 50.0, True),
+        (JANUARY, 2, MARCH, 1, 2, 50.0, False),
+        (FEBRUARY, 0, FEBRUARY, 1, 1, 100.0, True),
+        (FEBRUARY, 1, MARCH, 1, 1, 100.0, False),
     ]
 
 
@@ -210,12 +210,12 @@ def test_dormancy_and_stage_limits(connection: duckdb.DuckDBPyConnection) -> Non
     )  # fmt: skip
     quality = query(connection, f"FROM retention_quality_framework WHERE event_date = '{day}'")[0]
     # 100 * (3 * 1 + 2 * 2 + 5) / (3 * 8) = 50.
-    assert quality[1:] == (8, 3, 2, 2, 1, 1, 12.5, 50, "Poor", "Low Engagement")
+    assert quality[1:-1] == (8, 3, 2, 2, 1, 1, 12.5, 50, "Poor", "Low Engagement")
 
 
 def test_retention_quality_of_a_silent_day(connection: duckdb.DuckDBPyConnection) -> None:
     load(connection, THREE_USERS)
-    rows = {row[0]: row[1:] for row in query(connection, "FROM retention_quality_framework")}
+    rows = {row[0]: row[1:-1] for row in query(connection, "FROM retention_quality_framework")}
     assert rows[date(2024, 1, 31)] == (
         1, 1, 0, 0, 0, 1, 100.0, 100, "Excellent", "High Engagement",
     )  # fmt: skip
@@ -231,7 +231,8 @@ def flows(*months: tuple[int, int]) -> list[Event]:
     for month, (churned, new) in enumerate(months, start=2):
         present = present[churned:] + [f"new{month}-{number}" for number in range(new)]
         events += [event(f"2024-{month:02}-15", user) for user in present]
-    return events
+    # Somebody by whom the last of the months is over.
+    return [*events, event(f"2024-{len(months) + 2:02}-01", "later")]
 
 
 @pytest.mark.parametrize(
@@ -259,8 +260,23 @@ def test_alerts(
     assert query(
         connection,
         "SELECT alert_level, growth_quality_score, quick_ratio_benchmark FROM quick_ratio_analysis "
-        "ORDER BY activity_month DESC LIMIT 1",
+        "WHERE is_complete ORDER BY activity_month DESC LIMIT 1",
     ) == [(alert, score, benchmark)]
+    # All have left but one, and the month has just begun.
+    assert query(
+        connection, "SELECT alert_level FROM quick_ratio_analysis WHERE NOT is_complete"
+    ) == [(alert,)]
+
+
+def test_a_single_month_runs_and_is_not_judged(connection: duckdb.DuckDBPyConnection) -> None:
+    load(connection, noon("a", "2024-01-30", "2024-01-31"))
+    assert query(
+        connection,
+        "SELECT alert_level, strategic_recommendation, is_complete FROM quick_ratio_analysis",
+    ) == [("OK", "Optimize current growth strategy", False)]
+    assert query(
+        connection, "SELECT event_date, is_complete FROM growth_metrics ORDER BY event_date"
+    ) == [(date(2024, 1, 30), True), (date(2024, 1, 31), False)]
 
 
 def test_business_stage(connection: duckdb.DuckDBPyConnection) -> None:
@@ -334,7 +350,9 @@ def test_given_ids_order_the_events_of_an_instant(connection: duckdb.DuckDBPyCon
     ) == [("share", "a", 1), ("like", "b", 2), ("reward_search", "c", 3)]
     # The first event has no source, and no later event lends it one.
     assert query(connection, "SELECT first_utm_source FROM dim_users") == [(None,)]
-    assert query(connection, "SELECT total_new_users FROM growth_drivers") == [(0,)]
+    assert query(connection, "SELECT total_new_users, new_other_users FROM growth_drivers") == [
+        (1, 1)
+    ]
 
 
 def test_users(connection: duckdb.DuckDBPyConnection) -> None:
@@ -382,14 +400,14 @@ def test_growth_drivers(connection: duckdb.DuckDBPyConnection) -> None:
     rows = query(
         connection, "SELECT * EXCLUDE (calculated_at) FROM growth_drivers ORDER BY event_date"
     )
-    # 12 is not more than 1.2 times 10. (30 + 20 + 20 + 15 + 15) / 2 = 50. No column for email.
+    # 12 is not more than 1.2 times 10. (30 + 20 + 20 + 15 + 15) / 2 = 50. Email is another channel.
     assert rows[0] == (
         date(2024, 5, 1), 2, 5,
         12, 10, 2, 1, 1, 1, 1, 1.2, 50.0, 50.0,
         1, 1, 1, 1, 1, 1, 50.0, 50.0, 50.0,
         1, 1, 1, 50.0, 50.0, 50.0, 3.0, 1.0, 1.0,
-        0, 1, 0, 0, 1,
-        "Stable", "High Social", 50, 12.0, 2.0,
+        0, 1, 0, 0, 2,
+        "Stable", "High Social", 50, 12.0, 2.0, 1, True,
     )  # fmt: skip
     assert rows[1] == (
         date(2024, 5, 2), 0, 0,
@@ -397,16 +415,16 @@ def test_growth_drivers(connection: duckdb.DuckDBPyConnection) -> None:
         0, 0, 0, 0, 0, 0, None, None, None,
         0, 0, 0, None, None, None, None, None, None,
         0, 0, 0, 0, 0,
-        "Balanced", None, None, 6.0, 1.0,
+        "Balanced", None, None, 6.0, 1.0, 0, True,
     )  # fmt: skip
-    assert rows[2][36:] == ("Healthy Growth", "Low Social", 30, 5.0, 2 / 3)
+    assert rows[2][36:] == ("Healthy Growth", "Low Social", 30, 5.0, 2 / 3, 0, False)
     # A mean of 12 and 0 and 3 is 5; of 10, 0 and 0 it is 3.33.
     assert query(
         connection, "SELECT * EXCLUDE (calculated_at) FROM miles_analytics ORDER BY event_date"
     ) == [
-        (date(2024, 5, 1), 12, 10, 2, 1, 1, 1, 1, 12, 10, 12, 10),
-        (date(2024, 5, 2), 0, 0, 0, 0, 0, 0, 0, 12, 10, 6, 5),
-        (date(2024, 5, 3), 3, 0, 3, 1, 0, 1, 0, 15, 10, 5, 3),
+        (date(2024, 5, 1), 12, 10, 2, 1, 1, 1, 1, 12, 10, 12, 10, True),
+        (date(2024, 5, 2), 0, 0, 0, 0, 0, 0, 0, 12, 10, 6, 5, True),
+        (date(2024, 5, 3), 3, 0, 3, 1, 0, 1, 0, 15, 10, 5, 3, False),
     ]
 
 
@@ -443,8 +461,8 @@ def test_active_event_types(connection: duckdb.DuckDBPyConnection) -> None:
     ]
     assert query(connection, "SELECT count(*) FROM growth_metrics") == [(32,)]
     assert query(connection, "FROM retention_cohorts ORDER BY period_number") == [
-        (date(2024, 5, 1), 0, date(2024, 5, 1), 1, 1, 100.0),
-        (date(2024, 5, 1), 1, date(2024, 6, 1), 0, 1, 0.0),
+        (date(2024, 5, 1), 0, date(2024, 5, 1), 1, 1, 100.0, True),
+        (date(2024, 5, 1), 1, date(2024, 6, 1), 0, 1, 0.0, False),
     ]
     assert query(
         connection,

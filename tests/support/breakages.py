@@ -27,6 +27,7 @@ DAILY: Final = (GM, RQF, URA, GD, MA)
 _SILENT, _BUSY = "DATE '2024-04-20'", "DATE '2024-02-10'"
 _SILENT_MONTH = "DATE '2024-04-01'"
 _EARLY = "DATE '2001-01-01'"
+_MARCH = "DATE '2024-03-01'"
 
 
 def _pct(part: str, whole: str) -> str:
@@ -130,6 +131,22 @@ REFRESH: Final = {
         "WHEN quick_ratio >= 1 THEN 'Healthy (1.0-1.5)' WHEN quick_ratio >= 0.8 "
         "THEN 'Concerning (0.8-1.0)' WHEN quick_ratio >= 0 THEN 'Critical (<0.8)' END",
     ],
+    ":judged": [
+        f"UPDATE {QRA} SET alert_level = CASE WHEN s.quick_ratio < 1 "
+        "THEN 'CRITICAL: Quick Ratio Below 1.0' ELSE 'OK' END, strategic_recommendation = CASE "
+        "WHEN s.quick_ratio < 1 THEN 'Focus on reducing churn before growth' "
+        "WHEN s.quick_ratio >= 1.5 AND s.retention_rate_pct >= 60 "
+        "THEN 'Invest heavily in user acquisition' WHEN s.retention_rate_pct < 40 "
+        "THEN 'Improve product stickiness and onboarding' WHEN s.new_users = 0 "
+        "THEN 'Restart user acquisition efforts' ELSE 'Optimize current growth strategy' END "
+        f"FROM {SOCIAL} AS s WHERE s.activity_month = {QRA}.activity_month",
+    ],
+    ":carried": [
+        f"UPDATE {QRA} SET alert_level = b.alert_level, "
+        "strategic_recommendation = b.strategic_recommendation "
+        f"FROM (SELECT activity_month + INTERVAL 1 MONTH AS month, * FROM {QRA}) AS b "
+        f"WHERE b.month = {QRA}.activity_month AND NOT {QRA}.is_complete",
+    ],
     ":rc": [f"UPDATE retention_cohorts SET retention_rate = {_pct('users_active', 'cohort_size')}"],
 }
 
@@ -180,17 +197,48 @@ _NO_EVENTS = ", ".join(
 )
 
 
-def _ghost(user_id: str) -> str:
-    """A further row of dim_users that adds nothing to any sum."""
+# From which days are counted where they are added up.
+_FIRST_DAY = (
+    "TIMESTAMP '2000-01-01 00:00:00' AS first_seen_at, DATE '2000-01-01' AS first_seen_date, "
+    "last_seen_date - DATE '2000-01-01' AS days_active"
+)
+
+
+def _ghost(user_id: str, *others: str) -> str:
+    """A further row of dim_users that adds nothing to any sum but that of users."""
+    replaced = ", ".join([f"{user_id} AS user_id, NULL AS first_utm_source", _NO_EVENTS, *others])
     return (
-        f"INSERT INTO dim_users SELECT * REPLACE ({user_id} AS user_id, "
-        f"NULL AS first_utm_source, {_NO_EVENTS}) FROM dim_users "
-        "WHERE NOT has_negative_balance LIMIT 1"
+        f"INSERT INTO dim_users SELECT * REPLACE ({replaced}) FROM dim_users "
+        "WHERE NOT has_negative_balance ORDER BY user_id LIMIT 1"
     )
 
 
 def _day(table: str, date: str, *sets: str) -> str:
     return _at(table, f"event_date = {date}", *sets)
+
+
+def _newcomer(date: str, more: int) -> str:
+    """A date has more or fewer new users of no channel."""
+    return _day(
+        GD,
+        date,
+        f"new_other_users = new_other_users + {more}",
+        f"total_new_users = total_new_users + {more}",
+    )
+
+
+# A date with a new user of no channel.
+_NEWCOMER = f"(SELECT max(event_date) FROM {GD} WHERE new_other_users > 0)"
+_DATE_OF_GHOST = (
+    "(SELECT first_seen_date FROM dim_users WHERE NOT has_negative_balance "
+    "ORDER BY user_id LIMIT 1)"
+)
+
+
+def _running(key: str, tables: tuple[str, ...], running: str) -> list[str]:
+    """Another period is the one that runs; NULL for none."""
+    complete = f"COALESCE({key} <> {running}, TRUE)"
+    return [f"UPDATE {table} SET is_complete = {complete}" for table in tables]
 
 
 def _shifted_miles(kind: str, more: str, less: str) -> list[str]:
@@ -276,8 +324,8 @@ _OWN: Final[dict[str, list[str]]] = {
     ],
     "fct_events.input_adds_up": [_without("dead_letter_events", "error_type = 'bad_event_time'")],
     # dim_users
-    "dim_users.user_id.not_null": [_ghost("NULL")],
-    "dim_users.user_id.unique": [_ghost("user_id")],
+    "dim_users.user_id.not_null": [_ghost("NULL", _FIRST_DAY)],
+    "dim_users.user_id.unique": [_ghost("user_id"), _newcomer(_DATE_OF_GHOST, 1)],
     "dim_users.first_seen_at.not_null": [
         _at("dim_users", "NOT has_negative_balance", "first_seen_at = NULL")
     ],
@@ -287,7 +335,9 @@ _OWN: Final[dict[str, list[str]]] = {
             "TRUE",
             "first_seen_date = first_seen_date - 1",
             "days_active = days_active + 1",
-        )
+        ),
+        _newcomer(f"{_NEWCOMER} - 1", 1),
+        _newcomer(_NEWCOMER, -1),
     ],
     "dim_users.last_seen_date_of_last_seen_at": [
         _at(
@@ -432,7 +482,36 @@ _OWN: Final[dict[str, list[str]]] = {
         _at(QRA, "activity_month = DATE '2024-03-01'", "quick_ratio = quick_ratio * (1 + 1e-9)")
     ],
     f"{QRA}.critical_below_one": [_at(QRA, "quick_ratio < 1", "alert_level = 'OK'")],
+    f"{SOCIAL}.months_before_are_complete": [
+        *_running("activity_month", (SOCIAL, QRA), _MARCH),
+        ":judged",
+        ":carried",
+    ],
+    f"{SOCIAL}.one_month_runs": [
+        *_running("activity_month", (SOCIAL, QRA), "NULL"),
+        ":judged",
+    ],
+    f"{QRA}.is_complete_of_{SOCIAL}": [
+        _at(QRA, f"activity_month = {_MARCH}", "is_complete = FALSE"),
+        ":carried",
+    ],
+    f"{QRA}.alert_level_of_running_month": [
+        _at(QRA, "NOT is_complete", "alert_level = 'CRITICAL: Quick Ratio Below 1.0'")
+    ],
+    f"{QRA}.strategic_recommendation_of_running_month": [
+        _at(
+            QRA,
+            "NOT is_complete",
+            "strategic_recommendation = 'Focus on reducing churn before growth'",
+        )
+    ],
     # dates
+    f"{GM}.dates_before_are_complete": _running("event_date", DAILY, _BUSY),
+    f"{GM}.one_date_runs": _running("event_date", DAILY, "NULL"),
+    **{
+        f"{table}.is_complete_of_{GM}": [_day(table, _BUSY, "is_complete = FALSE")]
+        for table in DAILY[1:]
+    },
     f"{GM}.no_missing_date": [_without(table, f"event_date = {_SILENT}") for table in DAILY],
     **{
         f"{GM}.event_date.in_{table}": [_without(table, f"event_date = {_SILENT}")]
@@ -546,6 +625,11 @@ _OWN: Final[dict[str, list[str]]] = {
     "retention_cohorts.cohort_month_and_period_number.unique": [
         _again("retention_cohorts", "users_active = 0 AND period_number > 0")
     ],
+    "retention_cohorts.periods_before_are_complete": [
+        "UPDATE retention_cohorts SET is_complete = (period_number <> 0) "
+        "WHERE cohort_month = DATE '2024-01-01'"
+    ],
+    "retention_cohorts.one_period_runs": ["UPDATE retention_cohorts SET is_complete = TRUE"],
     # The youngest cohort is one user, of whom its second month makes two.
     "retention_cohorts.active_within_cohort": [
         "UPDATE retention_cohorts SET users_active = 2 WHERE period_number = 1 "
@@ -613,7 +697,7 @@ _OWN: Final[dict[str, list[str]]] = {
             ("users_searching", "daily_searches", ""),
         )
     },
-    f"{GD}.channels_add_up": [_day(GD, _BUSY, "total_new_users = total_new_users + 1")],
+    f"{GD}.channels_add_up": [_day(GD, _BUSY, "new_other_users = new_other_users + 1")],
     **{
         f"{GD}.{name}_events_per_user_known": [
             _at(GD, f"{name}_users > 0", f"{name}_events_per_user = NULL")
@@ -670,6 +754,11 @@ _OWN: Final[dict[str, list[str]]] = {
         ]
         for channel in ("organic", "paid", "social", "referral")
     },
+    f"{GD}.total_new_users_add_up": [_ghost("'ghost'", _FIRST_DAY)],
+    f"{GD}.total_new_users_on_first_dates": [
+        _newcomer(f"{_NEWCOMER} - 1", 1),
+        _newcomer(_NEWCOMER, -1),
+    ],
     # miles_analytics
     f"{MA}.event_date.not_null": [
         f"INSERT INTO {MA} SELECT * REPLACE (NULL AS event_date, 0 AS daily_miles_earned, "

@@ -157,7 +157,7 @@ def _column_checks(table: str, column: Column) -> Iterator[Check]:
         check_id = f"{table}.{column.name}.{kind}"
         return Check(check_id, table, column.name, kind, severity, description, rule)
 
-    if column.required:
+    if column.never_null:
         not_null = ColumnRule(f"{column.name} IS NOT NULL")
         yield check("not_null", "error", f"{column.name} is never NULL", not_null)
     for kept in column.checks:

@@ -129,7 +129,7 @@ class Scan:
             if column is None:
                 continue
             spelt = f"{table}__{other}" if contract is not None else word
-            if column.required and word == name:
+            if column.never_null and word == name:
                 known.append(f"{spelt} IS NOT NULL")
             for rule in column.checks:
                 if rule.severity == "error":

@@ -24,7 +24,7 @@ from transforms.kernels.counters import (
     cohort_key,
 )
 from transforms.kernels.timelines import Timelines
-from transforms.vocabulary import CHANNELS, EVENT_TYPES, LIKE, PLATFORMS, SHARE
+from transforms.vocabulary import CHANNELS, EVENT_TYPES, LIKE, OTHER_CHANNEL, PLATFORMS, SHARE
 
 Ints: TypeAlias = NDArray[np.int64]
 
@@ -151,6 +151,7 @@ def _count_first_days(board: _Board, timelines: Timelines) -> None:
     first = timelines.first_seen_us // US_PER_DAY
     for channel in CHANNELS:
         board.count(f"first_{channel}", first[sources == channel])
+    board.count(f"first_{OTHER_CHANNEL}", first[~np.isin(sources, CHANNELS)])
 
 
 def _active_months(months: _Activity) -> Grid:

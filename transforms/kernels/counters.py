@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.errors import DataError
-from transforms.vocabulary import CHANNELS, EVENT_TYPES, PLATFORMS
+from transforms.vocabulary import CHANNELS, EVENT_TYPES, OTHER_CHANNEL, PLATFORMS
 
 WINDOWS: Final = (7, 28, 30)
 STAGES: Final = ("new", "growing", "established", "mature")
@@ -40,6 +40,7 @@ DAILY: Final = (
     *(f"users_{platform}" for platform in PLATFORMS),
     "users_social",
     *(f"first_{channel}" for channel in CHANNELS),
+    f"first_{OTHER_CHANNEL}",
 )
 MONTHLY: Final = ("active", "new", "retained", "resurrected", "churned")
 COHORTS: Final = ("active",)

@@ -38,6 +38,16 @@ class Spine:
     last_month: int
     written_at: pa.Scalar
 
+    @property
+    def complete_dates(self) -> NDArray[np.bool_]:
+        """Which of `dates` are complete: all but the last, on which more may come (rule 10)."""
+        return _all_but_last(len(self.dates))
+
+    @property
+    def complete_months(self) -> NDArray[np.bool_]:
+        """Which of `months` are complete."""
+        return _all_but_last(len(self.months))
+
     def stamps(self, rows: int) -> pa.Array:
         """`written_at` for so many rows."""
         return pa.repeat(self.written_at, rows)
@@ -68,6 +78,12 @@ def lay_out(counters: Counters, written_at: pa.Scalar) -> Spine:
         last_month=last_month,
         written_at=written_at,
     )
+
+
+def _all_but_last(rows: int) -> NDArray[np.bool_]:
+    complete = np.ones(rows, np.bool_)
+    complete[-1:] = False
+    return complete
 
 
 def _empty(written_at: pa.Scalar) -> Spine:

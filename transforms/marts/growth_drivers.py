@@ -16,6 +16,7 @@ from transforms.contract import (
     TIMESTAMP,
     Partition,
     Table,
+    added,
     nullable,
     required,
 )
@@ -31,8 +32,8 @@ from transforms.kernels.arithmetic import (
 )
 from transforms.kernels.spine import Spine
 from transforms.marts.growth_drivers_checks import ACTIVITY, HEALTH, MILES, RATES, TOTALS
-from transforms.marts.rules import DATES
-from transforms.vocabulary import CHANNELS, EVENT_TYPES, PLATFORMS
+from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
+from transforms.vocabulary import CHANNELS, EVENT_TYPES, OTHER_CHANNEL, PLATFORMS
 
 _PCT = "in percent of daily_active_users"
 
@@ -93,7 +94,10 @@ TABLE = Table(
             for channel in CHANNELS
         ),
         required(
-            "total_new_users", INTEGER, "The sum of the four channels' new users", at_least(0)
+            "total_new_users",
+            INTEGER,
+            "Users whose first event is on this date, of every utm_source or none",
+            at_least(0),
         ),
         required(
             "miles_economy_health",
@@ -125,11 +129,19 @@ TABLE = Table(
             "avg_7d_social_actions", FLOAT, "7-day moving average of shares + likes", at_least(0.0)
         ),
         required("calculated_at", TIMESTAMP, "When the row was written"),
+        added(
+            "new_other_users",
+            INTEGER,
+            "Users whose first event is on this date and has another utm_source than the four, or "
+            "none",
+            at_least(0),
+        ),
+        IS_COMPLETE_DATE,
     ),
     partition=Partition("event_date", "MONTH"),
     primary_key=("event_date",),
     written_at="calculated_at",
-    checks=(DATES, *ACTIVITY, *RATES, *MILES, *TOTALS),
+    checks=(DATES, is_complete_of("growth_metrics"), *ACTIVITY, *RATES, *MILES, *TOTALS),
 )
 
 
@@ -138,7 +150,9 @@ def rows(spine: Spine) -> pa.Table:
     day = spine.daily
     active = day["active"]
     events = sum((day[f"events_{name}"] for name in EVENT_TYPES), start=0 * active)
-    new_users = [day[f"first_{channel}"] for channel in CHANNELS]
+    new_users = {
+        f"new_{channel}_users": day[f"first_{channel}"] for channel in (*CHANNELS, OTHER_CHANNEL)
+    }
     return TABLE.build(
         {
             "event_date": spine.dates,
@@ -147,13 +161,11 @@ def rows(spine: Spine) -> pa.Table:
             **_miles(day),
             **_social(day),
             **_platforms(day),
-            **{
-                f"new_{channel}_users": users
-                for channel, users in zip(CHANNELS, new_users, strict=True)
-            },
-            "total_new_users": sum(new_users, start=0 * active),
+            **new_users,
+            "total_new_users": sum(new_users.values(), start=0 * active),
             "feature_adoption_score": rounded(ratio(_adoption_points(day), active)),
             "calculated_at": spine.stamps(len(spine.dates)),
+            "is_complete": spine.complete_dates,
         }
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from transforms.checks import AddsUp, Holds, Total, is_label, is_percentage, is_quotient, is_rounded
-from transforms.vocabulary import CHANNELS, PLATFORMS
+from transforms.vocabulary import CHANNELS, OTHER_CHANNEL, PLATFORMS
 
 _DAU = "daily_active_users"
 HEALTH = (
@@ -35,6 +35,8 @@ _OF_MILES_ANALYTICS = {
     "miles_earning_events": "earning_transactions",
     "miles_redemption_events": "redeeming_transactions",
 }
+_SINCE_2000 = "(UNIX_DATE({0}) - UNIX_DATE(DATE '2000-01-01'))"
+_NEW_USERS = " + ".join(f"new_{channel}_users" for channel in (*CHANNELS, OTHER_CHANNEL))
 _OF_DIM_USERS = {
     "miles_earning_events": "miles_earned_transactions",
     "miles_redemption_events": "miles_redeemed_transactions",
@@ -60,8 +62,8 @@ ACTIVITY = (
     ),
     Holds(
         "channels_add_up",
-        f"total_new_users = {' + '.join(f'new_{channel}_users' for channel in CHANNELS)}",
-        "the new users of the four channels add up to total_new_users",
+        f"total_new_users = {_NEW_USERS}",
+        "the new users of the four channels and of others add up to total_new_users",
     ),
 )
 
@@ -130,5 +132,19 @@ TOTALS = (
             f"new_{channel}_users of all days add up to the users of that channel",
         )
         for channel in CHANNELS
+    ),
+    AddsUp(
+        "total_new_users_add_up",
+        (Total("growth_drivers", "total_new_users"),),
+        # Of a row without a user_id that column's own check tells.
+        (Total("dim_users", "CASE WHEN user_id IS NOT NULL THEN 1 ELSE 0 END"),),
+        "total_new_users of all days add up to the users of dim_users",
+    ),
+    AddsUp(
+        "total_new_users_on_first_dates",
+        (Total("growth_drivers", f"total_new_users * {_SINCE_2000.format('event_date')}"),),
+        (Total("dim_users", _SINCE_2000.format("first_seen_date")),),
+        "the days of total_new_users are the first_seen_date of dim_users: counted from 2000, "
+        "they add up to the same",
     ),
 )

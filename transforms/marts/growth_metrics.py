@@ -42,7 +42,14 @@ from transforms.kernels.arithmetic import (
 )
 from transforms.kernels.counters import DORMANCIES
 from transforms.kernels.spine import Spine
-from transforms.marts.rules import ALL_COHORTS, NO_MISSING_DATE, day_after_day
+from transforms.marts.rules import (
+    ALL_COHORTS,
+    DATES_BEFORE_ARE_COMPLETE,
+    IS_COMPLETE_DATE,
+    NO_MISSING_DATE,
+    day_after_day,
+    one_runs,
+)
 
 _OF_DAU = "in percent of daily_active_users"
 
@@ -123,12 +130,15 @@ TABLE = Table(
             one_of("Trending Up", "Trending Down", "Stable"),
         ),
         required("calculated_at", TIMESTAMP, "When the row was written"),
+        IS_COMPLETE_DATE,
     ),
     partition=Partition("event_date", "MONTH"),
     primary_key=("event_date",),
     written_at="calculated_at",
     checks=(
         NO_MISSING_DATE,
+        DATES_BEFORE_ARE_COMPLETE,
+        one_runs("growth_metrics", "date", "previous_event_date IS NULL"),
         *(References("event_date", table, "event_date") for table in _OTHERS),
         Holds(
             "active_parts_add_up",
@@ -222,6 +232,7 @@ def rows(spine: Spine) -> pa.Table:
             ),
             "activity_trend_7d": _trend(active),
             "calculated_at": spine.stamps(len(spine.dates)),
+            "is_complete": spine.complete_dates,
         }
     )
 

@@ -9,7 +9,7 @@ from transforms.checks import AddsUp, Holds, Total, at_least
 from transforms.contract import DATE, INTEGER, TIMESTAMP, Partition, Table, required
 from transforms.kernels.arithmetic import moving_average, rounded
 from transforms.kernels.spine import Spine
-from transforms.marts.rules import DATES, day_after_day
+from transforms.marts.rules import DATES, IS_COMPLETE_DATE, day_after_day, is_complete_of
 
 
 def _running(kind: str) -> tuple[Holds, Holds, AddsUp]:
@@ -63,12 +63,14 @@ TABLE = Table(
             "avg_7d_miles_redeemed", INTEGER, "7-day moving average, rounded half up", at_least(0)
         ),
         required("calculated_at", TIMESTAMP, "When the row was written"),
+        IS_COMPLETE_DATE,
     ),
     partition=Partition("event_date", "MONTH"),
     primary_key=("event_date",),
     written_at="calculated_at",
     checks=(
         DATES,
+        is_complete_of("growth_metrics"),
         Holds(
             "net_miles_change_adds_up",
             "net_miles_change = daily_miles_earned - daily_miles_redeemed",
@@ -98,5 +100,6 @@ def rows(spine: Spine) -> pa.Table:
             "avg_7d_miles_earned": rounded(moving_average(earned, 7)),
             "avg_7d_miles_redeemed": rounded(moving_average(redeemed, 7)),
             "calculated_at": spine.stamps(len(spine.dates)),
+            "is_complete": spine.complete_dates,
         }
     )

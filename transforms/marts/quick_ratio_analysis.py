@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 
@@ -20,6 +22,7 @@ from transforms.kernels.arithmetic import (
     rounded,
 )
 from transforms.kernels.spine import Spine
+from transforms.marts.rules import IS_COMPLETE_MONTH, is_complete_of
 
 _GROWTH = "social_capital_growth_accounting"
 _RETENTION = f"{_GROWTH}.retention_rate_pct"
@@ -47,6 +50,25 @@ _SCORE = (
 )
 _OTHERWISE = "Optimize current growth strategy"
 
+
+def _when_complete(rule: Holds) -> Holds:
+    """A rule of complete months alone: a running one is not judged."""
+    return replace(
+        rule,
+        condition=f"CASE WHEN is_complete THEN {rule.condition} END",
+        description=f"{rule.description}; of complete months",
+    )
+
+
+def _when_running(column: str, otherwise: str) -> Holds:
+    """A running month says what the last complete one does."""
+    return Holds(
+        f"{column}_of_running_month",
+        f"CASE WHEN NOT is_complete THEN {column} = COALESCE(previous_{column}, '{otherwise}') END",
+        f"{column} of a running month is that of the month before, {otherwise} where there is none",
+    )
+
+
 TABLE = Table(
     name="quick_ratio_analysis",
     description="The monthly quick ratio read: trend, alert, benchmarks, what to do next.",
@@ -60,7 +82,8 @@ TABLE = Table(
             "alert_level",
             STRING,
             "OK, or the first alarm that holds: CRITICAL below 1.0, WARNING when it drops below "
-            "1.2, falls by more than 0.3, or churn exceeds 1.5 x growth",
+            "1.2, falls by more than 0.3, or churn exceeds 1.5 x growth; of a running month that "
+            "of the last complete one, OK where there is none",
             one_of(
                 "OK",
                 "CRITICAL: Quick Ratio Below 1.0",
@@ -96,26 +119,32 @@ TABLE = Table(
         required(
             "strategic_recommendation",
             STRING,
-            "What the month's figures suggest",
+            "What the month's figures suggest; of a running month what those of the last complete "
+            "one do",
             one_of(*(name for _, name in _RECOMMENDATIONS), _OTHERWISE),
         ),
+        IS_COMPLETE_MONTH,
     ),
     partition=Partition("activity_month", "MONTH"),
     primary_key=("activity_month",),
     checks=(
         References("activity_month", _GROWTH, "activity_month"),
+        is_complete_of(_GROWTH),
         Holds(
             "quick_ratio_of_growth_accounting",
             f"CASE WHEN quick_ratio IS NULL THEN {_GROWTH}.churned_users = 0 "
             f"ELSE quick_ratio = {_GROWTH}.quick_ratio END",
             f"quick_ratio is that of {_GROWTH}",
         ),
-        Holds(
-            "critical_below_one",
-            "(quick_ratio IS NOT NULL AND quick_ratio < 1.0) "
-            "= (alert_level = 'CRITICAL: Quick Ratio Below 1.0')",
-            "the alert is critical where quick_ratio is below 1.0, and only there",
+        _when_complete(
+            Holds(
+                "critical_below_one",
+                "(quick_ratio IS NOT NULL AND quick_ratio < 1.0) "
+                "= (alert_level = 'CRITICAL: Quick Ratio Below 1.0')",
+                "the alert is critical where quick_ratio is below 1.0, and only there",
+            )
         ),
+        _when_running("alert_level", "OK"),
         Holds(
             "growth_quality_score.formula",
             "CASE WHEN quick_ratio IS NULL THEN growth_quality_score IS NULL "
@@ -136,7 +165,8 @@ TABLE = Table(
             "Critical (<0.8)",
             unknown="quick_ratio IS NULL",
         ),
-        is_label("strategic_recommendation", _RECOMMENDATIONS, _OTHERWISE),
+        _when_complete(is_label("strategic_recommendation", _RECOMMENDATIONS, _OTHERWISE)),
+        _when_running("strategic_recommendation", _OTHERWISE),
     ),
 )
 
@@ -148,12 +178,13 @@ def rows(spine: Spine) -> pa.Table:
     quick_ratio = ratio(gained, churned)
     retention = percentage(month["retained"], previous(month["active"]))
     age = np.arange(len(spine.months))
+    judged = _last_complete(spine.complete_months)
     return TABLE.build(
         {
             "activity_month": spine.months,
             "quick_ratio": quick_ratio,
             "quick_ratio_3mo_avg": moving_average_of_known(quick_ratio, 3),
-            "alert_level": _alert_level(gained, churned),
+            "alert_level": _alert_level(gained, churned).take(judged).fill_null("OK"),
             "growth_quality_score": rounded(np.minimum(ratio(50 * gained, churned), 100)),
             "retention_benchmark": graded(
                 retention,
@@ -178,10 +209,20 @@ def rows(spine: Spine) -> pa.Table:
                     (retention < 40, "Improve product stickiness and onboarding"),
                     (month["new"] == 0, "Restart user acquisition efforts"),
                 ],
-                "Optimize current growth strategy",
-            ),
+                _OTHERWISE,
+            )
+            .take(judged)
+            .fill_null(_OTHERWISE),
+            "is_complete": spine.complete_months,
         }
     )
+
+
+def _last_complete(complete: Masks) -> pa.Array:
+    """For each month the row of the last complete one up to it; NULL where there is none."""
+    row = np.where(complete, np.arange(len(complete)), -1)
+    last = np.maximum.accumulate(row)
+    return pa.array(last, mask=last < 0)
 
 
 def _alert_level(gained: Ints, churned: Ints) -> pa.Array:

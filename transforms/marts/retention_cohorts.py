@@ -10,7 +10,7 @@ from transforms.contract import DATE, FLOAT, INTEGER, Partition, Table, required
 from transforms.kernels.arithmetic import percentage
 from transforms.kernels.calendar import first_days
 from transforms.kernels.spine import Spine
-from transforms.marts.rules import ALL_COHORTS, months
+from transforms.marts.rules import ALL_COHORTS, is_complete, months, one_runs
 
 TABLE = Table(
     name="retention_cohorts",
@@ -24,6 +24,7 @@ TABLE = Table(
         ),
         required("cohort_size", INTEGER, "Users of the cohort", at_least(1)),
         required("retention_rate", FLOAT, "100 x users_active / cohort_size", at_least(0.0)),
+        is_complete("period", "a month after period_month"),
     ),
     partition=Partition("cohort_month", "MONTH"),
     primary_key=("cohort_month", "period_number"),
@@ -45,6 +46,12 @@ TABLE = Table(
             "period_number <= COALESCE(previous_period_number + 1, 0)",
             "the periods of a cohort are 0, 1, 2 ... without a hole",
         ),
+        Holds(
+            "periods_before_are_complete",
+            "CASE WHEN period_number = previous_period_number + 1 THEN previous_is_complete END",
+            "a period before another is complete",
+        ),
+        one_runs("retention_cohorts", "period", "period_number = 0"),
         Holds(
             "active_within_cohort",
             "users_active <= cohort_size",
@@ -95,5 +102,6 @@ def rows(spine: Spine) -> pa.Table:
             "users_active": active,
             "cohort_size": size,
             "retention_rate": percentage(active, size),
+            "is_complete": cohort + number < spine.last_month,
         }
     )

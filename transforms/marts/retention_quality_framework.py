@@ -18,7 +18,7 @@ from transforms.checks import (
 from transforms.contract import DATE, FLOAT, INTEGER, STRING, Partition, Table, nullable, required
 from transforms.kernels.arithmetic import first_that_holds, graded, percentage, ratio, rounded
 from transforms.kernels.spine import Spine
-from transforms.marts.rules import DATES
+from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
 
 _RETURNS = "user_resurrection_analysis"
 _GRADES = ((80, "Excellent"), (60, "Good"), (40, "Average"), (20, "Below Average"))
@@ -62,11 +62,13 @@ TABLE = Table(
             "Of consecutive_today_pct: > 70 High, >= 40 Moderate, else Low Engagement",
             one_of("High Engagement", "Moderate Engagement", "Low Engagement"),
         ),
+        IS_COMPLETE_DATE,
     ),
     partition=Partition("event_date", "MONTH"),
     primary_key=("event_date",),
     checks=(
         DATES,
+        is_complete_of("growth_metrics"),
         Holds(
             "daily_active_users_of_growth_metrics",
             "daily_active_users = growth_metrics.daily_active_users",
@@ -142,5 +144,6 @@ def rows(spine: Spine) -> pa.Table:
                 ],
                 None,
             ),
+            "is_complete": spine.complete_dates,
         }
     )

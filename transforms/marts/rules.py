@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from transforms.checks import Holds, References, Total
+from transforms.checks import AddsUp, Holds, References, Total
+from transforms.contract import BOOLEAN, Column, added
 
 _MONTH: Final = "EXTRACT(YEAR FROM {0}) * 12 + EXTRACT(MONTH FROM {0})"
 
@@ -35,6 +36,45 @@ ALL_COHORTS: Final = Total(
 )
 
 
+def is_complete(period: str, beyond: str) -> Column:
+    """The column that says which periods are over (rule 10).
+
+    Args:
+        period: what a row is of.
+        beyond: what must have an event, so that it is complete.
+    """
+    return added(
+        "is_complete",
+        BOOLEAN,
+        f"Whether the {period} is over: {beyond} has an event. A running one is judged by nobody",
+    )
+
+
+def is_complete_of(table: str) -> Holds:
+    """The column is that of another table, of the same key."""
+    return Holds(
+        f"is_complete_of_{table}",
+        f"is_complete = {table}.is_complete",
+        f"is_complete is that of {table}",
+    )
+
+
+def one_runs(table: str, period: str, first: str) -> AddsUp:
+    """As many rows are incomplete as one for each stretch of periods.
+
+    Args:
+        table: the table.
+        period: what a row is of.
+        first: a condition that holds for the first row of a stretch alone.
+    """
+    return AddsUp(
+        f"one_{period}_runs",
+        (Total(table, "CASE WHEN is_complete THEN 0 ELSE 1 END"),),
+        (Total(table, f"CASE WHEN {first} THEN 1 ELSE 0 END"),),
+        f"one {period} is incomplete, and no more",
+    )
+
+
 def months(column: str) -> str:
     """SQL that counts months, from a DATE."""
     return _MONTH.format(column)
@@ -50,3 +90,19 @@ def day_after_day(first: str, later: str) -> str:
     """A condition of the first row, and another of a row whose date follows the one before."""
     follows = "UNIX_DATE(event_date) = UNIX_DATE(previous_event_date) + 1"
     return f"CASE WHEN previous_event_date IS NULL THEN {first} WHEN {follows} THEN {later} END"
+
+
+DATES_BEFORE_ARE_COMPLETE: Final = Holds(
+    "dates_before_are_complete",
+    day_after_day("TRUE", "previous_is_complete"),
+    "a date before another is complete",
+)
+
+MONTHS_BEFORE_ARE_COMPLETE: Final = Holds(
+    "months_before_are_complete",
+    month_after_month("TRUE", "previous_is_complete"),
+    "a month before another is complete",
+)
+
+IS_COMPLETE_DATE: Final = is_complete("date", "a later date")
+IS_COMPLETE_MONTH: Final = is_complete("month", "a later month")

@@ -29,7 +29,15 @@ from transforms.contract import (
 )
 from transforms.kernels.arithmetic import graded, percentage, previous, ratio
 from transforms.kernels.spine import Spine
-from transforms.marts.rules import ALL_COHORTS, FIRST_OF_MONTH, NO_MISSING_MONTH, month_after_month
+from transforms.marts.rules import (
+    ALL_COHORTS,
+    FIRST_OF_MONTH,
+    IS_COMPLETE_MONTH,
+    MONTHS_BEFORE_ARE_COMPLETE,
+    NO_MISSING_MONTH,
+    month_after_month,
+    one_runs,
+)
 
 _CATEGORIES = (
     ("quick_ratio IS NULL", "Unknown"),
@@ -78,6 +86,7 @@ TABLE = Table(
             at_least(0),
         ),
         required("calculated_at", TIMESTAMP, "When the row was written"),
+        IS_COMPLETE_MONTH,
     ),
     partition=Partition("activity_month", "MONTH"),
     primary_key=("activity_month",),
@@ -85,6 +94,8 @@ TABLE = Table(
     checks=(
         FIRST_OF_MONTH,
         NO_MISSING_MONTH,
+        MONTHS_BEFORE_ARE_COMPLETE,
+        one_runs("social_capital_growth_accounting", "month", "previous_activity_month IS NULL"),
         References("activity_month", "quick_ratio_analysis", "activity_month"),
         Holds(
             "active_parts_add_up",
@@ -149,5 +160,6 @@ def rows(spine: Spine) -> pa.Table:
             ),
             "verification_total": gained + month["retained"],
             "calculated_at": spine.stamps(len(spine.months)),
+            "is_complete": spine.complete_months,
         }
     )

@@ -15,7 +15,7 @@ from transforms.kernels.arithmetic import (
     ratio,
 )
 from transforms.kernels.spine import Spine
-from transforms.marts.rules import DATES
+from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
 
 _GRADES = ((30, "Excellent"), (20, "Good"), (10, "Average"), (5, "Below Average"))
 _PATTERNS = (
@@ -80,11 +80,13 @@ TABLE = Table(
             "7-day moving average of resurrection_pct_of_dau",
             PERCENTAGE,
         ),
+        IS_COMPLETE_DATE,
     ),
     partition=Partition("event_date", "MONTH"),
     primary_key=("event_date",),
     checks=(
         DATES,
+        is_complete_of("growth_metrics"),
         Holds(
             "total_of_growth_metrics",
             "total_resurrections = growth_metrics.resurrected_users",
@@ -157,5 +159,6 @@ def rows(spine: Spine) -> pa.Table:
             ),
             "avg_7d_resurrections": moving_average(total, 7),
             "avg_7d_resurrection_pct": moving_average_of_known(pct, 7),
+            "is_complete": spine.complete_dates,
         }
     )
