@@ -25,6 +25,7 @@ from transforms.checking.tallies import Tallies
 from transforms.events import COUNTS, DEAD_LETTERS, ByUserShard, ParseEvents
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.user_shards import shard_key
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import FINISH, TABLES
 from transforms.quality import CHECKED, CheckRows
@@ -100,7 +101,7 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob) -> None:
     """
     shards = (
         parsed.events
-        | "ByUserShard" >> ByUserShard(job.user_shards)
+        | "ByUserShard" >> ByUserShard(job.user_shards, shard_key(job.run))
         | "UserShards" >> UserShards(job.active_types, job.started_at, job.checks)
     )
     marts = (

@@ -18,6 +18,7 @@ from transforms.checking.bound import Check, bind
 from transforms.events import COUNTS, DEAD_LETTERS
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.user_shards import shard_key
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import ALL_TABLES, TABLES
 from transforms.marts.users_with_negative_miles import TABLE as NEGATIVE_TABLE
@@ -91,7 +92,7 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
     debtors = (changed[NEGATIVE], changed[RECOVERED]) | "Debtors" >> beam.Flatten()
     by_user = {TABLES[EVENTS]: sessions, TABLES[USERS]: changed[USERS], NEGATIVE_TABLE: debtors}
     sharded = {dead_letter_events.TABLE: letters} | {
-        table: rows | f"Shard {table.name}" >> ToUserShard(job.shards)
+        table: rows | f"Shard {table.name}" >> ToUserShard(job.shards, shard_key(job.run))
         for table, rows in by_user.items()
     }
     staged = [

@@ -22,6 +22,7 @@ from transforms.kernels.mends import Mends, apply_mends
 from transforms.kernels.parse import Parsed, parse_records
 from transforms.kernels.records import RawRecords
 from transforms.kernels.run_counts import Example, RunCounts
+from transforms.kernels.user_shards import user_shards
 from transforms.marts import dead_letter_events
 from transforms.metrics import count
 
@@ -144,25 +145,27 @@ class ByUserShard(beam.PTransform):
     """`Parsed` batches -> (shard, RecordBatch) with the events of the shard's users.
 
     Attributes:
-        shards: how many shards there are, 1 to 65,536; a user's shard is a hash of the user id.
+        shards: how many shards there are, 1 to 65,536.
+        key: of the run, by `shard_key`; which shard a user belongs to follows from it.
     """
 
     shards: int
+    key: bytes
 
     def expand(self, parsed: beam.PCollection) -> beam.PCollection:
-        return parsed | "Split by user" >> beam.FlatMap(_split, self.shards).with_output_types(
-            tuple[int, pa.RecordBatch]
-        )
+        return parsed | "Split by user" >> beam.FlatMap(
+            _split, self.shards, self.key
+        ).with_output_types(tuple[int, pa.RecordBatch])
 
 
-def _split(parsed: Parsed, shards: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-    shard = (parsed.user_hash % np.uint64(shards)).astype(np.uint16)
+def _split(parsed: Parsed, shards: int, key: bytes) -> Iterator[tuple[int, pa.RecordBatch]]:
+    shard = user_shards(parsed.events["user_id"], key, shards)
     order = np.argsort(shard, kind="stable")
     events = _lighten(parsed.events).take(pa.array(order))
     present, starts = np.unique(shard[order], return_index=True)
     ends = np.append(starts[1:], len(order))[: len(starts)]
-    for key, start, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=True):
-        yield key, events.slice(start, end - start)
+    for number, start, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=True):
+        yield number, events.slice(start, end - start)
 
 
 def _lighten(events: pa.RecordBatch) -> pa.RecordBatch:

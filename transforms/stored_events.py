@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from transforms.contract import Table
 from transforms.errors import DataError
 from transforms.kernels.event_batch import EVENT_BATCH, LABEL
-from transforms.kernels.hashing import hash_strings
 from transforms.kernels.parse import Parsed
 from transforms.marts import fct_events
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
@@ -53,8 +52,7 @@ def restored(rows: pa.Table) -> Parsed:
         elif field.type == LABEL:
             column = column.dictionary_encode()
         columns.append(column)
-    events = pa.RecordBatch.from_arrays(columns, schema=EVENT_BATCH)
-    return Parsed(events, hash_strings(events["user_id"]).low, [], 0)
+    return Parsed(pa.RecordBatch.from_arrays(columns, schema=EVENT_BATCH), [], 0)
 
 
 def _codes(name: str, words: pa.StringArray) -> pa.Array:

@@ -18,7 +18,7 @@ from pipeline.sample import write_sample
 from pipeline.warehouse.commit import check_sum
 from tests.support.runs import Run, comparable, contents, run_graph
 from tests.support.strategies import broken_rows, valid_rows
-from tests.support.tables import NOW, csv_text, differences, oracle_tables, row
+from tests.support.tables import COLLIDING, NOW, csv_text, differences, oracle_tables, row
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts.registry import TABLES
 from transforms.vocabulary import SOURCE_COLUMNS
@@ -87,7 +87,7 @@ def test_the_result_does_not_depend_on_how_the_input_is_cut(tmp_path: Path, samp
     halves[0].write_bytes(header + b"".join(lines[15_000:]))
     halves[1].write_bytes(gzip.compress(header + b"".join(lines[:15_000])))
     run_graph([sample], tmp_path / "one.duckdb", Run(user_shards=1))
-    run_graph(halves, tmp_path / "two.duckdb", Run(user_shards=17, range_bytes=200_000))
+    run_graph(halves, tmp_path / "two.duckdb", Run(17, 200_000, run="another"))
     one, two = contents(tmp_path / "one.duckdb"), contents(tmp_path / "two.duckdb")
     for name in set(TABLES) - {"dead_letter_events"}:
         assert one[name].equals(two[name]), name
@@ -112,9 +112,14 @@ def test_a_rerun_changes_nothing_but_the_times_of_writing(tmp_path: Path, sample
     data=st.data(),
     shards=st.integers(1, 9),
     range_bytes=st.sampled_from([None, 100, 1_000]),
+    run=st.sampled_from(["a", "b", "c"]),
 )
 def test_any_order_repetition_and_cut_gives_the_same_tables(
-    rows: list[dict[str, str]], data: st.DataObject, shards: int, range_bytes: int | None
+    rows: list[dict[str, str]],
+    data: st.DataObject,
+    shards: int,
+    range_bytes: int | None,
+    run: str,
 ) -> None:
     repeated = rows + data.draw(
         st.lists(st.sampled_from(rows), max_size=5) if rows else st.just([])
@@ -131,7 +136,8 @@ def test_any_order_repetition_and_cut_gives_the_same_tables(
         run_graph(
             [folder / "a.csv", folder / "b.csv"],
             folder / "cut.duckdb",
-            Run(user_shards=shards, range_bytes=range_bytes),
+            # Another run's shards have another key.
+            Run(user_shards=shards, range_bytes=range_bytes, run=run),
         )
         plain, cut_up = contents(folder / "plain.duckdb"), contents(folder / "cut.duckdb")
     for table in set(TABLES) - {"dead_letter_events"}:
@@ -271,3 +277,12 @@ def test_miles_beyond_int64_fail_with_a_clear_message(tmp_path: Path, built: Pat
     with pytest.raises(Exception, match="INT64") as raised:
         run_graph([path], built, replace(Run(), user_shards=7))
     assert "more than INT64 holds" in str(clear_message(raised.value))
+
+
+def test_events_that_were_made_to_collide_are_all_kept(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_bytes(csv_text([*COLLIDING, COLLIDING[0]]))
+    ours = run_graph([path], tmp_path / "growth.duckdb")
+    kept = ours["fct_events"]["transaction_category"].to_pylist()
+    assert sorted(kept) == sorted(event["transaction_category"] for event in COLLIDING)
+    assert ours["dim_users"]["share_events"].to_pylist() == [2]

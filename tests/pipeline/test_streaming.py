@@ -29,7 +29,7 @@ from tests.support.streams import (
     run_stream,
     stream_of,
 )
-from tests.support.tables import NOW, Row, compute, csv_text, parse, row
+from tests.support.tables import COLLIDING, NOW, Row, compute, csv_text, parse, row
 from transforms.kernels.spine import Spine
 from transforms.marts import growth_metrics
 from transforms.marts.registry import FINISH, RESULTS, TABLES
@@ -130,6 +130,15 @@ def test_repeated_events_count_once_and_the_sum_holds(tmp_path: Path) -> None:
     assert tables["fct_events"].num_rows == 2
     assert tables["dead_letter_events"]["error_type"].to_pylist() == ["bad_event_time"]
     assert unlike(tables, batch([at(0), at(1)])) == []
+
+
+@pytest.mark.parametrize("bundles", [[COLLIDING], [COLLIDING[:1], COLLIDING[1:], COLLIDING]])
+def test_events_that_were_made_to_collide_are_all_kept(
+    tmp_path: Path, bundles: list[list[Row]]
+) -> None:
+    tables = streamed(tmp_path, *bundles)
+    assert tables["fct_events"].num_rows == 2
+    assert unlike(tables, batch(COLLIDING)) == []
 
 
 def test_an_event_beyond_the_horizon_is_a_dead_letter(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ class Run:
     started_at: datetime = NOW
     quality: Mode | Literal["off"] = "enforce"
     max_shrink_pct: float | None = None
+    run: str = "test"
 
 
 def run_graph(paths: Sequence[Path], database: Path, run: Run = Run()) -> dict[str, pa.Table]:
@@ -52,7 +53,7 @@ def finished(paths: Sequence[Path], database: Path, run: Run = Run()) -> Pipelin
     """Run the batch graph on the pinned local runner; returns what Beam knows of the run."""
     noted = WarehouseOptions(active_event_types=tuple(run.active_types))
     warehouse = open_warehouse(f"duckdb:///{database}", noted)
-    with warehouse.exclusive(tuple(TABLES.values()), None, "test") as staging:
+    with warehouse.exclusive(tuple(TABLES.values()), None, run.run) as staging:
         job = BatchJob(
             paths=[str(path) for path in paths],
             warehouse=warehouse,
@@ -61,7 +62,7 @@ def finished(paths: Sequence[Path], database: Path, run: Run = Run()) -> Pipelin
             user_shards=run.user_shards,
             active_types=codes(run.active_types),
             max_dead_letter_pct=run.max_dead_letter_pct,
-            run="test",
+            run=run.run,
             started_at=run.started_at,
             range_bytes=run.range_bytes,
             quality=run.quality,

@@ -48,6 +48,13 @@ def row(time: str, user: str = "ann", kind: str = "share", **others: str) -> dic
     }
 
 
+# Two events of one event_id, before ids were made to resist that.
+COLLIDING = [
+    row("2025-12-31T10:00:00Z", category=category, source="paid")
+    for category in ("ibjclomikfoebenl\u019eH2~jEz", "abikoififngkhhlmRE9\u01f1\u0235;")
+]
+
+
 def csv_text(rows: Iterable[Row], columns: Sequence[str] = SOURCE_COLUMNS) -> bytes:
     """The rows as CSV with a header."""
     text = io.StringIO(newline="")

@@ -88,7 +88,7 @@ def test_what_another_version_wrote_is_refused() -> None:
     with pytest.raises(ValueError, match="version 9, not 1"):
         decode_arrivals([b"\x09" + encode_arrivals(events, 0)[0][1:]])
     timeline = encode_timeline(timelines(sort_events([events])))
-    with pytest.raises(ValueError, match="version 9, not 1"):
+    with pytest.raises(ValueError, match="version 9, not 2"):
         decode_timeline("ann", b"\x09" + timeline[1:])
 
 

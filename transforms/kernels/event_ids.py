@@ -1,34 +1,106 @@
-"""Event ids: hashes of all eight source values (rule 2)."""
+"""Event ids: hashes of all eight source values (rule 2); and session ids.
+
+docs/identifiers.md says what they are made of, and why nobody can make two events of one id.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import reduce
+from typing import Final
+
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from transforms.kernels.compression import compressed, digests, left, right
 from transforms.kernels.fields import ABSENT
-from transforms.kernels.hashing import Hashes, hash_integers, hash_labels
+from transforms.kernels.hashing import Hashes
+from transforms.kernels.text_blocks import Blocks, chunks
+from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
-# The columns' places in the source salt their hashes; the platform goes with the event type.
-_TIME, _KIND, _CATEGORY, _MILES, _UTM_SOURCE, _COUNTRY = 0, 2, 3, 4, 6, 7
+_WORDS: Final = {"event_type": EVENT_TYPES, "platform": PLATFORMS}
+# From the few values to the many, so that pairs of values are hashed rather than events.
+_LABELS: Final = ("event_type", "platform", "utm_source", "country", "transaction_category")
+# Stands where an event has its amount, which is ABSENT or not negative.
+_SESSION: Final = -2
 
 
-def event_ids(events: pa.Table, users: Hashes) -> Hashes:
+def event_ids(events: pa.Table, users: Blocks, user_of_event: NDArray[np.int64]) -> Hashes:
     """The ids of events, the same on every run, machine and mode.
 
     Args:
         events: with the schema EVENT_BATCH, each column in one chunk.
-        users: the hash of each event's user id.
+        users: the digest of each user id.
+        user_of_event: int64 [events], the index of each event's user.
     """
-    column = {name: events[name].chunk(0) for name in events.column_names}
-    kind = column["event_type"].to_numpy().astype(np.int64)
-    platform = column["platform"].to_numpy().astype(np.int64)
-    return (
-        users
-        + hash_integers(column["event_time"].cast(pa.int64()).to_numpy(), _TIME)
-        + hash_integers(kind << 8 | platform, _KIND)
-        + hash_labels(column["transaction_category"], _CATEGORY)
-        # No amount is negative, so ABSENT tells NULL from all of them.
-        + hash_integers(column["miles_amount"].fill_null(ABSENT).to_numpy(), _MILES)
-        + hash_labels(column["utm_source"], _UTM_SOURCE)
-        + hash_labels(column["country"], _COUNTRY)
-    )
+    labels = reduce(_Labels.joined, (_labels(events, name) for name in _LABELS))
+    lefts, rights = left(labels.blocks), right(users)
+    time_us = events["event_time"].chunk(0).cast(pa.int64()).to_numpy()
+    miles = events["miles_amount"].chunk(0).fill_null(ABSENT).to_numpy()
+    ids = np.empty((len(time_us), 2), "<u8")
+    for rows in chunks(len(ids)):
+        whose = compressed(_each(lefts, labels.codes[rows]), _each(rights, user_of_event[rows]))
+        ids[rows] = _with_numbers(whose, time_us[rows], miles[rows])
+    return Hashes.of(ids)
+
+
+def session_ids(
+    users: Blocks, user_of_session: NDArray[np.int64], first_us: NDArray[np.int64]
+) -> Hashes:
+    """The ids of sessions.
+
+    Args:
+        users: the digest of each user id.
+        user_of_session: int64 [sessions], the index of each session's user.
+        first_us: int64 [sessions], when each one's first event was, in microseconds.
+    """
+    ids = np.empty((len(first_us), 2), "<u8")
+    for rows in chunks(len(ids)):
+        ids[rows] = _with_numbers(_each(users, user_of_session[rows]), first_us[rows], _SESSION)
+    return Hashes.of(ids)
+
+
+def _with_numbers(
+    blocks: Blocks, time_us: NDArray[np.int64], other: NDArray[np.int64] | int
+) -> Blocks:
+    numbers = np.empty((len(blocks), 2), "<i8")
+    numbers[:, 0], numbers[:, 1] = time_us, other
+    return compressed(left(blocks), right(numbers.view("<u8")))
+
+
+def _each(blocks: Blocks, rows: NDArray[np.int64]) -> Blocks:
+    # A tenth of the time of blocks[rows].
+    return blocks.take(rows, axis=0)
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """A block for each of n rows.
+
+    Attributes:
+        blocks: [values].
+        codes: int64 [n], the index of each row's block.
+    """
+
+    blocks: Blocks
+    codes: NDArray[np.int64]
+
+    def joined(self, other: _Labels) -> _Labels:
+        """One block for both of each row; of all pairs where there are fewer than rows."""
+        lefts, rights = left(self.blocks), right(other.blocks)
+        rows, columns = len(lefts), len(rights)
+        if rows * columns > len(self.codes):
+            blocks = compressed(_each(lefts, self.codes), _each(rights, other.codes))
+            return _Labels(blocks, np.arange(len(blocks)))
+        blocks = compressed(np.repeat(lefts, columns, axis=0), np.tile(rights, (rows, 1)))
+        return _Labels(blocks, self.codes * columns + other.codes)
+
+
+def _labels(events: pa.Table, name: str) -> _Labels:
+    column = events[name].chunk(0)
+    if name in _WORDS:
+        return _Labels(digests(pa.array(_WORDS[name])), column.to_numpy().astype(np.int64))
+    values = pa.concat_arrays([column.dictionary, pa.nulls(1, pa.string())])
+    codes = column.indices.fill_null(len(column.dictionary)).to_numpy()
+    return _Labels(digests(values), codes.astype(np.int64))

@@ -15,7 +15,6 @@ from transforms.kernels import fields
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.event_time import parse_event_times
-from transforms.kernels.hashing import hash_strings
 from transforms.kernels.records import MAX_RECORD_BYTES, RawRecords, Rejection
 from transforms.vocabulary import EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
 
@@ -68,20 +67,18 @@ class Parsed:
 
     Attributes:
         events: the events, with the schema EVENT_BATCH.
-        user_hash: uint64 [events], by which events are sharded.
         rejections: the other records, with the reason of each.
         ignored_amounts: how many events of other types than the miles types had a miles_amount.
     """
 
     events: pa.RecordBatch
-    user_hash: NDArray[np.uint64]
     rejections: list[Rejection]
     ignored_amounts: int
 
     @property
     def nbytes(self) -> int:
         """About how much memory the events take."""
-        return int(self.events.nbytes) + self.user_hash.nbytes
+        return int(self.events.nbytes)
 
 
 @dataclass(frozen=True)
@@ -167,8 +164,8 @@ def parse_records(records: RawRecords, now: datetime, limits: Limits = NO_LIMITS
         )
         for broken in records.unreadable
     ]
-    events, user_hash, ignored = _events(columns, np.flatnonzero(~failed), failed.any())
-    return Parsed(events, user_hash, rejections, ignored)
+    events, ignored = _events(columns, np.flatnonzero(~failed), failed.any())
+    return Parsed(events, rejections, ignored)
 
 
 def _plain(column: pa.Array) -> pa.Array:
@@ -181,7 +178,7 @@ def _encoded(column: pa.Array) -> pa.DictionaryArray:
 
 def _events(
     columns: _Columns, rows: NDArray[np.int64], some_failed: bool
-) -> tuple[pa.RecordBatch, NDArray[np.uint64], int]:
+) -> tuple[pa.RecordBatch, int]:
     is_miles = columns.is_miles
     arrays: list[pa.Array] = [
         pa.array(columns.time_us).cast(pa.timestamp("us")),
@@ -198,8 +195,7 @@ def _events(
         taken = pa.array(rows)
         arrays = [array.take(taken) for array in arrays]
         ignored = ignored[rows]
-    batch = pa.RecordBatch.from_arrays(arrays, schema=EVENT_BATCH)
-    return batch, hash_strings(batch["user_id"]).low, int(ignored.sum())
+    return pa.RecordBatch.from_arrays(arrays, schema=EVENT_BATCH), int(ignored.sum())
 
 
 def _rejections(

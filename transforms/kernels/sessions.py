@@ -11,10 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from transforms.kernels.alike import refuse_unlike
 from transforms.kernels.calendar import US_PER_SECOND
+from transforms.kernels.compression import digests
 from transforms.kernels.event_batch import EVENT_BATCH
-from transforms.kernels.event_ids import event_ids
-from transforms.kernels.hashing import Hashes, hash_strings
+from transforms.kernels.event_ids import event_ids, session_ids
+from transforms.kernels.hashing import Hashes
+from transforms.kernels.text_blocks import Blocks
 
 SESSION_GAP_US: Final = 30 * 60 * US_PER_SECOND
 
@@ -27,7 +30,7 @@ class SortedEvents:
         table: the events, with the columns of EVENT_BATCH.
         ids: the event ids.
         user_ids: string [users], ascending by UTF-8 bytes.
-        user_hashes: the hashes of `user_ids`.
+        user_digests: [users], those of `user_ids`.
         user_of_event: int64 [events], the index of each event's user.
         user_starts_mask: bool [events], true at each user's first event.
         time_us: int64 [events], event time in microseconds since 1970-01-01.
@@ -39,7 +42,7 @@ class SortedEvents:
     table: pa.Table
     ids: Hashes
     user_ids: pa.Array
-    user_hashes: Hashes
+    user_digests: Blocks
     user_of_event: NDArray[np.int64]
     user_starts_mask: NDArray[np.bool_]
     time_us: NDArray[np.int64]
@@ -55,20 +58,23 @@ def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
     Args:
         batches: events with the schema EVENT_BATCH, in any order and split; all events of a user
             must be among them.
+
+    Raises:
+        DataError: if two events that differ have the same id.
     """
     table = _one_chunk(batches)
     if not table.num_rows:
         return _no_events()
     user_ids, user = ranked(table["user_id"])
     time_us = _numbers(table, "event_time").view(np.int64)
-    user_hashes = hash_strings(user_ids)
-    ids = event_ids(table, user_hashes[user])
+    user_digests = digests(user_ids)
+    ids = event_ids(table, user_digests, user)
 
     order = _order(user, time_us, ids)
     ids = ids[order]
     repeated = np.zeros(len(order), np.bool_)
     repeated[1:] = (ids.high[1:] == ids.high[:-1]) & (ids.low[1:] == ids.low[:-1])
-    repeated[repeated] = _same_events(table, order[:-1][repeated[1:]], order[1:][repeated[1:]])
+    refuse_unlike(table, order[:-1][repeated[1:]], order[1:][repeated[1:]], ids[repeated])
     order = order[~repeated]
     user = user[order]
     starts = np.ones(len(order), np.bool_)
@@ -77,7 +83,7 @@ def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
         table=table.take(pa.array(order)),
         ids=ids[~repeated],
         user_ids=user_ids,
-        user_hashes=user_hashes,
+        user_digests=user_digests,
         user_of_event=user,
         user_starts_mask=starts,
         time_us=time_us[order],
@@ -95,22 +101,6 @@ def ranked(users: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
     rank = np.empty(len(by_name), np.int64)
     rank[by_name.to_numpy()] = np.arange(len(by_name))
     return encoded.dictionary.take(by_name), rank[encoded.indices.to_numpy()]
-
-
-def _same_events(
-    table: pa.Table, rows: NDArray[np.int64], others: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Whether rows of equal ids are equal in all columns: a hash alone may not drop an event."""
-    same = np.ones(len(rows), np.bool_)
-    for column in table.columns:
-        values = column.chunk(0)
-        if pa.types.is_dictionary(values.type):
-            values = values.indices
-        left, right = values.take(pa.array(rows)), values.take(pa.array(others))
-        equal = pc.equal(left, right).fill_null(False)
-        both_null = pc.and_(left.is_null(), right.is_null())
-        same &= pc.or_(equal, both_null).to_numpy(zero_copy_only=False)
-    return same
 
 
 def _one_chunk(batches: Iterable[pa.RecordBatch]) -> pa.Table:
@@ -144,9 +134,9 @@ def _no_events() -> SortedEvents:
     none = np.empty(0, np.int64)
     return SortedEvents(
         table=EVENT_BATCH.empty_table(),
-        ids=Hashes.seeded(0),
+        ids=Hashes.none(),
         user_ids=pa.array([], pa.string()),
-        user_hashes=Hashes.seeded(0),
+        user_digests=digests(pa.array([], pa.string())),
         user_of_event=none,
         user_starts_mask=none.astype(np.bool_),
         time_us=none,
@@ -217,7 +207,6 @@ def number_sessions(events: SortedEvents) -> Sessions:
     lengths = np.diff(np.append(first, len(starts)))
     sequence = np.arange(1, len(starts) + 1) - np.repeat(first, lengths)
     users = events.user_of_event[first]
-    instants = events.time_us[first].view(np.uint64)
-    digits = events.user_hashes[users].absorb(instants).hex()
+    digits = session_ids(events.user_digests, users, events.time_us[first]).hex()
     session = (np.cumsum(starts) - 1).astype(np.int32)
     return Sessions(starts, sequence, session, digits)

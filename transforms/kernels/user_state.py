@@ -16,8 +16,9 @@ from transforms.kernels.sessions import SortedEvents, sort_events
 from transforms.kernels.timelines import Timelines, timelines
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
-# The layouts are part of running jobs: they may only change together with this.
-_VERSION: Final = 1
+# The layouts, and what ids are made of, are part of running jobs: they may only change together
+# with this.
+_VERSION: Final = 2
 _USER: Final = struct.Struct("<BqqQQb")
 _COUNTERS: Final = len(EVENT_TYPES) + len(PLATFORMS) + 2
 
@@ -64,7 +65,10 @@ def decode_timeline(user_id: str, data: bytes) -> Timelines:
     """
     version, first_us, last_us, high, low, platform = _USER.unpack_from(data)
     if version != _VERSION:
-        raise ValueError(f"a timeline is encoded as version {version}, not {_VERSION}")
+        raise ValueError(
+            f"a timeline is encoded as version {version}, not {_VERSION}: this code can't take "
+            "over the job that wrote it; drain that job, build the tables with batch and start anew"
+        )
     at = _USER.size + 1 + data[_USER.size]
     texts: list[str | None] = []
     for size in varints.decode(data[_USER.size + 1 : at]).tolist():
@@ -111,7 +115,7 @@ class RecentEvents:
     @classmethod
     def none(cls) -> RecentEvents:
         """No event."""
-        return cls(np.empty(0, np.int64), Hashes.seeded(0))
+        return cls(np.empty(0, np.int64), Hashes.none())
 
     def to_bytes(self) -> bytes:
         """24 bytes for each event."""

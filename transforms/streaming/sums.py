@@ -22,8 +22,8 @@ from apache_beam.transforms.userstate import (
 from apache_beam.utils.timestamp import Timestamp
 
 from transforms.kernels.counters import Counters
-from transforms.kernels.hashing import hash_strings
 from transforms.kernels.spine import lay_out
+from transforms.kernels.user_shards import user_shards
 from transforms.marts.registry import FINISH, TABLES
 from transforms.streaming.clock import Clock, as_datetime
 
@@ -65,23 +65,26 @@ class ToUserShard(beam.PTransform):
     """Tables of rows -> (shard, rows), those of a user always to the same shard.
 
     Attributes:
-        shards: how many there are; a user's shard is a hash of the column user_id.
+        shards: how many there are.
+        key: of the run, by `shard_key`: a job that takes another one's place has its run and so
+            its shards, where rows may wait.
     """
 
     shards: int
+    key: bytes
 
     def expand(self, rows: beam.PCollection) -> beam.PCollection:
         return rows | "To users' shards" >> beam.FlatMap(
-            split_by_user, self.shards
+            split_by_user, self.shards, self.key
         ).with_output_types(tuple[int, pa.Table])
 
 
-def split_by_user(rows: pa.Table, shards: int) -> Iterator[tuple[int, pa.Table]]:
-    """The rows of each shard that has some; a user's shard is a hash of the column user_id."""
+def split_by_user(rows: pa.Table, shards: int, key: bytes) -> Iterator[tuple[int, pa.Table]]:
+    """The rows of each shard that has some, by the column user_id."""
     if shards == 1:
         yield 0, rows
         return
-    shard = hash_strings(rows["user_id"].cast(pa.string()).combine_chunks()).low % np.uint64(shards)
+    shard = user_shards(rows["user_id"].cast(pa.string()).combine_chunks(), key, shards)
     for number in np.unique(shard).tolist():
         yield number, rows.filter(pa.array(shard == number))
 
