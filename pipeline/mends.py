@@ -8,6 +8,7 @@ from typing import IO, Final, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
@@ -23,6 +24,7 @@ from transforms.vocabulary import SOURCE_COLUMNS
 # A worker holds the ids (40 bytes a mend) and one such group of mends at a time.
 _GROUP_ROWS: Final = 2_000
 _ID: Final = "dead_letter_id"
+_ID_BYTES: Final = 32
 
 
 def stage_mends(warehouse: Warehouse, staging: str) -> StagedMends | None:
@@ -92,12 +94,17 @@ class _MendsFile:
         parquet = pq.ParquetFile(stream)
         groups = range(parquet.num_row_groups)
         sizes = [parquet.metadata.row_group(group).num_rows for group in groups]
-        ids, places = np.unique(_as_bytes(parquet.read([_ID])[_ID]), return_index=True)
-        return cls(parquet, ids, places.astype(np.int64), np.cumsum(sizes))
+        found = parquet.read([_ID])[_ID]
+        # Somebody may have put in what is no id, and of any length.
+        rows = np.flatnonzero(pc.equal(pc.binary_length(found), _ID_BYTES).to_numpy())
+        ids, first = np.unique(_as_bytes(found.take(pa.array(rows))), return_index=True)
+        return cls(parquet, ids, rows[first], np.cumsum(sizes))
 
     def places(self, ids: pa.ChunkedArray) -> NDArray[np.int64]:
         """The rows of those ids that have a mend, ascending: int64 [found]."""
         wanted = _as_bytes(ids)
+        if not len(self.ids):
+            return np.empty(0, np.int64)
         at = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
         return np.sort(self.rows_of_ids[at[self.ids[at] == wanted]])
 
@@ -114,4 +121,4 @@ class _MendsFile:
 
 
 def _as_bytes(ids: pa.ChunkedArray) -> NDArray[np.bytes_]:
-    return np.array(ids.cast(pa.binary()).to_pylist(), np.bytes_)
+    return np.array(ids.cast(pa.binary()).to_pylist(), f"S{_ID_BYTES}")
