@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -44,11 +45,22 @@ def _run(arguments: list[str]) -> int:
         return 130
     except Exception as error:
         message = clear_message(error)
-        if message is None:
-            raise
-        tell(f"{command.prog}: {message}")
+        # A bug: its traceback may quote data as well.
+        tell(f"{command.prog}: {message}" if message else _traceback(error))
         return 1
     return 0
+
+
+def _keep_to_owner() -> None:
+    """Let nobody but the owner read what this process and its workers create: it is about people.
+
+    Files that are there keep their mode.
+    """
+    os.umask(os.umask(0o077) | 0o077)
+
+
+def _traceback(error: Exception) -> str:
+    return "".join(traceback.format_exception(error)).rstrip()
 
 
 def _parsers() -> tuple[Parser, dict[str, Parser]]:
@@ -83,6 +95,7 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
     given = beam_options.check(rest, [option.name for option in BATCH])
     if not options.input:
         raise OptionError("--input is missing: give one or more CSV files or globs")
+    _keep_to_owner()
     keep_freed_memory()
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
     from pipeline import summary
@@ -123,6 +136,7 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
     given = beam_options.check(rest, [option.name for option in STREAM])
     if not options.subscription:
         raise OptionError("--subscription is missing: name one of Pub/Sub")
+    _keep_to_owner()
     from pipeline.dry_run import dry_run_of
     from pipeline.runners import choose_streaming_runner
     from pipeline.storage import check_storage
@@ -175,6 +189,7 @@ def _publish(options: argparse.Namespace, rest: list[str], _: list[str]) -> None
 
 def _replay(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
     signal.signal(signal.SIGINT, _leave_at_once("replay"))
+    _keep_to_owner()
     replay(options, rest)
 
 

@@ -22,7 +22,7 @@ from pipeline.errors import RunError
 from pipeline.inputs import InputFile
 from pipeline.progress import Progress as Notes
 from pipeline.progress import Reached
-from pipeline.telling import Guarded, counted, is_watched, tell
+from pipeline.telling import Guarded, counted, is_watched, printable, tell
 from pipeline.warehouse import Warehouse
 from transforms.marts.registry import TABLES
 from transforms.marts.social_capital_growth_accounting import TABLE as GROWTH
@@ -148,7 +148,9 @@ def show_checks(results: Sequence[dict[str, Any]], warehouse: Warehouse, seconds
     console = Page()
     console.print(f"\n[bold]Done in {seconds:.1f} s:[/] {checks_line(results)}")
     show_failed(console, results)
-    console.print(Text.assemble(("\nWarehouse", "bold"), f"  {warehouse.url}"), soft_wrap=True)
+    console.print(
+        Text.assemble(("\nWarehouse", "bold"), f"  {printable(warehouse.url)}"), soft_wrap=True
+    )
     console.print()
 
 
@@ -206,9 +208,11 @@ def show_growth(console: Console, warehouse: Warehouse) -> None:
     if months:
         section(console, "Growth by month", _growth(months), *_GROWTH_COLUMNS)
         console.print(Padding(_latest(months[-1]), (0, _GAP)))
-    console.print(Text.assemble(("\nWarehouse", "bold"), f"  {warehouse.url}"), soft_wrap=True)
+    console.print(
+        Text.assemble(("\nWarehouse", "bold"), f"  {printable(warehouse.url)}"), soft_wrap=True
+    )
     console.print("Look into it with")
-    console.print(f"  {warehouse.how_to_query()}", soft_wrap=True, markup=False)
+    console.print(f"  {printable(warehouse.how_to_query())}", soft_wrap=True, markup=False)
     console.print()
 
 
@@ -231,10 +235,11 @@ def section(console: Console, title: str, lines: Sequence[Sequence[str]], *colum
     Args:
         console: where to.
         title: of the table.
-        lines: its cells.
+        lines: its cells, which may be data: they are made printable.
         columns: their titles; those that begin with > stand right, the one with ~ is cut short
             where the console is too narrow.
     """
+    lines = [[printable(cell) for cell in line] for line in lines]
     widths = [
         max(cell_len(cell) for cell in (heading.lstrip(">~"), *(line[index] for line in lines)))
         for index, heading in enumerate(columns)
@@ -275,16 +280,9 @@ def _dead_letters(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     lines: list[tuple[str, str, str]] = []
     for error_type, number in report["dead_letters"]["by_error_type"].items():
         example = report["dead_letter_examples"][error_type]
-        lines.append((error_type, f"{number:,}", printable(example["message"])))
-        lines.append(("", "", printable(example["payload"])))
+        lines.append((error_type, f"{number:,}", example["message"]))
+        lines.append(("", "", example["payload"]))
     return lines
-
-
-def printable(text: str) -> str:
-    """A text without what would move a terminal's cursor."""
-    return "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
-    )
 
 
 def _growth(months: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:

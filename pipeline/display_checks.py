@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.text import Text
 
+from pipeline.telling import printable
+
 
 def checks_line(results: Sequence[Mapping[str, Any]]) -> str:
     """How many checks passed and failed."""
@@ -33,4 +35,4 @@ def failed_lines(results: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
 
 
 def _key(sample: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in sample.items())
+    return printable(", ".join(f"{name} {value}" for name, value in sample.items()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from pipeline.telling import printable
 from transforms.errors import DataError
 
 NO_CREDENTIALS: Final = (
@@ -30,8 +31,11 @@ _RAISED: Final = re.compile(
 
 
 def clear_message(error: BaseException) -> str | None:
-    """The line of a DataError or RunError behind what a runner raised; None without one."""
+    """The line of a DataError or RunError behind what a runner raised; None without one.
+
+    It may quote data, and is made `printable`.
+    """
     if isinstance(error, DataError | RunError):
-        return _LABEL.sub("", str(error))
+        return printable(_LABEL.sub("", str(error)))
     found = _RAISED.findall(str(error))
-    return found[-1].strip() if found else None
+    return printable(found[-1].strip()) if found else None

@@ -38,6 +38,8 @@ from transforms.streaming.clock import system_clock
 
 Answer = TypeVar("Answer")
 
+from pipeline.telling import printable
+
 _MESSAGES: Final = 1_000
 # What was handed out and is not in the tables yet lies in memory, several times over.
 _BYTES_UNDER_WAY: Final = 128 << 20
@@ -218,7 +220,7 @@ class Tap:
             logging.getLogger(__name__).warning(
                 "Pub/Sub can't be reached for %s, and is tried again: %s",
                 self._subscription,
-                " ".join(str(error).split())[:300],
+                printable(" ".join(str(error).split())[:300]),
             )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from pipeline.telling import tell
+from pipeline.telling import printable, tell
 from pipeline.values import Values
 
 
@@ -98,5 +98,5 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        tell(f"{self.prog}: {message} (see {self.prog} --help)")
+        tell(f"{self.prog}: {printable(message)} (see {self.prog} --help)")
         self.exit(2)

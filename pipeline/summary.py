@@ -103,8 +103,15 @@ def _clear_remote(path: str) -> None:
 
 
 def encode(report: dict[str, Any]) -> bytes:
-    """A summary as a JSON document."""
-    return json.dumps(report, indent=2, ensure_ascii=False).encode(errors="replace") + b"\n"
+    """A summary as a JSON document, which a terminal may show: JSON lets C1 and the like stand."""
+    text = json.dumps(report, indent=2, ensure_ascii=False)
+    return "\n".join(map(_escaped, text.split("\n"))).encode() + b"\n"
+
+
+def _escaped(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in line)
 
 
 def write(report: dict[str, Any], path: str | None, patience: float = _PATIENCE_SECONDS) -> None:

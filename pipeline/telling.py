@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final, TextIO
@@ -17,8 +18,32 @@ _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _UNWRITABLE: Final = (OSError, ValueError)
 
 
+def printable(text: str) -> str:
+    """A text in one line that leaves a terminal and a log as they are, whoever has written it.
+
+    Control characters, those that turn the direction of writing, line breaks and whatever else has
+    no sign of its own is written as in Python: \\x1b, \\u202e. Once done, it changes no more.
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if _is_shown(letter) else _escaped(letter) for letter in text)
+
+
+def _is_shown(letter: str) -> bool:
+    return letter.isprintable() or unicodedata.category(letter) == "Zs"
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+def _lines(text: str) -> str:
+    """A text of several lines, each as `printable` has it."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def tell(text: str) -> None:
-    """Write a line to stderr; where that can't be, nothing happens.
+    """Write a text to stderr; where that can't be, nothing happens.
 
     It goes past Python's buffer: a signal may come while that is written to, and what stays in it
     would fail again at the end of the process.
@@ -26,6 +51,7 @@ def tell(text: str) -> None:
     stream = sys.stderr
     if stream is None:
         return
+    text = _lines(text)
     with suppress(*_UNWRITABLE):
         try:
             number = stream.fileno()
@@ -38,9 +64,9 @@ def tell(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """Write a line to stdout, as `Guarded` does."""
+    """Write a text to stdout, as `Guarded` does."""
     out = Guarded(sys.stdout)
-    out.write(f"{text}\n")
+    out.write(f"{_lines(text)}\n")
     out.flush()
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
-from pipeline.display import Page, printable, section, show_failed, show_growth
+from pipeline.display import Page, section, show_failed, show_growth
 from pipeline.display_checks import checks_line
 from pipeline.replay.attempt import Outcome, Sample
-from pipeline.telling import counted
+from pipeline.telling import counted, printable
 from pipeline.warehouse import Warehouse
 
 _NOTHING = "[bold]Nothing to replay:[/]"
@@ -42,7 +43,8 @@ def show_nothing(outcome: Outcome, warehouse: Warehouse) -> None:
     page = Page()
     page.print()
     if not outcome.letters:
-        page.print(f"{_NOTHING} {warehouse.url} has no dead letters", soft_wrap=True)
+        url = escape(printable(warehouse.url))
+        page.print(f"{_NOTHING} {url} has no dead letters", soft_wrap=True)
     else:
         there = counted(outcome.letters, "dead letter")
         page.print(f"{_NOTHING} of {there} none is meant by --error_type, --since or --input")
@@ -124,16 +126,16 @@ def _show_cut(page: Console, outcome: Outcome) -> None:
 def _samples(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
     for error_type, samples in sorted(outcome.samples.items()):
         for sample in samples:
-            yield error_type, "before", printable(sample.before)
+            yield error_type, "before", sample.before
             yield "", "after", _unless_same(sample)
             yield "", "then", _result(sample)
 
 
 def _unless_same(sample: Sample) -> str:
-    return "the same" if sample.after == sample.before else printable(sample.after)
+    return "the same" if sample.after == sample.before else sample.after
 
 
 def _result(sample: Sample) -> str:
     if sample.failure is None:
         return "passes"
-    return f"fails: {sample.failure.error_type}: {printable(sample.failure.message)}"
+    return f"fails: {sample.failure.error_type}: {sample.failure.message}"

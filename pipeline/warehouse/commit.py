@@ -15,6 +15,7 @@ from pipeline import summary as summary_file
 from pipeline.errors import RunError
 from pipeline.progress import Progress
 from pipeline.quality import Quality, record_refusal, summary
+from pipeline.telling import printable
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, How, StagedFile
 from pipeline.warehouse.shrinking import History
@@ -183,5 +184,7 @@ def _write(content: dict[str, Any], paths: Sequence[str]) -> dict[str, Any]:
         try:
             summary_file.write(content, path)
         except RunError as error:
-            logging.getLogger(__name__).warning("the tables are replaced, but %s", error)
+            logging.getLogger(__name__).warning(
+                "the tables are replaced, but %s", printable(str(error))
+            )
     return content

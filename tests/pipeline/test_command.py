@@ -44,6 +44,9 @@ def test_a_run_prints_and_writes_its_summary(folder: Path) -> None:
     for told in ("growth_metrics", "bad_event_time", "'never'", "2024-02", "growth.duckdb"):
         assert told in run.stdout
     assert not list(folder.glob("*.staging*"))
+    # Of people's lives nobody but the owner reads.
+    for name in ("growth.duckdb", "run.json"):
+        assert (folder / name).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_terminal_sees_how_far_the_run_is(folder: Path) -> None:

@@ -94,6 +94,10 @@ def test_a_killed_replay_leaves_the_warehouse_intact(tmp_path: Path) -> None:
         while not any(tmp_path.glob("*.staging-*/fct_events-*")):
             assert time.monotonic() < deadline, "the run did not get there"
         os.kill(run.pid, signal.SIGKILL)
+    left = [path for pattern in ("growth*", "growth*/**/*") for path in tmp_path.glob(pattern)]
+    assert {path.suffix for path in left} >= {".duckdb", ".lock", ".parquet"}
+    assert [path for path in left if path.stat().st_mode & 0o077] == []
+    (tmp_path / "growth.duckdb").chmod(0o640)  # Whoever shares it goes on sharing it.
     after = contents(tmp_path / "growth.duckdb")
     kept = [name for name in TABLES if name != "dead_letter_events"]
     assert all(before[name].equals(after[name]) for name in TABLES) or (
@@ -114,3 +118,4 @@ def test_a_killed_replay_leaves_the_warehouse_intact(tmp_path: Path) -> None:
     assert mended["failed"] == 0
     assert 0 < mended["applied"] <= number  # Some rows fail for another reason as well.
     assert f"{mended['applied']:,} dead letters mended by earlier replays" in batch.stdout
+    assert (tmp_path / "growth.duckdb").stat().st_mode & 0o777 == 0o640

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import io
+import json
+import re
 import shlex
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pipeline.telling import Guarded, tell
+from pipeline import summary
+from pipeline.display import Page, section, show_failed
+from pipeline.errors import clear_message
+from pipeline.telling import Guarded, printable, say, tell
 from tests.support.runs import process_environment
+from transforms.errors import DataError
 
 
 def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -100,3 +110,70 @@ def test_a_guarded_stream_gives_up_once() -> None:
     assert full.writes == 1
     assert not guarded.isatty()
     assert Guarded(None).write("nowhere") == 7
+
+
+_HOSTILE = "\x1b]0;title\x07\x1b[2J\x9b31m\r\n\u202eevil\u2066\u2028\ud800\x00"
+
+
+def _is_harmless(text: str) -> bool:
+    return all(sign.isprintable() or sign in "\n\u00a0\u3000" for sign in text)
+
+
+@given(st.text(st.characters(), max_size=20))
+def test_what_is_printable_stands_in_one_line_and_moves_no_cursor(text: str) -> None:
+    shown = printable(text)
+    assert not any(unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") for sign in shown)
+    assert printable(shown) == shown
+    # Whoever unescapes it has the text again, if that has no backslashes of its own.
+    if "\\" not in text:
+        assert re.sub(r"\\(?:[nrt]|x..|u....|U.{8})", _unescaped, shown) == text
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return str(ast.literal_eval(f'"{found[0]}"'))
+
+
+def test_signs_of_every_language_are_printable() -> None:
+    text = "na\u00efve \u65e5\u672c\u8a9e\u3000\u0639\u0631\u0628 \u05e2\u05d1 \U0001f600\u00a0!"
+    assert printable(text) == text
+
+
+def test_everything_that_a_command_says_is_printable(capsys: pytest.CaptureFixture[str]) -> None:
+    tell(f"two\nlines {_HOSTILE}")
+    say(f"two\nlines {_HOSTILE}")
+    summary.write({"user": _HOSTILE}, "-")
+    page = Page()
+    section(page, "Letters", [("bad_country", _HOSTILE)], "error_type", "~payload")
+    failed = {
+        "check_id": "a.b",
+        "status": "fail",
+        "severity": "error",
+        "description": "no",
+        "failing_rows": 1,
+        "checked_rows": 2,
+        "sample": [{"user_id": _HOSTILE}],
+    }
+    show_failed(page, [failed])
+    told = capsys.readouterr()
+    assert _is_harmless(told.out)
+    assert _is_harmless(told.err)
+    assert told.err.startswith("two\nlines \\x1b]0;title")
+    assert told.out.count("\\u202eevil") == 4
+
+
+def test_an_error_that_quotes_data_is_one_printable_line() -> None:
+    for error in (
+        DataError(f"of user {_HOSTILE}"),
+        RuntimeError(f"RunError: of user {_HOSTILE.replace(chr(10), '')} [while running 'A']"),
+    ):
+        message = str(clear_message(error))
+        assert _is_harmless(message.replace("\n", "\x00"))
+        assert message.startswith("of user \\x1b]0;title\\x07")
+
+
+def test_a_summary_says_the_same_with_escapes() -> None:
+    report = {"example": _HOSTILE, "signs": "na\u00efve \u65e5"}
+    text = summary.encode(report).decode()
+    assert _is_harmless(text)
+    assert "na\u00efve \u65e5" in text
+    assert json.loads(text) == report

@@ -16,6 +16,7 @@ from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
 from pipeline.errors import OptionError, RunError
+from pipeline.telling import printable
 from pipeline.values import DATASET, PROJECT
 from pipeline.warehouse.bigquery.client import QUICK, connect, explained
 from pipeline.warehouse.bigquery.jobs import side_by_side
@@ -133,7 +134,9 @@ class BigQueryWarehouse:
                 self._drop_scratch(self._client(), f"{SCRATCH}{run}")
                 clear(staging)
             except RunError as error:
-                logging.getLogger(__name__).warning("%s; the next run tries again", error)
+                logging.getLogger(__name__).warning(
+                    "%s; the next run tries again", printable(str(error))
+                )
 
     def claim(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
         """See `Warehouse.claim`."""

@@ -11,6 +11,7 @@ import numpy as np
 from google.cloud import bigquery
 
 from pipeline.errors import RunError
+from pipeline.telling import printable
 from pipeline.warehouse.bigquery.client import explained
 from pipeline.warehouse.bigquery.jobs import Planned, has_run, run_jobs, side_by_side
 from pipeline.warehouse.bigquery.loading import Load, Workplace, drop_scratch, load
@@ -60,7 +61,7 @@ def commit(place: Workplace, changes: Sequence[Change]) -> None:
     try:
         drop_scratch(place, [item.table for item in loads])
     except RunError as error:
-        logging.getLogger(__name__).warning("%s; it expires within a day", error)
+        logging.getLogger(__name__).warning("%s; it expires within a day", printable(str(error)))
 
 
 def _apply(place: Workplace, jobs: Sequence[Planned]) -> None:

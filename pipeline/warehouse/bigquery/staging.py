@@ -9,6 +9,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipeline.errors import RunError
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+from pipeline.telling import printable
 
 
 def folder_of(temp_location: str, project: str, dataset: str) -> str:
@@ -37,4 +38,6 @@ def remove(paths: Sequence[str]) -> None:
     try:
         FileSystems.delete(list(paths))
     except STORAGE_ERRORS as error:
-        logging.getLogger(__name__).warning("can't remove staged files: %s", storage_reason(error))
+        logging.getLogger(__name__).warning(
+            "can't remove staged files: %s", printable(storage_reason(error))
+        )
