@@ -34,11 +34,10 @@ from google.auth.exceptions import GoogleAuthError
 
 from pipeline.errors import RunError
 from pipeline.pubsub import explained, subscriber
+from pipeline.telling import printable
 from transforms.streaming.clock import system_clock
 
 Answer = TypeVar("Answer")
-
-from pipeline.telling import printable
 
 _MESSAGES: Final = 1_000
 # What was handed out and is not in the tables yet lies in memory, several times over.

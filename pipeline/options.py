@@ -330,8 +330,8 @@ REPLAY: Final = (
     ),
     Option(
         "edit",
-        "mend the records: an expression for sed, or the path of an executable file that reads "
-        "them on stdin, one a line, and writes as many to stdout",
+        "mend the records: an expression for sed, or the path of an executable file, which is run "
+        "with your rights: it reads them on stdin, one a line, and writes as many to stdout",
         "SED_OR_FILE",
     ),
     Option(

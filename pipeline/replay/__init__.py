@@ -23,10 +23,12 @@ as replay_tries. Letters that are not meant stay as they are. Replaying twice ch
 was tried last counts once. A letter that holds only the beginning of a record, because that is too
 long, is never tried.
 
---edit mends records on their way. An expression is given to sed (as sed -e); the path of an
-executable file is run. It is one process for all letters, in the folder of this command. It reads
-one record a line from stdin and writes one line for each, in the same order, to stdout: the CSV
-record with its file's columns, or the message's JSON, as it came. Line breaks within a record
+--edit mends records on their way. The path of an executable file is run, with all that you may do:
+name none that you would not run yourself. Anything else is an expression for sed, which is run as
+sed --sandbox -e, so that it can neither write files nor run commands; a sed without --sandbox (that
+of macOS, say) is refused. It is one process for all letters, in the folder of this command. It
+reads one record a line from stdin and writes one line for each, in the same order, to stdout: the
+CSV record with its file's columns, or the message's JSON, as it came. Line breaks within a record
 travel as the signs U+240A (LF) and U+240D (CR), and come back as line breaks; bytes that are no
 UTF-8 travel as they are. An exit code other than 0, or another number of lines, ends the replay
 before any table is touched.
@@ -34,7 +36,8 @@ before any table is touched.
 --output writes letters as CSV for an editor or a spreadsheet: the eight columns of the source, or
 payload where a record can't be split into them. Mend rows there, remove those that are to stay as
 they are, leave dead_letter_id alone, and read the file back with --input. An apostrophe before a
-cell keeps spreadsheets from changing it; in bytes that are no UTF-8, \\xe9 is one byte.
+cell, or within one behind ; | and the like, keeps spreadsheets from changing it or taking it for a
+formula; in bytes that are no UTF-8, \\xe9 is one byte.
 
 A stream that is at work keeps its figures to itself, so its tables are not rebuilt: publish the
 mended records to its topic instead, with --topic. A stream takes what is within its horizon.

@@ -3,7 +3,8 @@
 A row is a letter: its id, what is wrong, and either the eight source columns or, where the record
 can't be split into them, the record itself in `payload`. Of records that are no UTF-8 the odd
 bytes are written as \\xe9. What a spreadsheet would change or take for a formula has an apostrophe
-before it, which is taken away again.
+before it, which is taken away again; in a cell that begins with one so has what would be a formula
+where the spreadsheet splits the line elsewhere than at commas.
 """
 
 from __future__ import annotations
@@ -26,12 +27,22 @@ _ID: Final = "dead_letter_id"
 _PAYLOAD: Final = "payload"
 _COLUMNS: Final = (_ID, "error_type", "error_message", *SOURCE_COLUMNS, _PAYLOAD)
 
+# What makes a formula of the text behind it, in Japanese width too, and what may stand before it:
+# white space, quotes, and signs without width.
+_FORMULA: Final = (
+    r"[\s\"\x00-\x1f\u200b-\u200f\u2060\ufeff]*[=+\-@\uff0b\uff0d\uff1d\uff20]|[\t\r\n]"
+)
 # Formulas; numbers that lose zeros or digits; dates that come back as the reader's country has it.
 _CHANGED_BY_SPREADSHEETS: Final = re.compile(
-    r"['=+\-@\t\r]"
+    rf"'|{_FORMULA}"
     r"|(0[0-9.]+|[0-9.]{12,}|[0-9.]+[eE][0-9]+|[0-9]{1,2}[/.-][0-9/.: -]+)$"
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9:.]*)?$"
 )
+# Where a spreadsheet of another country, which does not split at commas, sees a cell begin: there
+# quotes that begin behind a comma hold nothing together, not even lines.
+_BEGINS_ELSEWHERE: Final = r"(?<=[;|\t\r\n])"
+_FORMULA_INSIDE: Final = re.compile(rf"{_BEGINS_ELSEWHERE}(?='|{_FORMULA})")
+_APOSTROPHE_INSIDE: Final = re.compile(rf"{_BEGINS_ELSEWHERE}'")
 _ODD_BYTE: Final = re.compile(rb"\\x([89a-f][0-9a-f])")
 _LARGEST_CELL: Final = 1 << 30
 
@@ -47,7 +58,7 @@ def write(letters: Iterable[Letter], path: str) -> int:
     rows = 0
     try:
         # With a BOM, lest Excel takes it for another encoding.
-        with open(path, "x", encoding="utf-8-sig", newline="") as file:
+        with open(path, "x", encoding="utf-8-sig", newline="", opener=_owners) as file:
             writer = csv.writer(file, lineterminator="\r\n")
             writer.writerow(_COLUMNS)
             for letter in letters:
@@ -57,6 +68,11 @@ def write(letters: Iterable[Letter], path: str) -> int:
     except OSError as error:
         raise RunError(f"can't write {path}: {error.strerror}") from error
     return rows
+
+
+def _owners(path: str, flags: int) -> int:
+    """A file that its owner alone may read: it is about people."""
+    return os.open(path, flags, 0o600)
 
 
 @dataclass(frozen=True)
@@ -148,7 +164,14 @@ def _bytes(text: str, before: Record) -> bytes:
 
 
 def _protected(cell: str) -> str:
-    return f"'{cell}" if _CHANGED_BY_SPREADSHEETS.match(cell) else cell
+    """A cell that no spreadsheet changes or takes for a formula, wherever it splits lines."""
+    inside = _FORMULA_INSIDE.sub("'", cell)
+    return f"'{inside}" if inside != cell or _CHANGED_BY_SPREADSHEETS.match(cell) else cell
+
+
+def _unprotected(cell: str) -> str:
+    """The cell of which `_protected` made this one; what somebody has typed stays as it is."""
+    return _APOSTROPHE_INSIDE.sub("", cell[1:]) if cell.startswith("'") else cell
 
 
 def _rows(file: IO[str], path: str) -> Iterator[tuple[str, Cells]]:
@@ -186,4 +209,4 @@ def _check_columns(names: Iterable[str], path: str) -> None:
 
 
 def _cells(row: Mapping[str, str]) -> Cells:
-    return tuple(row.get(name, "").removeprefix("'") for name in (*SOURCE_COLUMNS, _PAYLOAD))
+    return tuple(_unprotected(row.get(name, "")) for name in (*SOURCE_COLUMNS, _PAYLOAD))

@@ -20,6 +20,8 @@ from transforms.kernels.letters import Record
 
 _SIGNS: Final = ((b"\n", "\u240a".encode()), (b"\r", "\u240d".encode()))
 _SHOWN: Final = 300
+# On macOS and BSD, whose own sed is another one, GNU's is called gsed.
+_SEDS: Final = ("sed", "gsed")
 # A misspelt path may be an expression too: sed takes "clean.py" for a text to put in every place.
 _SCRIPTS: Final = (".py", ".sh", ".pl", ".rb", ".awk", ".sed")
 
@@ -51,11 +53,7 @@ class Edit:
             return cls([os.path.abspath(text)], text)
         if text.endswith(_SCRIPTS):
             raise OptionError(f"--edit {text}: there is no such file; check the path")
-        if shutil.which("sed") is None:
-            raise OptionError(
-                f"--edit {text!r} is no file, and sed is not installed: name an executable file"
-            )
-        edit = cls([*_sed(), "-e", text], text)
+        edit = cls([*_sed(text), "-e", text], text)
         tried = _try(edit.command)
         if tried.returncode:
             raise OptionError(
@@ -114,10 +112,26 @@ class Edit:
             )
 
 
-def _sed() -> list[str]:
-    """sed that neither runs commands nor writes files, where it can promise that (GNU's can)."""
-    safe = ["sed", "--sandbox"]
-    return safe if _try([*safe, "-e", ""]).returncode == 0 else ["sed"]
+def _sed(text: str) -> list[str]:
+    """sed that neither runs commands nor writes files, whatever an expression says.
+
+    Raises:
+        OptionError: if there is none that can promise that; GNU's can, which may be gsed.
+    """
+    there = [name for name in _SEDS if shutil.which(name) is not None]
+    for name in there:
+        safe = [name, "--sandbox"]
+        if _try([*safe, "-e", ""]).returncode == 0:
+            return safe
+    if there:
+        raise OptionError(
+            f"--edit {text!r} is no file, and the sed of this machine has no --sandbox: an "
+            "expression could write files and run commands. Install GNU sed 4.3 or later, as sed "
+            "or gsed, or name an executable file that mends the records"
+        )
+    raise OptionError(
+        f"--edit {text!r} is no file, and sed is not installed: name an executable file"
+    )
 
 
 def _try(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:

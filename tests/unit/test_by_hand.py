@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -50,7 +52,12 @@ def through(letters: Sequence[Letter], change: Callable[[Sheet], Sheet]) -> list
 
 
 _CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-_SPECIAL = st.sampled_from(["=1+1", "'", "''a", "-5", "007", "1e9", "2024-01-01", "a\r\nb", "\0"])
+_SPECIAL = st.sampled_from(
+    [
+        *("=1+1", "'", "''a", " =a", "a;'b", ";-1", "'a;''b", "\t@"),
+        *("-5", "007", "1e9", "2024-01-01", "a\r\nb", "\0"),
+    ]
+)
 _BYTES = st.lists(
     st.sampled_from([b"a", b",", b'"', b"\n", b"\r", b"\xff", b"\\xff", b"=", b"\0", b"'"]),
     max_size=14,
@@ -141,11 +148,55 @@ def test_a_spreadsheet_takes_no_cell_for_a_formula_or_a_number(tmp_path: Path) -
     hostile = row("2024-01-01 10:00:00", user="0012", category="=cmd()", source="1e5", country="+1")
     path = tmp_path / "letters.csv"
     by_hand.write([letter(line(hostile))], str(path))
+    assert path.stat().st_mode & 0o777 == 0o600
     text = path.read_bytes()
     assert text.startswith(b"\xef\xbb\xbfdead_letter_id,")
     for cell in (b"'2024-01-01 10:00:00", b"'0012", b"'=cmd()", b"'1e5", b"'+1"):
         assert b"," + cell in text
     assert cells_of(letter(line(hostile)).record)[1] == "0012"
+
+
+_SIGNS = "=+-@';|,\"\t\r\n a\u00a0\u3000\ufeff\uff1d\x00\x0b0"
+_HOSTILE = st.text(st.sampled_from(_SIGNS), max_size=9)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(_HOSTILE, min_size=8, max_size=8), st.sampled_from([*HEADERS, "payload"]))
+def test_no_spreadsheet_finds_a_formula_wherever_it_splits(
+    cells: list[str], header: Sequence[str] | str | None
+) -> None:
+    if header == "payload":
+        bad = letter("".join(cells).encode(), None)
+    else:
+        names = None if header is None else tuple(header)
+        bad = letter(line(dict(zip(SOURCE_COLUMNS, cells, strict=True)), names), names)
+    told = bad._replace(error_message=f"country {cells[0]} is not two letters")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "letters.csv")
+        by_hand.write([told], str(path))
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+        (record,) = Mended.of(str(path)).mend([bad])
+    assert record == bad.record
+    rows_of_cells = [
+        found for at in ";|\t" for found in csv.reader(io.StringIO(text, ""), delimiter=at)
+    ]
+    rows_of_cells += [re.split(r"[;|\t\r\n]", text), *csv.reader(io.StringIO(text, ""))]
+    for found in rows_of_cells:
+        for cell in found:
+            assert cell.strip('\ufeff\x00\x0b \u00a0\u3000\t\r\n"')[:1] not in [*"=+-@\uff1d"]
+
+
+def test_apostrophes_that_somebody_types_stay(tmp_path: Path) -> None:
+    typed = row("2024-01-01T00:00:00Z", category="rock;'n'roll")
+
+    def mend(sheet: Sheet) -> Sheet:
+        return [{**item, **typed} for item in sheet]
+
+    (record,) = through([letter(b"x")], mend)
+    assert record is not None
+    (event,) = reread([record], NOW).events.to_pylist()
+    assert event["transaction_category"] == "rock;'n'roll"
 
 
 def test_files_of_other_spreadsheets_are_read(tmp_path: Path) -> None:

@@ -120,3 +120,25 @@ def test_what_is_neither_sed_nor_a_program_is_refused(tmp_path: Path) -> None:
         with pytest.raises(OptionError, match=told):
             Edit.of(text)
     assert not (tmp_path / "written").exists()
+
+
+def fake(folder: Path, name: str, options: str) -> None:
+    """A sed that knows some options."""
+    path = folder / name
+    known = f'case "$1" in {options}) ;; *) echo "{name}: unknown option $1" >&2; exit 1;; esac'
+    path.write_text(f"#!/bin/sh\n{known}\nexec cat\n")
+    path.chmod(0o755)
+
+
+def test_sed_without_a_sandbox_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (tmp_path / "none", tmp_path / "plain"):
+        path.mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "none"))
+    with pytest.raises(OptionError, match="sed is not installed: name an executable file"):
+        Edit.of("s/a/b/")
+    fake(tmp_path / "plain", "sed", "-e")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'plain'}:/bin:/usr/bin")
+    with pytest.raises(OptionError, match=r"no --sandbox: .*Install GNU sed .* executable file"):
+        Edit.of("s/a/b/")
+    fake(tmp_path / "plain", "gsed", "--sandbox")
+    assert list(Edit.of("s/a/b/").command) == ["gsed", "--sandbox", "-e", "s/a/b/"]
