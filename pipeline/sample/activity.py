@@ -50,10 +50,11 @@ _EVENTS_PER_SESSION = Lottery.weighted(
 """By platform."""
 _PAUSE_SECONDS = Lottery.lognormal([45], 1.2, 2, 1500)
 _EVENT_TYPE = Lottery.weighted(world.event_type_weights().reshape(-1, len(world.EVENT_TYPES)))
+_SALE_DAYS = world.sale_days()
 _CATEGORY = Lottery.weighted(world.CATEGORY_WEIGHTS)
 _EARNED = Lottery.lognormal(world.EARNED_MEDIANS, 0.75, 50, 5000)
 _REDEEMED_HUNDREDS = Lottery.lognormal([9], 0.6, 3, 100)
-_OVERDRAFT_PER_MILLE = 180
+_OVERDRAFT_PER_MILLE = 240
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,14 @@ def _age_hours(rng: Rng, people: People, user: Ints, number: Ints, wanted: Ints)
     """How long after the first visit each visit comes, shape (visits,).
 
     Each visit has a stretch of the life to itself, so that visits come at a personal pace
-    rather than at random; the long break then pushes the later ones back.
+    rather than at random, but crowded into the busy part of each cycle; the long break then pushes
+    the later ones back.
     """
     place = (number - 1 + rng.random(len(user))) / np.maximum(wanted - 1, 1)[user]
     spread = place * (_EARLY_SHARE + (1 - _EARLY_SHARE) * place)
     hours = (people.life_hours[user] * spread).astype(np.int64)
+    cycle = people.cycle_hours[user]
+    hours = hours // cycle * cycle + hours % cycle * people.busy_percent[user] // 100
     after_break = hours >= people.break_at_hour[user]
     return hours + np.where(after_break, people.break_hours[user], 0)
 
@@ -142,7 +146,8 @@ def _choose_actions(rng: Rng, events: Events, age_days: Ints) -> None:
     """Fills in type, category and amount, given the users' age in days, shape (events,)."""
     age_group = np.searchsorted(np.array([8, 61]), age_days, side="right")
     case = events["platform"].astype(np.int64) * len(world.CHANNELS) + events["channel"]
-    event_type = _EVENT_TYPE.draw(rng, case * 3 + age_group)
+    sale = _SALE_DAYS[events["time"] // world.DAY]
+    event_type = _EVENT_TYPE.draw(rng, (case * 3 + age_group) * 2 + sale)
     category = _CATEGORY.draw(rng, event_type)
     amount = np.full(len(events), -1)
     earned, redeemed = event_type == world.EARNED, event_type == world.REDEEMED

@@ -14,15 +14,22 @@ _ARRIVAL_DAY = Lottery.weighted(world.arrival_weights(), slots=1 << 16)
 _PLATFORM = Lottery.weighted(world.PLATFORM_WEIGHTS)
 _COUNTRY = Lottery.weighted(world.COUNTRY_WEIGHTS)
 
-_ONCE_PER_MILLE = np.array([240, 400, 430, 180, 310])
+_ONCE_PER_MILLE = np.array([560, 670, 690, 460, 600])
 """By channel: users whose first visit is their last."""
-_LIFE_HOURS = Lottery.lognormal([24 * days for days in (105, 52, 42, 140, 65)], 1.25, 24, 40_000)
+_LIFE_HOURS = Lottery.lognormal([24 * days for days in (30, 15, 13, 42, 20)], 1.4, 24, 40_000)
 """By channel: from the first visit to the last one, breaks left out."""
+_ERA_OF_DAY = world.era_of_day()
+_ONCE_OF_ERA = np.array([era.once_percent for era in world.ERAS])
+_LIFE_OF_ERA = np.array([era.life_percent for era in world.ERAS])
 _LIFE_PERCENT = np.array([120, 100, 75])
 """By platform."""
-_PACE_HOURS = Lottery.lognormal([24 * 18], 0.9, 12, 24 * 120)
+_PACE_HOURS = Lottery.lognormal([46], 0.85, 9, 24 * 60)
 """Between one visit and the next; the spread between users is what makes some of them heavy."""
-_BREAK_PER_MILLE = 500
+_CYCLE_HOURS = Lottery.lognormal([24 * 12], 0.5, 24 * 5, 24 * 45)
+"""From the beginning of a busy time to that of the next one."""
+_LEAST_BUSY_PERCENT = 14
+_MOST_BUSY_PERCENT = 70
+_BREAK_PER_MILLE = 650
 _BREAK_HOURS = Lottery.lognormal([24 * 45], 1.2, 24 * 4, 24 * 400)
 _SECOND_PLATFORM_PER_MILLE = 180
 
@@ -40,6 +47,9 @@ class People:
     life_hours: Ints
     """0 for a user who comes once."""
     pace_hours: Ints
+    cycle_hours: Ints
+    busy_percent: Ints
+    """Of a cycle: visits come in streaks, with pauses between them."""
     break_at_hour: Ints
     """Hours of life before the user's long break."""
     break_hours: Ints
@@ -49,20 +59,26 @@ class People:
 def arrive(rng: Rng, size: int) -> People:
     """`size` users, in no order."""
     channel = _CHANNEL.draw_many(rng, size)
+    arrival_day = _ARRIVAL_DAY.draw(rng, channel)
+    era = _ERA_OF_DAY[arrival_day]
     platform = _PLATFORM.draw(rng, channel)
     life = _LIFE_HOURS.draw(rng, channel) * _LIFE_PERCENT[platform] // 100
-    life[happens(rng, _ONCE_PER_MILLE[channel], size)] = 0
+    life = life * _LIFE_OF_ERA[era] // 100
+    once = _ONCE_PER_MILLE[channel] * _ONCE_OF_ERA[era] // 100
+    life[happens(rng, once, size)] = 0
     pauses = happens(rng, _BREAK_PER_MILLE, size)
     step = rng.integers(1, len(world.PLATFORMS), size)
     two_platforms = happens(rng, _SECOND_PLATFORM_PER_MILLE, size)
     return People(
-        arrival_day=_ARRIVAL_DAY.draw(rng, channel),
+        arrival_day=arrival_day,
         channel=channel,
         country=_COUNTRY.draw_many(rng, size),
         platform=platform,
         other_platform=np.where(two_platforms, (platform + step) % len(world.PLATFORMS), platform),
         life_hours=life,
         pace_hours=_PACE_HOURS.draw_many(rng, size),
+        cycle_hours=_CYCLE_HOURS.draw_many(rng, size),
+        busy_percent=rng.integers(_LEAST_BUSY_PERCENT, _MOST_BUSY_PERCENT, size),
         break_at_hour=(life * rng.random(size)).astype(np.int64),
         break_hours=np.where(pauses, _BREAK_HOURS.draw_many(rng, size), 0),
     )

@@ -5,6 +5,7 @@ A day is a whole number counted from FIRST_DAY, a Monday. Vocabularies are coded
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -67,11 +68,60 @@ class Campaign:
 
 
 CAMPAIGNS = (
-    Campaign(PAID, date(2024, 11, 18), date(2024, 12, 8), 2.4),
-    Campaign(SOCIAL, date(2025, 5, 12), date(2025, 6, 8), 2.2),
-    Campaign(REFERRAL, date(2025, 9, 1), date(2025, 9, 28), 1.7),
-    Campaign(PAID, date(2025, 12, 1), date(2025, 12, 21), 1.9),
+    Campaign(PAID, date(2024, 11, 18), date(2024, 12, 8), 4.5),
+    Campaign(SOCIAL, date(2025, 5, 12), date(2025, 6, 8), 3.5),
+    Campaign(REFERRAL, date(2025, 9, 29), date(2025, 10, 26), 6.0),
+    Campaign(PAID, date(2025, 12, 1), date(2025, 12, 21), 2.5),
 )
+
+
+@dataclass(frozen=True)
+class Era:
+    """What the product of a time makes of those who arrive from `first` on.
+
+    once_percent: of the usual share of users whose first visit is their last.
+    life_percent: of how long the others stay.
+    """
+
+    first: date
+    once_percent: int
+    life_percent: int
+
+
+ERAS = (
+    Era(date(2024, 7, 1), 110, 60),  # A first version that many leave.
+    Era(date(2024, 10, 7), 105, 85),
+    Era(date(2025, 2, 3), 95, 180),  # The welcome tour.
+    Era(date(2025, 6, 2), 85, 420),  # The programme for regulars.
+    Era(date(2025, 7, 7), 130, 80),  # The update that broke the login.
+    Era(date(2025, 8, 4), 75, 600),
+)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """From one day to another, both included."""
+
+    first: date
+    last: date
+
+
+LULLS = (
+    Stretch(date(2025, 1, 2), date(2025, 1, 26)),
+    Stretch(date(2025, 7, 7), date(2025, 8, 3)),
+)
+_LULL = 0.4
+"""Of the visits that would take place otherwise."""
+_LULL_ARRIVALS = 0.7
+
+SALES = (
+    Stretch(date(2024, 11, 25), date(2024, 12, 8)),
+    Stretch(date(2025, 4, 14), date(2025, 4, 27)),
+    Stretch(date(2025, 6, 30), date(2025, 7, 13)),
+    Stretch(date(2025, 11, 24), date(2025, 12, 14)),
+)
+SALE_LIFT = 5.0
+"""How much more often miles are redeemed in a sale."""
 
 _MONTH_SEASON = (0.94, 0.96, 1.0, 1.0, 0.98, 0.97, 0.93, 0.91, 0.99, 1.0, 1.0, 0.97)
 _HOLIDAYS = (
@@ -126,6 +176,7 @@ def arrival_weights() -> Floats:
     weights = 1.0 + np.outer(CHANNEL_GROWTH, progress)
     for campaign in CAMPAIGNS:
         weights[campaign.channel, _days(campaign.first, campaign.last)] *= campaign.lift
+    weights[:, _within(LULLS)] *= _LULL_ARRIVALS
     week: Floats = np.take(_ARRIVAL_WEEK, np.arange(DAYS) % 7)
     return weights * week * season()
 
@@ -137,20 +188,41 @@ def _days(first: date, last: date) -> slice:
 def visit_per_mille() -> NDArray[np.int64]:
     """The chance that an intended visit takes place, shape (platforms, DAYS)."""
     week = np.take(_VISIT_WEEK, np.arange(DAYS) % 7, axis=1)
-    return np.rint(1000 * week * season()).astype(np.int64)
+    lull = np.where(_within(LULLS), _LULL, 1.0)
+    return np.rint(1000 * week * season() * lull).astype(np.int64)
+
+
+def sale_days() -> NDArray[np.int64]:
+    """1 for the days of a sale, else 0, shape (DAYS,)."""
+    return _within(SALES).astype(np.int64)
+
+
+def _within(stretches: Iterable[Stretch]) -> NDArray[np.bool_]:
+    inside = np.zeros(DAYS, np.bool_)
+    for stretch in stretches:
+        inside[_days(stretch.first, stretch.last)] = True
+    return inside
+
+
+def era_of_day() -> NDArray[np.int64]:
+    """The number of the era of each day, shape (DAYS,)."""
+    first = np.array([(era.first - FIRST_DAY).days for era in ERAS])
+    return np.searchsorted(first, np.arange(DAYS), side="right") - 1
 
 
 def event_type_weights() -> Floats:
-    """Shape (platforms, channels, 3, event types).
+    """Shape (platforms, channels, 3, 2, event types).
 
     The third axis is how long the user has been there: the first week, the next two months, later.
+    The fourth is whether there is a sale.
     """
-    base = np.array([44.0, 13.0, 10.0, 20.0, 16.0])
+    base = np.array([46.0, 12.0, 2.2, 4.0, 18.0])
     platform = np.array([[1.0, 1.2, 1, 1, 1], [1, 1, 1.15, 1.2, 0.9], [1.1, 1, 0.5, 0.55, 1.6]])
     channel = np.ones((len(CHANNELS), len(EVENT_TYPES)))
     channel[PAID] = (0.95, 1.1, 0.7, 0.8, 1.2)
     channel[SOCIAL] = (0.75, 0.9, 1.9, 1.7, 0.9)
     channel[REFERRAL] = (1.1, 1.1, 1.4, 1.0, 1.0)
     age = np.array([[0.8, 0.5, 1, 1.2, 1.5], [1.0, 1.0, 1, 1, 1], [1.15, 1.3, 0.9, 0.8, 0.8]])
-    weights: Floats = base * platform[:, None, None] * channel[:, None] * age
-    return weights
+    sale = np.array([[1.0, 1, 1, 1, 1], [1, SALE_LIFT, 1, 1, 1]])
+    weights: Floats = base * platform[:, None, None, None] * channel[:, None, None]
+    return weights * age[:, None] * sale

@@ -20,8 +20,8 @@ from pipeline.sample.flaws import Log, arrange, flaw_counts
 from pipeline.sample.people import arrive
 from pipeline.sample.rows import HEADER, csv_chunks
 
-_EVENTS_PER_USER = 12
-_MOST_USERS_AT_ONCE = 1 << 16
+_EVENTS_PER_USER = 44
+_MOST_USERS_AT_ONCE = 1 << 14
 """Some 800,000 events: enough to keep NumPy busy, little enough not to matter in memory."""
 
 

@@ -23,6 +23,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline.sample import SampleReport, chance, flaws, write_sample, writer
+from tests.support.tables import compute
+from tests.support.tables import parse as parse_csv
 
 HEADER = (
     b"event_time,user_id,event_type,transaction_category,miles_amount,platform,utm_source,country"
@@ -134,7 +136,7 @@ class TestFile:
     def test_is_the_same_on_every_machine(self, tmp_path: Path) -> None:
         content = write_sample(tmp_path / "events.csv", 20_000, 7).path.read_bytes()
         assert hashlib.sha256(content).hexdigest() == (
-            "aadf51e5c41dfdc1a2fac59f3fe75884b2bb7087edf01bbea4146f7049ade5f0"
+            "006dfb7dbe8cf0c539ff7002d23616bd8c1c3160522ed4f172ec4af713cf6880"
         )
 
     def test_can_be_compressed(self, tmp_path: Path) -> None:
@@ -250,7 +252,7 @@ class TestLife:
         few = write_sample(tmp_path / "few.csv", 40_000, 3).users
         many = write_sample(tmp_path / "many.csv", 200_000, 3).users
         assert 4 < many / few < 6
-        assert 10 < 200_000 / many < 16
+        assert 35 < 200_000 / many < 55
 
     def test_weekdays_differ_from_weekends(self, database: duckdb.DuckDBPyConnection) -> None:
         query = """SELECT avg(n) FILTER (isodow(day) < 6) / avg(n) FILTER (isodow(day) >= 6)
@@ -284,13 +286,55 @@ class TestLife:
             FROM sums ORDER BY month""",
         )
         assert len(months) == 18
-        # The first two months have too few users for their shares to be steady.
-        assert all(0.4 < retention < 0.7 for retention, _ in months[2:])
-        assert 1.0 < months[-1][1] < 2.0
+        # The first months have too few users for their shares to be steady.
+        assert all(0.1 < retention < 0.75 for retention, _ in months[4:])
+        assert all(0.4 < quick_ratio < 3.5 for _, quick_ratio in months[4:])
+        assert months[-1][0] > 0.5 > 0.35 > months[4][0]  # The product has become better.
+
+    def test_users_return_as_often_as_those_of_published_figures(
+        self, database: duckdb.DuckDBPyConnection
+    ) -> None:
+        """docs/labels.md says whose figures; bounds are wide, as theirs are."""
+        first, week, month = ask(
+            database,
+            """WITH days AS (SELECT DISTINCT user_id, day - first_day AS age, first_day
+                             FROM events JOIN users USING (user_id))
+               SELECT count(*) FILTER (age = 1) / count(*) FILTER (age = 0),
+                      count(*) FILTER (age = 7) / count(*) FILTER (age = 0),
+                      count(*) FILTER (age = 30) / count(*) FILTER (age = 0)
+               FROM days WHERE first_day < '2025-12-01'""",
+        )[0]
+        assert 0.24 < first < 0.40
+        assert 0.07 < week < 0.20
+        assert 0.04 < month < 0.11
+        stickiness = number(
+            database,
+            """WITH days AS (SELECT DISTINCT user_id, day FROM events),
+               daily AS (SELECT day, count(*) AS dau FROM days GROUP BY day)
+               SELECT median(dau / (SELECT count(DISTINCT user_id) FROM days AS d
+                                    WHERE d.day BETWEEN daily.day - 29 AND daily.day))
+               FROM daily WHERE day >= '2025-01-01'""",
+        )
+        assert 0.10 < stickiness < 0.30
+
+    def test_no_label_is_the_answer_to_every_day(self, sample: Sample) -> None:
+        tables = compute([part.events for part in parse_csv(sample.report.path.read_bytes())])
+        for table, label in (
+            ("retention_quality_framework", "retention_quality_category"),
+            ("user_resurrection_analysis", "resurrection_quality_category"),
+            ("growth_metrics", "daily_growth_quality"),
+            ("quick_ratio_analysis", "strategic_recommendation"),
+            ("quick_ratio_analysis", "retention_benchmark"),
+        ):
+            counts = Counter(tables[table][label].drop_null().to_pylist()).most_common()
+            assert counts[0][1] < 0.65 * tables[table].num_rows, (label, counts)
+            assert len([label for label, n in counts if n > 1]) >= 3, (label, counts)
+        alerts = set(tables["quick_ratio_analysis"]["alert_level"].to_pylist())
+        assert {"OK", "CRITICAL: Quick Ratio Below 1.0"} < alerts
 
     def test_some_come_once_and_a_few_do_most(self, database: duckdb.DuckDBPyConnection) -> None:
         once = "SELECT avg((first_day = last_day)::INT) FROM users"
-        assert 0.25 < number(database, once) < 0.6
+        assert 0.4 < number(database, once) < 0.7
         heavy = """SELECT sum(events) FILTER (rank <= 0.1) / sum(events)
                    FROM (SELECT events, percent_rank() OVER (ORDER BY events DESC) AS rank
                          FROM users)"""
@@ -307,7 +351,7 @@ class TestLife:
                FROM (SELECT day - lag(day) OVER (PARTITION BY user_id ORDER BY day) AS away
                      FROM (SELECT DISTINCT user_id, day FROM events))""",
         )[0]
-        assert days > weeks > months > longer > 50
+        assert days > weeks > months > longer > 20
 
     def test_channels_differ(self, database: duckdb.DuckDBPyConnection) -> None:
         query = """SELECT coalesce(utm_source, ''), count(*) / (SELECT count(*) FROM users),
@@ -317,7 +361,7 @@ class TestLife:
         rows = {row[0]: row[1:] for row in database.sql(query).fetchall()}
         size, retention, recent = ({name: row[i] for name, row in rows.items()} for i in range(3))
         assert rows.keys() == {"organic", "paid", "social", "referral", ""}
-        assert size["organic"] > size["paid"] > size["social"] > size["referral"] > size[""] > 0.01
+        assert size["organic"] > size["paid"] > size["social"] > size["referral"] > size[""] > 0.005
         assert retention["referral"] > 1.3 * retention["paid"]
         assert retention["organic"] > 1.3 * retention["social"]
         assert recent["referral"] > recent["organic"]
