@@ -17,30 +17,18 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table as Grid
 from rich.text import Text
 
+from pipeline import display_growth
 from pipeline.display_checks import checks_line, failed_lines
-from pipeline.errors import RunError
 from pipeline.inputs import InputFile
 from pipeline.progress import Progress as Notes
 from pipeline.progress import Reached
 from pipeline.telling import Guarded, counted, is_watched, printable, tell
 from pipeline.warehouse import Warehouse
 from transforms.marts.registry import TABLES
-from transforms.marts.social_capital_growth_accounting import TABLE as GROWTH
 
-_MONTHS_SHOWN: Final = 6
 _POLL_SECONDS: Final = 0.2
 _PIPE_WIDTH: Final = 120
 _GAP: Final = 2
-_GROWTH_COLUMNS: Final = (
-    "month",
-    ">active",
-    ">new",
-    ">retained",
-    ">resurrected",
-    ">churned",
-    ">retention",
-    ">quick ratio",
-)
 
 
 @contextmanager
@@ -204,10 +192,11 @@ def _stream_sum(report: dict[str, Any]) -> str:
 
 def show_growth(console: Console, warehouse: Warehouse) -> None:
     """Print the last months, and how to look into the warehouse."""
-    months = _last_months(warehouse)
+    months = display_growth.last_months(warehouse)
     if months:
-        section(console, "Growth by month", _growth(months), *_GROWTH_COLUMNS)
-        console.print(Padding(_latest(months[-1]), (0, _GAP)))
+        section(console, "Growth by month", display_growth.lines(months), *display_growth.COLUMNS)
+        for line in display_growth.headline(months):
+            console.print(Padding(line, (0, _GAP)))
     console.print(
         Text.assemble(("\nWarehouse", "bold"), f"  {printable(warehouse.url)}"), soft_wrap=True
     )
@@ -267,15 +256,6 @@ def section(console: Console, title: str, lines: Sequence[Sequence[str]], *colum
     console.print(Padding(grid, (0, 0, 0, _GAP)))
 
 
-def _last_months(warehouse: Warehouse) -> list[dict[str, Any]]:
-    try:
-        growth = warehouse.read(GROWTH)
-    except RunError:
-        return []  # The tables are there; another program has opened them first.
-    months: list[dict[str, Any]] = growth.sort_by("activity_month").to_pylist()
-    return months[-_MONTHS_SHOWN:]
-
-
 def _dead_letters(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     lines: list[tuple[str, str, str]] = []
     for error_type, number in report["dead_letters"]["by_error_type"].items():
@@ -283,39 +263,6 @@ def _dead_letters(report: dict[str, Any]) -> list[tuple[str, str, str]]:
         lines.append((error_type, f"{number:,}", example["message"]))
         lines.append(("", "", example["payload"]))
     return lines
-
-
-def _growth(months: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
-    return [
-        (
-            f"{month['activity_month']:%Y-%m}",
-            f"{month['total_mau']:,}",
-            f"+{month['new_users']:,}",
-            f"{month['retained_users']:,}",
-            f"+{month['resurrected_users']:,}",
-            f"-{month['churned_users']:,}",
-            _or_dash(month["retention_rate_pct"], "{:.1f} %"),
-            _or_dash(month["quick_ratio"], "{:.2f}"),
-        )
-        for month in months
-    ]
-
-
-def _latest(month: dict[str, Any]) -> Text:
-    ratio = month["quick_ratio"]
-    if ratio is None:
-        return Text(f"{month['activity_month']:%B %Y}: nobody churned, so there is no quick ratio.")
-    gained = month["new_users"] + month["resurrected_users"]
-    return Text.assemble(
-        f"{month['activity_month']:%B %Y}: ",
-        f"{gained:,} users won for {month['churned_users']:,} lost, a quick ratio of ",
-        (f"{ratio:.2f}", "bold"),
-        f": {month['growth_quality_category']}.",
-    )
-
-
-def _or_dash(value: float | None, template: str) -> str:
-    return "-" if value is None else template.format(value)
 
 
 def _megabytes(size: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from pipeline.docs_labels import labels
 from pipeline.errors import RunError
 from transforms.checking.bound import Check, bind
 from transforms.contract import Column, Table
@@ -32,7 +33,7 @@ def data_dictionary() -> str:
     """The Markdown text, the same for the same contract."""
     checks = bind(TABLES.values(), range(len(EVENT_TYPES)))
     parts = [line for table in _DESCRIBED for line in _section(table, checks)]
-    return "\n".join([*_introduction(checks), *parts])
+    return "\n".join([*_introduction(checks), *parts, labels()])
 
 
 def _introduction(checks: tuple[Check, ...]) -> Iterator[str]:
@@ -44,7 +45,10 @@ def _introduction(checks: tuple[Check, ...]) -> Iterator[str]:
         "",
         f"{len(_DESCRIBED)} tables and {len(checks)} checks. Types are those of BigQuery; a column "
         "marked * is REQUIRED, the others are NULLABLE. The descriptions are those that the "
-        "warehouse shows.",
+        "warehouse shows. A column that joined its table after the first release is NULLABLE, so "
+        "that tables which exist can take it, and NULL in no row that is written since; such "
+        "columns stand last. What `Excellent`, `Poor` and other labels mean, and for which "
+        "products: [below](#what-the-labels-were-made-for).",
         "",
     )
     yield from (f"- [{table.name}](#{table.name}): {table.description}" for table in _DESCRIBED)

@@ -224,5 +224,6 @@ def event_type_weights() -> Floats:
     channel[REFERRAL] = (1.1, 1.1, 1.4, 1.0, 1.0)
     age = np.array([[0.8, 0.5, 1, 1.2, 1.5], [1.0, 1.0, 1, 1, 1], [1.15, 1.3, 0.9, 0.8, 0.8]])
     sale = np.array([[1.0, 1, 1, 1, 1], [1, SALE_LIFT, 1, 1, 1]])
-    weights: Floats = base * platform[:, None, None, None] * channel[:, None, None]
-    return weights * age[:, None] * sale
+    origin = base * platform[:, None, None, None] * channel[:, None, None]
+    weights: Floats = origin * age[:, None] * sale
+    return weights

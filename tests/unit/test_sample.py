@@ -294,7 +294,7 @@ class TestLife:
     def test_users_return_as_often_as_those_of_published_figures(
         self, database: duckdb.DuckDBPyConnection
     ) -> None:
-        """docs/labels.md says whose figures; bounds are wide, as theirs are."""
+        """docs/tables.md says whose figures; bounds are wide, as theirs are."""
         first, week, month = ask(
             database,
             """WITH days AS (SELECT DISTINCT user_id, day - first_day AS age, first_day
