@@ -23,8 +23,8 @@ run: $(READY) ## Make a sample of 200,000 events and compute all tables into gro
 stream-demo: $(READY) ## Stream a sample through Pub/Sub's emulator into live.duckdb: a minute and a half
 	$(BIN)/python -m tests.emulators.demo
 
-test: $(READY) ## Run the tests; those of the emulators too where make test-emulators has been
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+test: $(READY) ## Run the tests, but for those that need emulators (THOROUGH=1: with more cases)
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests --ignore tests/emulators
 
 test-emulators: $(READY) ## Install emulators of BigQuery and Cloud Storage, run the tests with them
 	$(BIN)/python -m tests.emulators.install

@@ -27,18 +27,20 @@ GRAPHS: dict[str, Callable[..., beam.Pipeline]] = {
 }
 
 
-@pytest.fixture(params=list(GRAPHS))
+@pytest.fixture(scope="module", params=list(GRAPHS))
 def job(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[str, Any]:
-    """A graph's name and job, made where credentials lie around."""
-    key = tmp_path / "key.json"
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Any, Path]:
+    """A graph's name and job, and the folder where it was made, with credentials around."""
+    folder = tmp_path_factory.mktemp("job")
+    key = folder / "key.json"
     key.write_text(json.dumps({"type": "authorized_user", "refresh_token": SECRET}))
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
-    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", SECRET)
-    monkeypatch.chdir(tmp_path)
     more = ["--enable_streaming_engine"] if request.param == "streaming" else []
-    return request.param, translated(GRAPHS[request.param](*OPTIONS, *more))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+        patched.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", SECRET)
+        patched.chdir(folder)
+        return request.param, translated(GRAPHS[request.param](*OPTIONS, *more)), folder
 
 
 def test_batch_labels_and_coders_are_those_on_record() -> None:
@@ -68,8 +70,8 @@ def test_what_batch_shuffles_has_a_coder_of_its_own() -> None:
         assert has_coder(lines[label])
 
 
-def test_modes_and_workers_are_as_they_are_meant(job: tuple[str, Any]) -> None:
-    name, found = job
+def test_modes_and_workers_are_as_they_are_meant(job: tuple[str, Any, Path]) -> None:
+    name, found, _ = job
     streaming = name == "streaming"
     assert found.proto.type_.name == ("JOB_TYPE_STREAMING" if streaming else "JOB_TYPE_BATCH")
     proto = environment(found)
@@ -82,30 +84,30 @@ def test_modes_and_workers_are_as_they_are_meant(job: tuple[str, Any]) -> None:
     assert [image.container_image for image in pool.sdk_harness_container_images] == [IMAGE]
 
 
-def test_no_step_asks_for_special_machines(job: tuple[str, Any]) -> None:
+def test_no_step_asks_for_special_machines(job: tuple[str, Any, Path]) -> None:
     """All steps run in one environment, on any machine: what would part them costs a shuffle."""
     environments = job[1].proto_pipeline.components.environments
     assert len(environments) == 1
     assert [dict(each.resource_hints) for each in environments.values()] == [{}]
 
 
-def test_dataflow_gets_the_labels_that_the_record_has(job: tuple[str, Any]) -> None:
-    name, found = job
+def test_dataflow_gets_the_labels_that_the_record_has(job: tuple[str, Any, Path]) -> None:
+    name, found, _ = job
     known = {step.unique_name for step in found.proto_pipeline.components.transforms.values()}
     record = Path(__file__).with_name(f"{name}_graph.txt").read_text().splitlines()
     assert {line.partition(" | ")[0] for line in record} <= known
 
 
-def test_nothing_in_the_graph_holds_a_credential(job: tuple[str, Any]) -> None:
+def test_nothing_in_the_graph_holds_a_credential(job: tuple[str, Any, Path]) -> None:
     for content in contents(job[1]):
         for told in (SECRET, "private_key", "refresh_token", "google.oauth2", "Credentials"):
             assert told.encode() not in content
 
 
-def test_nothing_in_the_graph_holds_a_local_path(job: tuple[str, Any], tmp_path: Path) -> None:
+def test_nothing_in_the_graph_holds_a_local_path(job: tuple[str, Any, Path]) -> None:
     """But for the source files' names in functions that are pickled whole, which nobody opens."""
     places = {
-        *(str(ROOT), str(tmp_path), tempfile.gettempdir(), str(Path.home()), os.getcwd()),
+        *(str(ROOT), str(job[2]), tempfile.gettempdir(), str(Path.home()), os.getcwd()),
         *(sys.prefix, sys.base_prefix, sysconfig.get_path("purelib")),
     }
     # A folder of gs:// may be called tmp too.

@@ -47,7 +47,7 @@ def test_batch_counts_what_its_tables_hold(tmp_path: Path) -> None:
     )
     (flush,) = distributions.pop("flush_duration_ms")
     assert flush.count == 1
-    assert 0 < flush.sum < 60_000
+    assert flush.sum > 0
     assert distributions == {}
 
 
@@ -64,7 +64,8 @@ def test_streaming_counts_what_its_tables_hold(tmp_path: Path) -> None:
     rows = [row(moment.isoformat(), "ann") for moment in at]
     rows += [rows[1], row("never"), row((NOW - timedelta(days=30)).isoformat())]
     rows.append(row(NOW.isoformat(), "bob", amount="3"))
-    bundles = [[message(item, number)] for number, item in enumerate(rows)]
+    messages = [message(item, number) for number, item in enumerate(rows)]
+    bundles = [messages[:1], messages[1:3], messages[3:]]
     with every_bundle_counted():
         result = finished_stream(
             stream_of(bundles), tmp_path / "growth.duckdb", late_horizon_days=7, kind=Counted
@@ -85,15 +86,12 @@ def test_streaming_counts_what_its_tables_hold(tmp_path: Path) -> None:
     assert (lateness.min, lateness.max) == (-3_600, 48 * 3_600)
     assert lateness.sum == sum(hours) * 3_600
     (per_user,) = distributions.pop("events_per_user")
-    assert (per_user.count, per_user.min, per_user.max, per_user.sum) == (
-        5,
-        1,
-        4,
-        1 + 2 + 3 + 4 + 1,
-    )
+    # One, three and four events of ann after a bundle each, and one of bob.
+    assert (per_user.count, per_user.min, per_user.max) == (4, 1, 4)
+    assert per_user.sum == 1 + 3 + 4 + 1
     (flush,) = distributions.pop("flush_duration_ms")
     assert flush.count == len(list(tmp_path.glob("*.commit"))) >= 1
-    assert 0 < flush.min <= flush.max < 60_000
+    assert 0 < flush.min <= flush.max
     assert distributions == {}
 
 

@@ -26,6 +26,7 @@ from tests.support.runs import Run, command, contents, run_graph
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, Row, csv_text, row
+from tests.support.thorough import examples
 from transforms.marts.registry import MENDS, TABLES
 from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
 
@@ -90,7 +91,7 @@ def test_a_mended_sample_ends_in_the_tables_of_batch(
 
 
 # Four runs of the graph an example: shrinking a failure would take half an hour.
-@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(3, 10), phases=[Phase.explicit, Phase.generate])
 @given(
     rows=st.lists(
         st.one_of(

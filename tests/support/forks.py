@@ -1,0 +1,162 @@
+"""The command in forks of a process that has imported everything, which takes 1.6 CPU seconds.
+
+python -m tests.support.forks SOCKET   # serves until its stdin ends
+
+A fork is a process as any: it has its own arguments, folder, environment and streams, runs
+`pipeline.__main__` to the end. What an interpreter reads of its environment
+when it begins (PYTHON...) is not its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import gc
+import json
+import os
+import runpy
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+# What the commands import late.
+_MODULES = (
+    "pipeline.__main__",
+    "pipeline.launch",
+    "pipeline.stream_launch",
+    "pipeline.check",
+    "pipeline.docs",
+    "pipeline.dry_run",
+    "pipeline.publish",
+    "pipeline.replay.launch",
+    "pipeline.replay.checks",
+    "pipeline.sample",
+    "pipeline.storage",
+    "pipeline.warehouse.bigquery.commit",
+    "pipeline.warehouse.bigquery.staging",
+    "apache_beam.runners.portability.fn_api_runner",
+    "apache_beam.runners.direct.direct_runner",
+    "pyarrow.csv",
+    "pyarrow.parquet",
+    "rich.console",
+    "rich.table",
+)
+
+
+def run(
+    arguments: Sequence[str], cwd: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """`python -m pipeline` with these arguments, to its end."""
+    with (
+        tempfile.TemporaryFile("w+") as out,
+        tempfile.TemporaryFile("w+") as err,
+        socket.socket(socket.AF_UNIX) as connection,
+    ):
+        connection.connect(_server())
+        asked = {"arguments": list(arguments), "cwd": str(cwd), "environment": dict(environment)}
+        socket.send_fds(connection, [b"."], [out.fileno(), err.fileno()])
+        connection.sendall(json.dumps(asked).encode() + b"\n")
+        with connection.makefile() as answer:
+            code = int(answer.readline())
+        for stream in (out, err):
+            stream.seek(0)
+        return subprocess.CompletedProcess(["pipeline", *arguments], code, out.read(), err.read())
+
+
+@functools.cache
+def _server() -> str:
+    """The socket of a server that ends with this process."""
+    folder = tempfile.TemporaryDirectory(prefix="forks-")
+    path = f"{folder.name}/socket"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.forks", path],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    assert server.stdout.readline() == b"ready\n"
+    atexit.register(folder.cleanup)
+    atexit.register(server.wait)
+    atexit.register(server.stdin.close)
+    return path
+
+
+def _serve(path: str) -> None:
+    for module in _MODULES:
+        __import__(module)
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(path)
+    listening.listen()
+    # Or else the first collection in each fork copies all pages: half a second.
+    gc.collect()
+    gc.freeze()
+    print("ready", flush=True)
+    while sys.stdin not in select.select([listening, sys.stdin], [], [])[0]:
+        connection, _ = listening.accept()
+        if not os.fork():
+            listening.close()
+            _answer(connection)
+            return
+        connection.close()
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
+def _answer(connection: socket.socket) -> None:
+    """Fork a command, in the fork return, and else answer how it ended."""
+    _, streams, _, _ = socket.recv_fds(connection, 1, 2)
+    asked = json.loads(connection.makefile().readline())
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
+        os._exit(0)
+    connection.close()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for target, stream in enumerate([nothing, *streams]):
+        os.dup2(stream, target)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    os.chdir(asked["cwd"])
+    sys.path[0] = asked["cwd"]
+    sys.argv = ["pipeline", *asked["arguments"]]
+    del sys.modules["pipeline.__main__"]  # Imported for what it imports.
+    os._exit(_run_here())
+
+
+def _run_here() -> int:
+    """Run the command in this process; returns its exit code.
+
+    What an interpreter does at its end is done here: taking all modules apart takes 0.1 s more.
+    """
+    code: object = 0
+    try:
+        runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code or 0
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            code = 120
+    return code if isinstance(code, int) else 1
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])

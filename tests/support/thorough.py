@@ -1,0 +1,21 @@
+"""What `make test` tries in part and `.ci/run`, with THOROUGH=1, in whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+THOROUGH: Final = os.environ.get("THOROUGH") == "1"
+
+T = TypeVar("T")
+
+
+def some(all_of_them: Sequence[T], quick: int) -> Sequence[T]:
+    """The first few of some cases, or all of them."""
+    return all_of_them if THOROUGH else all_of_them[:quick]
+
+
+def examples(quick: int, thorough: int) -> int:
+    """How many examples hypothesis tries."""
+    return thorough if THOROUGH else quick
