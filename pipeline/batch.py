@@ -11,6 +11,7 @@ import apache_beam as beam
 from apache_beam import pvalue
 
 from pipeline import __version__
+from pipeline.input_versions import InputFile
 from pipeline.mends import StagedMends
 from pipeline.progress import Progress
 from pipeline.quality import Mode, Quality
@@ -38,7 +39,7 @@ class BatchJob:
     """What a batch run does.
 
     Attributes:
-        paths: the input files.
+        files: the input files, as they were when they were listed.
         warehouse: where the tables are replaced.
         staging: a folder for staged files that launcher and workers reach.
         report_path: where the run's report is written as JSON, for the launcher.
@@ -57,7 +58,7 @@ class BatchJob:
         beside: changes of other tables, which are committed with those of the run.
     """
 
-    paths: Sequence[str]
+    files: Sequence[InputFile]
     warehouse: Warehouse
     staging: str
     report_path: str
@@ -83,21 +84,22 @@ class BatchJob:
 def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
     """Lay the batch graph into a pipeline."""
     coders.register()
+    files = pipeline | "Input files" >> beam.Create(list(job.files)).with_output_types(InputFile)
     parsed = (
-        pipeline
-        | "Input files" >> beam.Create(list(job.paths))
+        files
         | "ReadCsv" >> ReadCsv(job.range_bytes, job.progress)
         | "ParseEvents" >> ParseEvents(job.started_at, __version__, job.mends)
     )
-    build_tables(parsed, job)
+    build_tables(parsed, job, files)
 
 
-def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob) -> None:
+def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *files: beam.PCollection) -> None:
     """Lay all that follows from events into a pipeline, wherever they come from.
 
     Args:
         parsed: as `ParseEvents` gives it: `events`, and by tag DEAD_LETTERS and COUNTS.
-        job: what the run does; its `paths` are read already.
+        job: what the run does; its `files` are read already.
+        files: InputFiles that must be as they were before anything is committed.
     """
     shards = (
         parsed.events
@@ -131,7 +133,7 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob) -> None:
         | "All checks" >> beam.Flatten()
         | "SumChecks" >> Sum(Tallies)
     )
-    (staged, counts, checked) | "Commit" >> Commit(
+    (staged, counts, checked, *files) | "Commit" >> Commit(
         job.warehouse,
         tuple(TABLES.values()),
         job.max_dead_letter_pct,

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from pipeline import display_growth
 from pipeline.display_checks import checks_line, failed_lines
-from pipeline.inputs import InputFile
+from pipeline.input_versions import InputFile
 from pipeline.progress import Progress as Notes
 from pipeline.progress import Reached
 from pipeline.telling import Guarded, counted, is_watched, printable, tell

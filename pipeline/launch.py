@@ -22,7 +22,8 @@ from apache_beam.runners.runner import PipelineState
 from pipeline.batch import BatchJob, build
 from pipeline.display import show_progress, show_summary
 from pipeline.errors import RunError
-from pipeline.inputs import InputFile, default_shards
+from pipeline.input_versions import InputFile
+from pipeline.inputs import default_shards
 from pipeline.mends import stage_mends
 from pipeline.option import declare_new
 from pipeline.options import BATCH
@@ -125,7 +126,7 @@ def read_report(path: str) -> dict[str, Any]:
 def _job(plan: BatchPlan, run: str, staging: str, progress: Progress | None) -> BatchJob:
     options, files = plan.options, plan.files
     return BatchJob(
-        paths=[file.path for file in files],
+        files=files,
         warehouse=plan.warehouse,
         staging=staging,
         report_path=FileSystems.join(staging, "report.json"),

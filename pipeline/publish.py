@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,8 @@ from typing import IO, Final, NamedTuple, Self, cast
 import google.cloud.pubsub as pubsub
 
 from pipeline.errors import RunError
+from pipeline.input_streams import opened
+from pipeline.input_versions import local_file
 from pipeline.pubsub import explained
 from transforms.kernels.csv_records import read_blocks, read_header
 from transforms.kernels.messages import CONTENT_TYPE, CSV
@@ -117,12 +118,12 @@ def schedule(records: Sequence[Outgoing], replay: Replay) -> list[Outgoing]:
 
 def _records(path: str) -> Iterator[Outgoing]:
     try:
-        with _opened(path) as stream:
+        with opened(local_file(path)) as found:
+            stream = cast(IO[bytes], found)
             header = read_header(stream, path)
             if header is None:
                 return
-        with _opened(path) as stream:
-            stream.read(header.length)
+            stream.seek(header.length)
             at = 0.0
             for block in read_blocks(stream, header, path, header.length, None):
                 for row, texts in enumerate(
@@ -136,10 +137,6 @@ def _records(path: str) -> Iterator[Outgoing]:
                     yield Outgoing(at, 0, record.payload, is_csv=True)
     except OSError as error:
         raise RunError(f"can't read {path}: {error}; check the file, and run again") from error
-
-
-def _opened(path: str) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path) if path.endswith(".gz") else open(path, "rb"))
 
 
 def _seconds(text: str, otherwise: float) -> float:

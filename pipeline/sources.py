@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, NamedTuple, cast
 
 import apache_beam as beam
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
+from pipeline.input_streams import opened
+from pipeline.input_versions import InputFile
 from pipeline.progress import Progress
-from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from transforms.ahead import ahead
-from transforms.errors import DataError
 from transforms.kernels.csv_records import (
     Header,
     read_blocks,
@@ -31,6 +27,9 @@ class FileRange(NamedTuple):
 
     Attributes:
         path: the file.
+        stored: its stored size in bytes when it was listed; what was appended since is not read.
+        version: of the file, as `InputFile` has it.
+        compressed: whether it is.
         columns: the fields of its header.
         header_bytes: how many bytes come before its first record.
         start: byte offset of the first record.
@@ -38,18 +37,27 @@ class FileRange(NamedTuple):
     """
 
     path: str
+    stored: int
+    version: str
+    compressed: bool
     columns: Sequence[str]
     header_bytes: int
     start: int
     size: int | None
 
+    @property
+    def file(self) -> InputFile:
+        """The file as it was listed."""
+        return InputFile(self.path, self.stored, self.version)
 
-beam.coders.registry.register_coder(FileRange, beam.coders.RowCoder)
+
+for _element in (InputFile, FileRange):
+    beam.coders.registry.register_coder(_element, beam.coders.RowCoder)
 
 
 @dataclass
 class ReadCsv(beam.PTransform):
-    """File paths -> RawRecords, in blocks of some 16 MiB.
+    """InputFiles -> RawRecords, in blocks of some 16 MiB.
 
     Attributes:
         range_bytes: about how large a range one worker reads of an uncompressed file; its ranges
@@ -61,8 +69,8 @@ class ReadCsv(beam.PTransform):
     range_bytes: int | None = None
     progress: Progress | None = None
 
-    def expand(self, paths: beam.PCollection) -> beam.PCollection:
-        ranges = paths | "Find records" >> beam.FlatMap(
+    def expand(self, files: beam.PCollection) -> beam.PCollection:
+        ranges = files | "Find records" >> beam.FlatMap(
             _ranges, self.range_bytes
         ).with_output_types(FileRange)
         if self.range_bytes is not None:
@@ -72,44 +80,26 @@ class ReadCsv(beam.PTransform):
         )
 
 
-def _ranges(path: str, range_bytes: int | None) -> Iterator[FileRange]:
-    with _opened(path) as stream:
-        header = read_header(stream, path)
-    if header is None:
-        return
-    if range_bytes is None or path.endswith(".gz"):
-        yield FileRange(path, header.columns, header.length, header.length, None)
-        return
-    with _opened(path) as stream:
-        start = header.length
+def _ranges(file: InputFile, range_bytes: int | None) -> Iterator[FileRange]:
+    with opened(file) as stream:
+        header = read_header(cast(IO[bytes], stream), file.path)
+        if header is None:
+            return
+        found = partial(FileRange, *file, stream.compressed, header.columns, header.length)
+        start = end = header.length
+        if range_bytes is None or stream.compressed:
+            yield found(start, None)
+            return
         stream.seek(start)
-        end = start
-        for end in record_boundaries(stream, header, start, min(range_bytes, 16 << 20)):
+        blocks = record_boundaries(
+            cast(IO[bytes], stream), header, start, min(range_bytes, 16 << 20)
+        )
+        for end in blocks:
             if end - start >= range_bytes:
-                yield FileRange(path, header.columns, header.length, start, end - start)
+                yield found(start, end - start)
                 start = end
     if end > start:
-        yield FileRange(path, header.columns, header.length, start, end - start)
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[IO[bytes]]:
-    """The file's text, decompressed; what goes wrong while it is read names the file."""
-    try:
-        # Uncompressed here, because Beam's own decompression hides where in a file it failed.
-        raw = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-        with cast(IO[bytes], gzip.open(raw) if path.endswith(".gz") else raw) as stream:
-            yield stream
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path}: the gzip data is damaged or cut short ({error}): upload the file again, and "
-            "run again"
-        ) from error
-    except STORAGE_ERRORS as error:
-        raise DataError(
-            f"{path}: can't be read ({storage_reason(error)}): check that it is still there and "
-            "that you may read it, and run again"
-        ) from error
+        yield found(start, end - start)
 
 
 class _Read(beam.DoFn):
@@ -127,15 +117,9 @@ class _Read(beam.DoFn):
 
 def _blocks(part: FileRange, header: Header) -> Iterator[tuple[RawRecords, int]]:
     """The range's records, block by block, each with how far the stored file has been read."""
-    with _opened(part.path) as stream:
-        _skip(stream, part.start)
-        stored = stream.fileobj if isinstance(stream, gzip.GzipFile) else stream
-        for records in read_blocks(stream, header, part.path, part.start, part.size):
-            yield records, stored.tell()
-
-
-def _skip(stream: IO[bytes], start: int) -> None:
-    if isinstance(stream, gzip.GzipFile):
-        stream.read(start)
-    else:
-        stream.seek(start)
+    with opened(part.file, part.compressed) as stream:
+        stream.seek(part.start)
+        blocks = read_blocks(cast(IO[bytes], stream), header, part.path, part.start, part.size)
+        for records in blocks:
+            yield records, stream.stored_bytes
+        stream.refuse_short(None if part.size is None else part.start + part.size)

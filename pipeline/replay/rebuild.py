@@ -119,7 +119,7 @@ def _job(
     mends: Sequence[StagedFile],
 ) -> BatchJob:
     return BatchJob(
-        paths=(),
+        files=(),
         warehouse=plan.warehouse,
         staging=staging,
         report_path=FileSystems.join(staging, "report.json"),

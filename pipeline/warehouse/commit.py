@@ -13,6 +13,7 @@ from apache_beam import pvalue
 
 from pipeline import summary as summary_file
 from pipeline.errors import RunError
+from pipeline.input_versions import InputFile, refuse_any_changed
 from pipeline.progress import Progress
 from pipeline.quality import Quality, record_refusal, summary
 from pipeline.telling import printable
@@ -29,8 +30,8 @@ from transforms.metrics import timed_flush
 
 @dataclass
 class Commit(beam.PTransform):
-    """(staged files, RunCounts, Tallies) -> the run's report, a JSON object, once the tables are
-    replaced.
+    """(staged files, RunCounts, Tallies, InputFiles) -> the run's report, a JSON object, once the
+    tables are replaced. The last one may be missing.
 
     Attributes:
         warehouse: where to.
@@ -58,20 +59,29 @@ class Commit(beam.PTransform):
     max_shrink_pct: float | None = None
 
     def expand(self, inputs: tuple[beam.PCollection, ...]) -> beam.PCollection:
-        staged, counts, tallies = inputs
+        staged, counts, tallies, *files = inputs
         return (
             staged
             | "Gather files" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
             | "Replace tables"
-            >> beam.Map(self.commit, pvalue.AsSingleton(counts), pvalue.AsSingleton(tallies))
+            >> beam.Map(
+                self.commit,
+                pvalue.AsSingleton(counts),
+                pvalue.AsSingleton(tallies),
+                *map(pvalue.AsList, files),
+            )
             | "Report" >> beam.Map(_write, self.report_paths)
         )
 
     def commit(
-        self, staged: Sequence[StagedFile], counts: RunCounts, tallies: Tallies
+        self,
+        staged: Sequence[StagedFile],
+        counts: RunCounts,
+        tallies: Tallies,
+        files: Sequence[InputFile] = (),
     ) -> dict[str, Any]:
-        """Replace the tables, unless too many input rows were rejected, too much of what they hold
-        would be lost, or a check failed.
+        """Replace the tables, unless a file has changed since it was listed, too many input rows
+        were rejected, too much of what the tables hold would be lost, or a check failed.
 
         The checks' results are appended in every case.
 
@@ -88,6 +98,7 @@ class Commit(beam.PTransform):
         rows = {change.table.name: change.rows for change in changes}
         results = self.quality.conclude(tallies, counts) if self.quality else []
         try:
+            refuse_any_changed(files)
             self._refuse(counts, rows, results)
         except RunError as refusal:
             raise self._refused(counts, rows, results, refusal) from refusal

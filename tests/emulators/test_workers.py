@@ -23,6 +23,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline import __version__
 from pipeline.batch import BatchJob, build
+from pipeline.inputs import find_inputs
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.emulators.servers import free_ports
@@ -152,7 +153,7 @@ def test_workers_that_have_only_the_package_give_the_same_tables(
     warehouse = open_warehouse(f"duckdb:///{tmp_path}/there.duckdb")
     with warehouse.exclusive(tuple(TABLES.values()), None, "test") as staging:
         job = BatchJob(
-            paths=[str(sample)],
+            files=find_inputs([str(sample)]),
             warehouse=warehouse,
             staging=staging,
             report_path=f"{staging}/report.json",

@@ -9,6 +9,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.batch import BatchJob, build
+from pipeline.inputs import unseen_inputs
 from pipeline.warehouse import open_warehouse
 from tests.support.streaming_graph import describe
 from tests.support.tables import NOW, codes
@@ -19,7 +20,7 @@ def laid_out(*options: str) -> beam.Pipeline:
     """The batch graph from Cloud Storage into BigQuery."""
     pipeline = beam.Pipeline(options=PipelineOptions(list(options)))
     job = BatchJob(
-        paths=["gs://bucket/a.csv", "gs://bucket/b.csv.gz"],
+        files=unseen_inputs(["gs://bucket/a.csv", "gs://bucket/b.csv.gz"]),
         warehouse=open_warehouse("bigquery://test-project/growth"),
         staging="gs://bucket/tmp/run",
         report_path="gs://bucket/tmp/run/report.json",

@@ -20,6 +20,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
 
 from pipeline.batch import BatchJob, build
+from pipeline.input_versions import InputFile, local_file
 from pipeline.mends import stage_mends
 from pipeline.quality import Mode
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
@@ -46,19 +47,21 @@ class Run:
     run: str = "test"
 
 
-def run_graph(paths: Sequence[Path], database: Path, run: Run = Run()) -> dict[str, pa.Table]:
+def run_graph(
+    paths: Sequence[Path | InputFile], database: Path, run: Run = Run()
+) -> dict[str, pa.Table]:
     """Run the batch graph on the pinned local runner; returns all tables."""
     finished(paths, database, run)
     return read_all(open_warehouse(f"duckdb:///{database}"))
 
 
-def finished(paths: Sequence[Path], database: Path, run: Run = Run()) -> PipelineResult:
+def finished(paths: Sequence[Path | InputFile], database: Path, run: Run = Run()) -> PipelineResult:
     """Run the batch graph on the pinned local runner; returns what Beam knows of the run."""
     noted = WarehouseOptions(active_event_types=tuple(run.active_types))
     warehouse = open_warehouse(f"duckdb:///{database}", noted)
     with warehouse.exclusive(tuple(TABLES.values()), None, run.run) as staging:
         job = BatchJob(
-            paths=[str(path) for path in paths],
+            files=[_listed(path) for path in paths],
             warehouse=warehouse,
             staging=staging,
             report_path=f"{staging}/report.json",
@@ -77,6 +80,10 @@ def finished(paths: Sequence[Path], database: Path, run: Run = Run()) -> Pipelin
         result = pipeline.run()
         result.wait_until_finish()
     return result
+
+
+def _listed(file: Path | InputFile) -> InputFile:
+    return file if isinstance(file, InputFile) else local_file(str(file))
 
 
 def read_all(warehouse: Warehouse) -> dict[str, pa.Table]:

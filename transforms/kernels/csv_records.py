@@ -23,6 +23,7 @@ from transforms.kernels.csv_lines import (
 )
 from transforms.kernels.event_batch import LABEL
 from transforms.kernels.records import RawRecords, Spans, Unreadable
+from transforms.kernels.starts import refuse_start, separator_line
 from transforms.vocabulary import SOURCE_COLUMNS
 
 # 16 MiB are some 200,000 rows: columns of that length stay in the L2 cache while they are parsed.
@@ -65,15 +66,18 @@ def read_header(stream: IO[bytes], source: str) -> Header | None:
         None where the file holds nothing but blank lines.
 
     Raises:
-        DataError: if a source column is missing or there twice, or no line ends where one should.
+        DataError: if it is no CSV in UTF-8, a source column is missing or there twice, or no line
+            ends where one should.
     """
     data = b""
     while True:
         more = stream.read(1 << 16)
         data += more
+        refuse_start(data, source)
         text = data.removeprefix(_BOM)
         bom = len(data) - len(text)
-        blank = len(text) - len(text.lstrip(b"\r\n"))
+        blank = separator_line(text, source)
+        blank += len(text[blank:]) - len(text[blank:].lstrip(b"\r\n"))
         length = first_record_end(text[blank:], final=not more)
         if length is not None:
             break

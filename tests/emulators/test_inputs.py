@@ -1,0 +1,97 @@
+"""Input files on Cloud Storage: any name, each in the generation that was listed."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from pathlib import Path
+
+import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud.storage import Blob
+from google.cloud.storage import Client as StorageClient
+
+from pipeline.errors import RunError
+from pipeline.input_streams import opened
+from pipeline.input_versions import InputFile, refuse_any_changed
+from pipeline.inputs import find_inputs
+from tests.emulators.servers import PROJECT
+from tests.emulators.support import Home
+from tests.support.tables import csv_text, row
+from transforms.errors import DataError
+
+TEXT = csv_text([row("2024-01-01T00:00:00Z")])
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+def put(home: Home, name: str, data: bytes, encoding: str | None = None) -> Blob:
+    client = StorageClient(
+        PROJECT, AnonymousCredentials(), client_options={"api_endpoint": home.servers.storage}
+    )
+    bucket, _, folder = home.temp.removeprefix("gs://").partition("/")
+    blob = client.bucket(bucket).blob(f"{folder}/{name}")
+    blob.content_encoding = encoding
+    blob.upload_from_file(io.BytesIO(data), content_type="text/csv")
+    return blob
+
+
+def text_of(file: InputFile) -> bytes:
+    with opened(file) as stream:
+        found: bytes = stream.read()
+        stream.refuse_short(None)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("my events.csv", "my events.csv"),
+        ("my events.csv", "my *.csv"),
+        ("day [1].csv", "day [1].csv"),
+        ("day [1].csv", "day [[]1].csv"),
+        ("a*b.CSV", "a*b.CSV"),
+        ("ü & +%.csv", "*.csv"),
+    ],
+)
+def test_names_are_taken_as_people_write_them(home: Home, name: str, pattern: str) -> None:
+    put(home, name, TEXT)
+    put(home, "day 1.csv", TEXT)
+    found = {file.path: file for file in find_inputs([f"{home.temp}/{pattern}"])}
+    assert f"{home.temp}/{name}" in found
+    file = found[f"{home.temp}/{name}"]
+    assert (file.size, text_of(file)) == (len(TEXT), TEXT)
+    refuse_any_changed([file])
+
+
+def test_what_is_stored_as_gzip_is_decompressed(home: Home) -> None:
+    put(home, "events.csv", gzip.compress(TEXT), "gzip")
+    (file,) = find_inputs([f"{home.temp}/*.csv"])
+    assert text_of(file) == TEXT
+
+
+def test_a_replaced_object_is_told(home: Home) -> None:
+    put(home, "events.csv", TEXT)
+    (file,) = find_inputs([f"{home.temp}/events.csv"])
+    put(home, "events.csv", TEXT)
+    with pytest.raises(DataError, match=r"events.csv changed while it was read: it was replaced"):
+        text_of(file)
+    with pytest.raises(RunError, match=r"events.csv changed while it was read: it was replaced"):
+        refuse_any_changed([file])
+
+
+def test_a_removed_object_is_told(home: Home) -> None:
+    blob = put(home, "events.csv", TEXT)
+    (file,) = find_inputs([f"{home.temp}/events.csv"])
+    blob.delete()
+    with pytest.raises(DataError, match="it was replaced or removed"):
+        text_of(file)
+    with pytest.raises(RunError, match="it is gone"):
+        refuse_any_changed([file])
+
+
+def test_the_command_reads_such_names(home: Home, tmp_path: Path) -> None:
+    put(home, "in/day [1] of 2.csv", gzip.compress(TEXT), "gzip")
+    run = home.batch(f"{home.temp}/in/day [1] of 2.csv")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert home.table("fct_events").num_rows == 1

@@ -1,0 +1,113 @@
+"""Files that are no plain CSV: what is meant is read, the rest is told in one line."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import OptionError
+from pipeline.input_streams import opened
+from pipeline.input_versions import local_file
+from pipeline.inputs import find_inputs
+from tests.support.tables import csv_text, row
+from transforms.errors import DataError
+from transforms.kernels.csv_records import read_header
+
+TEXT = csv_text([row("2024-01-01T00:00:00Z")])
+HEADER = TEXT.partition(b"\n")[0]
+
+
+def zipped() -> bytes:
+    found = io.BytesIO()
+    with zipfile.ZipFile(found, "w") as archive:
+        archive.writestr("events.csv", TEXT)
+    return found.getvalue()
+
+
+def header_of(path: Path) -> tuple[str, ...]:
+    with opened(local_file(str(path))) as stream:
+        header = read_header(stream, str(path))  # type: ignore[arg-type]
+    assert header is not None
+    return header.columns
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"sep=,\n" + TEXT,
+        b'\xef\xbb\xbf"SEP=,"\r\n\r\n' + TEXT,
+        TEXT.replace(b"\n", b"\r\r\n"),
+        gzip.compress(TEXT),
+        gzip.compress(b"sep=,\r\n" + TEXT),
+    ],
+)
+def test_what_is_meant_is_read(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "events.csv").write_bytes(text)
+    assert header_of(tmp_path / "events.csv") == tuple(HEADER.decode().split(","))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (TEXT.decode().encode("utf-16"), "is UTF-16: save it as UTF-8"),
+        (TEXT.decode().encode("utf-16-le"), "is UTF-16: save it as UTF-8"),
+        (TEXT.decode().encode("utf-16-be"), "is UTF-16: save it as UTF-8"),
+        (TEXT.decode().encode("utf-32"), "is UTF-32: save it as UTF-8"),
+        (TEXT.replace(b"\n", b"\r"), "its lines end in CR alone"),
+        (TEXT.replace(b"\n", b"\r") + b"\n", "its lines end in CR alone"),
+        (b"sep=;\r\n" + TEXT.replace(b",", b";"), "says that ';' separates its fields"),
+        (TEXT.replace(b",", b";"), "its fields must be separated by commas"),
+        (zipped(), "is no CSV file but a zip archive"),
+        (bz2.compress(TEXT), "compressed by bzip2"),
+        (lzma.compress(TEXT), "compressed by xz"),
+        (gzip.compress(gzip.compress(TEXT)), "compressed by gzip twice"),
+        (b"PAR1" + bytes(100), "a Parquet file"),
+        (b"SQLite format 3\0" + bytes(range(256)), "begins with bytes that are no text"),
+    ],
+)
+def test_what_can_not_be_read_is_told_in_one_line(tmp_path: Path, text: bytes, told: str) -> None:
+    (tmp_path / "events.csv").write_bytes(text)
+    with pytest.raises(DataError) as raised:
+        header_of(tmp_path / "events.csv")
+    message = str(raised.value)
+    assert told in message
+    assert "\n" not in message
+    assert len(message) < 600
+
+
+@pytest.mark.parametrize(("text", "told"), [(b"", "it is empty"), (TEXT, "is no gzip file")])
+def test_a_name_in_gz_wants_gzip(tmp_path: Path, text: bytes, told: str) -> None:
+    (tmp_path / "events.csv.gz").write_bytes(text)
+    with pytest.raises(DataError, match=told):
+        header_of(tmp_path / "events.csv.gz")
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("EVENTS.CSV", "EVENTS.CSV"),
+        ("events.Csv.GZ", "*"),
+        ("a b [1].csv", "a b [1].csv"),
+        ("data[1] x/a.csv", "data[1] x/*.csv"),
+        ("data[1]/b[2]/a.csv", "data[1]/*/a.csv"),
+        ("q?*.csv", "q?*.csv"),
+    ],
+)
+def test_names_are_taken_as_people_write_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, pattern: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_bytes(TEXT)
+    assert [file.path for file in find_inputs([pattern])] == [str(tmp_path / name)]
+
+
+def test_a_bracket_that_matches_nothing_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"\[ in a name is written as \[\[\]"):
+        find_inputs([str(tmp_path / "[1].csv")])
