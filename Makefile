@@ -20,7 +20,7 @@ run: $(READY) ## Make a sample of 200,000 events and compute all tables into gro
 	$(BIN)/python -m pipeline sample --events 200000 --output sample/events.csv --seed 7
 	$(BIN)/python -m pipeline batch --input 'sample/*.csv' --warehouse duckdb:///growth.duckdb
 
-stream-demo: $(READY) ## Stream a sample through Pub/Sub's emulator into live.duckdb: a minute and a half
+stream-demo: $(READY) ## Stream a sample through Pub/Sub's emulator into live.duckdb, and hold it against batch
 	$(BIN)/python -m tests.emulators.demo
 
 test: $(READY) ## Run the tests, but for those that need emulators (THOROUGH=1: with more cases)

@@ -282,7 +282,7 @@ _COMMANDS: Final = (
         _publish,
         PUBLISH,
         help_pages.PUBLISH_HELP,
-        None,
+        help_pages.PUBLISH_EXAMPLES,
     ),
     ("sample", "a sample of events", _sample, SAMPLE, help_pages.SAMPLE_HELP, None),
 )

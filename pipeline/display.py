@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, Final, cast
 
@@ -22,7 +22,7 @@ from pipeline.display_checks import checks_line, failed_lines
 from pipeline.input_versions import InputFile
 from pipeline.progress import Progress as Notes
 from pipeline.progress import Reached
-from pipeline.telling import Guarded, counted, is_watched, printable, tell
+from pipeline.telling import Guarded, counted, is_watched, printable
 from pipeline.warehouse import Warehouse
 from transforms.marts.registry import TABLES
 
@@ -113,7 +113,9 @@ def show_summary(report: dict[str, Any], warehouse: Warehouse, files: Sequence[I
     section(console, "Tables", tables, "table", ">rows", "~what it holds")
     if report["dead_letters"]["total"]:
         explained = "~the first of them: what is wrong, and the row"
-        section(console, "Dead letters", _dead_letters(report), "error_type", ">rows", explained)
+        by_type, examples = report["dead_letters"]["by_error_type"], report["dead_letter_examples"]
+        lines = letter_lines(by_type, examples)
+        section(console, "Dead letters", lines, "error_type", ">rows", explained)
     show_failed(console, report.get("quality", {}).get("results", []))
     show_growth(console, warehouse)
 
@@ -149,45 +151,6 @@ def show_failed(console: Console, results: Sequence[dict[str, Any]]) -> None:
         console.print("\n[bold]Failed checks[/]")
     for line in lines:
         console.print(Padding(line, (0, _GAP)))
-
-
-def show_flush(report: dict[str, Any]) -> None:
-    """Tell on stderr what a flush has brought; nothing where it brought nothing."""
-    rows = sum(report["rows"].values())
-    if rows:
-        text = f"flush {report['flush']:,}: {rows:,} rows; so far {_stream_sum(report)}"
-        failed = [result["check_id"] for result in report["checks"]["failed"]]
-        if failed:
-            more = f" and {len(failed) - 3:,} more" if len(failed) > 3 else ""
-            text += f"; failed checks: {', '.join(failed[:3])}{more}"
-        tell(text)
-
-
-def show_stream_summary(report: dict[str, Any], warehouse: Warehouse) -> None:
-    """Print what a stream has come to, once it has stopped."""
-    console = Page()
-    if not report["counts"]:
-        console.print("\n[bold]Stopped:[/] no message came")
-        return
-    console.print(f"\n[bold]Stopped:[/] {_stream_sum(report)}")
-    if report["checks"]["evaluated"]:
-        passed = report["checks"]["evaluated"] - len(report["checks"]["failed"])
-        console.print(f"  checks of the last flush  {passed:,} passed")
-    show_failed(console, report["checks"]["failed"])
-    show_growth(console, warehouse)
-
-
-def _stream_sum(report: dict[str, Any]) -> str:
-    counts, pending = report["counts"], report["pending"]
-    messages = counted(counts["input_rows"], "message")
-    parts = [
-        counted(counts["events"], "event"),
-        counted(counts["duplicates"], "duplicate"),
-        counted(sum(counts["dead_letters"].values()), "dead letter"),
-    ]
-    if pending:
-        return f"{messages}: {', '.join(parts)}, {abs(pending):,} under way"
-    return f"{messages} = {' + '.join(parts)}"
 
 
 def show_growth(console: Console, warehouse: Warehouse) -> None:
@@ -256,10 +219,13 @@ def section(console: Console, title: str, lines: Sequence[Sequence[str]], *colum
     console.print(Padding(grid, (0, 0, 0, _GAP)))
 
 
-def _dead_letters(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+def letter_lines(
+    by_type: Mapping[str, int], examples: Mapping[str, Mapping[str, str]]
+) -> list[tuple[str, str, str]]:
+    """How many dead letters of each error_type there are, and one of each: why, and its record."""
     lines: list[tuple[str, str, str]] = []
-    for error_type, number in report["dead_letters"]["by_error_type"].items():
-        example = report["dead_letter_examples"][error_type]
+    for error_type, number in by_type.items():
+        example = examples[error_type]
         lines.append((error_type, f"{number:,}", example["message"]))
         lines.append(("", "", example["payload"]))
     return lines

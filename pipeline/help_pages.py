@@ -68,13 +68,29 @@ examples:
   python -m pipeline stream --subscription projects/P/subscriptions/S \\
       --warehouse duckdb:///live.duckdb --flush_seconds 10
   python -m pipeline stream --subscription projects/P/subscriptions/S \\
+      --warehouse duckdb:///live.duckdb --late_horizon_days 3650   # events of past years
+  python -m pipeline stream --subscription projects/P/subscriptions/S \\
       --warehouse bigquery://P/dataset --temp_location gs://B/tmp \\
       --runner DataflowRunner --project P --region R --enable_streaming_engine
+
+The line of a flush says what became of all messages so far, dead letters by their reasons; a
+warning says so where they are more than a tenth, with an example and the way out.
 """
 
 PUBLISH_HELP: Final = """\
 Replay CSV files as Pub/Sub messages, in the order of their event times, for demos and tests.
 Records that can't be read are published as they are, as text/csv.
+
+Event times stay as they are: a stream takes those of the last --late_horizon_days, 7 by default.
+"""
+
+PUBLISH_EXAMPLES: Final = """\
+examples:
+  python -m pipeline publish --input sample/events.csv --topic projects/P/topics/T
+  python -m pipeline publish --input 'events/*.csv' --topic projects/P/topics/T \\
+      --speed 3600 --shuffle_seconds 3600 --repeat_pct 5   # an hour in a second, disturbed
+
+PUBSUB_EMULATOR_HOST leads it to an emulator.
 """
 
 CHECK_HELP: Final = """\

@@ -30,6 +30,7 @@ from pipeline.values import (
 from transforms.vocabulary import EVENT_TYPES
 
 MAX_USER_SHARDS: Final = 65_536
+LATE_HORIZON_DAYS: Final = 7
 
 # Headings of a Flex Template's parameters.
 _SOURCE: Final = "Source"
@@ -231,10 +232,10 @@ STREAM: Final = (
     Option(
         "late_horizon_days",
         "how late an event may come, in days; a later one is a dead letter (too_late), and events "
-        "are known as repeated for so long (default: 7)",
+        f"are known as repeated for so long (default: {LATE_HORIZON_DAYS})",
         "DAYS",
         whole(1, 3_650),
-        default=7,
+        default=LATE_HORIZON_DAYS,
         parameter=Parameter("Late horizon, in days", _LIMITS),
     ),
     Option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,11 +16,15 @@ import google.cloud.pubsub as pubsub
 from pipeline.errors import RunError
 from pipeline.input_streams import opened
 from pipeline.input_versions import local_file
+from pipeline.options import LATE_HORIZON_DAYS
 from pipeline.pubsub import explained
+from pipeline.telling import tell
 from transforms.kernels.csv_records import read_blocks, read_header
 from transforms.kernels.messages import CONTENT_TYPE, CSV
 from transforms.vocabulary import SOURCE_COLUMNS
 
+_SECONDS_PER_DAY: Final = 86_400
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 # Published and not yet confirmed, at most.
 _IN_FLIGHT: Final = 5_000
 
@@ -58,7 +62,13 @@ def publish(paths: Sequence[str], topic: str, replay: Replay) -> int:
         DataError: if a file can't be read as CSV.
         RunError: if a message can't be published.
     """
-    messages = schedule([item for path in paths for item in _records(path)], replay)
+    records = _timed([item for path in paths for item in _records(path)])
+    if (days := horizon_of(records, time.time())) is not None:
+        tell(
+            f"the earliest event is {days - 1:,} days old: for a stream with less than "
+            f"--late_horizon_days {days} it is a dead letter (too_late)"
+        )
+    messages = schedule(records, replay)
     with (
         explained(f"publish to {topic}", "roles/pubsub.publisher"),
         pubsub.PublisherClient() as client,
@@ -71,6 +81,18 @@ def publish(paths: Sequence[str], topic: str, replay: Replay) -> int:
                 time.sleep(max(due - time.monotonic(), 0))
             publisher.publish(message.data, {CONTENT_TYPE: CSV} if message.is_csv else {})
     return len(messages)
+
+
+def horizon_of(records: Iterable[Outgoing], now: float) -> int | None:
+    """How many days back a stream must look to take them all, where it does not by itself.
+
+    Args:
+        records: what is to be published.
+        now: in seconds since 1970-01-01.
+    """
+    earliest = min((record.at for record in records), default=now)
+    days = int((now - earliest) // _SECONDS_PER_DAY)
+    return None if days < LATE_HORIZON_DAYS else days + 1
 
 
 class Publisher:
@@ -116,6 +138,12 @@ def schedule(records: Sequence[Outgoing], replay: Replay) -> list[Outgoing]:
     return sorted(planned)
 
 
+def _timed(records: Sequence[Outgoing]) -> list[Outgoing]:
+    """Records of which those before the first readable time go out with the earliest one."""
+    earliest = min((record.at for record in records if record.at), default=0.0)
+    return [record._replace(at=record.at or earliest) for record in records]
+
+
 def _records(path: str) -> Iterator[Outgoing]:
     try:
         with opened(local_file(path)) as found:
@@ -129,7 +157,8 @@ def _records(path: str) -> Iterator[Outgoing]:
                 for row, texts in enumerate(
                     zip(*(column.to_pylist() for column in block.columns), strict=True)
                 ):
-                    # What has no readable time goes out with the record before it.
+                    # What has no possible time goes out with the record before it: one of 1970
+                    # would let the others wait for their turn for half a century.
                     at = _seconds(texts[0], at)
                     fields = dict(zip(SOURCE_COLUMNS, texts, strict=True))
                     yield Outgoing(at, row, json.dumps(fields).encode(), is_csv=False)
@@ -144,4 +173,5 @@ def _seconds(text: str, otherwise: float) -> float:
         found = datetime.fromisoformat(text.strip())
     except ValueError:
         return otherwise
-    return found.replace(tzinfo=found.tzinfo or UTC).timestamp()
+    at = found.replace(tzinfo=found.tzinfo or UTC).timestamp()
+    return at if _EARLIEST <= at <= time.time() + _SECONDS_PER_DAY else otherwise

@@ -22,7 +22,7 @@ from apache_beam.io.gcp.pubsub import ReadFromPubSub
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineResult
 
-from pipeline.display import show_flush, show_stream_summary
+from pipeline.display_stream import FlushLines, show_stream_summary
 from pipeline.errors import OptionError, RunError
 from pipeline.launch import quiet_workers
 from pipeline.local_pubsub import Tap, tapped
@@ -221,7 +221,7 @@ class _Flushes:
 
     def __init__(self, path: Path, tap: Tap):
         self._path, self._tap = path, tap
-        self._receipts = Receipts()
+        self._receipts, self._lines = Receipts(), FlushLines()
         self.last: dict[str, Any] = {
             "flush": 0,
             "rows": {},
@@ -241,7 +241,7 @@ class _Flushes:
             return
         self._tap.acknowledge(self._receipts.committed(report))
         self.last = report
-        show_flush(report)
+        self._lines.show(report)
 
     @property
     def hold_everything(self) -> bool:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from apache_beam.io.gcp.pubsub import WriteToPubSub
 
 from pipeline import __version__
+from pipeline.options import LATE_HORIZON_DAYS
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.flush_commit import CommitFlushes
 from pipeline.warehouse.flushing import FILES, StageFlushes
@@ -58,7 +59,7 @@ class StreamJob:
     staging: str
     run: str
     active_types: tuple[int, ...]
-    late_horizon_days: int = 7
+    late_horizon_days: int = LATE_HORIZON_DAYS
     flush_seconds: float = 60.0
     dead_letter_topic: str | None = None
     shards: int = 8

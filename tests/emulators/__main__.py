@@ -9,7 +9,7 @@ import contextlib
 import signal
 
 from tests.emulators.install import install
-from tests.emulators.servers import BUCKET, PROJECT, running
+from tests.emulators.servers import BUCKET, PROJECT, create_subscription, running
 
 if __name__ == "__main__":
     install()
@@ -19,7 +19,17 @@ if __name__ == "__main__":
             print(f"export {name}={value}")
         print(
             f"\n.venv/bin/python -m pipeline batch --input 'sample/*.csv' "
-            f"--warehouse bigquery://{PROJECT}/growth --temp_location gs://{BUCKET}/tmp\n\n"
+            f"--warehouse bigquery://{PROJECT}/growth --temp_location gs://{BUCKET}/tmp\n"
+        )
+        if servers.pubsub:
+            topic, subscription = create_subscription(servers.pubsub)
+            print(
+                f".venv/bin/python -m pipeline stream --subscription {subscription} "
+                "--warehouse duckdb:///live.duckdb --flush_seconds 3 --late_horizon_days 3650\n"
+                f".venv/bin/python -m pipeline publish --topic {topic} "
+                "--input 'sample/*.csv'   # in a third terminal\n"
+            )
+        print(
             "Ctrl-C here ends them, and forgets what they hold.",
             flush=True,
         )

@@ -18,6 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
 
+import google.cloud.pubsub as pubsub
+
 from tests.emulators.install import BIN, environment
 
 PROJECT: Final = "test-project"
@@ -117,6 +119,29 @@ def running_pubsub() -> Iterator[str]:
         with _process([str(PUBSUB)], options, Path(name), {}):
             _wait_for(f"http://127.0.0.1:{port}")
             yield f"127.0.0.1:{port}"
+
+
+def create_subscription(host: str) -> tuple[str, str]:
+    """Create a topic and its subscription in Pub/Sub's emulator; gives their names."""
+    topic = f"projects/{PROJECT}/topics/events"
+    subscription = f"projects/{PROJECT}/subscriptions/events"
+    with _leading_to(host), pubsub.PublisherClient() as publisher:
+        publisher.create_topic(name=topic)
+        with pubsub.SubscriberClient() as subscriber:
+            subscriber.create_subscription(name=subscription, topic=topic)
+    return topic, subscription
+
+
+@contextmanager
+def _leading_to(host: str) -> Iterator[None]:
+    before = os.environ.get("PUBSUB_EMULATOR_HOST")
+    os.environ["PUBSUB_EMULATOR_HOST"] = host
+    try:
+        yield
+    finally:
+        del os.environ["PUBSUB_EMULATOR_HOST"]
+        if before is not None:
+            os.environ["PUBSUB_EMULATOR_HOST"] = before
 
 
 @contextmanager

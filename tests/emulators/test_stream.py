@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,9 +21,18 @@ from pipeline.sample import write_sample
 from tests.emulators.conftest import required
 from tests.emulators.servers import PROJECT, Servers, missing_pubsub, running_pubsub
 from tests.emulators.support import Home, unlike
-from tests.support.runs import command, contents, process_environment, wait_until_told
+from tests.support.runs import (
+    ROOT,
+    command,
+    contents,
+    process_environment,
+    wait_until_told,
+)
 from tests.support.tables import csv_text, row
 from transforms.marts.registry import ALL_TABLES
+
+# Enough for a machine that is busy with other things.
+_PATIENCE_SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -83,13 +95,13 @@ class Stream:
     process: subprocess.Popen[str]
     folder: Path
 
-    def wait_for(self, told: str, seconds: float = 90) -> str:
+    def wait_for(self, told: str, seconds: float = _PATIENCE_SECONDS) -> str:
         """What it has told on stderr, once that holds a text."""
         path = self.folder / "stderr"
         wait_until_told(self.process, path, told, seconds)
         return path.read_text()
 
-    def stop(self, by: int = signal.SIGINT, seconds: float = 90) -> tuple[int, str]:
+    def stop(self, by: int = signal.SIGINT, seconds: float = _PATIENCE_SECONDS) -> tuple[int, str]:
         """Its exit code, and what it printed, once a signal has ended it."""
         self.process.send_signal(by)
         printed, _ = self.process.communicate(timeout=seconds)
@@ -124,13 +136,30 @@ def begin(channel: Channel, tmp_path: Path) -> Iterator[Callable[..., Stream]]:
             stream.process.communicate()
 
 
-def test_shuffled_repeated_and_late_events_end_in_the_tables_of_batch(
+def of_readme(command: str, channel: Channel) -> list[str]:
+    """The words of the README's command that replays files, with the channel's names."""
+    text = (ROOT / "README.md").read_text()
+    replaying = text.partition("To replay files")[2]
+    found = re.search(rf"pipeline {command} (?:.*\\\n)*.*", replaying)
+    assert found is not None
+    names = {
+        "projects/P/subscriptions/S": channel.subscription,
+        "projects/P/topics/T": channel.topic,
+    }
+    words = [
+        names.get(word, word) for word in shlex.split(found[0].replace("\\\n", ""), comments=True)
+    ]
+    return words[words.index(command) :]
+
+
+def test_the_readme_replays_a_sample_into_the_tables_of_batch(
     channel: Channel, begin: Callable[..., Stream], tmp_path: Path
 ) -> None:
-    write_sample(str(tmp_path / "events.csv"), 1_000, 3)
-    stream = begin()
+    (tmp_path / "sample").mkdir()
+    write_sample(str(tmp_path / "sample" / "events.csv"), 1_000, 3)
+    stream = begin(*of_readme("stream", channel)[1:], "--flush_seconds", "2")
     published = command(
-        *("publish", "--input", "events.csv", "--topic", channel.topic),
+        *of_readme("publish", channel),
         *("--shuffle_seconds", "864000", "--repeat_pct", "10"),
         cwd=tmp_path,
         **channel.environment,
@@ -144,7 +173,7 @@ def test_shuffled_repeated_and_late_events_end_in_the_tables_of_batch(
     assert f"Stopped: {messages:,} messages = " in printed
     assert "Growth by month" in printed
     batch = command(
-        *("batch", "--input", "events.csv", "--warehouse", "duckdb:///batch.duckdb"), cwd=tmp_path
+        *("batch", "--input", "sample/*.csv", "--warehouse", "duckdb:///batch.duckdb"), cwd=tmp_path
     )
     assert batch.returncode == 0
     live, expected = contents(tmp_path / "live.duckdb"), contents(tmp_path / "batch.duckdb")
@@ -166,7 +195,7 @@ def test_what_is_no_event_is_a_dead_letter_here_and_on_a_topic(
     stream = begin("--dead_letter_topic", letters.topic)
     channel.publish(b"no event \xff", tenant="a")
     channel.publish(json.dumps(row("2024-01-01T00:00:00Z")).encode())
-    stream.wait_for("so far 2 messages = 1 event + 0 duplicates + 1 dead letter\n")
+    stream.wait_for("so far 2 messages = 1 event + 0 duplicates + 1 dead letter ")
     assert stream.stop()[0] == 0
     (letter,) = contents(tmp_path / "live.duckdb")["dead_letter_events"].to_pylist()
     assert letter["error_type"] == "invalid_utf8"
@@ -178,34 +207,61 @@ def test_what_is_no_event_is_a_dead_letter_here_and_on_a_topic(
     assert message.attributes["position"] == letter["position"]
 
 
+EVENTS = [json.dumps(row(f"2024-01-01T00:00:{second:02}Z")).encode() for second in range(5)]
+NO_EVENT = b"no event"
+
+
+@pytest.fixture
+def unflushed(
+    channel: Channel, open_channel: Callable[[], Channel], begin: Callable[..., Stream]
+) -> Stream:
+    """A stream that has read EVENTS and NO_EVENT, and has committed none of them."""
+    letters = open_channel()
+    stream = begin("--flush_seconds", "86400", "--dead_letter_topic", letters.topic)
+    channel.publish(*EVENTS)
+    channel.publish(NO_EVENT)  # It leaves the graph at once, behind the others.
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not letters.waiting():
+        assert time.monotonic() < deadline
+    return stream
+
+
 def test_what_a_killed_stream_has_not_committed_comes_again(
-    channel: Channel, begin: Callable[..., Stream], tmp_path: Path
+    channel: Channel, unflushed: Stream, begin: Callable[..., Stream], tmp_path: Path
 ) -> None:
-    events = [json.dumps(row(f"2024-01-01T00:00:{second:02}Z")).encode() for second in range(5)]
-    first = begin()
-    channel.publish(*events)
-    first.wait_for("so far 5 messages")
-    first.process.kill()  # The flush is there, but the next one has not confirmed it.
-    first.process.wait()
+    unflushed.process.kill()
+    unflushed.process.wait()
     with pubsub.SubscriberClient() as client:  # As Pub/Sub does once its deadline has passed.
         client.seek(request={"subscription": channel.subscription, "time": {"seconds": 1}})
     again = begin(warehouse="duckdb:///again.duckdb")
-    again.wait_for("so far 5 messages = 5 events")
+    again.wait_for("so far 6 messages = 5 events")
     assert again.stop()[0] == 0
     assert contents(tmp_path / "again.duckdb")["fct_events"].num_rows == 5
 
 
 def test_a_second_signal_gives_back_what_was_not_committed(
-    channel: Channel, begin: Callable[..., Stream], tmp_path: Path
+    channel: Channel, unflushed: Stream
 ) -> None:
-    events = [json.dumps(row(f"2024-01-01T00:00:{second:02}Z")).encode() for second in range(5)]
+    unflushed.process.send_signal(signal.SIGINT)
+    unflushed.wait_for("Press Ctrl-C again")
+    assert unflushed.stop()[0] == 130
+    found = sorted(message.data for message in channel.waiting())
+    assert found == sorted([*EVENTS, NO_EVENT])
+
+
+def test_a_message_of_any_size_is_read_until_the_subscription_is_deleted(
+    channel: Channel, begin: Callable[..., Stream]
+) -> None:
     stream = begin()
-    channel.publish(*events)
-    stream.wait_for("so far 5 messages")  # No second flush has confirmed them yet.
-    stream.process.send_signal(signal.SIGINT)
-    stream.wait_for("Press Ctrl-C again")
-    assert stream.stop()[0] == 130
-    assert sorted(message.data for message in channel.waiting()) == sorted(events)
+    channel.publish(b"x" * 9_600_000)
+    stream.wait_for("1 dead letter (1 malformed_message)")
+    with pubsub.SubscriberClient() as client:
+        client.delete_subscription(subscription=channel.subscription)
+    printed, _ = stream.process.communicate(timeout=_PATIENCE_SECONDS)
+    assert (stream.process.returncode, "Stopped: 1 message = " in printed) == (1, True)
+    told = (stream.folder / "stderr").read_text()
+    assert f"stream: {channel.subscription} is gone: it was deleted" in told.splitlines()[-1]
+    assert "Traceback" not in told
 
 
 def test_a_topic_for_dead_letters_that_is_not_there_is_named(
@@ -213,7 +269,7 @@ def test_a_topic_for_dead_letters_that_is_not_there_is_named(
 ) -> None:
     topic = f"projects/{PROJECT}/topics/missing"
     stream = begin("--dead_letter_topic", topic)
-    stream.process.wait(60)
+    stream.process.wait(_PATIENCE_SECONDS)
     assert stream.process.returncode == 1
     said = (stream.folder / "stderr").read_text()
     assert f"can't publish to {topic}: there is none" in said
@@ -234,7 +290,7 @@ def test_a_warehouse_with_figures_is_refused(
     into = ("--warehouse", "duckdb:///live.duckdb", "--max_dead_letter_pct", "100")
     assert command("batch", "--input", "events.csv", *into, cwd=tmp_path).returncode == 0
     stream = begin()
-    stream.process.wait(60)
+    stream.process.wait(_PATIENCE_SECONDS)
     assert stream.process.returncode == 2
     said = (tmp_path / "stderr").read_text()
     assert told in said
@@ -274,10 +330,10 @@ def test_a_stream_keeps_bigquery_true(
         **{k: v for k, v in servers.environment.items() if k != "PUBSUB_EMULATOR_HOST"},
     )
     channel.publish(*(json.dumps(event).encode() for event in rows[:2]))
-    stream.wait_for("so far 2 messages = 2 events", seconds=200)
+    stream.wait_for("so far 2 messages = 2 events")
     channel.publish(*(json.dumps(event).encode() for event in rows[2:]))
-    stream.wait_for("so far 4 messages = 4 events", seconds=200)
-    code, printed = stream.stop(seconds=300)
+    stream.wait_for("so far 4 messages = 4 events")
+    code, printed = stream.stop()
     assert (code, "Stopped: 4 messages = 4 events" in printed) == (0, True)
     (tmp_path / "events.csv").write_bytes(csv_text(rows))
     command(*("batch", "--input", "events.csv", "--warehouse", "duckdb:///b.duckdb"), cwd=tmp_path)

@@ -137,3 +137,15 @@ def test_no_more_is_pulled_while_many_bytes_are_under_way(
     assert [len(tap.pull().received_messages) for _ in range(2)] == [2, 0]
     tap.acknowledge(2)
     assert len(tap.pull().received_messages) == 1
+
+
+@pytest.mark.usefixtures("later")
+def test_answers_are_gathered_while_they_are_full(subscription: Subscription) -> None:
+    subscription.largest = 100
+    subscription.publish(*[b"x"] * 247)
+    tap = Tap(SUBSCRIPTION)
+    assert [len(tap.pull().received_messages) for _ in range(2)] == [250, 0]
+    subscription.publish(*[b"x"] * 1_250)
+    assert [len(tap.pull().received_messages) for _ in range(3)] == [1_000, 250, 0]
+    tap.acknowledge(1_500)
+    assert len(subscription.acknowledged) == 1_500

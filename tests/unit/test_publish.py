@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.publish import Outgoing, Replay, _records, schedule
+from pipeline.publish import Outgoing, Replay, _records, _timed, horizon_of, schedule
 from tests.support.tables import csv_text, row
 
 outgoing = st.builds(Outgoing, st.floats(0, 1e6), st.integers(0, 9), st.binary(), st.booleans())
@@ -45,3 +45,22 @@ def test_records_are_read_as_they_are(tmp_path: Path) -> None:
         assert first.at == second.at == 1_704_063_600.0
         assert [record.is_csv for record in broken] == [True, True]
         assert {record.data for record in broken} == {b'2024-01-01,"x,,,', b"\xff,a,b,c,d,e,f,g"}
+
+
+def test_a_horizon_is_told_where_the_default_one_does_not_reach() -> None:
+    day = 86_400.0
+    now = 1_000 * day
+    ages = {0.5: None, 6.9: None, 7.1: 8, 550.2: 551}
+    for age, horizon in ages.items():
+        records = [Outgoing(at, 0, b"", False) for at in (now - age * day, now)]
+        assert horizon_of(records, now) == horizon
+    assert horizon_of([], now) is None
+
+
+def test_no_impossible_time_lets_the_others_wait(tmp_path: Path) -> None:
+    times = ["never", "1970-01-01T00:00:00Z", "2024-01-02T00:00:00Z", "2024-01-01T00:00:00Z"]
+    times += ["9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z"]
+    (tmp_path / "a.csv").write_bytes(csv_text([row(time) for time in times]))
+    first, day = 1_704_067_200.0, 86_400.0
+    found = [record.at for record in _timed(list(_records(str(tmp_path / "a.csv"))))]
+    assert found == [first, first, first + day, first, first, first]

@@ -1,0 +1,83 @@
+"""A stream's lines say what became of messages, and why those that are no events are none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.display_stream import FlushLines, flush_line
+
+
+def report_of(flush: int, events: int, pending: int = 0, **letters: int) -> dict[str, Any]:
+    """A flush after which there are so many events and, by error_type, dead letters."""
+    examples = {
+        name: {"message": f"why {name}\a", "payload": "x" * 300, "source": "s", "position": "1"}
+        for name in letters
+    }
+    return {
+        "flush": flush,
+        "rows": {"fct_events": 1},
+        "counts": {
+            "input_rows": events + sum(letters.values()) + pending,
+            "events": events,
+            "duplicates": 0,
+            "dead_letters": letters,
+            "examples": examples,
+        },
+        "checks": {"evaluated": 0, "failed": []},
+        "pending": pending,
+    }
+
+
+def test_a_flush_names_the_most_frequent_reasons() -> None:
+    letters = {"too_late": 3_160, "bad_country": 2, "malformed_row": 1, "bad_event_time": 1}
+    assert flush_line(report_of(3, 10, **letters)) == (
+        "flush 3: 1 row; so far 3,174 messages = 10 events + 0 duplicates + 3,164 dead letters "
+        "(3,160 too_late, 2 bad_country, 1 bad_event_time, 1 other)"
+    )
+    assert flush_line(report_of(3, 10, 1)) == (
+        "flush 3: 1 row; so far 11 messages: 10 events, 0 duplicates, 0 dead letters, 1 under way"
+    )
+
+
+def warnings_of(capsys: pytest.CaptureFixture[str], *reports: dict[str, Any]) -> list[str]:
+    lines = FlushLines()
+    told = []
+    for report in reports:
+        lines.show(report)
+        told.append("".join(capsys.readouterr().err.splitlines(keepends=True)[1:]))
+    return told
+
+
+def test_many_dead_letters_are_warned_of_with_an_example_and_the_way_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (told,) = warnings_of(capsys, report_of(1, 4, too_late=3_160, bad_country=2))
+    assert told == (
+        "warning: 3,162 of 3,166 messages are dead letters, most of them too_late: why too_late"
+        f"\\x07, e.g. {'x' * 200}.... Start with a longer --late_horizon_days "
+        "(up to 3650), or build the tables with `batch`, which takes events of any age\n"
+    )
+
+
+def test_a_warning_comes_once_for_as_long_as_its_reason_lasts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = warnings_of(
+        capsys,
+        report_of(1, 90, too_late=10),
+        report_of(2, 90, too_late=20),
+        report_of(3, 90, too_late=30),
+        report_of(4, 90, too_late=30, bad_country=1),
+        report_of(5, 190, too_late=30, bad_country=1),
+        report_of(6, 190, too_late=31, bad_country=1),
+    )
+    assert [line.partition(":")[2][:50] for line in told] == [
+        "",
+        " 10 of 10 messages are dead letters, most of them ",
+        "",
+        " 1 of 1 messages are dead letters, most of them ba",
+        "",
+        " 1 of 1 messages are dead letters, most of them to",
+    ]
