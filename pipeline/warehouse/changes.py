@@ -20,6 +20,8 @@ class StagedFile(NamedTuple):
         bytes: its size.
         partitions: the partitions of its rows, as days since 1970 on which they begin, ascending;
             empty where the table has no partitioning.
+        figures: of each column what the home must find again in it, as `figures_of` has them; by
+            whoever made the rows, not read from the file. Empty where an earlier version staged it.
     """
 
     table: str
@@ -27,6 +29,7 @@ class StagedFile(NamedTuple):
     rows: int
     bytes: int
     partitions: Sequence[int]
+    figures: Sequence[int] = ()
 
 
 class How(enum.Enum):

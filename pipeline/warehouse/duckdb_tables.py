@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import duckdb
 
 from pipeline.warehouse.changes import Change, How, StagedFile
+from pipeline.warehouse.guarding import DUCKDB_NUMBERS, guard, guard_statement
 from pipeline.warehouse.merging import Dialect, merge_statement
 from transforms.contract import (
     BOOLEAN,
@@ -34,16 +36,37 @@ DIALECT: Final = Dialect('"', _TYPES)
 
 
 def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
-    """Change a table by its staged files, within the connection's transaction."""
-    table = change.table
+    """Change a table by its staged files, within the connection's transaction.
+
+    Raises:
+        RunError: if DuckDB has read other rows than were staged.
+    """
+    table, target = change.table, DIALECT.name(change.table.name)
     _create(connection, table, replacing=change.how is How.REPLACE)
     rows = _staged(table, change.files)
     if change.how is How.MERGE and (change.files or change.removed):
         removed = _staged(table.removals, change.removed)
-        target = DIALECT.name(table.name)
+        _guard(connection, table, change.files, rows)
+        _guard(connection, table.removals, change.removed, removed)
         connection.execute(merge_statement(table, target, rows, removed, "TRUE", DIALECT))
     elif rows is not None:
-        connection.execute(f'INSERT INTO "{table.name}" BY NAME FROM {rows}')
+        connection.execute(f"INSERT INTO {target} BY NAME FROM {rows}")
+        _guard(connection, table, change.files, target if change.how is How.REPLACE else rows)
+
+
+def _guard(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    files: Sequence[StagedFile],
+    source: str | None,
+) -> None:
+    """See that a table, or staged files as DuckDB reads them, hold what was staged."""
+    if source is None:
+        return
+    asked = guard_statement(table, source, DIALECT.quote, DUCKDB_NUMBERS)
+    answer = connection.execute(asked).fetchone()
+    assert answer is not None
+    guard(table, files, answer, "what DuckDB has read")
 
 
 def _create(connection: duckdb.DuckDBPyConnection, table: Table, *, replacing: bool) -> None:
@@ -66,7 +89,8 @@ def _staged(table: Table, files: Sequence[StagedFile]) -> str | None:
     """Staged rows as SQL that may follow FROM, or None without any."""
     if not files:
         return None
-    paths = ", ".join(literal(file.path) for file in files)
+    # A list of paths is one of globs.
+    paths = ", ".join(literal(glob.escape(file.path)) for file in files)
     # A cast of TIMESTAMP WITH TIME ZONE goes by the session's zone, and takes six times as long.
     columns = ", ".join(
         f'make_timestamp(epoch_us("{column.name}")) AS "{column.name}"'
@@ -74,7 +98,7 @@ def _staged(table: Table, files: Sequence[StagedFile]) -> str | None:
         else f'"{column.name}"'
         for column in table.columns
     )
-    return f"(SELECT {columns} FROM read_parquet([{paths}]))"
+    return f"(SELECT {columns} FROM read_parquet([{paths}], hive_partitioning=false))"
 
 
 def _definition(table: Table, column: Column) -> str:

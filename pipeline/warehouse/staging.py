@@ -24,6 +24,7 @@ from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.limits import FIRST_DAY, PARTITIONS_PER_JOB, has_blocks
 from transforms.ahead import WorkAhead
 from transforms.contract import TIMESTAMP, Table
+from transforms.kernels.figures import add, figures_of
 
 beam.coders.registry.register_coder(StagedFile, beam.coders.RowCoder)
 
@@ -132,6 +133,7 @@ class _ParquetFile:
         self._path = FileSystems.join(folder, f"{table.name}-{uuid.uuid4().hex}.parquet")
         self._writer: pq.ParquetWriter | None = None
         self._rows = 0
+        self._figures = [0] * (2 * len(table.columns))
         self._partitions: set[int] = set()
 
     def write(self, rows: pa.Table, partitions: list[int]) -> None:
@@ -139,6 +141,7 @@ class _ParquetFile:
             self._append(_as_instants(rows))
         except STORAGE_ERRORS as error:
             raise self._failure(error) from error
+        self._figures = add(self._figures, figures_of(rows))
         self._partitions.update(partitions)
 
     def _append(self, rows: pa.Table) -> None:
@@ -159,7 +162,8 @@ class _ParquetFile:
             self._stream.close()
         except STORAGE_ERRORS as error:
             raise self._failure(error) from error
-        return StagedFile(self._table.name, self._path, self._rows, size, sorted(self._partitions))
+        partitions = sorted(self._partitions)
+        return StagedFile(self._table.name, self._path, self._rows, size, partitions, self._figures)
 
     def _failure(self, error: Exception) -> RunError:
         return RunError(

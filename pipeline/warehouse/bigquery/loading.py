@@ -15,6 +15,7 @@ from pipeline.warehouse.bigquery.client import explained
 from pipeline.warehouse.bigquery.jobs import Planned, run_jobs, side_by_side
 from pipeline.warehouse.bigquery.tables import RUN_LABEL, declared, end_of_scratch_life, schema
 from pipeline.warehouse.changes import StagedFile
+from pipeline.warehouse.guarding import BIGQUERY_NUMBERS, guard, guard_statement
 from pipeline.warehouse.limits import BYTES_PER_LOAD, FILES_PER_LOAD, block_of, has_blocks
 from transforms.contract import Table
 
@@ -184,3 +185,16 @@ def _check_rows(place: Workplace, item: Load) -> None:
             f"{item.table.name}: it was removed or written meanwhile; no table was touched, run "
             "again"
         )
+    if item.files:
+        _guard(place, item)
+
+
+def _guard(place: Workplace, item: Load) -> None:
+    name = (
+        f"`{place.dataset.project}.{place.dataset.dataset_id}.{place.scratch(item.table).table_id}`"
+    )
+    statement = guard_statement(item.table, name, "`", BIGQUERY_NUMBERS)
+    config = bigquery.QueryJobConfig(labels=place.labels)
+    with explained(f"compare the scratch table {name} with what was staged"):
+        (answer,) = place.client.query_and_wait(statement, job_config=config)
+    guard(item.table, item.files, answer.values(), f"the scratch table {name}")
