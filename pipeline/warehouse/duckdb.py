@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import glob
 import json
 import os
 import shlex
-import shutil
 import sys
-import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,19 +18,24 @@ import pyarrow as pa
 
 from pipeline.errors import OptionError, RunError
 from pipeline.warehouse.changes import Change
+from pipeline.warehouse.duckdb_conflicts import refuse_conflicts
+from pipeline.warehouse.duckdb_file import (
+    MEMORY,
+    check_file,
+    connected,
+    make_readable_everywhere,
+    reading,
+    reason,
+)
 from pipeline.warehouse.duckdb_tables import DIALECT, apply, literal
+from pipeline.warehouse.file_lock import locked
+from pipeline.warehouse.local_staging import staging_folder
 from transforms.checking.memory import MACROS
 from transforms.contract import Table
 
-# DuckDB takes 80 % of the machine's memory otherwise, beside the runner that still holds its own.
-_MEMORY: Final = "1GB"
-_STAGING: Final = "staging"
 _BATCH_ROWS: Final = 100_000
 # Where a commit notes the active event types: a macro lives in the file, and is no table.
 _ACTIVE_TYPES: Final = "growth_active_event_types"
-# Somebody who looks into the tables of a running stream has them open for a moment.
-_PATIENCE_SECONDS: Final = 60
-_PAUSE_SECONDS: Final = 0.1
 _FIRST_LOOK: Final = (
     "SELECT event_date, daily_active_users, new_users, retained_users, resurrected_users, "
     "churned_users FROM growth_metrics ORDER BY event_date DESC LIMIT 7"
@@ -61,10 +61,10 @@ class DuckDBWarehouse:
     @classmethod
     def from_url(cls, url: str, noted_types: tuple[str, ...] | None = None) -> DuckDBWarehouse:
         """The warehouse of a SQLAlchemy URL: three slashes and a relative path, four and an
-        absolute one.
+        absolute one; ~ is the home folder, as in a shell.
 
         Raises:
-            OptionError: if the URL names no file.
+            OptionError: if the URL names no file, or one that DuckDB can't write.
         """
         parts = urlsplit(url)
         relative = parts.path.removeprefix("/")
@@ -73,7 +73,14 @@ class DuckDBWarehouse:
                 f"--warehouse {url!r} names no file: write duckdb:///relative/path.duckdb or "
                 "duckdb:////absolute/path.duckdb, without a host and without parameters"
             )
-        return cls(os.path.realpath(relative), url, noted_types)
+        path = os.path.realpath(_from_home(relative))
+        # DuckDB takes ? for the beginning of parameters when it names a file's log, and \\ for /.
+        if "?" in path or "\\" in path:
+            raise OptionError(
+                f"--warehouse: DuckDB can't write {path}: rename what has a ? or a \\ in its name, "
+                "or name another place"
+            )
+        return cls(path, url, noted_types)
 
     @property
     def location(self) -> str:
@@ -95,42 +102,30 @@ class DuckDBWarehouse:
 
     def check(self, tables: Sequence[Table], temp_location: str | None) -> None:
         """See `Warehouse.check`."""
-        path = Path(self.path)
-        if path.is_dir():
-            raise OptionError(f"--warehouse: {path} is a folder: name a file in it")
+        if os.path.isdir(self.path):
+            raise OptionError(f"--warehouse: {self.path} is a folder: name a file in it")
         self.check_staging(temp_location)
-        if path.exists():
-            self._check_file(path)
-
-    def _check_file(self, path: Path) -> None:
-        # DuckDB itself opens CSV, Parquet and JSON files as databases in memory.
-        with path.open("rb") as file:
-            start = file.read(12)
-        if start and start[8:] != b"DUCK":
-            raise OptionError(f"--warehouse: {path} is a file, but no DuckDB database")
-        try:
-            duckdb.connect(self.path).close()
-        except duckdb.Error as error:
-            raise OptionError(f"--warehouse: {_reason(self.path, error)}") from error
+        if os.path.exists(self.path):
+            check_file(self.path)
+            with reading(self.path) as connection:
+                refuse_conflicts(connection, tables, self.path)
 
     @contextmanager
     def exclusive(
         self, tables: Sequence[Table], temp_location: str | None, run: str
     ) -> Iterator[str]:
         """See `Warehouse.exclusive`; the lock dies with the run, however it ends."""
-        root = Path(temp_location) if temp_location else Path(self.path).parent
-        Path(self.path).parent.mkdir(parents=True, exist_ok=True)
-        root.mkdir(parents=True, exist_ok=True)
-        staging = f"{Path(self.path).name}.{_STAGING}-"
-        with _locked(Path(self.path)):
-            # Whatever lies here was left by a run that was killed: its lock is gone.
-            for leftover in root.glob(f"{glob.escape(staging)}*"):
-                shutil.rmtree(leftover, ignore_errors=True)
-            folder = tempfile.mkdtemp(prefix=staging, dir=root)
-            try:
+        parent = Path(self.path).parent
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OptionError(f"--warehouse: can't make {parent}: {error.strerror}") from error
+        with locked(Path(self.path)):
+            make_readable_everywhere(self.path)
+            # A relative name would be another folder for workers that change theirs.
+            root = Path(os.path.abspath(temp_location)) if temp_location else parent
+            with staging_folder(self.path, root) as folder:
                 yield folder
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
 
     def claim(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
         """See `Warehouse.claim`; it can't be."""
@@ -149,54 +144,46 @@ class DuckDBWarehouse:
         if done is not None and done.exists():
             return
         try:
-            self._commit(changes, f"SET memory_limit = '{_MEMORY}'")
-        except duckdb.OutOfMemoryException:
-            # A few rows of many megabytes take more; nothing was committed.
-            self._commit(changes, "RESET memory_limit")
+            try:
+                self._commit(changes, f"SET memory_limit = '{MEMORY}'")
+            except duckdb.OutOfMemoryException:
+                # A few rows of many megabytes take more; nothing was committed.
+                self._commit(changes, "RESET memory_limit")
+        except duckdb.Error as error:
+            raise RunError(reason(self.path, error)) from error
         if done is not None:
             done.touch()
         for file in files:
             file.unlink()
 
     def _commit(self, changes: Sequence[Change], memory: str) -> None:
-        try:
-            with _connected(self.path, read_only=False) as connection:
-                connection.execute(memory)
-                connection.execute("SET preserve_insertion_order = false")
-                connection.begin()
-                for change in changes:
-                    apply(connection, change)
-                if self.noted_types is not None:
-                    noted = literal(",".join(self.noted_types))
-                    connection.execute(f"CREATE OR REPLACE MACRO {_ACTIVE_TYPES}() AS {noted}")
-                connection.commit()
-        except duckdb.OutOfMemoryException:
-            raise
-        except duckdb.Error as error:
-            raise RunError(_reason(self.path, error)) from error
+        with connected(self.path, read_only=False) as connection:
+            connection.execute(memory)
+            connection.execute("SET preserve_insertion_order = false")
+            connection.begin()
+            refuse_conflicts(connection, [change.table for change in changes], self.path)
+            for change in changes:
+                apply(connection, change)
+            if self.noted_types is not None:
+                noted = literal(",".join(self.noted_types))
+                connection.execute(f"CREATE OR REPLACE MACRO {_ACTIVE_TYPES}() AS {noted}")
+            connection.commit()
 
     def read(self, table: Table) -> pa.Table:
         """See `Warehouse.read`."""
-        # By name: a table may have its columns in another order, and further ones.
-        shown = ", ".join(DIALECT.name(name) for name in table.column_names)
-        try:
-            with _connected(self.path, read_only=True) as connection:
-                rows = connection.sql(f'SELECT {shown} FROM "{table.name}"').to_arrow_table()
-        except duckdb.Error as error:
-            raise RunError(_reason(self.path, error)) from error
+        with reading(self.path) as connection:
+            shown = ", ".join(map(DIALECT.name, table.column_names))
+            rows = connection.sql(f'SELECT {shown} FROM "{table.name}"').to_arrow_table()
         return rows.cast(table.arrow_schema)
 
     def batches(self, table: Table, columns: Sequence[str]) -> Iterator[pa.Table]:
         """See `Warehouse.batches`."""
         schema = pa.schema([table.arrow_schema.field(name) for name in columns])
         shown = ", ".join(f'"{name}"' for name in columns)
-        try:
-            with _connected(self.path, read_only=True) as connection:
-                rows = connection.sql(f'SELECT {shown} FROM "{table.name}"')
-                for batch in rows.to_arrow_reader(_BATCH_ROWS):
-                    yield pa.Table.from_batches([batch]).cast(schema)
-        except duckdb.Error as error:
-            raise RunError(_reason(self.path, error)) from error
+        with reading(self.path) as connection:
+            rows = connection.sql(f'SELECT {shown} FROM "{table.name}"')
+            for batch in rows.to_arrow_reader(_BATCH_ROWS):
+                yield pa.Table.from_batches([batch]).cast(schema)
 
     def count(self, table: Table) -> int | None:
         """See `Warehouse.count`."""
@@ -217,19 +204,21 @@ class DuckDBWarehouse:
         if not os.path.exists(self.path):
             return None
         try:
-            with _connected(self.path, read_only=True) as connection:
+            with connected(self.path, read_only=True) as connection:
                 row = connection.execute(query).fetchone()
         except duckdb.CatalogException:
             return None
         except duckdb.Error as error:
-            raise RunError(_reason(self.path, error)) from error
+            raise RunError(reason(self.path, error)) from error
         return row[0] if row else None
 
     def present(self) -> set[str] | None:
         """See `Warehouse.present`."""
         if not os.path.exists(self.path):
             return None
-        (rows,) = self.ask(["SELECT table_name FROM duckdb_tables() WHERE NOT temporary"])
+        (rows,) = self.ask(
+            ["SELECT table_name FROM duckdb_tables() WHERE NOT temporary AND schema_name = 'main'"]
+        )
         return {row["table_name"] for row in rows}
 
     def source(self, table: Table) -> str:
@@ -238,14 +227,11 @@ class DuckDBWarehouse:
 
     def ask(self, statements: Sequence[str]) -> list[list[Mapping[str, Any]]]:
         """See `Warehouse.ask`."""
-        try:
-            with _connected(self.path, read_only=True) as connection:
-                connection.execute(f"SET memory_limit = '{_MEMORY}'")
-                for macro in MACROS:
-                    connection.execute(macro)
-                return [_rows(connection.execute(statement)) for statement in statements]
-        except duckdb.Error as error:
-            raise RunError(_reason(self.path, error)) from error
+        with reading(self.path) as connection:
+            connection.execute(f"SET memory_limit = '{MEMORY}'")
+            for macro in MACROS:
+                connection.execute(macro)
+            return [_rows(connection.execute(statement)) for statement in statements]
 
     def how_to_query(self) -> str:
         """See `Warehouse.how_to_query`."""
@@ -256,40 +242,11 @@ class DuckDBWarehouse:
         return f"{shlex.quote(_shown(sys.executable))} -c {shlex.quote(code)}"
 
 
-def _connected(path: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """A connection, once no other program has the file open in a way that keeps this one out."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            return duckdb.connect(path, read_only=read_only)
-        except duckdb.IOException as error:
-            if "set lock" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(_PAUSE_SECONDS)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock file beside a database, or raise OptionError if another run holds it."""
-    lock = path.with_name(f"{path.name}.lock")
-    while True:
-        held = lock.open("w")
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            held.close()
-            raise OptionError(
-                f"--warehouse: another run is writing to {path}: wait until it ends"
-            ) from None
-        # A run that ends removes the file: a lock on the removed one keeps nobody out.
-        if lock.exists() and lock.stat().st_ino == os.fstat(held.fileno()).st_ino:
-            break
-        held.close()
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-        held.close()
+def _from_home(path: str) -> str:
+    """A path with ~ or ~name, at its beginning, in place of which a shell puts a home folder."""
+    if path.startswith("/~/") and not os.path.exists("/~"):
+        path = path.removeprefix("/")
+    return os.path.expanduser(path) if path.startswith("~") else path
 
 
 def _rows(answer: duckdb.DuckDBPyConnection) -> list[Mapping[str, Any]]:
@@ -304,10 +261,3 @@ def _shown(path: str) -> str:
     except OSError:  # This folder is gone.
         return path
     return path if relative.startswith("..") else relative
-
-
-def _reason(path: str, error: duckdb.Error) -> str:
-    first_line = str(error).splitlines()[0]
-    if "set lock" in first_line:
-        return f"{path} is open in another program; close it there and run again ({first_line})"
-    return f"DuckDB can't use {path}: {first_line}"

@@ -23,7 +23,7 @@ from transforms.contract import (
     Type,
 )
 
-_TYPES: Final[Mapping[Type, str]] = {
+TYPES: Final[Mapping[Type, str]] = {
     STRING: "VARCHAR",
     INTEGER: "BIGINT",
     FLOAT: "DOUBLE",
@@ -32,16 +32,19 @@ _TYPES: Final[Mapping[Type, str]] = {
     TIMESTAMP: "TIMESTAMP",
 }
 
-DIALECT: Final = Dialect('"', _TYPES)
+DIALECT: Final = Dialect('"', TYPES)
 
 
 def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
     """Change a table by its staged files, within the connection's transaction.
 
+    A table that is replaced keeps its indexes; one that is not gets columns that it lacks.
+
     Raises:
         RunError: if DuckDB has read other rows than were staged.
     """
     table, target = change.table, DIALECT.name(change.table.name)
+    indexes = _indexes(connection, table) if change.how is How.REPLACE else []
     _create(connection, table, replacing=change.how is How.REPLACE)
     rows = _staged(table, change.files)
     if change.how is How.MERGE and (change.files or change.removed):
@@ -52,6 +55,8 @@ def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
     elif rows is not None:
         connection.execute(f"INSERT INTO {target} BY NAME FROM {rows}")
         _guard(connection, table, change.files, target if change.how is How.REPLACE else rows)
+    for statement in indexes:
+        connection.execute(statement)
 
 
 def _guard(
@@ -69,20 +74,41 @@ def _guard(
     guard(table, files, answer, "what DuckDB has read")
 
 
+def _indexes(connection: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
+    """The statements that make a table's indexes, and say what they are for."""
+    found = connection.execute(
+        "SELECT index_name, sql, comment FROM duckdb_indexes() WHERE table_name = ? "
+        "AND schema_name = 'main' AND database_name = current_database() AND sql IS NOT NULL",
+        [table.name],
+    ).fetchall()
+    comments = [
+        f"COMMENT ON INDEX {quoted(name)} IS {literal(comment)}"
+        for name, _, comment in found
+        if comment is not None
+    ]
+    return [statement for _, statement, _ in found] + comments
+
+
 def _create(connection: duckdb.DuckDBPyConnection, table: Table, *, replacing: bool) -> None:
     columns = ", ".join(_definition(table, column) for column in table.columns)
     create = "CREATE OR REPLACE TABLE" if replacing else "CREATE TABLE IF NOT EXISTS"
     connection.execute(f'{create} "{table.name}" ({columns})')
-    for column in table.columns:
-        if column.is_added:  # Of a table that an earlier version wrote.
-            connection.execute(
-                f'ALTER TABLE "{table.name}" ADD COLUMN IF NOT EXISTS {_definition(table, column)}'
-            )
+    if not replacing:
+        _add_columns(connection, table)
     connection.execute(f'COMMENT ON TABLE "{table.name}" IS {literal(table.description)}')
     for column in table.columns:
         connection.execute(
             f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {literal(column.description)}'
         )
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Give a table that an earlier version made the columns that came later: NULLABLE ones."""
+    present = connection.sql(f'FROM "{table.name}" LIMIT 0').columns
+    for column in table.columns:
+        if column.name not in present and not column.required:
+            definition = _definition(table, column)
+            connection.execute(f'ALTER TABLE "{table.name}" ADD COLUMN {definition}')
 
 
 def _staged(table: Table, files: Sequence[StagedFile]) -> str | None:
@@ -105,9 +131,14 @@ def _definition(table: Table, column: Column) -> str:
     # The default compression looks for repetition in hashes in vain: 40 % of their loading time.
     is_hash = column.type == STRING and table.primary_key == (column.name,) != table.clustering
     return (
-        f'"{column.name}" {_TYPES[column.type]}{" NOT NULL" if column.required else ""}'
+        f'"{column.name}" {TYPES[column.type]}{" NOT NULL" if column.required else ""}'
         f"{' USING COMPRESSION zstd' if is_hash else ''}"
     )
+
+
+def quoted(name: str) -> str:
+    """A name as SQL."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:

@@ -7,6 +7,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from google.cloud import bigquery
 
@@ -254,3 +256,47 @@ def test_a_table_larger_than_a_message_is_read(home: Home) -> None:
     with warehouse.exclusive(ALL, home.temp, home.run("run")) as folder:
         warehouse.commit([change(EVENTS, How.REPLACE, folder, events)], home.run("run"))
     assert in_order(warehouse.read(EVENTS).to_pylist()) == in_order(events)
+
+
+def test_values_of_every_kind_are_found_as_they_were_staged(home: Home) -> None:
+    warehouse = home.warehouse()
+    texts = ["", "é", "😀 smile", "x" * 400, "%00"]
+    rows: dict[Table, list[Row]] = {
+        EVENTS: [
+            event(str(n), WINTER, utm_source=text, miles_amount=10**12 - n)
+            for n, text in enumerate(texts)
+        ],
+        USERS: [{**user("ann", SPRING, 0), "has_negative_balance": True}, user("bob", WINTER, 1)],
+        COHORTS: [
+            filled(COHORTS, period_number=n, retention_rate_pct=share)
+            for n, share in enumerate([100 / 3, 0.0, None, 1e300, -0.1])
+        ],
+    }
+    with warehouse.exclusive(ALL, home.temp, home.run("run")) as folder:
+        changes = [change(table, How.REPLACE, folder, its) for table, its in rows.items()]
+        warehouse.commit(changes, home.run("run"))
+    for table, its in rows.items():
+        assert rows_of(home, table) == in_order(its)
+
+
+@pytest.mark.parametrize("how", [How.REPLACE, How.MERGE])
+def test_a_load_of_other_values_than_were_staged_changes_nothing(home: Home, how: How) -> None:
+    warehouse = home.warehouse()
+    before = [event("before", WINTER)]
+    with warehouse.exclusive(ALL, home.temp, home.run("a")) as folder:
+        warehouse.commit([change(EVENTS, How.REPLACE, folder, before)], home.run("a"))
+    rows = [event(str(n), SPRING, country=name) for n, name in enumerate(["SG", "DE"])]
+    with warehouse.exclusive(ALL, home.temp, home.run("b")) as folder:
+        broken = change(EVENTS, how, folder, rows)
+        fine = change(USERS, How.REPLACE, folder, [user("ann", SPRING, 0)])
+        (file,) = broken.files
+        path = home.staged / file.path.removeprefix(f"{home.temp}/")
+        read = pq.read_table(path, partitioning=None)
+        place = read.column_names.index("country")
+        pq.write_table(read.set_column(place, "country", pa.array(["SG", "SG"])), path)
+        told = "fct_events was not loaded as it was staged: column country .* nothing was changed"
+        with pytest.raises(RunError, match=told):
+            warehouse.commit([fine, broken], home.run("b"))
+    assert rows_of(home, EVENTS) == before
+    assert rows_of(home, USERS) == []
+    assert home.leftovers() == []

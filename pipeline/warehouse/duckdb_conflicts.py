@@ -1,0 +1,105 @@
+"""What people have made of DuckDB tables: what a commit would drop of it, and what it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import duckdb
+
+from pipeline.errors import RunError
+from pipeline.warehouse.duckdb_tables import TYPES
+from transforms.contract import Table
+
+_HERE = "schema_name = 'main' AND database_name = current_database()"
+
+
+class _Column(NamedTuple):
+    table: str
+    name: str
+    type: str
+    nullable: bool
+    default: str | None
+
+
+def refuse_conflicts(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], path: str
+) -> None:
+    """See that tables that exist hold nothing that a replacement would drop.
+
+    Indexes are kept by `apply`, and views on the tables stay as they are.
+
+    Args:
+        connection: to the file.
+        tables: the contracts; tables that are missing are fine.
+        path: the file, for people.
+
+    Raises:
+        RunError: if one has a column, a default or a constraint that is not the contract's.
+    """
+    columns = _columns(connection)
+    constraints = _constraints(connection)
+    views = _views(connection)
+    problems = [
+        f"{table.name}: {problem}"
+        for table in tables
+        for problem in _problems(
+            table,
+            table.name in views,
+            [] if table.name in views else columns.get(table.name, []),
+            constraints.get(table.name, []),
+        )
+    ]
+    if problems:
+        raise RunError(
+            f"{path} holds tables that are not as expected: {'; '.join(problems)}. A run would "
+            "drop that, so nothing was changed: keep what is yours in a table or view of its own, "
+            "remove it here (ALTER TABLE ... DROP ...), or name another file, and run again"
+        )
+
+
+def _problems(
+    table: Table, is_view: bool, columns: Sequence[_Column], constraints: Sequence[str]
+) -> Iterator[str]:
+    if is_view:
+        yield "it is a VIEW, not a TABLE"
+        return
+    expected = {column.name: column for column in table.columns}
+    for found in columns:
+        column = expected.get(found.name)
+        if column is None:
+            yield f"it has a column {found.name} {found.type} that is not expected"
+        elif found.type != TYPES[column.type]:
+            yield f"its column {found.name} is {found.type}, not {TYPES[column.type]}"
+        elif found.default is not None:
+            yield f"its column {found.name} has a default or an expression, {found.default}"
+        # The other way round does no harm, and a run that replaces the table mends it.
+        elif not column.required and not found.nullable:
+            yield f"its column {found.name} is NOT NULL, which is not expected"
+    for constraint in constraints:
+        yield f"it has a constraint {constraint} that is not expected"
+
+
+def _columns(connection: duckdb.DuckDBPyConnection) -> Mapping[str, list[_Column]]:
+    found: dict[str, list[_Column]] = {}
+    for row in connection.execute(
+        "SELECT table_name, column_name, data_type, is_nullable, column_default "
+        f"FROM duckdb_columns() WHERE {_HERE} ORDER BY column_index"
+    ).fetchall():
+        found.setdefault(row[0], []).append(_Column(*row))
+    return found
+
+
+def _constraints(connection: duckdb.DuckDBPyConnection) -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for table, text in connection.execute(
+        "SELECT table_name, constraint_text FROM duckdb_constraints() "
+        f"WHERE {_HERE} AND constraint_type <> 'NOT NULL'"
+    ).fetchall():
+        found.setdefault(table, []).append(text)
+    return found
+
+
+def _views(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    asked = f"SELECT view_name FROM duckdb_views() WHERE {_HERE}"
+    return {name for (name,) in connection.execute(asked).fetchall()}

@@ -1,0 +1,191 @@
+"""A DuckDB file as such: opening it, its format, and why it can't be used."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from pipeline.errors import OptionError, RunError
+from pipeline.telling import tell
+from pipeline.warehouse.duckdb_tables import literal
+from pipeline.warehouse.local_staging import staging_folder
+
+# What DuckDB 1.4 and later open; by default DuckDB 2 writes files that only itself opens.
+STORAGE_VERSION: Final = "v1.4.0"
+# DuckDB takes 80 % of the machine's memory otherwise, beside the runner that still holds its own.
+MEMORY: Final = "1GB"
+
+# Somebody who looks into the tables has them open for a moment, a dashboard for somewhat longer.
+_PATIENCE_SECONDS: Final = 60
+_PAUSE_SECONDS: Final = 0.1
+_HOLDER: Final = re.compile(r"held in (.*?) ?\(PID (\d+)\)")
+_INVENTORY: Final = (
+    "SELECT 'table', schema_name, table_name, sql FROM duckdb_tables() WHERE {where} "
+    "UNION ALL SELECT 'view', schema_name, view_name, sql FROM duckdb_views() WHERE {where} "
+    "UNION ALL SELECT 'index', schema_name, index_name, sql FROM duckdb_indexes() WHERE {where} "
+    "UNION ALL SELECT 'macro', schema_name, function_name, macro_definition "
+    "FROM duckdb_functions() WHERE NOT internal AND {where}"
+)
+
+
+def connected(path: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """A connection, once no other program has the file open in a way that keeps this one out.
+
+    Who does is told on stderr, and waited for a minute.
+
+    Raises:
+        duckdb.Error: if it can't be opened.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {}
+    if not read_only:
+        config["storage_compatibility_version"] = STORAGE_VERSION
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    told = False
+    while True:
+        try:
+            return duckdb.connect(path, read_only=read_only, config=config)
+        except duckdb.Error as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise
+            if not told:
+                tell(f"{path} is open in {_holder(error)}: waiting up to {_PATIENCE_SECONDS} s")
+                told = True
+            time.sleep(_PAUSE_SECONDS)
+
+
+@contextmanager
+def reading(path: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that only reads.
+
+    Raises:
+        RunError: in place of what DuckDB raises.
+    """
+    try:
+        with connected(path, read_only=True) as connection:
+            yield connection
+    except duckdb.Error as error:
+        raise RunError(reason(path, error)) from error
+
+
+def reason(path: str, error: duckdb.Error) -> str:
+    """Why DuckDB can't do what it was asked to, and what to do, in one line."""
+    first_line = str(error).splitlines()[0]
+    if _is_busy(error):
+        return (
+            f"{path} is open in {_holder(error)}, after {_PATIENCE_SECONDS} s still: close it "
+            "there and run again"
+        )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return (
+            f"DuckDB has too little memory for {path} ({first_line}): end other programs, or take "
+            "a machine with more, and run again"
+        )
+    if "Permission denied" in first_line:
+        return f"can't open {path} (permission denied): see who may read and write it"
+    return f"DuckDB can't use {path}: {first_line}"
+
+
+def _is_busy(error: duckdb.Error) -> bool:
+    return "set lock" in str(error) or "different configuration" in str(error)
+
+
+def _holder(error: duckdb.Error) -> str:
+    found = _HOLDER.search(str(error))
+    if found is None:
+        return "another part of this program"
+    program = os.path.basename(found[1])
+    return f"{program if program.strip('.') else 'a program'} (PID {found[2]})"
+
+
+def check_file(path: str) -> None:
+    """See that a file that exists is a DuckDB database, and can be written.
+
+    Raises:
+        OptionError: if it is not.
+    """
+    if not os.path.isfile(path):
+        raise OptionError(f"--warehouse: {path} is no file: name one, or one that is to be made")
+    try:
+        with open(path, "rb") as file:
+            start = file.read(12)
+    except OSError as error:
+        raise OptionError(
+            f"--warehouse: can't read {path} ({error.strerror}): see who may read and write it"
+        ) from error
+    # DuckDB itself opens CSV, Parquet and JSON files as databases in memory.
+    if start and start[8:] != b"DUCK":
+        raise OptionError(f"--warehouse: {path} is a file, but no DuckDB database")
+    try:
+        connected(path, read_only=False).close()
+    except duckdb.Error as error:
+        raise OptionError(f"--warehouse: {reason(path, error)}") from error
+
+
+def make_readable_everywhere(path: str) -> None:
+    """Write a file anew that is in a format of DuckDB 2: with all that is in it, in a format that
+    DuckDB 1.4 opens too. Where that can't be, it stays as it is, and that is told.
+
+    Raises:
+        RunError: if it can't be opened.
+    """
+    if not os.path.exists(path):
+        return
+    try:
+        # Opened for writing, so that nobody else changes it meanwhile.
+        with connected(path, read_only=False) as connection:
+            if _format_of(connection) <= _parsed(STORAGE_VERSION):
+                return
+            tell(f"{path} is in a format of DuckDB 2: it is rewritten, so that 1.4 opens it too")
+            with staging_folder(path, Path(path).parent) as folder:
+                part = os.path.join(folder, "rewritten.duckdb")
+                _rewrite(connection, part)
+                shutil.copymode(path, part)
+                os.replace(part, path)
+    except duckdb.Error as error:
+        if _is_busy(error):
+            raise RunError(reason(path, error)) from error
+        _tell_kept(path, error)
+    except (OSError, OptionError) as error:
+        _tell_kept(path, error)
+
+
+def _tell_kept(path: str, error: Exception) -> None:
+    why = str(error).splitlines()[0]
+    tell(f"{path} stays in a format that DuckDB 1.x does not open ({why})")
+
+
+def _rewrite(connection: duckdb.DuckDBPyConnection, part: str) -> None:
+    row = connection.execute("SELECT current_database()").fetchone()
+    old = f'"{row[0] if row else ""}"'
+    connection.execute(f"SET memory_limit = '{MEMORY}'")
+    attached = f"ATTACH {literal(part)} AS rewritten (STORAGE_VERSION '{STORAGE_VERSION}')"
+    connection.execute(attached)
+    connection.execute(f"COPY FROM DATABASE {old} TO rewritten")
+    inventories = [
+        sorted(connection.execute(_INVENTORY.format(where=f"database_name = {name}")).fetchall())
+        for name in ("current_database()", "'rewritten'")
+    ]
+    connection.execute("DETACH rewritten")
+    if inventories[0] != inventories[1]:
+        raise duckdb.Error("DuckDB does not copy all that is in it")
+
+
+def _format_of(connection: duckdb.DuckDBPyConnection) -> tuple[int, ...]:
+    row = connection.execute(
+        "SELECT tags['storage_version'] FROM duckdb_databases() "
+        "WHERE database_name = current_database()"
+    ).fetchone()
+    return _parsed(str(row[0])) if row else ()
+
+
+def _parsed(version: str) -> tuple[int, ...]:
+    """(1, 4) of v1.4.0 and of v1.4.0+."""
+    return tuple(map(int, re.findall(r"\d+", version)[:2]))
