@@ -162,7 +162,8 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
         raise OptionError(
             "--update and --continues are for jobs on Dataflow: a stream here begins anew"
         )
-    if not updates:  # An updated job keeps the state behind its tables.
+    # An updated job keeps the state behind its tables; a stream here looks once it holds them.
+    if not updates and not runner.local:
         refuse_warm(warehouse)
     run_stream(
         StreamPlan(options, arguments, warehouse, runner, temp_location, started_at, updates)

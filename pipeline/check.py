@@ -63,6 +63,18 @@ def _see_all_tables(warehouse: Warehouse) -> None:
             f"{', '.join(missing)}: see that --warehouse is right, or build them with python -m "
             "pipeline batch"
         )
+    columns = warehouse.columns(list(TABLES.values()))
+    lacking = [
+        f"{name} lacks {', '.join(gone)}"
+        for name, table in TABLES.items()
+        if (gone := [c for c in table.column_names if c not in columns.get(name, ())])
+    ]
+    if lacking:
+        raise RunError(
+            f"{warehouse.url} holds tables without columns that the checks read: "
+            f"{'; '.join(lacking)}. An earlier version wrote them, or somebody has dropped the "
+            "columns: build them anew with python -m pipeline batch"
+        )
 
 
 def _raise_errors(results: list[Result]) -> None:

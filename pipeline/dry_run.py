@@ -133,6 +133,10 @@ class UntouchedWarehouse:
         """See `Warehouse.present`."""
         return self.home.present()
 
+    def columns(self, tables: Sequence[Table]) -> Mapping[str, set[str]]:
+        """See `Warehouse.columns`."""
+        return self.home.columns(tables)
+
     def source(self, table: Table) -> str:
         """See `Warehouse.source`."""
         return self.home.source(table)

@@ -28,14 +28,25 @@ _RAISED: Final = re.compile(
     rf"\b(?:{DataError.__name__}|{RunError.__name__}): (.*?)(?: \[while running '[^']*'\]|$)",
     re.DOTALL | re.MULTILINE,
 )
+# Python's own, NumPy's and Arrow's.
+_NO_MEMORY: Final = re.compile(r"^(?:\w+\.)*\w*MemoryError\b", re.MULTILINE)
+_TOO_LITTLE_MEMORY: Final = (
+    "there is too little memory: end other programs, take a machine with more, or let fewer users "
+    "be held at a time (--user_shards), and run again"
+)
 
 
 def clear_message(error: BaseException) -> str | None:
-    """The line of a DataError or RunError behind what a runner raised; None without one.
+    """The line of a DataError or RunError, or of too little memory, behind what a runner raised;
+    None without one.
 
     It may quote data, and is made `printable`.
     """
     if isinstance(error, DataError | RunError):
         return printable(_LABEL.sub("", str(error)))
     found = _RAISED.findall(str(error))
-    return printable(found[-1].strip()) if found else None
+    if found:
+        return printable(found[-1].strip())
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+        return _TOO_LITTLE_MEMORY
+    return None

@@ -107,7 +107,8 @@ def run_stream(plan: StreamPlan) -> None:
     """Run the streaming graph: here until SIGINT or SIGTERM, with a summary, or on Dataflow.
 
     Raises:
-        OptionError: if another run writes to the warehouse, or there is no job to update.
+        OptionError: if another run writes to the warehouse, it holds rows already, or there is no
+            job to update.
         RunError, or a runner's error around it: if the run failed.
     """
     if not plan.runner.local:
@@ -118,6 +119,8 @@ def run_stream(plan: StreamPlan) -> None:
         plan.warehouse.exclusive(ALL_TABLES, plan.temp_location, run) as staging,
         tempfile.TemporaryDirectory(prefix="growth-stream-") as folder,
     ):
+        # Once it holds the warehouse, which clears what a stream left behind that was killed.
+        refuse_warm(plan.warehouse)
         report, failure = _run_here(plan, plan.job(run, staging), Path(folder, "report.json"))
         show_stream_summary(report, plan.warehouse)
         if failure is not None:

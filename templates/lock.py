@@ -29,6 +29,8 @@ LOCK: Final = ROOT / "requirements.lock"
 IMAGE_LOCK: Final = ROOT / "templates" / "image.txt"
 EMULATORS: Final = ROOT / "tests" / "emulators" / "requirements.txt"
 EMULATORS_LOCK: Final = EMULATORS.with_suffix(".lock")
+OLD_DUCKDB: Final = EMULATORS.with_name("duckdb_1.txt")
+OLD_DUCKDB_LOCK: Final = OLD_DUCKDB.with_suffix(".lock")
 # Builds the package in the image, where pip may fetch nothing that has no hash.
 BUILD_BACKEND: Final = "setuptools"
 _PYTHON: Final = "3.11"
@@ -89,6 +91,7 @@ def main() -> None:
     compile_lock(REQUIREMENTS, LOCK, "--universal", f"--group={PROJECT}:dev")
     # It pins all of them itself, against what one of them asks for.
     compile_lock(EMULATORS, EMULATORS_LOCK, "--no-deps", python=_EMULATORS_PYTHON)
+    compile_lock(OLD_DUCKDB, OLD_DUCKDB_LOCK, "--no-deps", python=_EMULATORS_PYTHON)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "workers.txt")
         source.write_text(for_workers())

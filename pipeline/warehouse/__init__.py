@@ -150,6 +150,13 @@ class Warehouse(Protocol):
             RunError: if it can't be read.
         """
 
+    def columns(self, tables: Sequence[Table]) -> Mapping[str, set[str]]:
+        """By name the columns that tables have; those that are missing are left out.
+
+        Raises:
+            RunError: if the warehouse can't be read.
+        """
+
     def source(self, table: Table) -> str:
         """A table as SQL that may follow FROM, whatever its queries must say."""
 

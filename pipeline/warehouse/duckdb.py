@@ -221,6 +221,16 @@ class DuckDBWarehouse:
         )
         return {row["table_name"] for row in rows}
 
+    def columns(self, tables: Sequence[Table]) -> Mapping[str, set[str]]:
+        """See `Warehouse.columns`."""
+        (rows,) = self.ask(
+            ["SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'main'"]
+        )
+        found: dict[str, set[str]] = {}
+        for row in rows:
+            found.setdefault(row["table_name"], set()).add(row["column_name"])
+        return {table.name: found[table.name] for table in tables if table.name in found}
+
     def source(self, table: Table) -> str:
         """See `Warehouse.source`."""
         return DIALECT.name(table.name)

@@ -1,4 +1,5 @@
-"""Installs the emulators of BigQuery and Cloud Storage: `python -m tests.emulators.install`.
+"""Installs the emulators of BigQuery and Cloud Storage, and the oldest DuckDB that is to open our
+files: `python -m tests.emulators.install`.
 
 They live in `.emulators`, an environment of their own: they need Python 3.13 and other versions of
 DuckDB and Arrow than the pipeline.
@@ -19,6 +20,13 @@ HOME: Final = ROOT / ".emulators"
 BIN: Final = HOME / "bin"
 _REQUIREMENTS: Final = Path(__file__).with_name("requirements.txt")
 _READY: Final = HOME / ".ready"
+# For PYTHONPATH, before the DuckDB of the environment.
+OLD_DUCKDB: Final = HOME / "duckdb-1.4"
+_OLD_DUCKDB_LOCK: Final = Path(__file__).with_name("duckdb_1.lock")
+_PIP: Final = (
+    *(str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+    "--no-deps",
+)
 _EXTENSIONS: Final = ("icu", "ducklake", "spatial", "httpfs")
 
 # For the environment's own Python: DuckDB takes extensions from its home, not from site-packages.
@@ -38,15 +46,28 @@ def missing() -> str | None:
     return None
 
 
+def missing_old_duckdb() -> str | None:
+    """Why the old DuckDB can't be used; None if it can."""
+    if missing() is not None or not (OLD_DUCKDB / "duckdb").is_dir():
+        return "DuckDB 1.4 is not installed (make test-emulators installs it)"
+    return None
+
+
 def environment() -> dict[str, str]:
     """The environment of the emulators' processes: DuckDB finds its extensions in HOME."""
     return {**os.environ, "HOME": str(HOME)}
 
 
 def install() -> None:
-    """Install the emulators unless they are."""
-    if missing() is None:
-        return
+    """Install what is missing."""
+    if missing() is not None:
+        _install_emulators()
+    if missing_old_duckdb() is not None:
+        shutil.rmtree(OLD_DUCKDB, ignore_errors=True)
+        _run(*_PIP, "--require-hashes", "--target", str(OLD_DUCKDB), "-r", str(_OLD_DUCKDB_LOCK))
+
+
+def _install_emulators() -> None:
     python = next((path for path in _candidates() if _is_fit(path)), None)
     if python is None:
         sys.exit(
@@ -56,8 +77,7 @@ def install() -> None:
     print(f"Setting up {HOME.name}: a minute, this once", flush=True)
     shutil.rmtree(HOME, ignore_errors=True)
     _run(python, "-m", "venv", str(HOME))
-    pip = [str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run(*pip, "--no-deps", "--requirement", str(_REQUIREMENTS))
+    _run(*_PIP, "--requirement", str(_REQUIREMENTS))
     _run(str(BIN / "python"), "-c", _INSTALL_EXTENSIONS, *_EXTENSIONS)
     _READY.write_text(_REQUIREMENTS.read_text())
 

@@ -13,6 +13,7 @@ from google.cloud import bigquery
 from google.cloud.storage import Client as StorageClient
 
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
+from pipeline.warehouse.bigquery.staging import MARKER
 from tests.emulators.servers import PROJECT, Servers
 from tests.support.runs import command, comparable
 from transforms.marts.registry import ALL_TABLES, MENDS, TABLES
@@ -90,9 +91,11 @@ class Home:
         ).cast(TABLES[name].arrow_schema)
 
     def leftovers(self) -> list[str]:
-        """Tables that are none of the contract's, and staged files."""
+        """Tables that are none of the contract's, and staged files, but for runs' markers."""
         tables = [item.table_id for item in self.client.list_tables(self.dataset)]
-        files = [path.name for path in self.staged.rglob("*") if path.is_file()]
+        files = [
+            path.name for path in self.staged.rglob("*") if path.is_file() and path.name != MARKER
+        ]
         known = {table.name for table in (*ALL_TABLES, MENDS)}
         return [name for name in tables if name not in known] + files
 

@@ -16,6 +16,7 @@ from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.bigquery import loading
 from pipeline.warehouse.changes import Change, How
+from tests.emulators.servers import PROJECT
 from tests.emulators.support import Home
 from tests.support.staging import Row, at, change, filled, in_order, merged, stage
 from transforms.contract import Table
@@ -300,3 +301,15 @@ def test_a_load_of_other_values_than_were_staged_changes_nothing(home: Home, how
     assert rows_of(home, EVENTS) == before
     assert rows_of(home, USERS) == []
     assert home.leftovers() == []
+
+
+def test_only_what_runs_staged_is_removed(home: Home) -> None:
+    warehouse = home.warehouse()
+    folder = home.staged / "growth-pipeline" / f"{PROJECT}.{home.dataset}"
+    with warehouse.exclusive(ALL, home.temp, home.run("killed")):
+        below = f"{home.temp}/growth-pipeline/{PROJECT}.{home.dataset}"
+        stage(USERS, [user("ann", WINTER, 0)], f"{below}/mine")
+        with warehouse.exclusive(ALL, home.temp, home.run("next")) as theirs:
+            kept = {path.parent.name for path in folder.rglob("*") if path.is_file()}
+            assert kept == {"mine", theirs.rpartition("/")[2]}
+    assert {path.parent.name for path in folder.rglob("*") if path.is_file()} == {"mine"}

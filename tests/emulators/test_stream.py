@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import google.cloud.pubsub as pubsub
 import pytest
 
 from pipeline.sample import write_sample
+from pipeline.warehouse import open_warehouse
 from tests.emulators.conftest import required
 from tests.emulators.servers import PROJECT, Servers, missing_pubsub, running_pubsub
 from tests.emulators.support import Home, unlike
@@ -289,12 +291,18 @@ def test_a_warehouse_with_figures_is_refused(
     (tmp_path / "events.csv").write_bytes(csv_text(rows))
     into = ("--warehouse", "duckdb:///live.duckdb", "--max_dead_letter_pct", "100")
     assert command("batch", "--input", "events.csv", *into, cwd=tmp_path).returncode == 0
+    # What a stream leaves behind that is killed.
+    home = open_warehouse(f"duckdb:///{tmp_path}/live.duckdb")
+    with home.exclusive((), None, "killed") as staging:
+        shutil.copytree(staging, f"{staging}xyz")
+    (tmp_path / "live.duckdb.lock").touch()
     stream = begin()
     stream.process.wait(_PATIENCE_SECONDS)
     assert stream.process.returncode == 2
     said = (tmp_path / "stderr").read_text()
     assert told in said
     assert said.count("\n") == 1
+    assert [path.name for path in tmp_path.glob("live.duckdb*")] == ["live.duckdb"]
 
 
 def test_a_silent_stream_stops_and_says_so(begin: Callable[..., Stream]) -> None:

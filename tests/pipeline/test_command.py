@@ -344,13 +344,6 @@ def test_a_second_run_into_the_same_warehouse_is_refused(folder: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["events.csv"]
 
 
-def test_a_warehouse_that_is_open_elsewhere_is_named(folder: Path) -> None:
-    with duckdb.connect(str(folder / "growth.duckdb")):
-        run = command("batch", "--input", "events.csv", cwd=folder)
-    assert run.returncode == 2
-    assert "is open in another program" in run.stderr
-
-
 def _read_all(terminal: int) -> str:
     """What is written to a terminal until its other side is closed."""
     parts = []

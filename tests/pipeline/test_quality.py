@@ -236,8 +236,14 @@ def test_other_active_types_than_the_tables_have_are_refused(folder: Path) -> No
     assert "--active_event_types like: the tables were built with share" in run.stderr
 
 
-def test_a_missing_table_is_named(folder: Path) -> None:
+def test_a_missing_column_or_table_is_named(folder: Path) -> None:
     assert command("batch", "--input", "events.csv", cwd=folder).returncode == 0
+    with duckdb.connect(str(folder / "growth.duckdb")) as connection:
+        connection.execute("ALTER TABLE dim_users DROP COLUMN first_country")
+    run = command("check", cwd=folder)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert "dim_users lacks first_country. An earlier version wrote" in run.stderr
+    assert "build them anew" in run.stderr
     with duckdb.connect(str(folder / "growth.duckdb")) as connection:
         connection.execute("DROP TABLE growth_metrics")
     run = command("check", cwd=folder)

@@ -8,6 +8,7 @@ row before, which is the neighbour here; keys, which DuckDB would have to group,
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
+from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import duckdb
@@ -43,12 +44,19 @@ class ArrowChecks:
         self._checks, self._tables = checks, tables
         self._plans: dict[tuple[str, ...], _Plan] = {}
         self._connection = duckdb.connect(config={"threads": 1})
+        self._statement = Lock()
         for macro in MACROS:
             self._connection.execute(macro)
 
     def close(self) -> None:
-        """Let go of what the evaluation needs."""
-        self._connection.close()
+        """Let go of what the evaluation needs; one that is under way in another thread is ended.
+
+        A run that fails is torn down while threads still check: DuckDB refuses to close a
+        connection that is busy, and that error would hide the one that the run failed of.
+        """
+        self._connection.interrupt()
+        with self._statement:
+            self._connection.close()
 
     def evaluate(self, rows: Mapping[str, pa.Table]) -> Tallies:
         """What the checks and totals that these tables answer come to.
@@ -100,6 +108,12 @@ class ArrowChecks:
         order, name = scan.table.order, scan.table.name
         needed = {other: rows[other] for other in scan.joined}
         needed[name] = with_previous(rows[name], order.within, order.by, scan.previous)
+        with self._statement:
+            return self._tallies(scan, statements, needed)
+
+    def _tallies(
+        self, scan: Scan, statements: tuple[str, str], needed: Mapping[str, pa.Table]
+    ) -> Tallies:
         for table, its_rows in needed.items():
             self._connection.register(table, its_rows)
         try:

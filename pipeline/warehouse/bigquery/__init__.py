@@ -94,6 +94,13 @@ class BigQueryWarehouse:
                 f"--warehouse {self.url} loads from Cloud Storage: name a folder there with "
                 "--temp_location gs://bucket/folder"
             )
+        # Staged files are listed and loaded by patterns: other folders would match as well.
+        signs = sorted({*"*?[]{}"} & {*str(temp_location)})
+        if signs:
+            raise OptionError(
+                f"--temp_location {temp_location}: {' '.join(signs)} would be taken for a pattern "
+                "of names; name a folder without"
+            )
 
     def check(self, tables: Sequence[Table], temp_location: str | None) -> None:
         """See `Warehouse.check`."""
@@ -140,21 +147,25 @@ class BigQueryWarehouse:
 
     def claim(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
         """See `Warehouse.claim`."""
-        from pipeline.warehouse.bigquery.staging import clear, folder_of
+        from pipeline.warehouse.bigquery.staging import clear, folder_of, own
 
-        staging = self.claim_again(tables, temp_location, run)
+        self._claim(tables, run)
         self._drop_scratch(self._client(), SCRATCH)
-        clear(folder_of(str(temp_location), self.project, self.dataset))
-        return staging
+        folder = folder_of(str(temp_location), self.project, self.dataset)
+        clear(folder)
+        return own(folder, run)
 
     def claim_again(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
         """See `Warehouse.claim_again`."""
-        from pipeline.warehouse.bigquery.staging import folder_of
+        from pipeline.warehouse.bigquery.staging import folder_of, own
 
+        self._claim(tables, run)
+        return own(folder_of(str(temp_location), self.project, self.dataset), run)
+
+    def _claim(self, tables: Sequence[Table], run: str) -> None:
         client = self._client(create=True)
         place = self._workplace(client, run)
         side_by_side(lambda table: bring_up_to_date(client, place.claimed(table)), tables)
-        return f"{folder_of(str(temp_location), self.project, self.dataset)}/{run}"
 
     def commit(self, changes: Sequence[Change], run: str) -> None:
         """See `Warehouse.commit`."""
@@ -204,6 +215,16 @@ class BigQueryWarehouse:
             return None
         with explained(f"list the tables of dataset {self._dataset}"):
             return {item.table_id for item in client.list_tables(self._dataset)}
+
+    def columns(self, tables: Sequence[Table]) -> Mapping[str, set[str]]:
+        """See `Warehouse.columns`."""
+        client = self._client()
+        found = side_by_side(lambda table: find(client, self._reference(table)), tables)
+        return {
+            table.name: {field.name for field in existing.schema}
+            for table, existing in zip(tables, found, strict=True)
+            if existing is not None
+        }
 
     def source(self, table: Table) -> str:
         """See `Warehouse.source`."""

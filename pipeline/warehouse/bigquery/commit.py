@@ -15,7 +15,7 @@ from pipeline.telling import printable
 from pipeline.warehouse.bigquery.client import explained
 from pipeline.warehouse.bigquery.jobs import Planned, has_run, run_jobs, side_by_side
 from pipeline.warehouse.bigquery.loading import Load, Workplace, drop_scratch, load
-from pipeline.warehouse.bigquery.tables import RUN_LABEL, SQL_TYPES, bring_up_to_date
+from pipeline.warehouse.bigquery.tables import RUN_LABEL, SQL_TYPES, bring_up_to_date, row_policies
 from pipeline.warehouse.changes import Change, How
 from pipeline.warehouse.merging import Dialect, merge_statement, within_partitions
 from transforms.contract import Partition, Table
@@ -34,6 +34,7 @@ def commit(place: Workplace, changes: Sequence[Change]) -> None:
             changed: it is as it was.
     """
     before = side_by_side(partial(_claimed, place), changes)
+    side_by_side(partial(_refuse_row_policies, place), changes)
     loads = [
         item
         for change, table in zip(changes, before, strict=True)
@@ -97,6 +98,20 @@ def _claimed(place: Workplace, change: Change) -> bigquery.Table:
             "runs into one dataset follow each other"
         )
     return found
+
+
+def _refuse_row_policies(place: Workplace, change: Change) -> None:
+    """A copy over a table would drop them, and show every row to everybody who may query it."""
+    if change.how is not How.REPLACE:
+        return
+    reference = place.dataset.table(change.table.name)
+    policies = row_policies(place.client, reference)
+    if policies:
+        raise RunError(
+            f"{reference} has row access policies ({', '.join(policies)}), which would go with the "
+            "rows that are replaced, so no table was touched: put them on a view or a table of "
+            f"your own, DROP ALL ROW ACCESS POLICIES ON `{reference}`, and run again"
+        )
 
 
 def _job(place: Workplace, change: Change, before: bigquery.Table) -> Planned:

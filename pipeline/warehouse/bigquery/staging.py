@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 from apache_beam.io.filesystems import FileSystems
 
@@ -11,26 +12,60 @@ from pipeline.errors import RunError
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.telling import printable
 
+# Stands in each run's folder: what lies elsewhere below the dataset's is nobody's to remove.
+MARKER: Final = ".growth-staging"
+
 
 def folder_of(temp_location: str, project: str, dataset: str) -> str:
     """Where the runs into a dataset stage, each in a folder of its own."""
     return f"{temp_location.rstrip('/')}/growth-pipeline/{project}.{dataset}"
 
 
+def own(folder: str, run: str) -> str:
+    """Make a run's folder for staged files; also shows that it can be written.
+
+    Args:
+        folder: where the runs into the dataset stage.
+        run: the run's id.
+
+    Raises:
+        RunError: if it can't be made.
+    """
+    found = f"{folder}/{run}"
+    try:
+        with FileSystems.create(f"{found}/{MARKER}") as marker:
+            marker.write(f"{found}\n".encode())
+    except STORAGE_ERRORS as error:
+        raise RunError(
+            f"can't write below {folder} ({storage_reason(error)}): see that the bucket of "
+            "--temp_location exists, and grant roles/storage.objectAdmin on it"
+        ) from error
+    return found
+
+
 def clear(folder: str) -> None:
-    """Remove all files below a folder; also shows that it can be reached.
+    """Remove what runs left below a folder, of one run or of all; other files stay.
 
     Raises:
         RunError: if it can't be listed or a file can't be removed.
     """
     try:
         found = FileSystems.match([f"{folder}/**"])[0].metadata_list
-        FileSystems.delete([file.path for file in found])
+        paths = [file.path for file in found]
+        owned = {parent for parent, name in map(_split, paths) if name == MARKER}
+        # Markers go last: should the rest fail, the next run knows the folder still.
+        theirs = [path for path in paths if _split(path)[0] in owned]
+        FileSystems.delete(sorted(theirs, key=lambda path: path.endswith(f"/{MARKER}")))
     except STORAGE_ERRORS as error:
         raise RunError(
             f"can't list or clear {folder} ({storage_reason(error)}): see that "
             "the bucket of --temp_location exists, and grant roles/storage.objectAdmin on it"
         ) from error
+
+
+def _split(path: str) -> tuple[str, str]:
+    parent, _, name = path.rpartition("/")
+    return parent, name
 
 
 def remove(paths: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from google.api_core.exceptions import NotFound, PreconditionFailed
+from google.api_core.exceptions import Forbidden, NotFound, PreconditionFailed
 from google.cloud import bigquery
 from google.cloud.bigquery.table import PrimaryKey, TableConstraints
 
@@ -129,6 +129,25 @@ def _expected_partitioning(table: Table) -> str:
 
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names) or "nothing"
+
+
+def row_policies(client: bigquery.Client, reference: bigquery.TableReference) -> list[str]:
+    """The names of a table's row access policies, as far as this run may see them.
+
+    Listing them takes roles/bigquery.dataOwner, which runs need not have.
+
+    Raises:
+        RunError: if BigQuery does not answer.
+    """
+    with explained(f"list the row access policies of {reference}"):
+        try:
+            answer = client._connection.api_request(
+                method="GET", path=f"{reference.path}/rowAccessPolicies"
+            )
+        except (Forbidden, NotFound):
+            return []
+    found = answer.get("rowAccessPolicies", [])
+    return [policy["rowAccessPolicyReference"]["policyId"] for policy in found]
 
 
 def find(client: bigquery.Client, reference: bigquery.TableReference) -> bigquery.Table | None:

@@ -1,0 +1,95 @@
+"""Files that the pipeline writes, opened by the DuckDB of other tools: 1.4.4 and 1.5.5."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipeline.warehouse import WarehouseOptions, open_warehouse
+from pipeline.warehouse.changes import How
+from tests.emulators.conftest import required
+from tests.emulators.install import BIN, OLD_DUCKDB, missing_old_duckdb
+from tests.support.staging import Row, change, filled
+from transforms.contract import Table
+from transforms.marts.registry import ALL_TABLES
+
+# Reads all that is in the file: tables, their descriptions, views, indexes, the macro.
+_LOOK = """
+import duckdb, json, sys
+connection = duckdb.connect(sys.argv[1], read_only=True)
+ask = lambda statement: connection.execute(statement).fetchall()
+names = sorted(name for (name,) in ask("SELECT table_name FROM duckdb_tables()"))
+print(json.dumps({
+    "version": duckdb.__version__,
+    "rows": {name: ask(f'SELECT * FROM "{name}" ORDER BY ALL') for name in names},
+    "comments": ask("SELECT count(comment) FROM duckdb_columns() WHERE NOT internal")[0][0],
+    "types": ask("SELECT growth_active_event_types()")[0][0],
+    "mine": ask("SELECT count(*) FROM mine")[0][0],
+    "indexes": ask("SELECT index_name FROM duckdb_indexes()"),
+}, default=str))
+"""
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file after a replacement, a merge and a replacement, with a view and an index in it."""
+    folder = tmp_path_factory.mktemp("old")
+    path = folder / "growth.duckdb"
+    warehouse = open_warehouse(
+        f"duckdb:///{path}", WarehouseOptions(active_event_types=("share", "like"))
+    )
+    for number, how in enumerate((How.REPLACE, How.MERGE, How.REPLACE)):
+        with warehouse.exclusive(ALL_TABLES, None, f"run_{number}") as staging:
+            tables = [t for t in ALL_TABLES if how is How.REPLACE or t.primary_key]
+            changes = [change(table, how, staging, rows(table, number)) for table in tables]
+            warehouse.commit(changes, f"run_{number}")
+        if number == 0:
+            with duckdb.connect(str(path)) as connection:
+                connection.execute("CREATE VIEW mine AS SELECT * FROM fct_events")
+                connection.execute("CREATE INDEX by_user ON fct_events (user_id)")
+    return path
+
+
+def rows(table: Table, number: int) -> list[Row]:
+    """Some thousand rows, so that columns are compressed; keys differ."""
+    return [
+        filled(
+            table,
+            **dict.fromkeys(("event_id", "user_id", "dead_letter_id", "check_id"), f"{at:032x}"),
+            event_date=date.fromordinal(738_000 + at % 500),
+            country=("SG", "DE")[at % 2],
+        )
+        for at in range(number, number + 3_000)
+    ]
+
+
+@pytest.mark.parametrize("version", ["1.4.4", "1.5.5"])
+def test_an_older_duckdb_reads_all_that_is_in_the_file(database: Path, version: str) -> None:
+    required(missing_old_duckdb())
+    path = {"PYTHONPATH": str(OLD_DUCKDB)} if version == "1.4.4" else {}
+    look = subprocess.run(
+        [str(BIN / "python"), "-c", _LOOK, str(database)],
+        env={**os.environ, "PYTHONPATH": "", **path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert look.returncode == 0, look.stderr
+    found = json.loads(look.stdout)
+    assert found["version"] == version
+    with duckdb.connect(str(database), read_only=True) as connection:
+        ours = {
+            table.name: connection.execute(f"SELECT * FROM {table.name} ORDER BY ALL").fetchall()
+            for table in ALL_TABLES
+        }
+    assert found["rows"] == json.loads(json.dumps(ours, default=str))
+    assert found["comments"] == sum(len(table.columns) for table in ALL_TABLES)
+    assert found["types"] == "share,like"
+    assert found["mine"] == 3_000
+    assert found["indexes"] == [["by_user"]]

@@ -1,0 +1,44 @@
+"""Checks that are torn down while a thread still evaluates them."""
+
+from __future__ import annotations
+
+import threading
+from datetime import date
+
+import pyarrow as pa
+
+from tests.support.staging import filled
+from transforms.checking.bound import bind
+from transforms.checking.memory import ArrowChecks
+from transforms.marts import fct_events
+
+
+def test_closing_while_a_thread_evaluates_raises_nothing() -> None:
+    table = fct_events.TABLE
+    rows = pa.Table.from_pylist(
+        [filled(table, event_date=date(2024, 1, 1))] * 200_000, schema=table.arrow_schema
+    )
+    over = ArrowChecks(bind([table], [0]), {table.name: table})
+    began = threading.Event()
+    ended: list[BaseException] = []
+    ask = over._ask
+
+    def scan(*arguments: object) -> object:
+        began.set()
+        return ask(*arguments)  # type: ignore[arg-type]
+
+    over._ask = scan  # type: ignore[method-assign, assignment]
+
+    def evaluate() -> None:
+        try:
+            while True:
+                over.scan({table.name: rows}, [table.name])
+        except BaseException as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=evaluate)
+    thread.start()
+    began.wait()
+    over.close()
+    thread.join()
+    assert len(ended) == 1  # Interrupted, or the connection is closed: nobody asks any more.
