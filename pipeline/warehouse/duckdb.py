@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from pipeline.errors import OptionError, RunError
 from pipeline.warehouse.changes import Change
-from pipeline.warehouse.duckdb_conflicts import refuse_conflicts
+from pipeline.warehouse.duckdb_additions import refuse_conflicts, views_that_follow
 from pipeline.warehouse.duckdb_file import (
     MEMORY,
     check_file,
@@ -160,14 +160,15 @@ class DuckDBWarehouse:
         with connected(self.path, read_only=False) as connection:
             connection.execute(memory)
             connection.execute("SET preserve_insertion_order = false")
-            connection.begin()
-            refuse_conflicts(connection, [change.table for change in changes], self.path)
-            for change in changes:
-                apply(connection, change)
-            if self.noted_types is not None:
-                noted = literal(",".join(self.noted_types))
-                connection.execute(f"CREATE OR REPLACE MACRO {_ACTIVE_TYPES}() AS {noted}")
-            connection.commit()
+            with views_that_follow(connection):
+                connection.begin()
+                refuse_conflicts(connection, [change.table for change in changes], self.path)
+                for change in changes:
+                    apply(connection, change)
+                if self.noted_types is not None:
+                    noted = literal(",".join(self.noted_types))
+                    connection.execute(f"CREATE OR REPLACE MACRO {_ACTIVE_TYPES}() AS {noted}")
+                connection.commit()
 
     def read(self, table: Table) -> pa.Table:
         """See `Warehouse.read`."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import duckdb
 
 from pipeline.errors import RunError
-from pipeline.warehouse.duckdb_tables import TYPES
+from pipeline.warehouse.duckdb_tables import TYPES, literal, quoted
 from transforms.contract import Table
 
 _HERE = "schema_name = 'main' AND database_name = current_database()"
@@ -56,6 +57,30 @@ def refuse_conflicts(
             "drop that, so nothing was changed: keep what is yours in a table or view of its own, "
             "remove it here (ALTER TABLE ... DROP ...), or name another file, and run again"
         )
+
+
+@contextmanager
+def views_that_follow(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Make views anew where a commit has given tables other columns.
+
+    DuckDB 1.4 refuses a view of SELECT * whose table has more columns than when it was made. Each
+    is made after the commit, by itself: one that can't be would take back all of it.
+    """
+    before = _columns(connection)
+    yield
+    after = _columns(connection)
+    if all(after.get(name) == columns for name, columns in before.items()):
+        return
+    for schema, name, statement, comment in connection.execute(
+        "SELECT schema_name, view_name, sql, comment FROM duckdb_views() "
+        "WHERE NOT internal AND NOT temporary AND database_name = current_database()"
+    ).fetchall():
+        # One that can't be made, because what it reads is gone, stays as it is.
+        with suppress(duckdb.Error):
+            connection.execute(statement.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
+            view = f"{quoted(schema)}.{quoted(name)}"
+            if comment is not None:
+                connection.execute(f"COMMENT ON VIEW {view} IS {literal(comment)}")
 
 
 def _problems(
