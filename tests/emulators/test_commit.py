@@ -259,7 +259,11 @@ def test_a_table_larger_than_a_message_is_read(home: Home) -> None:
     assert in_order(warehouse.read(EVENTS).to_pylist()) == in_order(events)
 
 
-def test_values_of_every_kind_are_found_as_they_were_staged(home: Home) -> None:
+@pytest.mark.parametrize("listed", [5_000, 0])  # Read row by row, or asked by SQL.
+def test_values_of_every_kind_are_found_as_they_were_staged(
+    home: Home, monkeypatch: pytest.MonkeyPatch, listed: int
+) -> None:
+    monkeypatch.setattr(loading, "LISTED_ROWS", listed)
     warehouse = home.warehouse()
     texts = ["", "é", "😀 smile", "x" * 400, "%00"]
     rows: dict[Table, list[Row]] = {
@@ -280,8 +284,11 @@ def test_values_of_every_kind_are_found_as_they_were_staged(home: Home) -> None:
         assert rows_of(home, table) == in_order(its)
 
 
-@pytest.mark.parametrize("how", [How.REPLACE, How.MERGE])
-def test_a_load_of_other_values_than_were_staged_changes_nothing(home: Home, how: How) -> None:
+@pytest.mark.parametrize(("how", "listed"), [(How.REPLACE, 0), (How.MERGE, 5_000)])
+def test_a_load_of_other_values_than_were_staged_changes_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch, how: How, listed: int
+) -> None:
+    monkeypatch.setattr(loading, "LISTED_ROWS", listed)
     warehouse = home.warehouse()
     before = [event("before", WINTER)]
     with warehouse.exclusive(ALL, home.temp, home.run("a")) as folder:

@@ -13,13 +13,17 @@ from pipeline import __version__
 from pipeline.errors import RunError
 from pipeline.warehouse.bigquery.client import explained
 from pipeline.warehouse.bigquery.jobs import Planned, run_jobs, side_by_side
+from pipeline.warehouse.bigquery.reading import zoned
 from pipeline.warehouse.bigquery.tables import RUN_LABEL, declared, end_of_scratch_life, schema
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.guarding import BIGQUERY_NUMBERS, guard, guard_statement
 from pipeline.warehouse.limits import BYTES_PER_LOAD, FILES_PER_LOAD, block_of, has_blocks
 from transforms.contract import Table
+from transforms.kernels.figures import figures_of
 
 SCRATCH: Final = "growth_scratch_"
+# A query is billed for 10 MB of each table at least, which adds up over the flushes of a stream.
+LISTED_ROWS: Final = 5_000
 
 
 @dataclass(frozen=True)
@@ -190,11 +194,26 @@ def _check_rows(place: Workplace, item: Load) -> None:
 
 
 def _guard(place: Workplace, item: Load) -> None:
-    name = (
-        f"`{place.dataset.project}.{place.dataset.dataset_id}.{place.scratch(item.table).table_id}`"
-    )
-    statement = guard_statement(item.table, name, "`", BIGQUERY_NUMBERS)
+    reference = place.scratch(item.table)
+    with explained(f"compare the scratch table {reference} with what was staged"):
+        small = sum(file.rows for file in item.files) <= LISTED_ROWS
+        answer = (_listed if small else _queried)(place, item.table)
+    guard(item.table, item.files, answer, f"the scratch table {reference}")
+
+
+def _listed(place: Workplace, table: Table) -> list[int]:
+    """What `guard_statement` asks, by reading the rows, for which BigQuery takes nothing."""
+    found = place.client.list_rows(place.scratch(table)).to_arrow(create_bqstorage_client=False)
+    # Instants are read as such, and figures know them without a zone.
+    rows = found.select(table.column_names).cast(zoned(table.arrow_schema)).cast(table.arrow_schema)
+    return [rows.num_rows, *figures_of(rows)]
+
+
+def _queried(place: Workplace, table: Table) -> list[int]:
+    """The answer to `guard_statement`."""
+    reference = place.scratch(table)
+    name = f"`{reference.project}.{reference.dataset_id}.{reference.table_id}`"
+    statement = guard_statement(table, name, "`", BIGQUERY_NUMBERS)
     config = bigquery.QueryJobConfig(labels=place.labels)
-    with explained(f"compare the scratch table {name} with what was staged"):
-        (answer,) = place.client.query_and_wait(statement, job_config=config)
-    guard(item.table, item.files, answer.values(), f"the scratch table {name}")
+    (answer,) = place.client.query_and_wait(statement, job_config=config)
+    return list(answer.values())

@@ -54,7 +54,7 @@ def batches(
             )
         for batch in rows.to_arrow_iterable(bqstorage_client=_storage(client)):
             part = pa.Table.from_batches([batch]).select(list(columns))
-            yield part.cast(_zoned(schema)).cast(schema)
+            yield part.cast(zoned(schema)).cast(schema)
 
 
 def count(client: bigquery.Client, reference: bigquery.TableReference) -> int:
@@ -73,7 +73,7 @@ def count(client: bigquery.Client, reference: bigquery.TableReference) -> int:
         return int(next(iter(rows))[0])
 
 
-def _zoned(schema: pa.Schema) -> pa.Schema:
+def zoned(schema: pa.Schema) -> pa.Schema:
     """A schema with TIMESTAMP as an instant, as BigQuery gives it."""
     return pa.schema(
         field.with_type(pa.timestamp("us", "UTC")) if pa.types.is_timestamp(field.type) else field
