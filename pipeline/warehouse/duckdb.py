@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.errors import OptionError, RunError
-from pipeline.warehouse.changes import Change
+from pipeline.warehouse.changes import Change, How
 from pipeline.warehouse.duckdb_additions import refuse_conflicts, views_that_follow
 from pipeline.warehouse.duckdb_file import (
     MEMORY,
@@ -162,7 +162,8 @@ class DuckDBWarehouse:
             connection.execute("SET preserve_insertion_order = false")
             with views_that_follow(connection):
                 connection.begin()
-                refuse_conflicts(connection, [change.table for change in changes], self.path)
+                replaced = [change.table for change in changes if change.how is How.REPLACE]
+                refuse_conflicts(connection, replaced, self.path)
                 for change in changes:
                     apply(connection, change)
                 if self.noted_types is not None:

@@ -151,7 +151,9 @@ FAULTS: dict[str, Callable[[pa.Table], pa.Table]] = {
     "transaction_category": _exchanged("transaction_category", "utm_source"),
     "event_time": _of("event_time", lambda c: pc.add(c, pa.scalar(3_600_000_000, "duration[us]"))),
     "miles_amount": _of("miles_amount", lambda c: pc.fill_null(c, 0)),
-    "event_date": _of("event_date", lambda c: pc.add(c.cast("int32"), 1).cast("date32")),
+    "event_date": _of(
+        "event_date", lambda c: pc.add(c.cast("int32"), pa.scalar(1, "int32")).cast("date32")
+    ),
     "session_id": _of("session_id", lambda c: pc.utf8_slice_codeunits(c, 0, 31)),
     "rows": lambda rows: rows.slice(1),
 }
