@@ -25,7 +25,7 @@ from tests.emulators.install import BIN, environment
 PROJECT: Final = "test-project"
 BUCKET: Final = "test-bucket"
 PUBSUB: Final = Path("/usr/lib/google-cloud-sdk/platform/pubsub-emulator/bin/cloud-pubsub-emulator")
-_START_SECONDS: Final = 60
+_START_SECONDS: Final = 300
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from tests.emulators.conftest import required
 from tests.emulators.servers import missing_pubsub
 from tests.emulators.test_stream import Channel, host, open_channel  # noqa: F401
 from tests.support.dockerfile import Image, build_context
-from tests.support.runs import command, contents, wait_until_told
+from tests.support.runs import PATIENCE_SECONDS, command, contents, wait_until_told
 from transforms.marts.registry import TABLES
 
 # One process builds the image, and all tests of it run there.
@@ -150,9 +150,9 @@ def test_streaming_is_launched(
             stderr=told,
         )
     try:
-        wait_until_told(process, tmp_path / "stderr", f"so far {messages:,} messages =", 120)
+        wait_until_told(process, tmp_path / "stderr", f"so far {messages:,} messages =")
         process.send_signal(signal.SIGINT)
-        printed, _ = process.communicate(timeout=90)
+        printed, _ = process.communicate(timeout=PATIENCE_SECONDS)
     finally:
         process.kill()
     assert (process.returncode, "Stopped:" in printed) == (0, True)

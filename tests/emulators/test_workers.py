@@ -28,7 +28,7 @@ from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.emulators.servers import free_ports
 from tests.support.repository import copy_to, tracked
-from tests.support.runs import Run, contents, run_graph
+from tests.support.runs import PATIENCE_SECONDS, Run, contents, run_graph
 from tests.support.tables import NOW, codes
 from transforms.marts.registry import TABLES
 from transforms.vocabulary import EVENT_TYPES
@@ -132,7 +132,7 @@ def portable(installed: Path, tmp_path: Path) -> Iterator[tuple[list[str], Calla
         _process([*service, f"--port_file={job_port}"], tmp_path / "service.log", {**os.environ}),
         _process(pool, tmp_path / "pool.log", _bare(installed)),
     ):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not job_port.exists() or not job_port.read_text():
             assert time.monotonic() < deadline, (tmp_path / "service.log").read_text()
             time.sleep(0.05)

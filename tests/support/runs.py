@@ -31,6 +31,8 @@ from transforms.marts.registry import TABLES
 from transforms.vocabulary import EVENT_TYPES
 
 ROOT = Path(__file__).parents[2]
+# Beyond any run of a test on any machine: what takes longer hangs.
+PATIENCE_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,9 @@ def process_environment(**environment: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environment}
 
 
-def wait_until_told(process: subprocess.Popen[str], path: Path, told: str, seconds: float) -> None:
+def wait_until_told(
+    process: subprocess.Popen[str], path: Path, told: str, seconds: float = PATIENCE_SECONDS
+) -> None:
     """Wait until a process that writes to a file has told something."""
     deadline = time.monotonic() + seconds
     while told not in (text := path.read_text()):
