@@ -56,6 +56,7 @@ class BatchJob:
         quality: enforce, warn or off.
         mends: what earlier replays have mended; None for nothing.
         beside: changes of other tables, which are committed with those of the run.
+        max_future_minutes: event times may be so much later than `started_at`.
     """
 
     files: Sequence[InputFile]
@@ -74,6 +75,7 @@ class BatchJob:
     summary_path: str | None = None
     mends: StagedMends | None = None
     beside: tuple[Change, ...] = ()
+    max_future_minutes: int = 60
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -88,7 +90,8 @@ def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
     parsed = (
         files
         | "ReadCsv" >> ReadCsv(job.range_bytes, job.progress)
-        | "ParseEvents" >> ParseEvents(job.started_at, __version__, job.mends)
+        | "ParseEvents"
+        >> ParseEvents(job.started_at, __version__, job.mends, job.max_future_minutes)
     )
     build_tables(parsed, job, files)
 

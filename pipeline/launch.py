@@ -135,6 +135,7 @@ def _job(plan: BatchPlan, run: str, staging: str, progress: Progress | None) -> 
         user_shards=options.user_shards or default_shards(files),
         active_types=tuple(EVENT_TYPES.index(name) for name in options.active_event_types),
         max_dead_letter_pct=options.max_dead_letter_pct,
+        max_future_minutes=options.max_future_minutes,
         run=run,
         started_at=plan.started_at,
         # One worker reads every file itself: looking for ranges first would be for nothing.

@@ -110,6 +110,17 @@ _ACTIVE_TYPES: Final = Option(
     parameter=Parameter("Event types that make a user active", _FIGURES),
 )
 
+_MAX_FUTURE: Final = Option(
+    "max_future_minutes",
+    "how far ahead of now an event time may be, in minutes: one fast clock would otherwise open "
+    "tomorrow, with everybody churned in it; a later one is a dead letter "
+    "(event_time_out_of_range), which passes in a replay when its time has come (default: 60)",
+    "MINUTES",
+    whole(0, 527_040),
+    default=60,
+    parameter=Parameter("Minutes that event times may be ahead", _LIMITS),
+)
+
 _USER_SHARDS: Final = Option(
     "user_shards",
     "into how many shards users are split; a worker holds two or three in memory (default: "
@@ -168,6 +179,7 @@ BATCH: Final = (
         bare=True,
         parameter=Parameter("Allow that history is lost", _LIMITS),
     ),
+    _MAX_FUTURE,
     _QUALITY,
     _SUMMARY_FILE,
 )
@@ -238,6 +250,7 @@ STREAM: Final = (
         default=LATE_HORIZON_DAYS,
         parameter=Parameter("Late horizon, in days", _LIMITS),
     ),
+    _MAX_FUTURE,
     Option(
         "flush_seconds",
         "how often the tables are brought up to date; an event is in all of them within two of "
@@ -372,6 +385,7 @@ REPLAY: Final = (
         "say with which its tables were built, and refused where it says otherwise",
         default=None,
     ),
+    _MAX_FUTURE,
     _USER_SHARDS,
     _QUALITY,
     _SUMMARY_FILE,

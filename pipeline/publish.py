@@ -21,6 +21,7 @@ from pipeline.pubsub import explained
 from pipeline.telling import tell
 from transforms.kernels.csv_records import read_blocks, read_header
 from transforms.kernels.messages import CONTENT_TYPE, CSV
+from transforms.kernels.records import MAX_RECORD_BYTES
 from transforms.vocabulary import SOURCE_COLUMNS
 
 _SECONDS_PER_DAY: Final = 86_400
@@ -163,6 +164,12 @@ def _records(path: str) -> Iterator[Outgoing]:
                     fields = dict(zip(SOURCE_COLUMNS, texts, strict=True))
                     yield Outgoing(at, row, json.dumps(fields).encode(), is_csv=False)
                 for record in block.unreadable:
+                    if record.size is not None:
+                        raise RunError(
+                            f"{path}: the record at byte {record.position} has {record.size:,} "
+                            f"bytes, more than the {MAX_RECORD_BYTES:,} of a message: remove it, "
+                            "and run again"
+                        )
                     yield Outgoing(at, 0, record.payload, is_csv=True)
     except OSError as error:
         raise RunError(f"can't read {path}: {error}; check the file, and run again") from error

@@ -13,6 +13,7 @@ from pipeline.input_streams import opened
 from pipeline.input_versions import InputFile
 from pipeline.progress import Progress
 from transforms.ahead import ahead
+from transforms.kernels.csv_layout import Layout
 from transforms.kernels.csv_records import (
     Header,
     read_blocks,
@@ -30,7 +31,8 @@ class FileRange(NamedTuple):
         stored: its stored size in bytes when it was listed; what was appended since is not read.
         version: of the file, as `InputFile` has it.
         compressed: whether it is.
-        columns: the fields of its header.
+        fields: how many fields its header has.
+        places: the index of each source column among them.
         header_bytes: how many bytes come before its first record.
         start: byte offset of the first record.
         size: bytes up to the end of the last record; None for up to the end of the file.
@@ -40,7 +42,8 @@ class FileRange(NamedTuple):
     stored: int
     version: str
     compressed: bool
-    columns: Sequence[str]
+    fields: int
+    places: Sequence[int]
     header_bytes: int
     start: int
     size: int | None
@@ -85,7 +88,9 @@ def _ranges(file: InputFile, range_bytes: int | None) -> Iterator[FileRange]:
         header = read_header(cast(IO[bytes], stream), file.path)
         if header is None:
             return
-        found = partial(FileRange, *file, stream.compressed, header.columns, header.length)
+        layout = header.layout
+        known = (*file, stream.compressed, layout.fields, layout.places, header.length)
+        found = partial(FileRange, *known)
         start = end = header.length
         if range_bytes is None or stream.compressed:
             yield found(start, None)
@@ -107,7 +112,7 @@ class _Read(beam.DoFn):
         self._progress = progress
 
     def process(self, part: FileRange) -> Iterator[RawRecords]:
-        header = Header(tuple(part.columns), part.header_bytes)
+        header = Header(Layout(part.fields, tuple(part.places)), part.header_bytes)
         begin = part.start if part.start > part.header_bytes else 0
         for records, read in ahead(_blocks(part, header)):
             yield records

@@ -88,6 +88,7 @@ class StreamPlan:
             shards=1 if self.runner.local else _SHARDS,
             quality=options.quality,
             awaited=self.runner.local,
+            max_future_minutes=options.max_future_minutes,
         )
 
 

@@ -52,6 +52,7 @@ class StreamJob:
         clock: processing time.
         quality: warn evaluates at each flush the checks that it can answer, off none.
         awaited: see `CommitFlushes`.
+        max_future_minutes: event times may be so far ahead of the clock.
     """
 
     subscription: str
@@ -66,6 +67,7 @@ class StreamJob:
     clock: Clock = system_clock
     quality: Literal["warn", "off"] = "warn"
     awaited: bool = False
+    max_future_minutes: int = 60
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -78,7 +80,11 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
     coders.register()
     step = job.flush_seconds * _STEP
     parsed = messages | "ParseMessages" >> ParseMessages(
-        job.subscription, job.late_horizon_days, __version__, job.clock
+        job.subscription,
+        job.late_horizon_days,
+        __version__,
+        job.clock,
+        job.max_future_minutes,
     )
     users = parsed.by_user | "UpdateUser" >> UpdateUser(job.late_horizon_days, job.clock)
     changed = users[CHANGES] | "Contribute" >> Contribute(job.active_types, job.clock)

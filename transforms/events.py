@@ -19,8 +19,8 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms.ahead import WorkAhead
 from transforms.kernels.event_batch import EVENT_BATCH, LABEL
 from transforms.kernels.mends import Mends, apply_mends
-from transforms.kernels.parse import Parsed, parse_records
-from transforms.kernels.records import RawRecords
+from transforms.kernels.parse import Limits, Parsed, parse_records
+from transforms.kernels.records import NO_REJECTIONS, RawRecords
 from transforms.kernels.run_counts import Example, RunCounts
 from transforms.kernels.user_shards import user_shards
 from transforms.marts import dead_letter_events
@@ -51,16 +51,17 @@ class ParseEvents(beam.PTransform):
     of input rows and dead letters.
 
     Attributes:
-        started_at: the run's moment, in UTC without a zone; event times may be up to one day
-            later, and dead letters carry it as failed_at.
+        started_at: the run's moment, in UTC without a zone; dead letters carry it as failed_at.
         version: the pipeline's version.
         mends: what earlier replays have mended: a record that would be a dead letter is read as
             its mend says, if that passes. None for nothing.
+        max_future_minutes: event times may be so much later than `started_at`.
     """
 
     started_at: datetime
     version: str
     mends: Mends | None = None
+    max_future_minutes: int = 60
 
     def expand(self, records: beam.PCollection) -> pvalue.DoOutputsTuple:
         parse = beam.ParDo(_Parse(self)).with_output_types(
@@ -72,6 +73,7 @@ class ParseEvents(beam.PTransform):
 class _Parse(beam.DoFn):
     def __init__(self, options: ParseEvents):
         self._options = options
+        self._limits = Limits(options.max_future_minutes)
 
     def start_bundle(self) -> None:
         self._ahead = WorkAhead(self._parse)
@@ -94,16 +96,17 @@ class _Parse(beam.DoFn):
 
     def _parse(self, records: RawRecords) -> tuple[list[Parsed], pa.Table, RunCounts]:
         options = self._options
-        parsed = parse_records(records, options.started_at)
+        parsed = parse_records(records, options.started_at, self._limits)
         letters = dead_letter_events.rows(
             parsed.rejections, records.source, options.started_at, options.version
         )
+        parsed = replace(parsed, rejections=NO_REJECTIONS)
         counts = RunCounts(input_rows=len(records), ignored_amounts=parsed.ignored_amounts)
         parts = [parsed]
         if letters.num_rows and options.mends is not None:
             # Beside the parser, because a Flatten of its own would send all events through coders.
             mends = options.mends.find(letters["dead_letter_id"])
-            applied = apply_mends(letters, mends, options.started_at)
+            applied = apply_mends(letters, mends, options.started_at, self._limits)
             parts, letters = [parsed, applied.parsed], applied.letters
             counts = replace(
                 counts,
@@ -117,18 +120,20 @@ class _Parse(beam.DoFn):
 def count_dead_letters(letters: pa.Table) -> RunCounts:
     """The counts of some rows of dead_letter_events, with an example of each error_type."""
     shown = letters.select(_SHOWN)
-    firsts: dict[str, int] = {}
-    positions = shown["position"].to_pylist()
-    for row, error_type in enumerate(shown["error_type"].to_pylist()):
-        first = firsts.setdefault(error_type, row)
-        if (len(positions[row]), positions[row]) < (len(positions[first]), positions[first]):
-            firsts[error_type] = row
-    examples = {error_type: _example(shown, row) for error_type, row in firsts.items()}
-    totals = pc.value_counts(shown["error_type"])
+    totals = pc.value_counts(shown["error_type"]).to_pylist()
     return RunCounts(
-        dead_letters={item["values"]: item["counts"] for item in totals.to_pylist()},
-        examples=examples,
+        dead_letters={found["values"]: found["counts"] for found in totals},
+        examples={found["values"]: _first(shown, found["values"]) for found in totals},
     )
+
+
+def _first(shown: pa.Table, error_type: str) -> Example:
+    """The letter of a type whose position is the shortest, and of these the least."""
+    rows = np.flatnonzero(pc.equal(shown["error_type"], error_type))
+    lengths = pc.binary_length(shown["position"]).to_numpy()[rows]
+    rows = rows[lengths == lengths.min()]
+    positions = shown["position"].take(pa.array(rows))
+    return _example(shown, int(rows[pc.index(positions, pc.min(positions)).as_py()]))
 
 
 def _example(shown: pa.Table, row: int) -> Example:

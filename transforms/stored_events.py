@@ -12,6 +12,7 @@ from transforms.contract import Table
 from transforms.errors import DataError
 from transforms.kernels.event_batch import EVENT_BATCH, LABEL
 from transforms.kernels.parse import Parsed
+from transforms.kernels.records import NO_REJECTIONS
 from transforms.marts import fct_events
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
 
@@ -52,7 +53,8 @@ def restored(rows: pa.Table) -> Parsed:
         elif field.type == LABEL:
             column = column.dictionary_encode()
         columns.append(column)
-    return Parsed(pa.RecordBatch.from_arrays(columns, schema=EVENT_BATCH), [], 0)
+    events = pa.RecordBatch.from_arrays(columns, schema=EVENT_BATCH)
+    return Parsed(events, NO_REJECTIONS, 0)
 
 
 def _codes(name: str, words: pa.StringArray) -> pa.Array:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from pipeline import __version__
 from pipeline.replay.spool import Letter, Letters, chosen_rows, letters_of
 from transforms.kernels.letters import Failure, Record, Selection, reread, tried
+from transforms.kernels.parse import Limits
 from transforms.marts import dead_letter_events, dead_letter_mends
 
 _SAMPLES: Final = 2
@@ -116,7 +117,12 @@ class Step(NamedTuple):
 
 
 def attempt(
-    letters: Letters, selection: Selection, mend: Mend, now: datetime, outcome: Outcome
+    letters: Letters,
+    selection: Selection,
+    mend: Mend,
+    now: datetime,
+    limits: Limits,
+    outcome: Outcome,
 ) -> Iterator[Step]:
     """Try letters again, part by part.
 
@@ -124,7 +130,8 @@ def attempt(
         letters: all of a warehouse.
         selection: which of them.
         mend: what to try in their place.
-        now: in UTC without a zone; event_time may be up to one day later.
+        now: in UTC without a zone.
+        limits: which event times are taken.
         outcome: where it is counted.
 
     Raises:
@@ -141,15 +148,19 @@ def attempt(
             for row, letter in zip(rows.tolist(), letters_of(part, rows), strict=True)
             if (record := next(mended)) is not None
         ]
-        yield _try(part, found, now, outcome)
+        yield _try(part, found, now, limits, outcome)
     # An edit that is not asked for its end would keep its files open.
     next(mended, None)
 
 
 def _try(
-    part: pa.Table, found: list[tuple[int, Letter, Record]], now: datetime, outcome: Outcome
+    part: pa.Table,
+    found: list[tuple[int, Letter, Record]],
+    now: datetime,
+    limits: Limits,
+    outcome: Outcome,
 ) -> Step:
-    result = reread([record for _, _, record in found], now)
+    result = reread([record for _, _, record in found], now, limits)
     stays = np.ones(part.num_rows, np.bool_)
     attributes = part["attributes"].to_pylist()
     sources = part["source"]

@@ -19,6 +19,7 @@ from typing import IO, Final
 
 from pipeline.errors import OptionError, RunError
 from pipeline.replay.spool import Letter, Letters
+from transforms.kernels.csv_layout import STANDARD
 from transforms.kernels.letters import Record
 from transforms.kernels.messages import UnreadableError, record_fields, split_record
 from transforms.vocabulary import SOURCE_COLUMNS
@@ -32,9 +33,10 @@ _COLUMNS: Final = (_ID, "error_type", "error_message", *SOURCE_COLUMNS, _PAYLOAD
 _FORMULA: Final = (
     r"[\s\"\x00-\x1f\u200b-\u200f\u2060\ufeff]*[=+\-@\uff0b\uff0d\uff1d\uff20]|[\t\r\n]"
 )
-# Formulas; numbers that lose zeros or digits; dates that come back as the reader's country has it.
+# Spaces, which are skipped where a cell begins; formulas; numbers that lose zeros or digits; dates
+# that come back as the reader's country has it.
 _CHANGED_BY_SPREADSHEETS: Final = re.compile(
-    rf"'|{_FORMULA}"
+    rf"['\s]|{_FORMULA}"
     r"|(0[0-9.]+|[0-9.]{12,}|[0-9.]+[eE][0-9]+|[0-9]{1,2}[/.-][0-9/.: -]+)$"
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9:.]*)?$"
 )
@@ -125,9 +127,9 @@ class Mended:
 def cells_of(record: Record) -> Cells:
     """What a file has of a record: the eight source columns and the payload, either of them."""
     try:
-        if record.header is None:
+        if record.layout is None:
             return (*record_fields(record.data, None), "")
-        return (*(_text(field) for field in split_record(record.data, record.header)), "")
+        return (*(_text(field) for field in split_record(record.data, record.layout)), "")
     except UnreadableError:
         return (*[""] * len(SOURCE_COLUMNS), _text(record.data))
 
@@ -146,7 +148,7 @@ def record_of(cells: Cells, before: Record) -> Record:
         return before._replace(data=_bytes(payload, before))
     line = io.StringIO(newline="")
     csv.writer(line, lineterminator="").writerow(columns)
-    return Record(_bytes(line.getvalue(), before), SOURCE_COLUMNS)
+    return Record(_bytes(line.getvalue(), before), STANDARD)
 
 
 def _text(data: bytes) -> str:
@@ -181,7 +183,7 @@ def _rows(file: IO[str], path: str) -> Iterator[tuple[str, Cells]]:
     file.seek(0)
     limit = csv.field_size_limit(_LARGEST_CELL)
     try:
-        reader = csv.DictReader(file, delimiter=delimiter, restval="")
+        reader = csv.DictReader(file, delimiter=delimiter, restval="", skipinitialspace=True)
         _check_columns(reader.fieldnames or (), path)
         seen: set[str] = set()
         for row in reader:

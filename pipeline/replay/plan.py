@@ -17,6 +17,7 @@ from pipeline.runners import Runner
 from pipeline.telling import tell
 from pipeline.warehouse import Warehouse
 from transforms.kernels.letters import KNOWN_ERROR_TYPES, Selection
+from transforms.kernels.parse import Limits
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class ReplayPlan:
 
     def attempt(self, letters: Letters, outcome: Outcome) -> Iterator[Step]:
         """Try the letters that are meant; see `attempt`."""
-        return attempt(letters, self.selection, self.mend, self.started_at, outcome)
+        limits = Limits(self.options.max_future_minutes)
+        return attempt(letters, self.selection, self.mend, self.started_at, limits, outcome)
 
 
 def _check_types(asked: Iterable[str], letters: Letters) -> None:

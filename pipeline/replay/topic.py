@@ -32,7 +32,7 @@ def publish_steps(steps: Iterable[Step], topic: str) -> None:
 
 
 def _message(record: Record) -> bytes:
-    if record.header is None:
+    if record.layout is None:
         return record.data
-    texts = record_fields(record.data, record.header)
+    texts = record_fields(record.data, record.layout)
     return json.dumps(dict(zip(SOURCE_COLUMNS, texts, strict=True))).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -23,8 +24,14 @@ MILES_TYPES: Final = ("miles_earned", "miles_redeemed")
 MOST_MILES: Final = 1_000_000_000_000
 FUTURE: Final = timedelta(minutes=60)
 EARLIEST: Final = datetime(2000, 1, 1)
-# What an id may consist of and be blank still, beside white space.
-NOTHING: Final = "\u200b\u200c\u200d\u2060\ufeff\0"
+# Unicode's Default_Ignorable_Code_Point beyond the format characters (Cf), and those of the latter
+# that show all the same.
+_FILLERS: Final = {0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2065, 0x3164, 0xFFA0}.union(
+    range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xFFF0, 0xFFF9), range(0xE0000, 0xE1000)
+)
+_SHOWN: Final = {0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}.union(
+    range(0x600, 0x606), range(0xFFF9, 0xFFFC), range(0x13430, 0x13440)
+)
 
 _TIME = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
@@ -56,7 +63,7 @@ def event_of(texts: Mapping[str, str], now: datetime) -> Event | Refused:
     """The event of a record's texts, by column, or the first rule that they break."""
     fields = {name: texts[name].strip() for name in COLUMNS}
     user, kind, amount = fields["user_id"], fields["event_type"], fields["miles_amount"]
-    if not user.strip(NOTHING) or all(letter.isspace() or letter in NOTHING for letter in user):
+    if all(_shows_nothing(letter) for letter in user):
         return Refused("missing_user_id")
     time = _instant(fields["event_time"])
     if time is None:
@@ -70,14 +77,14 @@ def event_of(texts: Mapping[str, str], now: datetime) -> Event | Refused:
         return Refused("missing_miles_amount")
     if kind in MILES_TYPES and not whole:
         return Refused("bad_miles_amount")
+    miles = int(whole[1].lstrip("0")[:40] or "0") if whole and kind in MILES_TYPES else None
+    if miles is not None and miles > MOST_MILES:
+        return Refused("too_many_miles")
     platform = {"ios": "iOS", "android": "Android", "web": "Web"}.get(fields["platform"].lower())
     if platform is None:
         return Refused("unknown_platform")
     if not re.fullmatch("([A-Za-z]{2})?", fields["country"]):
         return Refused("bad_country")
-    miles = int(whole[1].lstrip("0")[:40] or "0") if whole and kind in MILES_TYPES else None
-    if miles is not None and miles > MOST_MILES:
-        return Refused("too_many_miles")
     return Event(
         time,
         user,
@@ -88,6 +95,12 @@ def event_of(texts: Mapping[str, str], now: datetime) -> Event | Refused:
         fields["utm_source"].lower() or None,
         fields["country"].upper() or None,
     )
+
+
+def _shows_nothing(letter: str) -> bool:
+    code = ord(letter)
+    unseen = unicodedata.category(letter) in ("Cc", "Cf") and code not in _SHOWN
+    return unseen or letter.isspace() or code in _FILLERS
 
 
 def _instant(text: str) -> datetime | str | None:

@@ -64,8 +64,10 @@ def records(file: bytes, at: int, width: int) -> Iterator[Record]:
 
 
 def _is_empty(record: Record) -> bool:
-    """A line without anything, or of commas alone."""
-    return not record.payload.strip(b",")
+    """A line without anything: of commas, spaces, tabs and pairs of quotes around them alone."""
+    if record.fields is None or set(record.payload) - set(b', \t"'):
+        return False
+    return not any(field.strip(b" \t") for field in record.fields)
 
 
 def _result(record: Record, names: list[str], now: datetime) -> Event | Refused:

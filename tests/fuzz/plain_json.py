@@ -35,12 +35,31 @@ def _csv_fields(data: bytes) -> dict[str, str] | None:
 
 def _json_fields(text: str) -> dict[str, str] | None:
     try:
-        found = json.loads(text, parse_int=Number, parse_float=Number, parse_constant=_refuse)
-        if not isinstance(found, dict) or isinstance(found, Number):
+        found = json.loads(
+            text,
+            object_pairs_hook=Pairs,
+            parse_int=Number,
+            parse_float=Number,
+            parse_constant=_refuse,
+        )
+        if not isinstance(found, Pairs) or _depth(found) > 100:
             return None
-        return {name: _text(found.get(name)) for name in COLUMNS}
+        names = [name for name, _ in found]
+        if any(names.count(name) > 1 for name in COLUMNS):
+            return None
+        return {name: _text(dict(found).get(name)) for name in COLUMNS}
     except (ValueError, RecursionError):
         return None
+
+
+class Pairs(list[tuple[str, Any]]):
+    """A JSON object with all its fields, repeated ones too."""
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, Pairs):
+        value = [inner for _, inner in value]
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
 
 
 def _text(value: Any) -> str:

@@ -8,6 +8,14 @@ CREATE OR REPLACE TEMP MACRO oracle_tidy(field) AS CASE
     ELSE nullif(regexp_replace(field, '^[\s\v\x{85}\pZ]+|[\s\v\x{85}\pZ]+$', '', 'g'), '')
 END;
 
+-- What shows nothing: white space, controls, and Default_Ignorable_Code_Point.
+CREATE OR REPLACE TEMP MACRO oracle_shows_nothing(field) AS regexp_full_match(
+    field,
+    '[\s\v\pZ\p{Cc}\x{ad}\x{34f}\x{61c}\x{115f}\x{1160}\x{17b4}\x{17b5}\x{180b}-\x{180f}'
+    || '\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{206f}\x{3164}\x{fe00}-\x{fe0f}\x{feff}'
+    || '\x{ffa0}\x{fff0}-\x{fff8}\x{1bca0}-\x{1bca3}\x{1d173}-\x{1d17a}\x{e0000}-\x{e0fff}]*'
+);
+
 -- The minutes east of UTC that a time ends in; 0 where it names no offset.
 CREATE OR REPLACE TEMP MACRO oracle_offset_minutes(field) AS
     CASE WHEN regexp_matches(field, '-\d\d(:?\d\d)?$') THEN -1 ELSE 1 END
@@ -31,7 +39,8 @@ CREATE OR REPLACE TEMP MACRO oracle_utc(field) AS CASE
 END;
 
 CREATE OR REPLACE TEMP MACRO oracle_whole_number(field) AS CASE
-    WHEN regexp_full_match(field, '\d+(\.0+)?') THEN try_cast(field AS BIGINT)
+    WHEN regexp_full_match(field, '\d+(\.0+)?')
+    THEN coalesce(try_cast(field AS BIGINT), 9223372036854775807)
 END;
 
 CREATE OR REPLACE TEMP TABLE oracle_parsed AS
@@ -82,10 +91,10 @@ typed AS (
 SELECT
     * EXCLUDE (miles_field, country_field),
     CASE
-        WHEN user_id IS NULL THEN 'missing_user_id'
+        WHEN user_id IS NULL OR oracle_shows_nothing(user_id) THEN 'missing_user_id'
         WHEN event_time IS NULL THEN 'bad_event_time'
         WHEN event_time < TIMESTAMP '2000-01-01'
-            OR event_time > getvariable('written_at') + INTERVAL 1 DAY
+            OR event_time > getvariable('written_at') + INTERVAL 60 MINUTE
         THEN 'event_time_out_of_range'
         WHEN event_type IS NULL
             OR event_type NOT IN (
@@ -96,6 +105,7 @@ SELECT
         THEN 'missing_miles_amount'
         WHEN event_type IN ('miles_earned', 'miles_redeemed') AND miles_amount IS NULL
         THEN 'bad_miles_amount'
+        WHEN miles_amount > 1000000000000 THEN 'too_many_miles'
         WHEN platform IS NULL THEN 'unknown_platform'
         WHEN NOT regexp_full_match(country_field, '[A-Za-z]{2}') THEN 'bad_country'
     END AS error_type

@@ -14,15 +14,16 @@ from pipeline.options import REPLAY
 from pipeline.replay import replay
 from pipeline.replay.spool import Letter
 from tests.support.tables import NOW
+from transforms.kernels.csv_layout import Layout
 from transforms.kernels.letters import Record
-from transforms.kernels.records import Rejection
+from transforms.kernels.records import MAX_RECORD_BYTES, Rejection, Rejections
 from transforms.marts import dead_letter_events
 from transforms.vocabulary import SOURCE_COLUMNS
 
 
 def letter(data: bytes, header: Sequence[str] | None = SOURCE_COLUMNS, name: str = "1") -> Letter:
     """A dead letter to try; without a header a JSON object."""
-    record = Record(data, None if header is None else tuple(header))
+    record = Record(data, None if header is None else Layout.of(header))
     return Letter(name, "bad_country", "country 'x' is not two letters", record)
 
 
@@ -35,10 +36,18 @@ def rows(
 ) -> pa.Table:
     """Rows of dead_letter_events, one for each payload."""
     rejections = [
-        Rejection("validate", error_type, "it is wrong", payload, str(at), attributes)
+        Rejection(
+            "validate",
+            error_type,
+            "it is wrong",
+            payload[:MAX_RECORD_BYTES],
+            str(at),
+            attributes,
+            len(payload),
+        )
         for at, payload in enumerate(payloads)
     ]
-    return dead_letter_events.rows(rejections, source, failed_at, "1")
+    return dead_letter_events.rows(Rejections.of(rejections), source, failed_at, "1")
 
 
 class Holding:

@@ -16,7 +16,7 @@ from tests.oracle import oracle
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
 from transforms.kernels.csv_records import read_blocks, read_header
-from transforms.kernels.parse import Parsed, parse_records
+from transforms.kernels.parse import Limits, Parsed, parse_records
 from transforms.kernels.sessions import number_sessions, sort_events
 from transforms.kernels.spine import lay_out
 from transforms.kernels.timelines import timelines
@@ -25,6 +25,7 @@ from transforms.marts.registry import FINISH, TABLES
 from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
 
 NOW = datetime(2026, 1, 1)
+LIMITS = Limits()
 WRITTEN_AT = pa.scalar(NOW, pa.timestamp("us"))
 
 # The only figures that are sums of inexact numbers; all others must agree to the last bit.
@@ -70,7 +71,7 @@ def parse(text: bytes, block_bytes: int = 1 << 20) -> list[Parsed]:
     assert header is not None
     stream = io.BytesIO(text[header.length :])
     blocks = read_blocks(stream, header, "test.csv", header.length, None, block_bytes)
-    return [parse_records(block, NOW) for block in blocks]
+    return [parse_records(block, NOW, LIMITS) for block in blocks]
 
 
 def compute(

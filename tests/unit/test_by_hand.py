@@ -22,7 +22,8 @@ from pipeline.replay.spool import Letter, spooled
 from pipeline.warehouse import Warehouse
 from tests.support.letters import Holding, letter, rows
 from tests.support.strategies import broken_rows, valid_rows
-from tests.support.tables import NOW, Row, csv_text, row
+from tests.support.tables import LIMITS, NOW, Row, csv_text, row
+from transforms.kernels.csv_layout import STANDARD
 from transforms.kernels.letters import Record, reread
 from transforms.vocabulary import SOURCE_COLUMNS
 
@@ -95,8 +96,8 @@ def test_mended_cells_make_the_event_that_they_say(
 
     (record,) = through([letter(line(broken, header), header)], mend)
     assert record is not None
-    expected = reread([Record(line(sound), tuple(SOURCE_COLUMNS))], NOW)
-    assert reread([record], NOW).events.to_pylist() == expected.events.to_pylist()
+    expected = reread([Record(line(sound), STANDARD)], NOW, LIMITS)
+    assert reread([record], NOW, LIMITS).events.to_pylist() == expected.events.to_pylist()
 
 
 def test_rows_that_are_removed_leave_their_letters() -> None:
@@ -116,7 +117,7 @@ def test_what_can_not_be_split_is_mended_in_payload_or_in_the_columns() -> None:
         return sheet
 
     found = [record for record in through(letters, mend) if record is not None]
-    first, second, third = reread(found, NOW).events.to_pylist()
+    first, second, third = reread(found, NOW, LIMITS).events.to_pylist()
     assert first == second == third
 
 
@@ -136,10 +137,10 @@ def test_odd_bytes_are_mended_one_by_one() -> None:
     assert half is not None
     assert b"k\xf6ln" in half.data
     assert "caf\u00e9".encode() in half.data
-    assert reread([half], NOW).failures[0].error_type == "invalid_utf8"
+    assert reread([half], NOW, LIMITS).failures[0].error_type == "invalid_utf8"
     (whole,) = through([bad._replace(record=half)], cell("utm_source", r"k\xf6ln", "k\u00f6ln"))
     assert whole is not None
-    (event,) = reread([whole], NOW).events.to_pylist()
+    (event,) = reread([whole], NOW, LIMITS).events.to_pylist()
     # The letter of the half-mended file was whole in its category: as bytes it comes back whole.
     assert (event["transaction_category"], event["utm_source"]) == ("caf\u00e9", "k\u00f6ln")
 
@@ -195,8 +196,20 @@ def test_apostrophes_that_somebody_types_stay(tmp_path: Path) -> None:
 
     (record,) = through([letter(b"x")], mend)
     assert record is not None
-    (event,) = reread([record], NOW).events.to_pylist()
+    (event,) = reread([record], NOW, LIMITS).events.to_pylist()
     assert event["transaction_category"] == "rock;'n'roll"
+
+
+def test_spaces_before_a_quoted_cell_are_no_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "letters.csv"
+    names = ["dead_letter_id", *SOURCE_COLUMNS]
+    cells = ["1", *row("2024-01-01T00:00:00Z", category="a, b").values()]
+    text = "\n".join([", ".join(names), ", ".join(f'"{cell}"' for cell in cells), ""])
+    path.write_text(text, encoding="utf-8-sig")
+    (record,) = Mended.of(str(path)).mend([letter(b"x")])
+    assert record is not None
+    (event,) = reread([record], NOW, LIMITS).events.to_pylist()
+    assert event["transaction_category"] == "a, b"
 
 
 def test_files_of_other_spreadsheets_are_read(tmp_path: Path) -> None:
@@ -207,7 +220,7 @@ def test_files_of_other_spreadsheets_are_read(tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8-sig")
     (record,) = Mended.of(str(path)).mend([letter(b"x")])
     assert record is not None
-    assert len(reread([record], NOW).events) == 1
+    assert len(reread([record], NOW, LIMITS).events) == 1
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ Record = tuple[int, bytes, list[bytes] | None]
 """Start, payload, and the fields; None where a quote is not closed properly."""
 
 PIECES = [b'"', b'""', b'"\r', b',"', b'",', b",", b"\n", b"\r\n", b"\r", b"\x00", b"a", b" "]
+PIECES += [b' "', b'" ', b',\t"', b'"\t,', b"\n,,", b', "" ,']
 PIECES += ["é".encode(), b"\xc3", b"\xff", b"\xef\xbb\xbf"]
 texts = st.lists(st.sampled_from(PIECES), max_size=30).map(b"".join)
 
@@ -29,14 +30,19 @@ def read_fields(text: bytes, at: int) -> tuple[list[bytes], int] | None:
     fields = []
     while True:
         field = bytearray()
-        if text[at : at + 1] == b'"':
-            at += 1
+        quote = at
+        while text[quote : quote + 1] in (b" ", b"\t"):
+            quote += 1
+        if text[quote : quote + 1] == b'"':
+            at = quote + 1
             while text[at : at + 1] != b'"' or text[at : at + 2] == b'""':
                 if at >= len(text):
                     return None
                 field.append(text[at])
                 at += 2 if text[at : at + 2] == b'""' else 1
             at += 1
+            while text[at : at + 1] in (b" ", b"\t"):
+                at += 1
         else:
             while text[at : at + 1] not in (b"", b",", b"\n") and text[at:] != b"\r":
                 if text[at : at + 2] == b"\r\n":
@@ -51,14 +57,26 @@ def read_fields(text: bytes, at: int) -> tuple[list[bytes], int] | None:
     return (fields, at) if ended else None
 
 
-def reference(text: bytes, width: int, max_lines: int, max_bytes: int) -> Iterator[Record]:
+def is_blank(line: bytes) -> bool:
+    """Whether a line, its break left out, has nothing in its fields."""
+    read = read_fields(line, 0)
+    if read is None or set(line) - set(b', \t"'):
+        return False
+    fields, end = read
+    return end == len(line) and not any(field.strip(b" \t") for field in fields)
+
+
+def reference(
+    text: bytes, width: int, max_lines: int, max_bytes: int, longest_line: int
+) -> Iterator[Record]:
     at = 0
     while at < len(text):
         line = text[at:].split(b"\n", 1)[0]
         after = at + len(line) + 1
-        record: Record = (at, line.removesuffix(b"\r"), None)
+        line = line.removesuffix(b"\r")
+        record: Record = (at, line, None)
         read = read_fields(text, at)
-        if read is not None:
+        if read is not None and len(line) <= longest_line:
             fields, end = read
             rest = text[end:].split(b"\n", 1)[0]
             beyond = min(end + len(rest) + 1, len(text))
@@ -66,7 +84,7 @@ def reference(text: bytes, width: int, max_lines: int, max_bytes: int) -> Iterat
             fits = lines <= max_lines and beyond - at <= max_bytes and len(fields) == width
             if lines == 1 or fits:
                 record, after = (at, text[at:end], fields), beyond
-        if record[1]:
+        if not is_blank(line):
             yield record
         at = after
 
@@ -104,15 +122,28 @@ class TestAnyText:
         block_bytes=st.sampled_from([1, 2, 3, 5, 8, 13, 100]),
         max_lines=st.sampled_from([1, 2, 3, 1000]),
         max_bytes=st.sampled_from([1, 4, 9, 1000]),
+        longest_line=st.sampled_from([2, 9, 1000]),
+        most_places=st.sampled_from([0, 3, 1000]),
     )
     def test_records_are_those_of_the_reference_whatever_the_blocks(
-        self, text: bytes, width: int, block_bytes: int, max_lines: int, max_bytes: int
+        self,
+        text: bytes,
+        width: int,
+        block_bytes: int,
+        max_lines: int,
+        max_bytes: int,
+        longest_line: int,
+        most_places: int,
     ) -> None:
+        # A line that is no record's part has to be longer than what a record may have.
+        longest_line = max(longest_line, max_bytes)
         with (
             patch.object(csv_lines, "MAX_RECORD_LINES", max_lines),
             patch.object(csv_lines, "MAX_RECORD_BYTES", max_bytes),
+            patch.object(csv_lines, "LONGEST_LINE", longest_line),
+            patch.object(csv_lines, "_MOST_PLACES", most_places),
         ):
-            expected = list(reference(text, width, max_lines, max_bytes))
+            expected = list(reference(text, width, max_lines, max_bytes, longest_line))
             assert in_blocks(text, width, block_bytes) == expected
 
     @settings(max_examples=150, deadline=None)
@@ -126,7 +157,8 @@ class TestAnyText:
             between.append(text[at:start])
             at = start + len(payload)
         for gap in [*between, text[at:]]:
-            assert gap.replace(b"\r\n", b"").replace(b"\n", b"") in (b"", b"\r")
+            lines = gap.removesuffix(b"\r").replace(b"\r\n", b"\n").split(b"\n")
+            assert all(is_blank(line) for line in lines)
 
     @settings(max_examples=100, deadline=None)
     @given(text=texts, width=st.integers(1, 4))
@@ -139,7 +171,14 @@ class TestAnyText:
 
 
 class TestRecords:
-    @pytest.mark.parametrize("text", [b"", b"\n", b"\n\n\n", b"\r\n\r\n", b"\r"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *(b"", b"\n", b"\n\n\n", b"\r\n\r\n", b"\r"),
+            *(b",,", b",,\n,,\n", b" , ,\t\r\n", b",,,,,,,,", b"  \n"),
+            *(b'"",,""\n', b' "" ,"  ",\n'),
+        ],
+    )
     def test_blank_text_has_none(self, text: bytes) -> None:
         lines = find_records(text, 3, final=True)
         assert (len(lines.starts), lines.odd, lines.consumed) == (0, [], len(text))
@@ -160,6 +199,28 @@ class TestRecords:
             (5, b'c",x', [b'c"', b"x"]),
             (10, b"d,e", [b"d", b"e"]),
         ]
+
+    def test_what_looks_like_a_blank_line_may_be_a_record(self) -> None:
+        for text in (b'""""', b'"', b'",",', b'"\n",', b",\r,", "\u3000,,".encode()):
+            assert len(in_one(text, 3)) >= 1
+
+    def test_a_blank_line_within_quotes_is_part_of_its_record(self) -> None:
+        assert in_one(b'a,"b\n,,,\nc"\n,\nd,e\n', 2) == [
+            (0, b'a,"b\n,,,\nc"', [b"a", b"b\n,,,\nc"]),
+            (14, b"d,e", [b"d", b"e"]),
+        ]
+
+    def test_white_space_around_quotes_is_no_part_of_the_field(self) -> None:
+        assert in_one(b' "u1" ,\t"a, ""b"" \n c"\t, x "y" \n', 3) == [
+            (0, b' "u1" ,\t"a, ""b"" \n c"\t, x "y" ', [b"u1", b'a, "b" \n c', b' x "y" ']),
+        ]
+
+    @pytest.mark.parametrize("field", [b' "a" b', b'"a" b', b' "a', b' "a"b"', b'\xa0"a"\xa0'])
+    def test_other_text_beside_quotes_closes_nothing(self, field: bytes) -> None:
+        ((_, payload, fields),) = in_one(b"x," + field + b",y\n", 3)
+        assert payload == b"x," + field + b",y"
+        # A quote within an unquoted field is a character still.
+        assert fields == (None if field[:1] != b"\xa0" else [b"x", field, b"y"])
 
     def test_a_quote_within_an_unquoted_field_is_a_character(self) -> None:
         assert in_one(b'5" disk,b\nx","y"\n', 2) == [

@@ -5,20 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tracemalloc
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import IO, Literal, NamedTuple, cast
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.errors import DataError
+from transforms.kernels import csv_lines, csv_records, records
+from transforms.kernels.csv_layout import STANDARD
 from transforms.kernels.csv_lines import MAX_HEADER_BYTES
 from transforms.kernels.csv_records import Header, read_blocks, read_header, record_boundaries
 from transforms.vocabulary import SOURCE_COLUMNS
 
 HEADER = ",".join(SOURCE_COLUMNS).encode() + b"\n"
 BOM = b"\xef\xbb\xbf"
+# What blank lines consist of.
+BLANK = b'\r\n, \t"'
 ROW = b"2025-01-01T00:00:00Z,u1,like,,,iOS,paid,DE"
 FIELDS = ROW.decode().split(",")
 
@@ -143,11 +149,11 @@ class TestAnyFile:
         file = HEADER + body
         at = len(HEADER)
         for record in read(file):
-            assert file[at : record.position].strip(b"\r\n") == b""
+            assert file[at : record.position].strip(BLANK) == b""
             assert file[record.position :].startswith(record.payload)
             assert (record.fields is None) == (record.error is not None)
             at = record.position + len(record.payload)
-        assert file[at:].strip(b"\r\n") == b""
+        assert file[at:].strip(BLANK) == b""
 
 
 class TestBrokenRecords:
@@ -172,8 +178,7 @@ class TestBrokenRecords:
         [
             (b"a,b", "malformed_row"),
             (ROW + b",", "malformed_row"),
-            (b" ", "malformed_row"),
-            (b'""', "malformed_row"),
+            (b'""""', "malformed_row"),
             (b"\x00", "malformed_row"),
             (BOM, "malformed_row"),
             (b'a,b,c,d,e,f,g,"h"x', "malformed_row"),
@@ -202,7 +207,7 @@ class TestBrokenRecords:
             (b'a,"b\r",c,d,e,f,g,h', ["a", "b\r", "c", "d", "e", "f", "g", "h"]),
             (BOM + b"a,b,c,d,e,f,g,h", ["\ufeffa", "b", "c", "d", "e", "f", "g", "h"]),
             (b'a,b,c,5" disk,e,f,g,h', ["a", "b", "c", '5" disk', "e", "f", "g", "h"]),
-            (b",,,,,,,", [""] * 8),
+            (b",,,,,,,\x00", [*[""] * 7, "\x00"]),
             (
                 b"NULL,nan,N/A,,1e3,true,0x1,-",
                 ["NULL", "nan", "N/A", "", "1e3", "true", "0x1", "-"],
@@ -242,15 +247,15 @@ class TestHeader:
     @pytest.mark.parametrize("before", [b"", BOM, b"\n", BOM + b"\r\n\n"])
     def test_file_of_a_header_has_no_records(self, before: bytes, end: bytes) -> None:
         file = before + HEADER.rstrip() + end
-        assert header_of(file).columns == SOURCE_COLUMNS
+        assert header_of(file).layout == STANDARD
         assert read(file) == []
         assert [record.fields for record in read(file + b"\n" + ROW)] == [FIELDS]
 
     def test_other_columns_go_with_dead_letters(self) -> None:
-        assert header_of(HEADER).attributes is None
+        assert header_of(HEADER).layout.attributes is None
         header = header_of(b'"no\nte", ' + HEADER)
-        assert header.columns == ("no\nte", *SOURCE_COLUMNS)
-        assert json.loads(header.attributes or "") == {"csv_header": list(header.columns)}
+        places = {name: place for place, name in enumerate(SOURCE_COLUMNS, start=1)}
+        assert json.loads(header.layout.attributes or "") == {"csv_header": {"fields": 9, **places}}
 
     def test_a_name_may_span_lines(self) -> None:
         for line in (b'"no\nte",' + HEADER, HEADER[:-1] + b',"no\r\nte"\r\n'):
@@ -273,3 +278,128 @@ class TestHeader:
     def test_what_is_none_is_refused(self, file: bytes, message: str) -> None:
         with pytest.raises(DataError, match=f"events.csv: .*{message}"):
             read_header(io.BytesIO(file), "events.csv")
+
+
+long_lines = st.lists(
+    st.text("aé\r,", max_size=40) | st.sampled_from(["", "a" * 31, "é" * 6, "é" * 7, "a" * 100]),
+    max_size=8,
+)
+
+
+class TestBounds:
+    @settings(max_examples=300, deadline=None)
+    @given(
+        lines=long_lines, end=st.sampled_from(["\n", "\r\n"]), last=st.booleans(), data=st.data()
+    )
+    def test_of_a_long_line_the_beginning_is_kept_however_it_is_read(
+        self, lines: list[str], end: str, last: bool, data: st.DataObject
+    ) -> None:
+        text = HEADER + "".join(f"{line}{end}" for line in lines).encode()
+        text = text.removesuffix(end.encode()) if last and lines else text
+        expected, rows, at = [], set(), len(HEADER)
+        for line in text[at:].split(b"\n"):
+            record = line.removesuffix(b"\r")
+            if record.strip(b","):
+                kind = "oversized_record" if len(record) > 12 else "malformed_row"
+                size = len(record) if len(record) > 12 else None
+                expected.append((at, record[:12], kind, size))
+                # A line of eight fields is no event either, but its columns can be told.
+                rows |= {at} if record.count(b",") == 7 and len(record) <= 30 else set()
+            at += len(line) + 1
+        with (
+            patch.object(csv_lines, "LONGEST_LINE", 30),
+            patch.object(csv_records, "LONGEST_LINE", 30),
+            patch.object(csv_records, "MAX_RECORD_BYTES", 12),
+            patch.object(records, "MAX_RECORD_BYTES", 12),
+            patch.object(csv_records, "_MOST_LINES", data.draw(st.integers(1, 5))),
+            patch.object(csv_records, "_FEW", data.draw(st.integers(0, 2))),
+        ):
+            header = header_of(text)
+            block = data.draw(blocks)
+            stream = io.BytesIO(text[len(HEADER) :])
+            found = [
+                (int(letter.position), letter.payload, letter.error_type, letter.size)
+                for part in read_blocks(stream, header, "e.csv", len(HEADER), None, block)
+                for letter in part.unreadable
+            ]
+            ranges = read_in_ranges(text, data.draw(blocks), block)
+        assert sorted(found) == [letter for letter in expected if letter[0] not in rows]
+        assert [record.position for record in ranges] == [place for place, *_ in expected]
+
+    def test_a_long_line_is_read_without_being_held(self) -> None:
+        class Endless(io.RawIOBase):
+            """A line of 4 GiB, and a row behind it."""
+
+            left = 4096
+
+            def read(self, size: int = -1) -> bytes:
+                self.left -= 1
+                return b"\n" + ROW if self.left == 0 else b"" if self.left < 0 else block
+
+        block = b"x" * (1 << 20)
+        stream = cast(IO[bytes], Endless())
+        tracemalloc.start()
+        found = list(read_blocks(stream, header_of(HEADER), "e.csv", 0, None, 1 << 20))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        (letter,) = (letter for part in found for letter in part.unreadable)
+        assert (letter.error_type, letter.size) == ("oversized_record", 4095 << 20)
+        assert len(letter.payload) == 10_000_000
+        assert sum(part.rows for part in found) == 1
+        assert peak < 200 << 20
+
+    def test_letters_of_a_file_with_a_long_header_are_short(self) -> None:
+        header = HEADER[:-1] + b"," + b"c" * 60_000 + b"\n"
+        (block,) = read_blocks(io.BytesIO(b"x\n" * 5_000), header_of(header), "e.csv", 0, None)
+        assert len(block.unreadable) == 5_000
+        assert block.unreadable.table.nbytes < 5_000 * 400
+
+    def test_blocks_have_a_limited_number_of_lines(self) -> None:
+        text = (ROW + b"\n") * 10 + b"x\n" * 100 + (ROW + b"\n") * 10
+        with patch.object(csv_records, "_MOST_LINES", 16):
+            found = list(read_blocks(io.BytesIO(text), header_of(HEADER), "e.csv", 0, None))
+        assert max(map(len, found)) <= 32
+        assert (sum(part.rows for part in found), sum(map(len, found))) == (20, 120)
+
+    @pytest.mark.parametrize("line", [b"x", b"a,b", b'"a,b"', b'a,"",b', b",x", b'"a""b",c'])
+    def test_a_short_line_is_told_with_its_fields(self, line: bytes) -> None:
+        # With as many fields as a row has bytes, and with fewer.
+        for extra in (0, 30):
+            names = [*SOURCE_COLUMNS, *map(str, range(extra))]
+            header = header_of(",".join(names).encode() + b"\n")
+            text = b"%b\n%b\n" % (line, line)
+            (block,) = read_blocks(io.BytesIO(text), header, "e.csv", 7, None)
+            fields = len(next(csv.reader([line.decode()])))
+            letters = [(each.position, each.payload, each.message) for each in block.unreadable]
+            told = f"the header has {len(names)} fields, this record {fields}"
+            assert letters == [("7", line, told), (str(8 + len(line)), line, told)]
+
+
+class TestBlankLines:
+    @pytest.mark.parametrize("blank", [b",,,,,,,", b",", b" , ,\t", b'"",""', b' "" , " "', b"  "])
+    @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+    @pytest.mark.parametrize("block_bytes", [1, 10, 1 << 20])
+    def test_rows_that_were_emptied_are_no_records(
+        self, blank: bytes, end: bytes, block_bytes: int
+    ) -> None:
+        body = end.join([blank, ROW, blank, blank, b"x", ROW, blank])
+        for file in (HEADER + body, blank + end + HEADER[:-1] + end + body + end):
+            found = read(file, block_bytes)
+            assert [record.payload for record in found] == [ROW, b"x", ROW]
+            for record in found:
+                assert file[record.position :].startswith(record.payload)
+
+    def test_a_file_of_them_has_no_header(self) -> None:
+        assert read_header(io.BytesIO(BOM + b",,,\r\n\n" * 50_000 + b",,"), "e.csv") is None
+
+
+class TestSpacesAroundQuotes:
+    def test_are_no_part_of_the_field(self) -> None:
+        header = b' "event_time" ,"user_id"\t,event_type,transaction_category, miles_amount'
+        header += b' , "platform",utm_source,country\n'
+        row = b'2025-01-01T00:00:00Z , "u1"\t, "like" ,\t"a, ""b""\n c" ,,"iOS" , paid, "DE" '
+        (record,) = read(header + row + b"\r\n")
+        assert record.payload == row
+        assert [str(field).strip() for field in record.fields or ()] == [
+            *("2025-01-01T00:00:00Z", "u1", "like", 'a, "b"\n c', "", "iOS", "paid", "DE")
+        ]

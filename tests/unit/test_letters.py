@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pyarrow as pa
 import pytest
@@ -12,16 +12,19 @@ from hypothesis import strategies as st
 
 from tests.support.letters import rows
 from tests.support.strategies import broken_rows, valid_rows
-from tests.support.tables import NOW, Row, csv_text, parse, row
+from tests.support.tables import LIMITS, NOW, Row, csv_text, parse, row
 from transforms.errors import DataError
+from transforms.kernels.csv_layout import STANDARD, Layout
 from transforms.kernels.letters import Record, Selection, how_to_read, reread, tried
+from transforms.kernels.parse import Limits
 from transforms.kernels.records import MAX_RECORD_BYTES
 from transforms.marts import dead_letter_events
 from transforms.stored_events import restored, stored
 from transforms.vocabulary import SOURCE_COLUMNS
 
 SUBSCRIPTION = "projects/p/subscriptions/s"
-HEADER = tuple(SOURCE_COLUMNS)
+HEADER = STANDARD
+SECOND = Layout.of(["x", *SOURCE_COLUMNS])
 
 
 def as_letter(table: pa.Table) -> dict[str, object]:
@@ -71,19 +74,32 @@ def test_payloads_come_back_as_they_came(payload: bytes) -> None:
     [
         ("/data/events.csv", None, HEADER),
         ("gs://bucket/events.csv", '{"replay_tries": 2}', HEADER),
-        ("/e.csv", json.dumps({"csv_header": ["x", *HEADER]}), ("x", *HEADER)),
+        ("/e.csv", json.dumps({"csv_header": ["x", *SOURCE_COLUMNS]}), SECOND),
+        ("/e.csv", SECOND.attributes, SECOND),
         (SUBSCRIPTION, None, None),
         (SUBSCRIPTION, '{"content_type": "text/csv; charset=utf-8"}', HEADER),
         (SUBSCRIPTION, '{"csv_header": "mine", "replay_tries": 3}', None),
     ],
 )
 def test_how_a_letter_is_read_follows_from_its_source(
-    source: str, attributes: str | None, header: tuple[str, ...] | None
+    source: str, attributes: str | None, header: Layout | None
 ) -> None:
     assert how_to_read(as_letter(rows(b"", source=source, attributes=attributes))) == header
 
 
-@pytest.mark.parametrize("attributes", ["{", "[]", '{"csv_header": ["user_id"]}'])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        "{",
+        "[]",
+        '{"csv_header": ["user_id"]}',
+        '{"csv_header": 7}',
+        '{"csv_header": {"fields": 8}}',
+        (SECOND.attributes or "").replace(": 9", ": 8"),
+        (SECOND.attributes or "").replace(": 3", ": -1"),
+        (SECOND.attributes or "").replace(": 3", ': "3"'),
+    ],
+)
 def test_a_letter_that_somebody_else_wrote_is_named(attributes: str) -> None:
     letter = as_letter(rows(b"", attributes=attributes))
     with pytest.raises(DataError, match=str(letter["dead_letter_id"])):
@@ -91,11 +107,11 @@ def test_a_letter_that_somebody_else_wrote_is_named(attributes: str) -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.one_of(valid_rows, broken_rows), max_size=15), st.permutations(HEADER))
+@given(st.lists(st.one_of(valid_rows, broken_rows), max_size=15), st.permutations(SOURCE_COLUMNS))
 def test_records_one_by_one_are_read_as_in_their_file(found: list[Row], columns: list[str]) -> None:
     header = (*columns, "extra")
     lines = [csv_text([item], header).split(b"\n", 1)[1].rstrip(b"\n") for item in found]
-    ours = reread([Record(line, header) for line in lines], NOW)
+    ours = reread([Record(line, Layout.of(header)) for line in lines], NOW, LIMITS)
     together = parse(csv_text(found, header))
     expected = [str(event) for part in together for event in part.events.to_pylist()]
     assert sorted(map(str, ours.events.to_pylist())) == sorted(expected)
@@ -137,7 +153,7 @@ def test_a_record_in_a_letters_place_may_be_of_another_kind() -> None:
         Record(b"", HEADER),
         Record(b"[]", None),
     ]
-    result = reread(records, NOW)
+    result = reread(records, NOW, LIMITS)
     first, second = result.events.to_pylist()
     assert first == second
     assert {index: failure.error_type for index, failure in result.failures.items()} == {
@@ -149,7 +165,16 @@ def test_a_record_in_a_letters_place_may_be_of_another_kind() -> None:
 
 def test_no_event_is_too_late_for_a_replay() -> None:
     old = row("2000-01-01T00:00:00Z")
-    assert len(reread([Record(json.dumps(old).encode(), None)], datetime(2026, 1, 1)).events) == 1
+    assert len(reread([Record(json.dumps(old).encode(), None)], NOW, LIMITS).events) == 1
+
+
+def test_an_event_of_the_future_passes_when_its_time_has_come() -> None:
+    record = Record(json.dumps(row("2026-01-01T02:00:00Z")).encode(), None)
+    (failure,) = reread([record], NOW, LIMITS).failures.values()
+    assert failure.error_type == "event_time_out_of_range"
+    assert "--max_future_minutes ahead" in failure.message
+    assert len(reread([record], NOW, Limits(max_future_minutes=120)).events) == 1
+    assert len(reread([record], NOW + timedelta(hours=1), LIMITS).events) == 1
 
 
 def test_tries_count_once_for_a_record_and_a_version() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.mends import StagedMends, stage_mends
 from tests.support.letters import Holding, rows
 from tests.support.strategies import broken_rows, valid_rows
-from tests.support.tables import NOW, Row, csv_text, parse, row
+from tests.support.tables import LIMITS, NOW, Row, csv_text, parse, row
 from transforms.kernels.mends import apply_mends
 from transforms.marts import dead_letter_mends
 from transforms.vocabulary import SOURCE_COLUMNS
@@ -43,7 +43,7 @@ def test_mends_are_read_as_records_are(drawn: list[tuple[Row, str]]) -> None:
     letters = rows(*(str(at).encode() for at in range(len(drawn))))
     chosen = [at for at, (_, what) in enumerate(drawn) if what == "mended"]
     mended = [drawn[at][0] for at in chosen]
-    applied = apply_mends(letters, mends_of(letters, chosen, mended), NOW)
+    applied = apply_mends(letters, mends_of(letters, chosen, mended), NOW, LIMITS)
     theirs = parse(csv_text(mended))
     events = [event for part in theirs for event in part.events.to_pylist()]
     rejected = [bad.payload for part in theirs for bad in part.rejections]
@@ -79,5 +79,7 @@ def test_mends_are_found_in_any_group_by_their_letters(
     ids = letters["dead_letter_id"].to_pylist()
     assert by_id == {ids[at]: f"u{at}" for at in range(12, 41, 2)}
     assert staged.find(letters["dead_letter_id"].slice(11, 1)).num_rows == 0
-    assert apply_mends(letters, staged.find(pa.chunked_array([["no", "é"]])), NOW).mended == 0
+    assert (
+        apply_mends(letters, staged.find(pa.chunked_array([["no", "é"]])), NOW, LIMITS).mended == 0
+    )
     assert stage_mends(Kept(table.slice(0, 0)), str(tmp_path)) is None  # type: ignore[arg-type]

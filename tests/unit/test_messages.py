@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.strategies import broken_rows, valid_rows
-from tests.support.tables import NOW, Row, csv_text, parse, row
+from tests.support.tables import LIMITS, NOW, Row, csv_text, parse, row
 from transforms.kernels.messages import Message, read_messages
 from transforms.kernels.parse import Parsed, parse_records
 from transforms.kernels.records import MAX_RECORD_BYTES
@@ -26,7 +26,7 @@ def parsed(*payloads: bytes, attributes: Mapping[str, str] | None = None) -> Par
     messages = [
         Message(data, attributes or {}, f"id {number}") for number, data in enumerate(payloads)
     ]
-    return parse_records(read_messages(messages, "projects/p/subscriptions/s"), NOW)
+    return parse_records(read_messages(messages, "projects/p/subscriptions/s"), NOW, LIMITS)
 
 
 def as_json(row: Row) -> bytes:
@@ -59,6 +59,56 @@ def test_numbers_may_be_strings_or_numbers(amount: object, miles: int) -> None:
     assert found.events["miles_amount"].to_pylist() == [miles]
 
 
+@pytest.mark.parametrize(
+    ("number", "error_type"),
+    [
+        ("575", None),
+        ("575.0", None),
+        ("1000000000000", None),
+        ("4.99999999999999999", "bad_miles_amount"),
+        ("0.1", "bad_miles_amount"),
+        ("1e3", "bad_miles_amount"),
+        ("-0", "bad_miles_amount"),
+        ("-0.0", "bad_miles_amount"),
+        ("1000000000001", "too_many_miles"),
+        ("1" * 5000, "too_many_miles"),
+        ("1e999", "bad_miles_amount"),
+    ],
+)
+def test_a_number_is_read_as_csv_reads_its_digits(number: str, error_type: str | None) -> None:
+    needed = {name: text for name, text in GOOD.items() if name != "miles_amount"}
+    payload = json.dumps(needed)[:-1] + f', "miles_amount": {number}}}'
+    by_json = parsed(payload.encode())
+    by_csv = parsed(
+        as_csv({**GOOD, "miles_amount": number}), attributes={"content_type": "text/csv"}
+    )
+    for found in (by_json, by_csv):
+        assert [letter.error_type for letter in found.rejections] == [error_type] * bool(error_type)
+        assert len(found.events) == (error_type is None)
+    assert by_json.events.equals(by_csv.events)
+
+
+@pytest.mark.parametrize("number", ["12345678901234567.0", "12345678901234567890", "-0", "1e3"])
+def test_a_user_id_of_digits_stays_as_it_is_written(number: str) -> None:
+    needed = {name: text for name, text in GOOD.items() if name != "user_id"}
+    found = parsed((json.dumps(needed)[:-1] + f', "user_id": {number}}}').encode())
+    assert found.events["user_id"].to_pylist() == [number]
+
+
+def nested(levels: int) -> bytes:
+    deep = '"["' if levels < 2 else "[" * (levels - 1) + '"\\"["' + "]" * (levels - 1)
+    return (json.dumps(GOOD)[:-1] + f', "note": {deep}}}').encode()
+
+
+def test_depth_is_limited_by_a_number_and_not_by_the_stack() -> None:
+    assert len(parsed(nested(100)).events) == 1
+    (letter,) = parsed(nested(101)).rejections
+    assert letter.error_type == "malformed_message"
+    assert "nested more than 100 levels deep" in letter.message
+    note = json.dumps({**GOOD, "note": '["' * 200 + "{" * 200})
+    assert len(parsed(note.encode()).events) == 1
+
+
 def test_missing_fields_and_null_are_empty_and_others_are_ignored() -> None:
     needed = {name: GOOD[name] for name in ("event_time", "user_id", "platform")}
     event = {**needed, "event_type": "like", "utm_source": None, "note": {"deep": [1]}}
@@ -83,6 +133,10 @@ def test_missing_fields_and_null_are_empty_and_others_are_ignored() -> None:
         (b'{"user_id": {"a": 1}}', "malformed_message", "user_id is an object"),
         (rb'{"user_id": "\ud800"}', "malformed_message", "half of a surrogate pair"),
         (b"[" * 100_000, "malformed_message", "is no JSON object"),
+        (b'{"miles_amount": -Infinity}', "malformed_message", "-Infinity is no JSON value"),
+        (b'{"user_id": "a", "user_id": "b"}', "malformed_message", "has user_id more than once"),
+        (b'{"user_id": 1, "user_id": 1}', "malformed_message", "has user_id more than once"),
+        (rb'{"user_id": "\u0000\ufeff \u200b"}', "missing_user_id", "user_id is blank"),
         (b"{}", "missing_user_id", "user_id is blank"),
     ],
 )
@@ -93,7 +147,9 @@ def test_what_is_no_event_is_a_dead_letter(payload: bytes, error_type: str, told
     assert (letter.error_type, letter.payload, letter.position) == (error_type, payload, "id 1")
     assert told in letter.message
     assert letter.attributes == '{"tenant": "é"}'
-    rows = dead_letter_events.rows([letter], "projects/p/subscriptions/s", NOW, "1").to_pylist()
+    rows = dead_letter_events.rows(
+        found.rejections, "projects/p/subscriptions/s", NOW, "1"
+    ).to_pylist()
     assert rows[0]["attributes"] == '{"tenant": "é"}'
     assert rows[0]["source"] == "projects/p/subscriptions/s"
 
@@ -126,4 +182,4 @@ def test_a_message_over_the_limit_is_a_dead_letter() -> None:
 
 def test_no_message_is_no_record() -> None:
     found = parsed()
-    assert (len(found.events), found.rejections) == (0, [])
+    assert (len(found.events), len(found.rejections)) == (0, 0)

@@ -18,10 +18,11 @@ from transforms.kernels.compression import digests
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.event_ids import event_ids
 from transforms.kernels.hashing import Hashes, hex_array
-from transforms.kernels.parse import ERROR_TYPES, Parsed, parse_records
-from transforms.kernels.records import RawRecords, Unreadable
+from transforms.kernels.parse import ERROR_TYPES, Limits, Parsed, parse_records
+from transforms.kernels.records import RawRecords, Rejection, Rejections
 
 NOW = datetime(2025, 6, 1, 12, 30, 0, 5)
+MAX_FUTURE_MINUTES = 90
 EVENT_TYPES = ("miles_earned", "miles_redeemed", "share", "like", "reward_search")
 PLATFORMS = ("iOS", "Android", "Web")
 
@@ -34,14 +35,14 @@ GOOD: Row = ("2025-01-31T12:34:56Z", "u1", "miles_earned", "Flight", "575", "iOS
 def reference(row: Row) -> Event | str:
     """The event that a record is, or the first rule that it breaks."""
     text, user, kind, category, amount, platform, source, country = (f.strip() for f in row)
-    if not user:
+    if not re.sub(r"[\s\x00\u200b\ufeff\u2060]", "", user):
         return "missing_user_id"
     try:
         time = datetime.fromisoformat(text if len(text) > len("2025-01-01") else "")
     except ValueError:
         return "bad_event_time"
     time = time.replace(tzinfo=time.tzinfo or UTC)
-    latest = NOW.replace(tzinfo=UTC) + timedelta(days=1)
+    latest = NOW.replace(tzinfo=UTC) + timedelta(minutes=MAX_FUTURE_MINUTES)
     if not datetime(2000, 1, 1, tzinfo=UTC) <= time <= latest:
         return "event_time_out_of_range"
     if kind not in EVENT_TYPES:
@@ -50,9 +51,11 @@ def reference(row: Row) -> Event | str:
     if kind.startswith("miles"):
         if not amount:
             return "missing_miles_amount"
-        if not re.fullmatch("[0-9]+(.0+)?", amount) or int(amount.split(".")[0]) >= 2**63:
+        if not re.fullmatch("[0-9]+(.0+)?", amount):
             return "bad_miles_amount"
         miles = int(amount.split(".")[0])
+        if miles > 1_000_000_000_000:
+            return "too_many_miles"
     names = {name.lower(): name for name in PLATFORMS}
     if platform.lower() not in names:
         return "unknown_platform"
@@ -93,8 +96,9 @@ def parse(rows: list[Row], *, encoded: bool = False, broken: int = 0) -> Parsed:
     columns = [pa.array([row[i] for row in rows], pa.string()) for i in range(8)]
     if encoded:
         columns = [column.dictionary_encode() for column in columns]
-    unreadable = [Unreadable("malformed_row", "m", b"p", str(i)) for i in range(broken)]
-    return parse_records(RawRecords(columns, Numbered(len(rows)), "f", unreadable), NOW)
+    unreadable = [Rejection.unreadable("malformed_row", "m", b"p", str(i)) for i in range(broken)]
+    raw = RawRecords(columns, Numbered(len(rows)), "f", Rejections.of(unreadable))
+    return parse_records(raw, NOW, Limits(MAX_FUTURE_MINUTES))
 
 
 def events_of(parsed: Parsed) -> list[Event]:
@@ -117,25 +121,25 @@ def ids_of(parsed: Parsed) -> list[str]:
 
 
 GOOD_TIMES = ["2025-01-01T00:00:00Z", "2025-01-01T01:00:00+01:00", " 2025-01-01 00:00:00.0"]
-GOOD_TIMES += ["2025-01-01T00:00:00.000001", "2000-01-01T00:00:00", "2025-06-02T12:30:00.000005Z"]
+GOOD_TIMES += ["2025-01-01T00:00:00.000001", "2000-01-01T00:00:00", "2025-06-01T14:00:00.000005Z"]
 BAD_TIMES = ["", "yesterday", "2025-01-01", "2025-02-30T00:00:00Z", "1999-12-31T23:59:59.999999Z"]
-BAD_TIMES += ["2000-01-01T00:00:00+00:01", "2025-06-02T12:30:00.000006Z", "9999-12-31T23:59:59-01"]
+BAD_TIMES += ["2000-01-01T00:00:00+00:01", "2025-06-01T14:00:00.000006Z", "9999-12-31T23:59:59-01"]
 GOOD_FIELDS = (
     GOOD_TIMES,
-    ["u1", "u2", " u1\t", "ü", "u" * 65, "u1\x00"],
+    ["u1", "u2", " u1\t", "ü", "u" * 65, "u1\x00", "\u200bu"],
     [*EVENT_TYPES, " share "],
     ["", " ", "a", "A", "b", "a ", "x" * 70],
-    ["0", "1", "1.0", "01", "9223372036854775807"],
+    ["0", "1", "1.0", "01", "1000000000000.00"],
     ["ios", "iOS", " WEB", "android"],
     ["", "a", "A", "b"],
     ["", "de", "DE ", "at"],
 )
 BAD_FIELDS = (
     BAD_TIMES,
-    ["", " ", "\u3000"],
+    ["", " ", "\u3000", "\x00", "\u200b", " \ufeff\u2060 \x00"],
     ["", "Share", "shares"],
     [""],
-    ["", "-1", "1.5", "x", "9223372036854775808"],
+    ["", "-1", "1.5", "x", "1000000000001", "9" * 30],
     ["", "windows"],
     [""],
     ["D", "DEU", "1a"],
@@ -185,7 +189,8 @@ class TestAnyRecords:
             texts = data.draw(st.permutations(sorted({"", "unused", *(row[i] for row in rows)})))
             indices = pa.array([texts.index(row[i]) for row in rows], pa.int32())
             columns.append(pa.DictionaryArray.from_arrays(indices, pa.array(texts)))
-        shuffled = parse_records(RawRecords(columns, Numbered(len(rows)), "f"), NOW)
+        raw = RawRecords(columns, Numbered(len(rows)), "f")
+        shuffled = parse_records(raw, NOW, Limits(MAX_FUTURE_MINUTES))
         assert ids_of(shuffled) == ids_of(parsed)
         assert events_of(shuffled) == events_of(parsed)
 
@@ -207,6 +212,7 @@ BREAKING = (
     ("unknown_event_type", {"kind": "Share"}),
     ("missing_miles_amount", {"amount": ""}),
     ("bad_miles_amount", {"amount": "-5"}),
+    ("too_many_miles", {"amount": "1000000000001"}),
     ("unknown_platform", {"platform": "Windows"}),
     ("bad_country", {"country": "Germany"}),
 )
@@ -214,7 +220,7 @@ BREAKING = (
 
 class TestRejections:
     def test_rules_are_tried_in_order(self) -> None:
-        assert tuple(error for error, _ in BREAKING) == ERROR_TYPES[1:-2]
+        assert tuple(error for error, _ in BREAKING) == ERROR_TYPES[1:-1]
         for first, (error, texts) in enumerate(BREAKING):
             for _, more in BREAKING[first:]:
                 (rejection,) = parse([row_with(**{**more, **texts})]).rejections

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support.strategies import broken_rows, row_lists
 from tests.support.tables import NOW, Row, compute, csv_text, differences, oracle_tables, parse, row
-from transforms.kernels.records import MAX_RECORD_BYTES
+from transforms.kernels.records import MAX_RECORD_BYTES, Rejections
 from transforms.marts import dead_letter_events
 from transforms.vocabulary import EVENT_TYPES
 
@@ -134,7 +134,7 @@ def test_every_row_is_an_event_a_duplicate_or_a_rejection(rows: list[Row]) -> No
 )
 def test_hostile_bytes_become_events_or_dead_letters(lines: list[bytes], block_bytes: int) -> None:
     parsed = parse(csv_text([]) + b"\n".join(lines), block_bytes)
-    rejections = [rejection for part in parsed for rejection in part.rejections]
+    rejections = Rejections.total([part.rejections for part in parsed])
     letters = dead_letter_events.rows(rejections, "test.csv", NOW, "1")
     assert letters.num_rows == len(set(letters["dead_letter_id"].to_pylist())) == len(rejections)
     compute([part.events for part in parsed])
@@ -179,13 +179,14 @@ def test_a_record_over_the_limit_is_a_dead_letter_cut_to_it(letter: str, quoted:
     assert parsed.events.num_rows == 1
     (rejection,) = parsed.rejections
     assert rejection.error_type == "oversized_record"
-    letters = dead_letter_events.rows([rejection], "test.csv", NOW, "1").to_pylist()
-    assert len(rejection.payload) > MAX_RECORD_BYTES
+    letters = dead_letter_events.rows(parsed.rejections, "test.csv", NOW, "1").to_pylist()
+    assert rejection.size is not None
+    assert rejection.size > MAX_RECORD_BYTES
     payload = letters[0]["payload"]
     assert MAX_RECORD_BYTES - 3 <= len(payload.encode()) <= MAX_RECORD_BYTES
-    assert rejection.payload.decode().startswith(payload)
+    assert rejection.payload.startswith(payload.encode())
     assert letters[0]["payload_encoding"] == "utf-8"
-    assert f"it has {len(rejection.payload):,} bytes" in letters[0]["error_message"]
+    assert f"it has {rejection.size:,} bytes" in letters[0]["error_message"]
     assert letters[0]["user_id"] is None
 
 

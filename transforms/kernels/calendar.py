@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 US_PER_SECOND: Final = 1_000_000
+US_PER_MINUTE: Final = 60 * US_PER_SECOND
 US_PER_DAY: Final = 86_400 * US_PER_SECOND
 
 

@@ -5,6 +5,10 @@ comma, a line break or the end, within `MAX_RECORD_LINES` and `MAX_RECORD_BYTES`
 its record is the one line, and the next line begins a new record. So the records of a text do not
 depend on how it is cut into blocks.
 
+Spaces and tabs between a field's quotes and its commas are no part of it. A line of nothing but
+commas, spaces, tabs and pairs of quotes around them (what a spreadsheet leaves of a row that was
+emptied) is a blank line, and no record.
+
 Most lines hold no quotes or well-formed ones; they are found with NumPy, all at once. The others
 ("odd" lines) are read one by one with a regular expression.
 """
@@ -23,13 +27,22 @@ from numpy.typing import NDArray
 MAX_RECORD_LINES: Final = 1_000
 MAX_RECORD_BYTES: Final = 32 << 20
 MAX_HEADER_BYTES: Final = 1 << 20
+# A longer one is no record's part: it is a record by itself, whatever its quotes.
+LONGEST_LINE: Final = MAX_RECORD_BYTES
 
 _LF, _CR, _QUOTE, _COMMA = b'\n\r",'
-_OPEN_FIELD = rb'"(?:[^"]++|"")*+'
-_FIELD = rb'(?:%b"|(?!")[^,\n]*+)' % _OPEN_FIELD
+_OPEN_FIELD = rb'[ \t]*+"(?:[^"]++|"")*+'
+_FIELD = rb'(?:%b"[ \t]*+|(?![ \t]*+")[^,\n]*+)' % _OPEN_FIELD
 _WELL_FORMED = re.compile(rb"%b(?:,%b)*+" % (_FIELD, _FIELD))
 _FIRST_RECORD = re.compile(rb"%b(?:\r?\n|\r?\Z)" % _WELL_FORMED.pattern)
-_FIELDS = re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^,]*+))(?:,|\Z)', re.DOTALL)
+_FIELDS = re.compile(rb'(?:[ \t]*+"((?:[^"]++|"")*+)"[ \t]*+|([^,]*+))(?:,|\Z)', re.DOTALL)
+_EMPTY_FIELD = rb'[ \t]*+(?:"[ \t]*+"[ \t]*+)?+'
+_EMPTY = re.compile(rb"%b(?:,%b)*+" % (_EMPTY_FIELD, _EMPTY_FIELD))
+_EMPTY_LINES = re.compile(rb"(?:%b[\r\n])*+" % _EMPTY.pattern)
+_OF_EMPTY_LINES: Final = np.isin(np.arange(256), list(b', \t"'))
+# So that memory follows the text: places of quotes take some 60 bytes each. Rows of quoted fields
+# have 5 million in a block of 16 MiB.
+_MOST_PLACES: Final = 6 << 20
 
 
 @dataclass(frozen=True)
@@ -38,12 +51,20 @@ class OddRecord:
 
     Attributes:
         start, end: its span, without the line break.
-        fields: its fields, unquoted; None where a quote is not closed properly.
+        fields: its fields, unquoted; None where a quote is not closed properly, and of a line
+            that is longer than any record.
+        beyond: how many more bytes it has, of which the block knows the number alone.
     """
 
     start: int
     end: int
     fields: list[bytes] | None
+    beyond: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return self.end - self.start + self.beyond
 
 
 @dataclass(frozen=True)
@@ -54,6 +75,7 @@ class Lines:
         starts, ends: int64 [n], the spans of the plain records: one line each, valid UTF-8,
             quotes well formed, line breaks left out.
         odd: the other records.
+        empty: int64 [m, 2], the spans of blank lines that have bytes all the same.
         consumed: how many bytes of the block these records and blank lines take; the rest is the
             beginning of a record that the block cuts.
     """
@@ -61,6 +83,7 @@ class Lines:
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     odd: list[OddRecord]
+    empty: NDArray[np.int64]
     consumed: int
 
 
@@ -108,6 +131,16 @@ def _patterns(width: int) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
     return re.compile(record), re.compile(rb"%b|%b" % (ends_outside, ends_inside))
 
 
+def blank_beginning(text: bytes) -> int:
+    """How many bytes of blank lines a text begins with; the last one may be cut."""
+    return _EMPTY_LINES.match(text).end()  # type: ignore[union-attr]
+
+
+def is_blank(line: bytes) -> bool:
+    """Whether a line, without its break, is no record."""
+    return _EMPTY.fullmatch(line) is not None
+
+
 def find_records(data: bytes, width: int, final: bool) -> Lines:
     """The records of a block.
 
@@ -125,33 +158,58 @@ def find_records(data: bytes, width: int, final: bool) -> Lines:
     ends = breaks.copy()
     if b"\r" in data:
         ends -= (breaks > starts) & (view[breaks - 1] == _CR)
-    odd_lines = _odd_lines(data, view, starts, ends)
-    if not odd_lines.any():
-        plain = ends > starts
-        consumed = min(int(breaks[-1]) + 1, len(data)) if len(breaks) else 0
-        return Lines(starts[plain], ends[plain], [], consumed)
-    return _read_odd(data, _Layout(starts, ends, breaks, odd_lines), width, final)
+    empty = _empty_lines(data, view, starts, ends)
+    odd = _odd_lines(data, view, starts, ends) & ~empty
+    layout = _Layout(starts, ends, breaks, odd, empty)
+    if odd.any():
+        return _read_odd(data, layout, width, final)
+    consumed = min(int(breaks[-1]) + 1, len(data)) if len(breaks) else 0
+    plain = (ends > starts) & ~empty
+    return Lines(starts[plain], ends[plain], [], _spans(layout, empty), consumed)
+
+
+def _empty_lines(
+    data: bytes, view: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which lines have bytes, but nothing in their fields."""
+    empty = np.zeros(len(starts), np.bool_)
+    # Three bytes rule out nearly all other lines.
+    lines = np.flatnonzero(_OF_EMPTY_LINES[view[starts]] & (ends > starts))
+    for place in (ends - 1, (starts + ends) // 2):
+        lines = lines[_OF_EMPTY_LINES[view[place[lines]]]]
+    for line in lines.tolist():
+        empty[line] = is_blank(data[starts[line] : ends[line]])
+    return empty
 
 
 def _odd_lines(
     data: bytes, view: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Which lines hold quotes that are not well formed, a lone CR, or invalid UTF-8."""
-    odd = np.zeros(len(starts), np.bool_)
+    """Which lines hold quotes that are not well formed, a lone CR or invalid UTF-8, or are longer
+    than any record."""
+    odd: NDArray[np.bool_] = ends - starts > LONGEST_LINE
     if not len(starts):
         return odd
     if b'"' in data:
         odd |= _ill_quoted(view, starts, ends)
     if b"\r" in data:
-        returns = np.flatnonzero(view == _CR)
-        line = np.minimum(np.searchsorted(starts, returns, side="right") - 1, len(starts) - 1)
-        odd[line[returns < ends[line]]] = True
+        returns = view == _CR
+        returns[ends[ends < len(view)]] = False
+        odd |= _having(returns, starts)
     # Only whole lines: where the block cuts a character, all the others would be tried one by one.
     if not data.isascii() and not _is_utf8(data[: ends[-1]]):
-        beyond_ascii = np.flatnonzero(view >= 0x80)
-        for line in np.unique(np.searchsorted(starts, beyond_ascii, side="right") - 1):
+        for line in np.flatnonzero(_having(view >= 0x80, starts)).tolist():
             odd[line] |= not _is_utf8(data[starts[line] : ends[line]])
     return odd
+
+
+def _having(found: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which lines have one of the bytes found; what lies behind the last counts as of that."""
+    if np.count_nonzero(found) > _MOST_PLACES:
+        return np.logical_or.reduceat(found, starts)
+    lines = np.zeros(len(starts), np.bool_)
+    lines[np.searchsorted(starts, np.flatnonzero(found), side="right") - 1] = True
+    return lines
 
 
 def _is_utf8(text: bytes) -> bool:
@@ -165,8 +223,14 @@ def _is_utf8(text: bytes) -> bool:
 def _ill_quoted(
     view: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Lines in which, read from outside quotes, not every quote opens, closes or doubles one."""
-    quotes = np.flatnonzero(view == _QUOTE)
+    """Lines in which, read from outside quotes, not every quote opens, closes or doubles one.
+
+    Of a text of too many quotes all lines that have one: their places would take much memory.
+    """
+    found = view == _QUOTE
+    if np.count_nonzero(found) > _MOST_PLACES:
+        return _having(found, starts)
+    quotes = np.flatnonzero(found)
     line = np.searchsorted(starts, quotes, side="right") - 1
     inside = quotes < ends[line]
     quotes, line = quotes[inside], line[inside]
@@ -195,30 +259,38 @@ class _Layout:
     ends: NDArray[np.int64]
     breaks: NDArray[np.int64]
     odd: NDArray[np.bool_]
+    empty: NDArray[np.bool_]
+
+
+def _spans(layout: _Layout, lines: NDArray[np.bool_]) -> NDArray[np.int64]:
+    return np.column_stack([layout.starts[lines], layout.ends[lines]])
 
 
 def _read_odd(data: bytes, layout: _Layout, width: int, final: bool) -> Lines:
-    plain = ~layout.odd & (layout.ends > layout.starts)
+    empty = layout.empty.copy()
+    plain = ~layout.odd & ~empty & (layout.ends > layout.starts)
     records: list[OddRecord] = []
     lines = len(layout.starts)
     for line, end_line in _odd_spans(data, layout, width, final):
         if end_line is None:
             lines = line
             break
-        plain[line:end_line] = False
+        plain[line:end_line] = empty[line:end_line] = False
         start, end = int(layout.starts[line]), int(layout.ends[end_line - 1])
         if end > start:
             records.append(_odd_record(data, start, end, end_line - line == 1))
-    plain[lines:] = False
+    plain[lines:] = empty[lines:] = False
     consumed = (
         int(layout.starts[lines])
         if lines < len(layout.starts)
         else min(int(layout.breaks[-1]) + 1, len(data))
     )
-    return Lines(layout.starts[plain], layout.ends[plain], records, consumed)
+    return Lines(layout.starts[plain], layout.ends[plain], records, _spans(layout, empty), consumed)
 
 
 def _odd_record(data: bytes, start: int, end: int, one_line: bool) -> OddRecord:
+    if one_line and end - start > LONGEST_LINE:
+        return OddRecord(start, end, None)
     text = data[start:end]
     sound = not one_line or _WELL_FORMED.fullmatch(text) is not None
     return OddRecord(start, end, split_fields(text) if sound else None)

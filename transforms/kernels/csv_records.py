@@ -3,35 +3,53 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import IO, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
+from numpy.typing import NDArray
 
 from transforms.errors import DataError
+from transforms.kernels.csv_layout import Layout
 from transforms.kernels.csv_lines import (
+    LONGEST_LINE,
     MAX_HEADER_BYTES,
     Lines,
     OddRecord,
+    blank_beginning,
     find_records,
     first_record_end,
+    is_blank,
     split_fields,
 )
 from transforms.kernels.event_batch import LABEL
-from transforms.kernels.records import RawRecords, Spans, Unreadable
+from transforms.kernels.records import (
+    MAX_RECORD_BYTES,
+    NO_REJECTIONS,
+    REJECTED,
+    RawRecords,
+    Rejection,
+    Rejections,
+    Spans,
+)
 from transforms.kernels.starts import refuse_start, separator_line
 from transforms.vocabulary import SOURCE_COLUMNS
 
 # 16 MiB are some 200,000 rows: columns of that length stay in the L2 cache while they are parsed.
 BLOCK_BYTES: Final = 16 << 20
 
-# Of a dead letter: its file's header.
-HEADER_ATTRIBUTE: Final = "csv_header"
+# So that memory follows the text: a line takes some 100 bytes, a dead letter 300. Rows have more
+# than 64 bytes as a rule, so that most blocks stay whole.
+_MOST_LINES: Final = 1 << 18
 
+_HEADER_READ: Final = 1 << 16
+_LF, _QUOTE, _COMMA = b'\n",'
+# Spans that are cut out one by one; more of them are cut out together, which goes over all bytes.
+_FEW: Final = 1_000
+_NOT_CLOSED: Final = "a quoted field is not closed before a comma or the end of the record"
 _BOM: Final = b"\xef\xbb\xbf"
 _TYPES: Final = {
     "event_time": pa.string(),
@@ -44,19 +62,12 @@ class Header:
     """A file's first record.
 
     Attributes:
-        columns: its fields, trimmed.
+        layout: where in a record the source columns stand.
         length: how many bytes of the file come before the second record, the BOM included.
     """
 
-    columns: tuple[str, ...]
+    layout: Layout
     length: int
-
-    @property
-    def attributes(self) -> str | None:
-        """What the dead letters of the file need beside a record to read it again, as JSON."""
-        if self.columns == SOURCE_COLUMNS:
-            return None
-        return json.dumps({HEADER_ATTRIBUTE: list(self.columns)}, ensure_ascii=False)
 
 
 def read_header(stream: IO[bytes], source: str) -> Header | None:
@@ -69,30 +80,32 @@ def read_header(stream: IO[bytes], source: str) -> Header | None:
         DataError: if it is no CSV in UTF-8, a source column is missing or there twice, or no line
             ends where one should.
     """
-    data = b""
+    text = stream.read(_HEADER_READ)
+    refuse_start(text, source)
+    before = len(_BOM) if text.startswith(_BOM) else 0
+    before += separator_line(text[before:], source)
+    text = text[before:]
+    final = False
     while True:
-        more = stream.read(1 << 16)
-        data += more
-        refuse_start(data, source)
-        text = data.removeprefix(_BOM)
-        bom = len(data) - len(text)
-        blank = separator_line(text, source)
-        blank += len(text[blank:]) - len(text[blank:].lstrip(b"\r\n"))
-        length = first_record_end(text[blank:], final=not more)
+        blank = blank_beginning(text)
+        text, before = text[blank:], before + blank
+        if final and is_blank(text):
+            return None
+        length = first_record_end(text, final)
         if length is not None:
             break
-        if len(text) - blank >= MAX_HEADER_BYTES:
+        refuse_start(text, source)
+        if len(text) >= MAX_HEADER_BYTES:
             raise DataError(
                 f"{source}: no line ends in its first {MAX_HEADER_BYTES >> 20} MiB: a CSV file is "
                 "needed whose lines end in LF or CRLF"
             )
-    if blank == len(text):
-        return None
-    end = blank + length
-    record = text[blank:end].rstrip(b"\r\n")
+        more = stream.read(_HEADER_READ)
+        text, final = text + more, not more
+    record = text[:length].rstrip(b"\r\n")
     names = tuple(name.decode(errors="replace").strip() for name in split_fields(record))
     _check_columns(names, source)
-    return Header(names, bom + end)
+    return Header(Layout.of(names), before + length)
 
 
 def _check_columns(names: tuple[str, ...], source: str) -> None:
@@ -138,90 +151,157 @@ def read_blocks(
         size: how many bytes to read, up to where another record begins; None for all.
         block_bytes: how much to read at a time.
     """
-    for data, lines, at in _blocks(stream, len(header.columns), offset, size, block_bytes):
-        yield _records(data, lines, header, source, at)
+    for data, lines, at in _blocks(stream, header.layout.fields, offset, size, block_bytes):
+        yield _records(data, lines, header.layout, source, at)
 
 
 def record_boundaries(
     stream: IO[bytes], header: Header, offset: int, block_bytes: int = BLOCK_BYTES
 ) -> Iterator[int]:
     """Byte offsets, one after each block, at which records begin; the last is the file's end."""
-    for _, lines, at in _blocks(stream, len(header.columns), offset, None, block_bytes):
+    for _, lines, at in _blocks(stream, header.layout.fields, offset, None, block_bytes):
         yield at + lines.consumed
 
 
 def _blocks(
     stream: IO[bytes], width: int, offset: int, size: int | None, block_bytes: int
 ) -> Iterator[tuple[bytes, Lines, int]]:
-    rest = b""
-    final = False
-    while not final:
+    rest = more = b""
+    texts = _texts(stream, size, block_bytes)
+    for text in texts:
+        more += text
         # As much again as a record has already taken, so that a huge one is not read in squares.
-        wanted = max(block_bytes, len(rest))
-        wanted = wanted if size is None else min(wanted, size)
-        more = stream.read(wanted) if wanted else b""
-        if size is not None:
-            size -= len(more)
-        final = not more
-        data = rest + more
+        if text and len(more) < len(rest):
+            continue
+        data, more = rest + more, b""
         if not data:
             return
-        lines = find_records(data, width, final)
+        lines = find_records(data, width, final=not text)
         yield data, lines, offset
         rest = data[lines.consumed :]
         offset += lines.consumed
+        if len(rest) > LONGEST_LINE:
+            data, lines, rest = _long_line(rest, texts)
+            yield data, lines, offset
+            offset += lines.consumed
 
 
-def _records(data: bytes, lines: Lines, header: Header, source: str, at: int) -> RawRecords:
+def _texts(stream: IO[bytes], size: int | None, block_bytes: int) -> Iterator[bytes]:
+    """The text in pieces of not too many lines; an empty one at its end."""
+    left = size
+    while True:
+        text = stream.read(block_bytes if left is None else min(block_bytes, left))
+        if left is not None:
+            left -= len(text)
+        yield from _divided(text)
+        if not text:
+            return
+
+
+def _divided(text: bytes) -> Iterator[bytes]:
+    # A third of the time that bytes.count takes.
+    if np.count_nonzero(np.frombuffer(text, np.uint8) == _LF) <= _MOST_LINES:
+        yield text
+        return
+    middle = len(text) // 2
+    yield from _divided(text[:middle])
+    yield from _divided(text[middle:])
+
+
+def _long_line(beginning: bytes, texts: Iterator[bytes]) -> tuple[bytes, Lines, bytes]:
+    """A line that is longer than any record, read to its end without being held.
+
+    Args:
+        beginning: of the line; it ends before the line does.
+        texts: what follows.
+
+    Returns:
+        What is kept of the line, as a block of one record, and the text behind the line.
+    """
+    kept, read, last = beginning[:MAX_RECORD_BYTES], len(beginning), beginning[-1:]
+    rest, ended = b"", 0
+    for text in texts:
+        end = text.find(b"\n")
+        part = text if end < 0 else text[:end]
+        read, last = read + len(part), part[-1:] or last
+        if end >= 0:
+            rest, ended = text[end + 1 :], 1
+            break
+    size = read - (last == b"\r")
+    none = np.empty(0, np.int64)
+    record = OddRecord(0, len(kept), None, size - len(kept))
+    return kept, Lines(none, none, [record], none.reshape(0, 2), read + ended), rest
+
+
+def _records(data: bytes, lines: Lines, layout: Layout, source: str, at: int) -> RawRecords:
+    starts, ends = lines.starts, lines.ends
+    # Arrow calls back for each row of the wrong width; those with too few bytes are told at once.
+    short = np.flatnonzero(ends - starts < layout.fields - 1)
+    long_enough = np.delete(np.arange(len(starts)), short) if len(short) else None
+    if long_enough is not None:
+        starts, ends = starts[long_enough], ends[long_enough]
     wrong: list[tuple[int, int]] = []
 
     def skip(row: pa_csv.InvalidRow) -> str:
         wrong.append((row.number - 1, row.actual_columns))
         return "skip"
 
-    table = _split_plain(_plain_text(data, lines), header, skip)
-    if table.num_rows + len(wrong) != len(lines.starts):
+    text = _plain_text(data, lines, short)
+    table = _split_plain(text, layout, skip)
+    if table.num_rows + len(wrong) != len(starts):
         raise DataError(
-            f"{source}: {len(lines.starts)} records from byte {at} became {table.num_rows} rows "
+            f"{source}: {len(starts)} records from byte {at} became {table.num_rows} rows "
             f"and {len(wrong)} malformed ones; please report this file as a bug"
         )
-    kept, odd_fields, unreadable = _sort_odd(data, lines.odd, header, at)
-    bad = [row for row, _ in wrong]
+    kept, odd_fields, unreadable = _sort_odd(data, lines.odd, layout, at)
+    bad = np.array([row for row, _ in wrong], np.int64)
+    refused = [
+        _wrong_width(data, lines.starts[short], lines.ends[short], None, layout, at),
+        _wrong_width(data, starts[bad], ends[bad], [found for _, found in wrong], layout, at),
+        Rejections.of(unreadable),
+    ]
     spans = Spans(
         data,
-        np.concatenate([np.delete(lines.starts, bad), [odd.start for odd in kept]]).astype(
-            np.int64
-        ),
-        np.concatenate([np.delete(lines.ends, bad), [odd.end for odd in kept]]).astype(np.int64),
+        np.append(np.delete(starts, bad), np.array([odd.start for odd in kept], np.int64)),
+        np.append(np.delete(ends, bad), np.array([odd.end for odd in kept], np.int64)),
         at,
-        header.attributes,
+        layout.attributes,
     )
-    unreadable += [
-        _wrong_width(data, int(lines.starts[row]), int(lines.ends[row]), found, header, at)
-        for row, found in wrong
-    ]
     columns = [
         _append(table.column(index), [fields[index] for fields in odd_fields])
         for index in range(len(SOURCE_COLUMNS))
     ]
-    unreadable = [replace(record, attributes=header.attributes) for record in unreadable]
-    return RawRecords(columns, spans, source, unreadable)
+    return RawRecords(columns, spans, source, Rejections.total([part for part in refused if part]))
 
 
-def _plain_text(data: bytes, lines: Lines) -> pa.Buffer:
-    """The plain records without the odd ones, whose line breaks stay behind as blank lines."""
-    if not lines.odd and lines.consumed == len(data) and not data.startswith(_BOM):
+def _plain_text(data: bytes, lines: Lines, short: NDArray[np.int64]) -> pa.Buffer:
+    """The plain records that are not short. Where others stood, blank lines stay behind."""
+    spans = [
+        np.array([(odd.start, odd.end) for odd in lines.odd], np.int64).reshape(-1, 2),
+        lines.empty,
+        np.column_stack([lines.starts[short], lines.ends[short]]),
+    ]
+    others = np.concatenate(spans)
+    if not len(others) and lines.consumed == len(data) and not data.startswith(_BOM):
         return pa.py_buffer(data)
-    cuts = [0, *(edge for odd in lines.odd for edge in (odd.start, odd.end)), lines.consumed]
-    view = memoryview(data)
-    pieces = [view[cuts[i] : cuts[i + 1]] for i in range(0, len(cuts), 2)]
     # Arrow drops a BOM with which a text begins; behind a blank line it stays in its record.
-    return pa.py_buffer(b"".join([b"\n", *pieces]))
+    text = np.empty(min(lines.consumed, len(data)) + 1, np.uint8)
+    text[0] = _LF
+    text[1:] = np.frombuffer(data, np.uint8, len(text) - 1)
+    if len(others) <= _FEW:
+        for start, end in others.tolist():
+            text[start + 1 : end + 1] = _LF
+    else:
+        edges = np.zeros(len(text) + 1, np.int8)
+        edges[others[:, 0] + 1] = 1
+        edges[others[:, 1] + 1] = -1
+        text[np.cumsum(edges[:-1], dtype=np.int8) > 0] = _LF
+    return pa.py_buffer(text)
 
 
-def _split_plain(text: pa.Buffer, header: Header, skip: object) -> pa.Table:
-    names = [str(index) for index in range(len(header.columns))]
-    wanted = {name: str(header.columns.index(name)) for name in SOURCE_COLUMNS}
+def _split_plain(text: pa.Buffer, layout: Layout, skip: object) -> pa.Table:
+    names = [str(index) for index in range(layout.fields)]
+    wanted = dict(zip(SOURCE_COLUMNS, map(str, layout.places), strict=True))
     return pa_csv.read_csv(
         text,
         # One thread and one block: only then rows of the wrong width come with their number.
@@ -237,34 +317,27 @@ def _split_plain(text: pa.Buffer, header: Header, skip: object) -> pa.Table:
 
 
 def _sort_odd(
-    data: bytes, odd: list[OddRecord], header: Header, at: int
-) -> tuple[list[OddRecord], list[list[str]], list[Unreadable]]:
+    data: bytes, odd: list[OddRecord], layout: Layout, at: int
+) -> tuple[list[OddRecord], list[list[str]], list[Rejection]]:
     """Odd records that are rows after all, the eight fields of each, and those that are not."""
     rows: list[OddRecord] = []
     fields: list[list[str]] = []
-    unreadable: list[Unreadable] = []
-    wanted = [header.columns.index(name) for name in SOURCE_COLUMNS]
+    unreadable: list[Rejection] = []
+    told = layout.attributes
     for record in odd:
         payload = data[record.start : record.end]
-        position = str(at + record.start)
         if record.fields is None:
-            unreadable.append(
-                Unreadable(
-                    "malformed_row",
-                    "a quoted field is not closed before a comma or the end of the record",
-                    payload,
-                    position,
-                )
-            )
+            failure = ("malformed_row", _NOT_CLOSED)
         elif (problem := _encoding_problem(payload)) is not None:
-            unreadable.append(Unreadable("invalid_utf8", problem, payload, position))
-        elif len(record.fields) != len(header.columns):
-            unreadable.append(
-                _wrong_width(data, record.start, record.end, len(record.fields), header, at)
-            )
+            failure = ("invalid_utf8", problem)
+        elif len(record.fields) != layout.fields:
+            failure = ("malformed_row", _width_message(layout, len(record.fields)))
         else:
             rows.append(record)
-            fields.append([record.fields[index].decode() for index in wanted])
+            fields.append([record.fields[index].decode() for index in layout.places])
+            continue
+        position = str(at + record.start)
+        unreadable.append(Rejection.unreadable(*failure, payload, position, told, record.beyond))
     return rows, fields, unreadable
 
 
@@ -279,10 +352,76 @@ def _encoding_problem(payload: bytes) -> str | None:
 
 
 def _wrong_width(
-    data: bytes, start: int, end: int, found: int, header: Header, at: int
-) -> Unreadable:
-    message = f"the header has {len(header.columns)} fields, this record {found}"
-    return Unreadable("malformed_row", message, data[start:end], str(at + start))
+    data: bytes,
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    found: list[int] | None,
+    layout: Layout,
+    at: int,
+) -> Rejections:
+    """Plain records of another number of fields than the header's.
+
+    Args:
+        data: the block.
+        starts, ends: int64 [n], their spans, in order.
+        found: how many fields they have; None where that is to be counted.
+        layout: of the file.
+        at: the block's byte offset in the file.
+    """
+    if not len(starts):
+        return NO_REJECTIONS
+    if (ends - starts).max() > MAX_RECORD_BYTES:
+        return Rejections.of(
+            Rejection.unreadable(
+                "malformed_row",
+                _width_message(layout, len(split_fields(data[start:end]))),
+                data[start:end],
+                str(at + start),
+                layout.attributes,
+            )
+            for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+        )
+    numbers = _count_fields(data, starts, ends) if found is None else np.array(found)
+    distinct, which = np.unique(numbers, return_inverse=True)
+    messages = pa.array([_width_message(layout, number) for number in distinct.tolist()])
+    # Every other one of the values between these offsets is a record.
+    offsets = pa.array(np.column_stack([starts, ends]).ravel(), pa.int32())
+    between = pa.Array.from_buffers(
+        pa.binary(), len(offsets) - 1, [None, offsets.buffers()[1], pa.py_buffer(data)]
+    )
+    rows = len(starts)
+    columns = {
+        "stage": pa.repeat("parse", rows),
+        "error_type": pa.repeat("malformed_row", rows),
+        "message": messages.take(pa.array(which)),
+        "payload": between.take(pa.array(np.arange(0, 2 * rows, 2))),
+        "position": pa.array(starts + at).cast(pa.string()),
+        "attributes": pa.repeat(pa.scalar(layout.attributes, pa.string()), rows),
+    }
+    return Rejections(
+        pa.Table.from_arrays(
+            [columns.get(field.name, pa.nulls(rows, field.type)) for field in REJECTED],
+            schema=REJECTED,
+        )
+    )
+
+
+def _count_fields(
+    data: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """How many fields plain records have."""
+    view = np.frombuffer(data, np.uint8, int(ends[-1]))
+    edges = np.column_stack([starts, ends]).ravel()[:-1]
+    numbers: NDArray[np.int64] = np.add.reduceat(view == _COMMA, edges, dtype=np.int64)[::2] + 1
+    if b'"' in data:
+        quoted = np.logical_or.reduceat(view == _QUOTE, edges)[::2]
+        for row in np.flatnonzero(quoted).tolist():
+            numbers[row] = len(split_fields(data[starts[row] : ends[row]]))
+    return numbers
+
+
+def _width_message(layout: Layout, found: int) -> str:
+    return f"the header has {layout.fields} fields, this record {found}"
 
 
 def _append(column: pa.ChunkedArray, more: list[str]) -> pa.Array:

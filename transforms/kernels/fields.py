@@ -17,14 +17,27 @@ from numpy.typing import NDArray
 
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
-INT64_MAX: Final = 2**63 - 1
+# Of events with this many miles it takes 9,223,372 before a sum can leave INT64 (9.2e18).
+MOST_MILES: Final = 10**12
 ABSENT: Final = -1
 REFUSED: Final = -2
+TOO_MANY: Final = -3
 
 # Possessive: a field of zeros and a letter at the end fails in one pass, however long it is.
 _WHOLE = re.compile(r"([0-9]++)(?:\.0++)?")
 _PLAIN_DIGITS: Final = "^[0-9]{1,18}$"
+# What shows nothing by itself: white space, controls, and Unicode's Default_Ignorable_Code_Point
+# (zero-width characters, marks of direction, byte order marks, variation selectors, fillers).
+_UNSEEN: Final = (
+    r"\s\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_BLANK = re.compile(f"[{_UNSEEN}]*+")
 _COUNTRY = re.compile(r"[A-Za-z]{2}")
+# The first bytes of such characters in UTF-8; of other letters few begin with them.
+_BEGINS_UNSEEN: Final = np.zeros(256, np.bool_)
+_BEGINS_UNSEEN[[*range(0x21), 0x7F, 0xC2, 0xCD, 0xD8, 0xE1, 0xE2, 0xE3, 0xEF, 0xF0, 0xF3]] = True
 _EVENT_TYPE_CODES: Final = {name: code for code, name in enumerate(EVENT_TYPES)}
 _PLATFORM_CODES: Final = {name.lower(): code for code, name in enumerate(PLATFORMS)}
 
@@ -64,15 +77,17 @@ def country(text: str) -> str | None:
 
 
 def miles_amount(text: str) -> int:
-    """A whole number from 0 to INT64's largest; ABSENT if empty, REFUSED if anything else."""
+    """A whole number up to MOST_MILES; TOO_MANY above, ABSENT if empty, REFUSED if no such."""
     amount = text.strip()
     if not amount:
         return ABSENT
     whole = _WHOLE.fullmatch(amount)
-    digits = (whole[1].lstrip("0") or "0") if whole else ""
-    if not 1 <= len(digits) <= 19 or int(digits) > INT64_MAX:
+    if whole is None:
         return REFUSED
-    return int(digits)
+    digits = whole[1].lstrip("0") or "0"
+    # Python converts 4,300 digits at most.
+    too_many = len(digits) > len(str(MOST_MILES)) or int(digits) > MOST_MILES
+    return TOO_MANY if too_many else int(digits)
 
 
 def codes(column: pa.DictionaryArray, rule: Callable[[str], int]) -> NDArray[np.int64]:
@@ -88,7 +103,8 @@ def amounts(column: pa.DictionaryArray) -> NDArray[np.int64]:
     plain = pc.match_substring_regex(values, _PLAIN_DIGITS)
     by_value = np.full(len(values), ABSENT, np.int64)
     is_plain = plain.to_numpy(zero_copy_only=False)
-    by_value[is_plain] = values.filter(plain).cast(pa.int64()).to_numpy()
+    numbers = values.filter(plain).cast(pa.int64()).to_numpy()
+    by_value[is_plain] = np.where(numbers > MOST_MILES, TOO_MANY, numbers)
     for row in np.flatnonzero(~is_plain).tolist():
         by_value[row] = miles_amount(values[row].as_py())
     rows: NDArray[np.int32] = column.indices.to_numpy()
@@ -119,6 +135,24 @@ def labels(
         pa.array(by_row, pa.int32(), mask=by_row < 0), pa.array(list(distinct), pa.string())
     )
     return encoded, np.array(refused, np.bool_)[rows]
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: white space, zero-width characters, controls alone."""
+    return _BLANK.fullmatch(text) is not None
+
+
+def blank(column: pa.Array) -> NDArray[np.bool_]:
+    """Which texts of a trimmed string array show nothing: bool [n]."""
+    offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset :][: len(column) + 1]
+    data = np.frombuffer(column.buffers()[2] or b"", np.uint8)
+    mask: NDArray[np.bool_] = np.diff(offsets) == 0
+    filled = np.flatnonzero(~mask)
+    suspects = filled[_BEGINS_UNSEEN[data[offsets[filled]]]]
+    if len(suspects):
+        texts = column.take(pa.array(suspects)).to_pylist()
+        mask[suspects] = [is_blank(text) for text in texts]
+    return mask
 
 
 def trimmed(column: pa.Array) -> pa.Array:

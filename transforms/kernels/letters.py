@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.errors import DataError
-from transforms.kernels.csv_records import HEADER_ATTRIBUTE
-from transforms.kernels.messages import UnreadableError, header_of, record_fields
-from transforms.kernels.parse import ERROR_TYPES, parse_records
-from transforms.kernels.records import RawRecords, Unreadable
+from transforms.kernels.csv_layout import Layout
+from transforms.kernels.messages import UnreadableError, layout_of, record_fields
+from transforms.kernels.parse import ERROR_TYPES, Limits, parse_records
+from transforms.kernels.records import RawRecords, Rejection, Rejections
 from transforms.vocabulary import SOURCE_COLUMNS
 
 # In a letter's attributes: how many different records were tried in its place, and the last one's
@@ -39,11 +39,11 @@ class Record(NamedTuple):
 
     Attributes:
         data: its bytes.
-        header: the columns of a CSV record; None for a JSON object.
+        layout: of a CSV record; None for a JSON object.
     """
 
     data: bytes
-    header: tuple[str, ...] | None
+    layout: Layout | None
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def _mask(found: pa.ChunkedArray) -> NDArray[np.bool_]:
     return mask
 
 
-def how_to_read(letter: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The header by which a dead letter's payload is read as CSV; None for a JSON object.
+def how_to_read(letter: Mapping[str, Any]) -> Layout | None:
+    """The layout by which a dead letter's payload is read as CSV; None for a JSON object.
 
     Args:
         letter: dead_letter_id, attributes and source of a row of dead_letter_events.
@@ -87,12 +87,11 @@ def how_to_read(letter: Mapping[str, Any]) -> tuple[str, ...] | None:
     attributes = _loaded(letter)
     if _SUBSCRIPTION.fullmatch(letter["source"]):
         texts = {name: text for name, text in attributes.items() if isinstance(text, str)}
-        found = header_of(texts)
-        return None if found is None else tuple(found)
-    header = tuple(attributes.get(HEADER_ATTRIBUTE, SOURCE_COLUMNS))
-    if not set(SOURCE_COLUMNS) <= set(header):
-        raise _strange(letter)
-    return header
+        return layout_of(texts)
+    try:
+        return Layout.from_attributes(attributes)
+    except (TypeError, ValueError) as error:
+        raise _strange(letter) from error
 
 
 def _loaded(letter: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,26 +153,28 @@ class _Rows:
         return None
 
 
-def reread(records: Sequence[Record], now: datetime) -> Reread:
-    """Read records by the parser of batch and streaming, without a limit to their age.
+def reread(records: Sequence[Record], now: datetime, limits: Limits) -> Reread:
+    """Read records by the parser of batch and streaming.
 
     Args:
         records: in any order.
-        now: in UTC without a zone; event_time may be up to one day later.
+        now: in UTC without a zone.
+        limits: which event times are taken.
     """
     rows: list[list[str]] = []
     indices: list[int] = []
-    unreadable: list[Unreadable] = []
+    unreadable: list[Rejection] = []
     for index, record in enumerate(records):
         try:
-            rows.append(record_fields(record.data, record.header))
+            rows.append(record_fields(record.data, record.layout))
             indices.append(index)
         except UnreadableError as error:
             error_type, problem = error.args
-            unreadable.append(Unreadable(error_type, problem, record.data, str(index)))
+            unreadable.append(Rejection.unreadable(error_type, problem, record.data, str(index)))
     texts = zip(*rows, strict=True) if rows else [()] * len(SOURCE_COLUMNS)
     columns = [pa.array(column, pa.string()) for column in texts]
-    parsed = parse_records(RawRecords(columns, _Rows(records, indices), "", unreadable), now)
+    raw = RawRecords(columns, _Rows(records, indices), "", Rejections.of(unreadable))
+    parsed = parse_records(raw, now, limits)
     failures = {
         int(rejection.position): Failure(rejection.error_type, rejection.message)
         for rejection in parsed.rejections
@@ -196,7 +197,7 @@ def tried(letter: Mapping[str, Any], record: Record, version: str) -> str | None
     """
     attributes = _loaded(letter)
     digest = hashlib.blake2b(digest_size=8)
-    for part in (version.encode(), repr(record.header).encode(), record.data):
+    for part in (version.encode(), repr(record.layout).encode(), record.data):
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
     tries = attributes.get(TRIES, 0)

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from transforms.kernels.parse import Parsed, parse_records
-from transforms.kernels.records import RawRecords
+from transforms.kernels.parse import Limits, Parsed, parse_records
+from transforms.kernels.records import NO_REJECTIONS, RawRecords
 from transforms.vocabulary import SOURCE_COLUMNS
 
 
@@ -47,21 +47,23 @@ class Applied:
         return len(self.parsed.events)
 
 
-def apply_mends(letters: pa.Table, mends: pa.Table, now: datetime) -> Applied:
+def apply_mends(letters: pa.Table, mends: pa.Table, now: datetime, limits: Limits) -> Applied:
     """Read mends by the parser of all records, in the place of the letters that they mend.
 
     Args:
         letters: rows of dead_letter_events, each id once.
         mends: of some of them, each once, as `Mends.find` gives them.
-        now: as in `parse_records`.
+        now, limits: as in `parse_records`.
     """
     columns = [mends[name].combine_chunks() for name in SOURCE_COLUMNS]
-    parsed = parse_records(RawRecords(columns, _Texts(columns), "mends"), now)
+    parsed = parse_records(RawRecords(columns, _Texts(columns), "mends"), now, limits)
     fails = np.zeros(mends.num_rows, np.bool_)
     fails[[int(rejection.position) for rejection in parsed.rejections]] = True
     passed = mends["dead_letter_id"].filter(pa.array(~fails)).combine_chunks()
     stays = pc.invert(pc.is_in(letters["dead_letter_id"], value_set=passed))
-    return Applied(replace(parsed, rejections=[]), letters.filter(stays), int(fails.sum()))
+    return Applied(
+        replace(parsed, rejections=NO_REJECTIONS), letters.filter(stays), int(fails.sum())
+    )
 
 
 @dataclass(frozen=True)

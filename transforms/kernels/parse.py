@@ -12,10 +12,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from transforms.kernels import fields
-from transforms.kernels.calendar import US_PER_DAY
+from transforms.kernels.calendar import US_PER_MINUTE
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.event_time import parse_event_times
-from transforms.kernels.records import MAX_RECORD_BYTES, RawRecords, Rejection
+from transforms.kernels.records import (
+    MAX_RECORD_BYTES,
+    OVERSIZED,
+    RawRecords,
+    Rejection,
+    Rejections,
+)
 from transforms.vocabulary import EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
 
 EARLIEST: Final = "2000-01-01T00:00:00Z"
@@ -33,32 +39,29 @@ ERROR_TYPES: Final = (
     "unknown_event_type",
     "missing_miles_amount",
     "bad_miles_amount",
+    "too_many_miles",
     "unknown_platform",
     "bad_country",
     "too_late",
-    "too_many_miles",
 )
+
+# Rejected rows that are Python objects at a time, some kB each.
+_PART_ROWS: Final = 10_000
 
 Masks = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a mode takes of the events that are valid.
+    """Which event times are taken.
 
     Attributes:
-        since_us: event times from before it come too late; microseconds since 1970-01-01.
-        most_miles: a larger miles_amount is refused.
+        max_future_minutes: they may be so far ahead of now.
+        since_us: those from before it come too late; microseconds since 1970-01-01.
     """
 
+    max_future_minutes: int = 60
     since_us: int = _EARLIEST_US
-    most_miles: int = fields.INT64_MAX
-
-
-NO_LIMITS: Final = Limits()
-# A run of batch fails where sums leave INT64, and is run again without the event at fault; a stream
-# could only fail for ever. Of such amounts it takes nine million before a sum comes near.
-MOST_MILES_OF_A_STREAM: Final = 10**12
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,12 @@ class Parsed:
 
     Attributes:
         events: the events, with the schema EVENT_BATCH.
-        rejections: the other records, with the reason of each.
+        rejections: the other records, with the reason of each; of stored events none.
         ignored_amounts: how many events of other types than the miles types had a miles_amount.
     """
 
     events: pa.RecordBatch
-    rejections: list[Rejection]
+    rejections: Rejections
     ignored_amounts: int
 
     @property
@@ -120,50 +123,43 @@ class _Columns:
         is_miles: Masks = (self.event_type == MILES_EARNED) | (self.event_type == MILES_REDEEMED)
         return is_miles
 
-    def failures(self, latest_us: int, limits: Limits) -> list[Masks]:
+    def failures(self, now_us: int, limits: Limits) -> list[Masks]:
         """For each of ERROR_TYPES but the first the rows that fail its rule."""
-        user_bytes = self.user_id.buffers()[1]
-        offsets = np.frombuffer(user_bytes, np.int32)[self.user_id.offset :]
+        latest_us = now_us + limits.max_future_minutes * US_PER_MINUTE
         return [
-            np.diff(offsets[: len(self.user_id) + 1]) == 0,
+            fields.blank(self.user_id),
             ~self.known_time,
             (self.time_us < _EARLIEST_US) | (self.time_us > latest_us),
             self.event_type < 0,
             self.is_miles & (self.miles == fields.ABSENT),
             self.is_miles & (self.miles == fields.REFUSED),
+            self.is_miles & (self.miles == fields.TOO_MANY),
             self.platform < 0,
             self.bad_country,
             self.time_us < limits.since_us,
-            self.is_miles & (self.miles > limits.most_miles),
         ]
 
 
-def parse_records(records: RawRecords, now: datetime, limits: Limits = NO_LIMITS) -> Parsed:
+def parse_records(records: RawRecords, now: datetime, limits: Limits) -> Parsed:
     """Events and rejections of raw records.
 
     Args:
         records: from any source.
-        now: in UTC without a zone; event_time may be up to one day later.
-        limits: what is taken of the events that are valid.
+        now: in UTC without a zone.
+        limits: which event times are taken.
     """
     columns = _Columns.of(records.columns)
     now_us = int(np.datetime64(now, "us").astype(np.int64))
     oversized = records.origin.sizes() > MAX_RECORD_BYTES
-    failures = [oversized, *columns.failures(now_us + US_PER_DAY, limits)]
+    failures = [oversized, *columns.failures(now_us, limits)]
     failed = np.logical_or.reduce(failures)
     first_failure = np.stack(failures).argmax(axis=0)
-    rejections = _rejections(records, columns, np.flatnonzero(failed), first_failure)
-    rejections += [
-        Rejection(
-            "parse",
-            broken.error_type,
-            broken.message,
-            broken.payload,
-            broken.position,
-            broken.attributes,
-        )
-        for broken in records.unreadable
+    rejected = np.flatnonzero(failed)
+    parts = [
+        _rejections(records, columns, rejected[at : at + _PART_ROWS], first_failure)
+        for at in range(0, len(rejected), _PART_ROWS)
     ]
+    rejections = Rejections.total([*parts, records.unreadable])
     events, ignored = _events(columns, np.flatnonzero(~failed), failed.any())
     return Parsed(events, rejections, ignored)
 
@@ -200,7 +196,7 @@ def _events(
 
 def _rejections(
     records: RawRecords, columns: _Columns, rows: NDArray[np.int64], first_failure: NDArray[np.intp]
-) -> list[Rejection]:
+) -> Rejections:
     """The rejections of rows, by index, that fail a rule."""
     taken = [column.take(pa.array(rows)).to_pylist() for column in records.columns]
     time_us = columns.time_us[rows]
@@ -213,25 +209,27 @@ def _rejections(
         zip(*taken, strict=True),
         strict=True,
     )
-    return [
+    sizes = records.origin.sizes()
+    return Rejections.of(
         Rejection(
             "validate",
             ERROR_TYPES[failure],
             _MESSAGES[ERROR_TYPES[failure]](_Source(*(text.strip() for text in texts))),
-            records.origin.payload(row),
+            records.origin.payload(row)[:MAX_RECORD_BYTES],
             records.origin.position(row),
             records.origin.attributes(row),
-            event_time_us=instant if keep else None,
-            user_id=_readable(texts[1]),
-            event_type=_readable(texts[2]),
+            int(sizes[row]),
+            instant if keep else None,
+            _readable(texts[1]),
+            _readable(texts[2]),
         )
         for row, failure, instant, keep, texts in found
-    ]
+    )
 
 
 def _readable(text: str) -> str | None:
     text = text.strip()
-    return text if text and len(text) <= MAX_RECORD_BYTES // 4 else None
+    return text if not fields.is_blank(text) and len(text) <= MAX_RECORD_BYTES // 4 else None
 
 
 class _Source(NamedTuple):
@@ -248,22 +246,21 @@ class _Source(NamedTuple):
 
 
 _MESSAGES: Final[dict[str, Callable[[_Source], str]]] = {
-    "oversized_record": lambda row: (
-        f"the record is longer than the {MAX_RECORD_BYTES:,} bytes that a table's row may hold"
-    ),
+    "oversized_record": lambda row: OVERSIZED,
     "missing_user_id": lambda row: "user_id is blank",
     "bad_event_time": lambda row: (
         f"event_time {_quoted(row.event_time)} is no date and time like 2025-01-31T12:34:56Z"
     ),
     "event_time_out_of_range": lambda row: (
-        f"event_time {_quoted(row.event_time)} lies before {EARLIEST} or more than a day from now"
+        f"event_time {_quoted(row.event_time)} lies before {EARLIEST} or more than "
+        "--max_future_minutes ahead: mend it, or replay it when its time has come"
     ),
     "unknown_event_type": lambda row: (
         f"event_type {_quoted(row.event_type)} is none of {', '.join(EVENT_TYPES)}"
     ),
     "missing_miles_amount": lambda row: f"miles_amount is blank, but {row.event_type} needs one",
     "bad_miles_amount": lambda row: (
-        f"miles_amount {_quoted(row.miles_amount)} is no whole number from 0 to {fields.INT64_MAX}"
+        f"miles_amount {_quoted(row.miles_amount)} is no whole number, 0 or more"
     ),
     "unknown_platform": lambda row: (
         f"platform {_quoted(row.platform)} is none of {', '.join(PLATFORMS)}"
@@ -274,8 +271,8 @@ _MESSAGES: Final[dict[str, Callable[[_Source], str]]] = {
         "run take it in"
     ),
     "too_many_miles": lambda row: (
-        f"miles_amount {_quoted(row.miles_amount)} is more than the {MOST_MILES_OF_A_STREAM:,} "
-        "that a stream takes, lest its sums leave INT64: mend it, or let a batch run take it in"
+        f"miles_amount {_quoted(row.miles_amount)} is more than {fields.MOST_MILES:,}: mend it, "
+        "or split it over several events"
     ),
 }
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 # BigQuery loads rows of up to 50 MB. A dead letter holds this much as base64, and may repeat it as
 # user_id and event_type: 34 MB. It is also the longest message of Pub/Sub.
 MAX_RECORD_BYTES: Final = 10_000_000
+OVERSIZED: Final = (
+    f"the record is longer than the {MAX_RECORD_BYTES:,} bytes that a table's row may hold"
+)
 
 
 class Origin(Protocol):
@@ -39,14 +42,14 @@ class Spans:
         data: the block.
         starts, ends: int64 [rows], offsets in the block.
         offset: the block's own byte offset in the (uncompressed) file.
-        header: what is needed beside a record to read it again, as JSON.
+        told: what is needed beside a record to read it again, as JSON.
     """
 
     data: bytes
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     offset: int
-    header: str | None = None
+    told: str | None = None
 
     def sizes(self) -> NDArray[np.int64]:
         return self.ends - self.starts
@@ -58,26 +61,109 @@ class Spans:
         return str(self.offset + int(self.starts[row]))
 
     def attributes(self, row: int) -> str | None:
-        return self.header
+        return self.told
 
 
-@dataclass(frozen=True)
-class Unreadable:
-    """A record that has no columns: it never became a row.
+class Rejection(NamedTuple):
+    """A record that is no event.
 
     Attributes:
-        error_type: the dead letter's code.
-        message: what is wrong with it.
-        payload: the record as it came.
-        position: where in the source it stood.
+        stage: where it failed.
+        error_type: a short stable code.
+        message: what is wrong, with the offending value, in one line.
+        payload: the record as it came; of one over MAX_RECORD_BYTES the beginning.
+        position: where in its source it stood.
         attributes: what else it came with, as JSON.
+        size: how many bytes it has; None for those of `payload`.
+        event_time_us, user_id, event_type: as far as they could be read.
     """
 
+    stage: str
     error_type: str
     message: str
     payload: bytes
     position: str
     attributes: str | None = None
+    size: int | None = None
+    event_time_us: int | None = None
+    user_id: str | None = None
+    event_type: str | None = None
+
+    @classmethod
+    def unreadable(
+        cls,
+        error_type: str,
+        message: str,
+        payload: bytes,
+        position: str,
+        attributes: str | None = None,
+        beyond: int = 0,
+    ) -> Rejection:
+        """A record that could not be split into columns.
+
+        Args:
+            error_type, message: why not; of one that is too long, that it is.
+            payload: the record, or its beginning.
+            position, attributes: as above.
+            beyond: how many more bytes the record has.
+        """
+        size = len(payload) + beyond
+        if size > MAX_RECORD_BYTES:
+            kept = payload[:MAX_RECORD_BYTES]
+            return cls("parse", "oversized_record", OVERSIZED, kept, position, attributes, size)
+        return cls("parse", error_type, message, payload, position, attributes)
+
+
+REJECTED: Final = pa.schema(
+    [
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("error_type", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+        pa.field("payload", pa.binary(), nullable=False),
+        pa.field("position", pa.string(), nullable=False),
+        pa.field("attributes", pa.string()),
+        pa.field("size", pa.int64()),
+        pa.field("event_time_us", pa.int64()),
+        pa.field("user_id", pa.string()),
+        pa.field("event_type", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Rejections:
+    """Records that are no events, as columns: a Python object for each would weigh ten times more.
+
+    Attributes:
+        table: the attributes of `Rejection` as columns, with the schema REJECTED.
+    """
+
+    table: pa.Table
+
+    @classmethod
+    def of(cls, rejections: Iterable[Rejection]) -> Rejections:
+        """Rejections one by one as columns."""
+        columns = zip(*rejections, strict=True)
+        lists = list(columns) or [()] * len(REJECTED)
+        arrays = [
+            pa.array(values, field.type) for values, field in zip(lists, REJECTED, strict=True)
+        ]
+        return cls(pa.Table.from_arrays(arrays, schema=REJECTED))
+
+    @classmethod
+    def total(cls, parts: Sequence[Rejections]) -> Rejections:
+        """The rejections of several parts, one after the other."""
+        return cls(pa.concat_tables([REJECTED.empty_table(), *(part.table for part in parts)]))
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __iter__(self) -> Iterator[Rejection]:
+        for batch in self.table.to_batches(max_chunksize=1024):
+            yield from map(Rejection, *(column.to_pylist() for column in batch.columns))
+
+
+NO_REJECTIONS: Final = Rejections.of([])
 
 
 @dataclass(frozen=True)
@@ -95,7 +181,7 @@ class RawRecords:
     columns: Sequence[pa.Array]
     origin: Origin
     source: str
-    unreadable: Sequence[Unreadable] = field(default=())
+    unreadable: Rejections = NO_REJECTIONS
 
     @property
     def rows(self) -> int:
@@ -109,28 +195,3 @@ class RawRecords:
 
     def __len__(self) -> int:
         return self.rows + len(self.unreadable)
-
-
-@dataclass(frozen=True)
-class Rejection:
-    """A record that is no event.
-
-    Attributes:
-        stage: where it failed.
-        error_type: a short stable code.
-        message: what is wrong, with the offending value, in one line.
-        payload: the record as it came.
-        position: where in its source it stood.
-        attributes: what else it came with, as JSON.
-        event_time_us, user_id, event_type: as far as they could be read.
-    """
-
-    stage: str
-    error_type: str
-    message: str
-    payload: bytes
-    position: str
-    attributes: str | None = None
-    event_time_us: int | None = None
-    user_id: str | None = None
-    event_type: str | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import codecs
+import contextlib
 import hashlib
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from transforms.checks import HEX_ID, Holds, Matches, one_of
 from transforms.contract import STRING, TIMESTAMP, Partition, Table, nullable, required
-from transforms.kernels.records import MAX_RECORD_BYTES, Rejection
+from transforms.kernels.records import MAX_RECORD_BYTES, Rejections
 
 TABLE = Table(
     name="dead_letter_events",
@@ -50,8 +51,8 @@ TABLE = Table(
         nullable(
             "attributes",
             STRING,
-            "JSON: the message's attributes; of a CSV record its file's header where that is not "
-            "the eight columns in their usual order; replay_tries where replays have tried it",
+            "JSON: the message's attributes; of a CSV record the places of its columns, where they "
+            "are not the usual eight in order; replay_tries where replays have tried it",
         ),
         required("source", STRING, "The file's path, or the subscription"),
         nullable("position", STRING, "Byte offset in the (uncompressed) file, or the message id"),
@@ -81,31 +82,32 @@ _CUT_MESSAGE: Final = rf"; it has [0-9,]+ bytes, {_CUT} [0-9,]+: take the rest f
 
 
 def rows(
-    rejections: Sequence[Rejection],
+    rejections: Rejections,
     source: str,
     failed_at: datetime,
     pipeline_version: str,
 ) -> pa.Table:
     """The rows of dead_letter_events for the rejections of one source, in their order."""
-    if not rejections:
+    rejected = rejections.table
+    if not rejected.num_rows:
         return TABLE.arrow_schema.empty_table()
-    encoded = [_encode(rejection.payload) for rejection in rejections]
+    payloads, encodings = _encoded(rejected)
     return TABLE.build(
         {
-            "dead_letter_id": [_letter_id(rejection, source) for rejection in rejections],
-            "failed_at": [failed_at] * len(rejections),
-            "stage": [rejection.stage for rejection in rejections],
-            "error_type": [rejection.error_type for rejection in rejections],
-            "error_message": [_message(rejection) for rejection in rejections],
-            "payload": [payload for payload, _ in encoded],
-            "payload_encoding": [encoding for _, encoding in encoded],
-            "attributes": [rejection.attributes for rejection in rejections],
-            "source": [source] * len(rejections),
-            "position": [rejection.position for rejection in rejections],
-            "event_time": [rejection.event_time_us for rejection in rejections],
-            "user_id": [rejection.user_id for rejection in rejections],
-            "event_type": [rejection.event_type for rejection in rejections],
-            "pipeline_version": [pipeline_version] * len(rejections),
+            "dead_letter_id": _letter_ids(rejected, source),
+            "failed_at": pa.scalar(failed_at, pa.timestamp("us")),
+            "stage": rejected["stage"],
+            "error_type": rejected["error_type"],
+            "error_message": _messages(rejected),
+            "payload": payloads,
+            "payload_encoding": encodings,
+            "attributes": rejected["attributes"],
+            "source": pa.scalar(source),
+            "position": rejected["position"],
+            "event_time": rejected["event_time_us"].cast(pa.timestamp("us")),
+            "user_id": rejected["user_id"],
+            "event_type": rejected["event_type"],
+            "pipeline_version": pa.scalar(pipeline_version),
         }
     )
 
@@ -126,28 +128,63 @@ def payloads(letters: pa.Table) -> list[bytes]:
     ]
 
 
-def _message(rejection: Rejection) -> str:
-    size = len(rejection.payload)
-    if size <= MAX_RECORD_BYTES:
-        return rejection.message
-    return (
-        f"{rejection.message}; it has {size:,} bytes, {_CUT} "
-        f"{MAX_RECORD_BYTES:,}: take the rest from the source"
-    )
+def _cut(rejected: pa.Table) -> NDArray[np.int64]:
+    """The rows whose payload is only the beginning of their record."""
+    cut = pc.greater(rejected["size"], pc.binary_length(rejected["payload"])).fill_null(False)
+    return np.flatnonzero(cut.to_numpy(zero_copy_only=False))
 
 
-def _encode(payload: bytes) -> tuple[str, str]:
-    kept = payload[:MAX_RECORD_BYTES]
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        return base64.b64encode(kept).decode("ascii"), "base64"
-    return kept.decode(errors="ignore"), "utf-8"  # The cut may go through a character.
+def _messages(rejected: pa.Table) -> pa.ChunkedArray | list[str]:
+    cut = _cut(rejected)
+    if not len(cut):
+        return rejected["message"]
+    messages: list[str] = rejected["message"].to_pylist()
+    for row in cut.tolist():
+        size, kept = rejected["size"][row].as_py(), len(rejected["payload"][row].as_py())
+        messages[row] += f"; it has {size:,} bytes, {_CUT} {kept:,}: take the rest from the source"
+    return messages
 
 
-def _letter_id(rejection: Rejection, source: str) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for part in (source.encode(), rejection.position.encode(), rejection.payload):
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.hexdigest()
+def _encoded(rejected: pa.Table) -> tuple[pa.ChunkedArray, pa.Scalar | list[str]]:
+    """The payloads as text, and how each is encoded."""
+    payloads = rejected["payload"]
+    cut = set(_cut(rejected).tolist())
+    if not cut:
+        with contextlib.suppress(pa.ArrowInvalid):
+            return payloads.cast(pa.string()), pa.scalar("utf-8")
+    texts, encodings = [], []
+    for row, payload in enumerate(payloads.to_pylist()):
+        try:
+            # The cut may go through a character.
+            text, _ = codecs.utf_8_decode(payload, "strict", row not in cut)
+            encoding = "utf-8"
+        except UnicodeDecodeError:
+            text, encoding = base64.b64encode(payload).decode("ascii"), "base64"
+        texts.append(text)
+        encodings.append(encoding)
+    return pa.chunked_array([pa.array(texts, pa.string())]), encodings
+
+
+def _letter_ids(rejected: pa.Table, source: str) -> pa.ChunkedArray:
+    """Hashes of source, position and payload; of a record that is cut its size counts too."""
+    begun = hashlib.blake2b(_framed(source.encode()), digest_size=16)
+    cut = dict.fromkeys(_cut(rejected).tolist(), b"")
+    for row in cut:
+        cut[row] = _framed(str(rejected["size"][row].as_py()).encode())
+    chunks, row = [], 0
+    for batch in rejected.select(["position", "payload"]).to_batches(max_chunksize=10_000):
+        ids = []
+        for position, payload in zip(*(column.to_pylist() for column in batch), strict=True):
+            digest = begun.copy()
+            digest.update(
+                b"%b%b%b" % (_framed(position.encode()), _framed(payload), cut.get(row, b""))
+            )
+            ids.append(digest.hexdigest())
+            row += 1
+        chunks.append(pa.array(ids, pa.string()))
+    return pa.chunked_array(chunks, pa.string())
+
+
+def _framed(part: bytes) -> bytes:
+    """A part behind its length, so that no two sequences of parts look alike."""
+    return len(part).to_bytes(8, "big") + part

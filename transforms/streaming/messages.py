@@ -17,7 +17,7 @@ from transforms.events import COUNTS, DEAD_LETTERS, count_dead_letters
 from transforms.kernels.calendar import US_PER_DAY, US_PER_SECOND
 from transforms.kernels.event_codec import encode_events
 from transforms.kernels.messages import Message, read_messages
-from transforms.kernels.parse import MOST_MILES_OF_A_STREAM, Limits, parse_records
+from transforms.kernels.parse import Limits, parse_records
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.sessions import ranked
 from transforms.marts import dead_letter_events
@@ -25,6 +25,9 @@ from transforms.metrics import LATENESS, count
 from transforms.streaming.clock import Clock, arriving, as_datetime, microseconds
 
 BY_USER: Final = "by_user"
+
+# Of the messages that are parsed together: a bundle may hold thousands of 10 MB.
+_PART_BYTES: Final = 16 << 20
 
 
 @dataclass
@@ -39,12 +42,14 @@ class ParseMessages(beam.PTransform):
         horizon_days: events from longer ago are dead letters.
         version: the pipeline's version.
         clock: processing time.
+        max_future_minutes: event times may be so far ahead of the clock.
     """
 
     source: str
     horizon_days: int
     version: str
     clock: Clock
+    max_future_minutes: int = 60
 
     def expand(self, messages: beam.PCollection) -> pvalue.DoOutputsTuple:
         parse = beam.ParDo(_Parse(self)).with_output_types(
@@ -54,18 +59,22 @@ class ParseMessages(beam.PTransform):
 
 
 class _Parse(beam.DoFn):
-    """Parses a bundle's messages together: one at a time takes 50 times as long."""
+    """Parses messages of a bundle together: one at a time takes 50 times as long."""
 
     def __init__(self, options: ParseMessages):
         self._options = options
 
     def start_bundle(self) -> None:
         self._messages: list[Message] = []
+        self._bytes = 0
 
-    def process(self, message: PubsubMessage) -> None:
-        self._messages.append(
-            Message(message.data, message.attributes or {}, message.message_id or "")
-        )
+    def process(self, message: PubsubMessage) -> Iterator[Any]:
+        found = Message(message.data, message.attributes or {}, message.message_id or "")
+        self._messages.append(found)
+        self._bytes += found.size
+        if self._bytes >= _PART_BYTES:
+            yield from self.finish_bundle()
+            self.start_bundle()
 
     def finish_bundle(self) -> Iterator[Any]:
         if not self._messages:
@@ -74,7 +83,7 @@ class _Parse(beam.DoFn):
         now = as_datetime(now_us)
         records = read_messages(self._messages, options.source)
         since_us = now_us - options.horizon_days * US_PER_DAY
-        parsed = parse_records(records, now, Limits(since_us, MOST_MILES_OF_A_STREAM))
+        parsed = parse_records(records, now, Limits(options.max_future_minutes, since_us))
         counts = RunCounts(input_rows=len(records), ignored_amounts=parsed.ignored_amounts)
         for user, events in _by_user(parsed.events):
             yield arriving((user, encode_events(events)), options.clock)

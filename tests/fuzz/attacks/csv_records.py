@@ -16,7 +16,7 @@ from tests.fuzz import csv_text, texts
 from tests.fuzz.contract import COLUMNS, Event, Refused
 from tests.fuzz.plain_csv import Outcome, outcomes
 from transforms.kernels.csv_records import Header, read_blocks, read_header, record_boundaries
-from transforms.kernels.parse import parse_records
+from transforms.kernels.parse import Limits, parse_records
 from transforms.kernels.records import RawRecords
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
@@ -69,7 +69,7 @@ def read(
 
 def parsed(records: RawRecords) -> Iterable[Outcome]:
     """What the pipeline's parser makes of raw records whose positions are numbers."""
-    result = parse_records(records, NOW)
+    result = parse_records(records, NOW, Limits())
     refused = {int(rejection.position): rejection for rejection in result.rejections}
     assert len(refused) == len(result.rejections), "two records have one position"
     rows = range(len(records) - len(records.unreadable))
