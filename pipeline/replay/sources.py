@@ -26,6 +26,7 @@ from transforms.metrics import count
 from transforms.stored_events import STORED, restored
 
 _BATCH_ROWS = 200_000
+_BATCH_BYTES = 64 << 20
 
 
 @dataclass
@@ -83,7 +84,9 @@ def _rows(file: StagedFile, table: Table) -> Iterator[pa.Table]:
     """A staged file's rows, with the contract's Arrow types."""
     try:
         with FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-            for batch in pq.ParquetFile(stream).iter_batches(_BATCH_ROWS, use_threads=False):
+            fitting = file.rows * _BATCH_BYTES // max(file.bytes, 1)
+            rows = max(1, min(_BATCH_ROWS, fitting))
+            for batch in pq.ParquetFile(stream).iter_batches(rows, use_threads=False):
                 yield pa.Table.from_batches([batch]).cast(table.arrow_schema)
     except (*STORAGE_ERRORS, pa.ArrowException) as error:
         raise DataError(

@@ -17,6 +17,8 @@ from transforms.kernels.letters import Record, Selection, how_to_read
 from transforms.marts import dead_letter_events
 
 _PART_ROWS: Final = 5_000
+# A letter may have 10 MB: so many rows would have 50 GB.
+_PART_BYTES: Final = 16 << 20
 _READ: Final = ["dead_letter_id", "error_type", "attributes", "source"]
 
 
@@ -72,7 +74,8 @@ def spooled(warehouse: Warehouse) -> Iterator[Letters]:
     with tempfile.TemporaryFile(prefix="growth-replay-") as file:
         with pa.ipc.new_file(file, table.arrow_schema) as writer:
             for part in warehouse.batches(table, table.column_names):
-                writer.write_table(part, max_chunksize=_PART_ROWS)
+                fitting = part.num_rows * _PART_BYTES // max(part.nbytes, 1)
+                writer.write_table(part, max_chunksize=max(1, min(_PART_ROWS, fitting)))
                 rows += part.num_rows
         yield Letters(rows, file)
 
