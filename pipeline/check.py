@@ -13,6 +13,7 @@ from pipeline.warehouse import Warehouse
 from transforms.checking.bound import bind
 from transforms.checking.pushdown import evaluate
 from transforms.checking.results import Result
+from transforms.checking.trial import refuse_wrong
 from transforms.marts.registry import TABLES
 from transforms.vocabulary import EVENT_TYPES
 
@@ -23,18 +24,23 @@ def check(warehouse: Warehouse, options: argparse.Namespace) -> None:
     Raises:
         OptionError: if other event types are named than the tables were built with.
         RunError: if the warehouse or a table is missing or can't be read, or an error check fails.
+        DataError: if a check can't be evaluated.
     """
     _see_all_tables(warehouse)
     active = [EVENT_TYPES.index(name) for name in _active_types(warehouse, options)]
     started = time.monotonic()
-    results = evaluate(
-        bind(TABLES.values(), active),
-        TABLES,
-        lambda name: warehouse.source(TABLES[name]),
-        warehouse.ask,
-    )
+    checks = bind(TABLES.values(), active)
+    try:
+        results = evaluate(
+            checks, TABLES, lambda name: warehouse.source(TABLES[name]), warehouse.ask
+        )
+    except RunError:
+        refuse_wrong(checks, TABLES)
+        raise
     told = [result.to_json() for result in results]
-    show_checks(told, warehouse, time.monotonic() - started)
+    evaluated = {result.check.check_id for result in results}
+    left_out = [check for check in checks if check.check_id not in evaluated]
+    show_checks(told, left_out, warehouse, time.monotonic() - started)
     _raise_errors(results)
 
 

@@ -24,6 +24,7 @@ from pipeline.progress import Progress as Notes
 from pipeline.progress import Reached
 from pipeline.telling import Guarded, counted, is_watched, printable
 from pipeline.warehouse import Warehouse
+from transforms.checking.bound import Check
 from transforms.marts.registry import TABLES
 
 _POLL_SECONDS: Final = 0.2
@@ -133,10 +134,20 @@ def _show_mends(console: Console, applied: int, failed: int) -> None:
         )
 
 
-def show_checks(results: Sequence[dict[str, Any]], warehouse: Warehouse, seconds: float) -> None:
-    """Print what the check command found."""
+def show_checks(
+    results: Sequence[dict[str, Any]],
+    left_out: Sequence[Check],
+    warehouse: Warehouse,
+    seconds: float,
+) -> None:
+    """Print what the check command found, and what it can't answer."""
     console = Page()
     console.print(f"\n[bold]Done in {seconds:.1f} s:[/] {checks_line(results)}")
+    for check in left_out:
+        console.print(
+            f"  not evaluated: {check.check_id} ({check.description}), which a run alone can "
+            "answer: see its own row of data_quality_results"
+        )
     show_failed(console, results)
     console.print(
         Text.assemble(("\nWarehouse", "bold"), f"  {printable(warehouse.url)}"), soft_wrap=True

@@ -31,6 +31,7 @@ from pipeline.options import STREAM
 from pipeline.receipts import Receipts
 from pipeline.runners import Runner
 from pipeline.streaming import StreamJob, build
+from pipeline.summary import forgiving
 from pipeline.telling import tell
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.runs import is_stream, new_stream
@@ -123,7 +124,9 @@ def run_stream(plan: StreamPlan) -> None:
         # Once it holds the warehouse, which clears what a stream left behind that was killed.
         refuse_warm(plan.warehouse)
         report, failure = _run_here(plan, plan.job(run, staging), Path(folder, "report.json"))
-        show_stream_summary(report, plan.warehouse)
+        with forgiving("the stream has stopped") as is_done:
+            is_done()
+            show_stream_summary(report, plan.warehouse)
         if failure is not None:
             raise failure
 

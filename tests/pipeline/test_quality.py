@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from pipeline import batch
+from pipeline import batch, check
 from pipeline.errors import clear_message
 from pipeline.quality import Mode
 from pipeline.sample import write_sample
@@ -24,6 +26,7 @@ from transforms.checking import bound
 from transforms.checking.bound import Check, RowRule
 from transforms.checks import Severity
 from transforms.contract import Table
+from transforms.errors import DataError
 from transforms.marts.registry import RESULTS, TABLES
 
 _IMPOSSIBLE = "growth_metrics.impossible"
@@ -42,10 +45,14 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _add(monkeypatch: pytest.MonkeyPatch, severity: Severity) -> None:
-    def bind(tables: Iterable[Table], active_types: Sequence[int]) -> tuple[Check, ...]:
-        return (*bound.bind(tables, active_types), broken(severity))
+    monkeypatch.setattr(batch, "bind", _binding(broken(severity)))
 
-    monkeypatch.setattr(batch, "bind", bind)
+
+def _binding(more: Check) -> Callable[[Iterable[Table], Sequence[int]], tuple[Check, ...]]:
+    def bind(tables: Iterable[Table], active_types: Sequence[int]) -> tuple[Check, ...]:
+        return (*bound.bind(tables, active_types), more)
+
+    return bind
 
 
 @pytest.fixture
@@ -114,6 +121,35 @@ def test_a_failed_check_stops_the_commit(tmp_path: Path, source: Path, fails: No
     status, failing, checked, sample = found[_IMPOSSIBLE]
     assert (status, failing, checked) == ("fail", 3, 3)
     assert json.loads(str(sample)) == [{"event_date": f"2024-01-0{day}"} for day in (1, 2, 3)]
+
+
+def test_a_typo_in_a_check_is_one_line_in_batch_and_check(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = tmp_path / "growth.duckdb"
+    run_graph([source], database)
+    typo = replace(broken("error"), rule=RowRule("dayly_users < 0"))
+    told = f"the check {_IMPOSSIBLE} can't be evaluated: Binder Error: Referenced column "
+    monkeypatch.setattr(batch, "bind", _binding(typo))
+    with pytest.raises(Exception, match="dayly_users") as raised:
+        run_graph([source], database)
+    message = str(clear_message(raised.value))
+    assert message.startswith(told)
+    assert "\n" not in message
+    monkeypatch.setattr(check, "bind", _binding(typo))
+    warehouse = open_warehouse(f"duckdb:///{database}")
+    with pytest.raises(DataError) as refused:
+        check.check(warehouse, Namespace(active_event_types=None))
+    assert str(refused.value) == message
+
+
+def test_check_says_what_it_can_not_answer(
+    tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_graph([source], tmp_path / "growth.duckdb")
+    warehouse = open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb")
+    check.check(warehouse, Namespace(active_event_types=None))
+    assert "not evaluated: fct_events.input_adds_up (input rows =" in capsys.readouterr().out
 
 
 def test_tables_stay_as_they_were(

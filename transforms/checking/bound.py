@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from transforms.checks import (
+    RUN,
     AddsUp,
     Bound,
     ColumnCheck,
@@ -22,6 +23,7 @@ from transforms.checks import (
     Unique,
 )
 from transforms.contract import FLOAT, Column, Table, Type
+from transforms.errors import DataError
 from transforms.marts.dim_users import COUNT_COLUMNS
 from transforms.vocabulary import EVENT_TYPES
 
@@ -120,12 +122,28 @@ def bind(tables: Iterable[Table], active_types: Sequence[int]) -> tuple[Check, .
     Args:
         tables: the contracts.
         active_types: indices in EVENT_TYPES of the event types that make a user active.
+
+    Raises:
+        DataError: if a check names a table that is none of these: nobody would evaluate it.
     """
+    contracts = list(tables)
     counts = [COUNT_COLUMNS[EVENT_TYPES[code]] for code in active_types]
     active_events = f"({' + '.join(counts)})"
-    return tuple(
-        _with_active(check, active_events) for table in tables for check in _checks_of(table)
+    checks = tuple(
+        _with_active(check, active_events) for table in contracts for check in _checks_of(table)
     )
+    _refuse_unknown_tables(checks, {RUN, *(table.name for table in contracts)})
+    return checks
+
+
+def _refuse_unknown_tables(checks: Iterable[Check], known: set[str]) -> None:
+    for check in checks:
+        unknown = sorted(check.tables - known)
+        if unknown:
+            raise DataError(
+                f"the check {check.check_id} can't be evaluated: there is no table {unknown[0]}. "
+                f"Mend it where {check.table} is declared"
+            )
 
 
 def _with_active(check: Check, active_events: str) -> Check:

@@ -8,6 +8,7 @@ row before, which is the neighbour here; keys, which DuckDB would have to group,
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +21,7 @@ from transforms.checking.sql import Scan, key_checks, sample_columns, scans
 from transforms.checking.tallies import MAX_SAMPLES, Tallies, Tally, sample_of
 from transforms.checks import References, Unique
 from transforms.contract import Table
+from transforms.errors import DataError
 from transforms.kernels.rows import missing, plain_strings, repeated, with_previous
 from transforms.kernels.values import refused
 
@@ -70,10 +72,11 @@ class ArrowChecks:
     def look(self, rows: Mapping[str, pa.Table]) -> Tallies:
         """The part of `evaluate` that needs no statement: columns by themselves, and keys."""
         plan = self._plan(tuple(rows))
-        columns = {
-            check.check_id: _column_tally(check, self._tables, rows) for check in plan.columns
-        }
-        keys = {check.check_id: _keys_tally(check, rows) for check in plan.keys}
+        with self._explained():
+            columns = {
+                check.check_id: _column_tally(check, self._tables, rows) for check in plan.columns
+            }
+            keys = {check.check_id: _keys_tally(check, rows) for check in plan.keys}
         return Tallies.total([Tallies(columns), Tallies(keys)])
 
     def scan(self, rows: Mapping[str, pa.Table], of: Container[str]) -> Tallies:
@@ -86,11 +89,27 @@ class ArrowChecks:
             of: the names of the tables whose conditions and totals are wanted.
         """
         plan = self._plan(tuple(rows))
-        return Tallies.total(
-            self._scan(scan, (plain, whole), rows)
-            for scan, plain, whole in plan.scans
-            if scan.table.name in of
-        )
+        with self._explained():
+            return Tallies.total(
+                self._scan(scan, (plain, whole), rows)
+                for scan, plain, whole in plan.scans
+                if scan.table.name in of
+            )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Name the check that can't be evaluated: the error is that of a statement of many."""
+        from transforms.checking.trial import WRONG, first_words, refuse_wrong
+
+        try:
+            yield
+        except (duckdb.InterruptException, duckdb.ConnectionException):
+            raise  # Of `close`: what it is closed for is what went wrong.
+        except WRONG as error:
+            refuse_wrong(self._checks, self._tables)
+            if not isinstance(error, duckdb.Error):
+                raise
+            raise DataError(f"checks can't be evaluated: {first_words(error)}") from error
 
     def _plan(self, present: tuple[str, ...]) -> _Plan:
         if present not in self._plans:
