@@ -8,9 +8,10 @@ from datetime import date
 import pyarrow as pa
 
 from tests.support.staging import filled
-from transforms.checking.bound import bind
+from transforms.checking.bound import answerable, bind
 from transforms.checking.memory import ArrowChecks
 from transforms.marts import fct_events
+from transforms.marts.registry import TABLES
 
 
 def test_closing_while_a_thread_evaluates_raises_nothing() -> None:
@@ -18,7 +19,8 @@ def test_closing_while_a_thread_evaluates_raises_nothing() -> None:
     rows = pa.Table.from_pylist(
         [filled(table, event_date=date(2024, 1, 1))] * 200_000, schema=table.arrow_schema
     )
-    over = ArrowChecks(bind([table], [0]), {table.name: table})
+    checks = answerable(bind(TABLES.values(), [0]), [table.name])
+    over = ArrowChecks(checks, {table.name: table})
     began = threading.Event()
     ended: list[BaseException] = []
     ask = over._ask
