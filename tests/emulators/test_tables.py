@@ -9,8 +9,11 @@ from google.cloud import bigquery
 
 from pipeline.errors import RunError
 from pipeline.warehouse.bigquery.tables import end_of_scratch_life
+from pipeline.warehouse.changes import Change, How
 from tests.emulators.support import Home
+from tests.support.staging import filled, stage
 from tests.support.tables import csv_text, row
+from transforms.contract import Table
 from transforms.marts.registry import TABLES
 
 FIELD = bigquery.SchemaField
@@ -77,6 +80,52 @@ def test_a_missing_nullable_column_is_added(home: Home) -> None:
     assert table.table_constraints is not None
     assert table.table_constraints.primary_key is not None
     assert table.table_constraints.primary_key.columns == ["event_date"]
+
+
+def earlier(home: Home, *tables: Table) -> None:
+    """Tables as a version wrote them that had no added columns yet."""
+    home.client.create_dataset(home.dataset)
+    for table in tables:
+        lacking = [column.name for column in table.columns if column.is_added]
+        found = bigquery.Table(
+            f"{home.client.project}.{home.dataset}.{table.name}",
+            schema=schema_of(table.name, *lacking),
+        )
+        found.time_partitioning = by_month(table.columns[0].name)
+        home.client.create_table(found)
+
+
+GROWN = [table for table in ALL if any(column.is_added for column in table.columns)]
+
+
+def test_a_run_replaces_tables_of_an_earlier_version(home: Home, one_event: Path) -> None:
+    earlier(home, *GROWN)
+    run = home.batch(one_event)
+    assert (run.returncode, run.stderr) == (0, "")
+    for table in GROWN:
+        assert [field.name for field in home.table(table.name).schema] == [*table.column_names]
+        assert home.rows(table.name)["is_complete"].to_pylist() == [False]
+    (day,) = home.rows("growth_drivers").to_pylist()
+    assert (day["total_new_users"], day["new_other_users"]) == (1, 0)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("how", [How.MERGE, How.APPEND])
+def test_an_updated_job_goes_on_in_tables_of_an_earlier_version(home: Home, how: How) -> None:
+    table = TABLES["retention_cohorts"]
+    earlier(home, table)
+    home.client.query_and_wait(
+        f"INSERT INTO `{home.client.project}.{home.dataset}.{table.name}` "
+        "VALUES (DATE '2024-01-01', 0, DATE '2024-01-01', 5, 5, 100.0)"
+    )
+    run, warehouse = home.run("stream"), home.warehouse()
+    warehouse.check(ALL, home.temp)
+    staging = warehouse.claim_again(ALL, home.temp, run)
+    assert [field.name for field in home.table(table.name).schema] == [*table.column_names]
+    rows = [filled(table, period_number=number, is_complete=number == 0) for number in (0, 1)]
+    warehouse.commit([Change(table, how, stage(table, rows, staging))], f"{run}_1")
+    found = {row["is_complete"] for row in home.rows(table.name).to_pylist()}
+    assert found == {None, True, False}
 
 
 def test_columns_in_another_order_are_filled_by_name(home: Home, one_event: Path) -> None:
