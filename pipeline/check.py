@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pipeline.display import show_checks
 from pipeline.errors import OptionError, RunError
 from pipeline.quality import errors
+from pipeline.telling import tell
 from pipeline.warehouse import Warehouse
-from transforms.checking.bound import bind
+from transforms.checking.bound import bind, without_columns
 from transforms.checking.pushdown import evaluate
 from transforms.checking.results import Result
 from transforms.checking.trial import refuse_wrong
@@ -28,20 +29,49 @@ def check(warehouse: Warehouse, options: argparse.Namespace) -> None:
     """
     _see_all_tables(warehouse)
     active = [EVENT_TYPES.index(name) for name in _active_types(warehouse, options)]
+    missing = _missing_columns(warehouse)
     started = time.monotonic()
     checks = bind(TABLES.values(), active)
+    here = without_columns(checks, missing)
     try:
-        results = evaluate(
-            checks, TABLES, lambda name: warehouse.source(TABLES[name]), warehouse.ask
-        )
+        results = evaluate(here, TABLES, lambda name: warehouse.source(TABLES[name]), warehouse.ask)
     except RunError:
-        refuse_wrong(checks, TABLES)
+        refuse_wrong(here, TABLES)
         raise
     told = [result.to_json() for result in results]
     evaluated = {result.check.check_id for result in results}
-    left_out = [check for check in checks if check.check_id not in evaluated]
+    left_out = [check for check in here if check.check_id not in evaluated]
     show_checks(told, left_out, warehouse, time.monotonic() - started)
+    if missing:
+        tell(
+            f"{len(checks) - len(here):,} checks were left out: an earlier version wrote these "
+            f"tables, and they lack {', '.join(f'{t}.{c}' for t, c in missing)}. The next run that "
+            "writes the tables adds them"
+        )
     _raise_errors(results)
+
+
+def _missing_columns(warehouse: Warehouse) -> list[tuple[str, str]]:
+    """(table, column) of those added columns that no run has given the tables yet.
+
+    Raises:
+        RunError: if a table lacks a column that it had from the beginning.
+    """
+    columns = warehouse.columns(list(TABLES.values()))
+    gone = [
+        (table, column)
+        for table in TABLES.values()
+        for column in table.columns
+        if column.name not in columns.get(table.name, ())
+    ]
+    lost = [f"{table.name}.{column.name}" for table, column in gone if not column.is_added]
+    if lost:
+        raise RunError(
+            f"{warehouse.url} holds tables without columns that the checks read: "
+            f"{', '.join(lost)}. Somebody has dropped them: build the tables anew with python -m "
+            "pipeline batch"
+        )
+    return [(table.name, column.name) for table, column in gone]
 
 
 def _active_types(warehouse: Warehouse, options: argparse.Namespace) -> Sequence[str]:
@@ -68,18 +98,6 @@ def _see_all_tables(warehouse: Warehouse) -> None:
             f"{warehouse.url} lacks the table{'' if len(missing) == 1 else 's'} "
             f"{', '.join(missing)}: see that --warehouse is right, or build them with python -m "
             "pipeline batch"
-        )
-    columns = warehouse.columns(list(TABLES.values()))
-    lacking = [
-        f"{name} lacks {', '.join(gone)}"
-        for name, table in TABLES.items()
-        if (gone := [c for c in table.column_names if c not in columns.get(name, ())])
-    ]
-    if lacking:
-        raise RunError(
-            f"{warehouse.url} holds tables without columns that the checks read: "
-            f"{'; '.join(lacking)}. An earlier version wrote them, or somebody has dropped the "
-            "columns: build them anew with python -m pipeline batch"
         )
 
 

@@ -35,7 +35,7 @@ from pipeline.summary import forgiving
 from pipeline.telling import tell
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.runs import is_stream, new_stream
-from transforms.marts import dead_letter_events, fct_events
+from transforms.marts import dead_letter_events, fct_events, growth_drivers
 from transforms.marts.registry import ALL_TABLES
 from transforms.vocabulary import EVENT_TYPES
 
@@ -148,7 +148,22 @@ def _launched(plan: StreamPlan) -> tuple[str, str]:
             f"--update: no stream keeps the tables of {home.url} true, they {written}; name the "
             "warehouse of the job to update, or leave out --update and name an empty one"
         )
+    _refuse_earlier_state(plan)
     return last, home.claim_again(ALL_TABLES, plan.temp_location, last)
+
+
+def _refuse_earlier_state(plan: StreamPlan) -> None:
+    """Raise OptionError if the job's state lacks a counter that can't be had from the others."""
+    if set(plan.options.active_event_types) == set(EVENT_TYPES):
+        return
+    columns = plan.warehouse.columns([growth_drivers.TABLE]).get(growth_drivers.TABLE.name)
+    if columns and "new_other_users" not in columns:
+        raise OptionError(
+            "--update: an earlier version started this job, whose state does not say of which "
+            "channel users are who have not been active yet (--active_event_types "
+            f"{','.join(plan.options.active_event_types)}): drain the job, build the tables with "
+            "batch from the same events, and start another stream"
+        )
 
 
 def _lay_out(plan: StreamPlan, job: StreamJob, report: Path | None) -> beam.Pipeline:

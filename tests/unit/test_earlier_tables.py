@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -9,9 +10,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipeline.check import check
+from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import How
+from tests.support.quality import CHECKS
 from tests.support.staging import Row, change, filled, in_order
+from tests.support.tables import compute, csv_text, parse, row
 from transforms.contract import Table
 from transforms.marts.registry import ALL_TABLES, TABLES
 
@@ -71,6 +76,50 @@ def test_a_row_that_differs_in_an_added_column_alone_is_merged(tmp_path: Path) -
     warehouse = written(tmp_path, table, [before])
     warehouse.commit([change(table, How.MERGE, str(tmp_path), [row])], "now")
     assert warehouse.read(table).to_pylist() == [row]
+
+
+def whole(folder: Path) -> Warehouse:
+    """All tables of some events, as an earlier version wrote them."""
+    days = ("2025-10-05", "2025-11-05", "2025-12-01")
+    rows = [row(f"{day}T10:00:00Z", user) for day in days for user in ("ann", "bob")]
+    letters = TABLES["dead_letter_events"].arrow_schema.empty_table()
+    tables = {**compute([p.events for p in parse(csv_text(rows))]), "dead_letter_events": letters}
+    warehouse = open_warehouse(f"duckdb:///{folder}/growth.duckdb")
+    changes = [
+        change(
+            earlier(TABLES[name]),
+            How.REPLACE,
+            str(folder),
+            rows_of.select(earlier(TABLES[name]).column_names).to_pylist(),
+        )
+        for name, rows_of in tables.items()
+    ]
+    warehouse.commit(changes, "earlier")
+    return warehouse
+
+
+def test_what_earlier_tables_can_answer_is_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check(whole(tmp_path), Namespace(active_event_types=None))
+    told = capsys.readouterr()
+    passed = int(told.out.split(" passed")[0].split()[-1])
+    left_out = int(told.err.split(" checks were left out")[0])
+    # Besides, one check compares with what only a run counts.
+    assert passed + left_out + 1 == len(CHECKS)
+    assert 20 < left_out < 40
+    assert "they lack social_capital_growth_accounting.is_complete, " in told.err
+    assert "growth_drivers.new_other_users" in told.err
+
+
+def test_a_column_that_was_always_there_is_missed(tmp_path: Path) -> None:
+    warehouse = whole(tmp_path)
+    with duckdb.connect(str(tmp_path / "growth.duckdb")) as connection:
+        connection.execute("ALTER TABLE growth_metrics DROP COLUMN dau_growth")
+    with pytest.raises(
+        RunError, match=r"without columns that the checks read: growth_metrics\.dau_growth\."
+    ):
+        check(warehouse, Namespace(active_event_types=None))
 
 
 def test_columns_and_indexes_of_a_person_are_no_obstacle(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
@@ -253,6 +253,41 @@ def answerable(checks: Iterable[Check], tables: Iterable[str]) -> tuple[Check, .
     """Those checks that can be evaluated where these tables, or RUN, are there."""
     present = {*tables}
     return tuple(check for check in checks if check.tables <= present)
+
+
+def without_columns(
+    checks: Iterable[Check], missing: Container[tuple[str, str]]
+) -> tuple[Check, ...]:
+    """Those checks that ask nothing of some columns.
+
+    Args:
+        checks: of any tables.
+        missing: (table, column) of each such column.
+    """
+    return tuple(
+        check for check in checks if not any(named in missing for named in _columns_named(check))
+    )
+
+
+def _columns_named(check: Check) -> Iterator[tuple[str, str]]:
+    rule = check.rule
+    if isinstance(rule, RowRule):
+        yield from _in_condition(check.table, rule.condition)
+    elif isinstance(rule, AddsUp):
+        for total in check.totals:
+            yield from _in_condition(total.table, total.expression)
+    elif isinstance(rule, Unique):
+        yield from ((check.table, column) for column in rule.columns)
+    else:
+        yield check.table, str(check.column)
+        if isinstance(rule, References):
+            yield rule.table, rule.other
+
+
+def _in_condition(table: str, condition: str) -> Iterator[tuple[str, str]]:
+    for word in words_of(condition):
+        other, _, column = word.rpartition(".")
+        yield other or table, column.removeprefix("previous_")
 
 
 def row_by_row(checks: Iterable[Check]) -> tuple[Check, ...]:
