@@ -9,7 +9,7 @@ from typing import Final
 import duckdb
 
 from pipeline.warehouse.changes import Change, How, StagedFile
-from pipeline.warehouse.guarding import DUCKDB_NUMBERS, guard, guard_statement
+from pipeline.warehouse.guarding import DUCKDB_SUMS, guard, guard_statement
 from pipeline.warehouse.merging import Dialect, merge_statement
 from transforms.contract import (
     BOOLEAN,
@@ -68,7 +68,7 @@ def _guard(
     """See that a table, or staged files as DuckDB reads them, hold what was staged."""
     if source is None:
         return
-    asked = guard_statement(table, source, DIALECT.quote, DUCKDB_NUMBERS)
+    asked = guard_statement(table, source, DIALECT.quote, DUCKDB_SUMS)
     answer = connection.execute(asked).fetchone()
     assert answer is not None
     guard(table, files, answer, "what DuckDB has read")

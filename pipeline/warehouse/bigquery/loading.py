@@ -16,7 +16,7 @@ from pipeline.warehouse.bigquery.jobs import Planned, run_jobs, side_by_side
 from pipeline.warehouse.bigquery.reading import zoned
 from pipeline.warehouse.bigquery.tables import RUN_LABEL, declared, end_of_scratch_life, schema
 from pipeline.warehouse.changes import StagedFile
-from pipeline.warehouse.guarding import BIGQUERY_NUMBERS, guard, guard_statement
+from pipeline.warehouse.guarding import BIGQUERY_SUMS, guard, guard_statement
 from pipeline.warehouse.limits import BYTES_PER_LOAD, FILES_PER_LOAD, block_of, has_blocks
 from transforms.contract import Table
 from transforms.kernels.figures import figures_of
@@ -213,7 +213,7 @@ def _queried(place: Workplace, table: Table) -> list[int]:
     """The answer to `guard_statement`."""
     reference = place.scratch(table)
     name = f"`{reference.project}.{reference.dataset_id}.{reference.table_id}`"
-    statement = guard_statement(table, name, "`", BIGQUERY_NUMBERS)
+    statement = guard_statement(table, name, "`", BIGQUERY_SUMS)
     config = bigquery.QueryJobConfig(labels=place.labels)
     (answer,) = place.client.query_and_wait(statement, job_config=config)
     return list(answer.values())
