@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
@@ -110,8 +111,8 @@ def warehouse_in(folder: Path) -> Warehouse:
 EVENT_ROWS = [
     filled(
         EVENTS,
-        event_id=f"{number * 7919 % 2**32:032x}",
-        session_id=f"{number * 104_729 % 2**32:032x}",
+        event_id=hashlib.md5(b"event%d" % number).hexdigest(),
+        session_id=hashlib.md5(b"session%d" % number).hexdigest(),
         user_id=f"u{number}",
         event_time=at(number),
         event_date=date(2024, 1, 1 + number % 28),
