@@ -32,7 +32,7 @@ _STRUCTURE = {"malformed_row", "invalid_utf8"}
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sample") / "events.csv"
-    write_sample(path, 30_000, 3)
+    write_sample(path, 32_000, 3)  # 16 broken rows: one of each kind.
     return path
 
 
@@ -73,7 +73,7 @@ def test_the_columns_and_types_are_those_of_the_contract(tmp_path: Path, sample:
 def test_input_rows_are_events_duplicates_and_dead_letters(tmp_path: Path, sample: Path) -> None:
     tables = run_graph([sample], tmp_path / "growth.duckdb")
     letters = tables["dead_letter_events"]
-    assert tables["fct_events"].num_rows + 15 + letters.num_rows == 30_000
+    assert tables["fct_events"].num_rows + 16 + letters.num_rows == 32_000
     assert set(letters["error_type"].to_pylist()) >= _STRUCTURE
     lines = sample.read_bytes()
     for letter in letters.to_pylist():
@@ -86,8 +86,8 @@ def test_input_rows_are_events_duplicates_and_dead_letters(tmp_path: Path, sampl
 def test_the_result_does_not_depend_on_how_the_input_is_cut(tmp_path: Path, sample: Path) -> None:
     header, *lines = sample.read_bytes().splitlines(keepends=True)
     halves = [tmp_path / "a.csv", tmp_path / "b.csv.gz"]
-    halves[0].write_bytes(header + b"".join(lines[15_000:]))
-    halves[1].write_bytes(gzip.compress(header + b"".join(lines[:15_000])))
+    halves[0].write_bytes(header + b"".join(lines[16_000:]))
+    halves[1].write_bytes(gzip.compress(header + b"".join(lines[:16_000])))
     run_graph([sample], tmp_path / "one.duckdb", Run(user_shards=1))
     run_graph(halves, tmp_path / "two.duckdb", Run(17, 200_000, run="another"))
     one, two = contents(tmp_path / "one.duckdb"), contents(tmp_path / "two.duckdb")
