@@ -52,7 +52,8 @@ def main() -> None:
             lines = _Lines(streaming)
             try:
                 told, _ = publishing.communicate()
-                all_in = lines.wait_for(f"so far {told.split()[0]} messages = ")
+                messages = told.partition(" ")[0]  # None where it has failed, and said why.
+                all_in = bool(messages) and lines.wait_for(f"so far {messages} messages = ")
             except KeyboardInterrupt:
                 publishing.terminate()
                 all_in = False

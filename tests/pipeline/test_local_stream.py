@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from argparse import Namespace
@@ -120,7 +121,18 @@ def unlike_batch(database: Path, rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def test_an_idle_stream_acknowledges_what_it_has_committed(stream: Stream) -> None:
+@pytest.fixture
+def full_stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        yield
+        monkeypatch.undo()
+
+
+@pytest.mark.usefixtures("full_stderr")
+def test_an_idle_stream_acknowledges_what_it_has_committed_whatever_its_stderr(
+    stream: Stream,
+) -> None:
     rows = [row("2025-11-01T00:00:00Z", kind="miles_redeemed", amount="5"), row("never")]
     stream.publish(*rows, rows[0])
     stream.wait_for_acknowledged(3)
