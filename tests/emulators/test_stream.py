@@ -347,6 +347,6 @@ def test_a_stream_keeps_bigquery_true(
     command(*("batch", "--input", "events.csv", "--warehouse", "duckdb:///b.duckdb"), cwd=tmp_path)
     assert unlike(home.contents(), contents(tmp_path / "b.duckdb")) == []
     assert home.leftovers() == []
-    assert home.table("growth_metrics").num_rows == 32
+    assert home.rows("growth_metrics").num_rows == 32
     found = {item.table_id for item in home.client.list_tables(home.dataset)}
     assert found == {table.name for table in ALL_TABLES}
