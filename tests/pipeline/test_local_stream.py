@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import pytest
 from google.api_core.exceptions import NotFound
 
 from pipeline import stream_launch
+from pipeline.__main__ import _parsers
 from pipeline.errors import RunError
 from pipeline.runners import choose_streaming_runner
 from pipeline.stream_launch import StreamPlan, run_stream
@@ -53,14 +53,11 @@ class Stream:
 
     def _run(self) -> None:
         warehouse = open_warehouse(f"duckdb:///{self.database}")
-        options = Namespace(
-            subscription="projects/project-1/subscriptions/events",
-            active_event_types=EVENT_TYPES,
-            late_horizon_days=3_650,
-            flush_seconds=0.2,
-            dead_letter_topic=None,
-            quality="warn",
-        )
+        parser, _ = _parsers()
+        name = "projects/project-1/subscriptions/events"
+        words = ["stream", "--subscription", name, "--late_horizon_days", "3650"]
+        options, _ = parser.parse_known_args(words)
+        options.flush_seconds = 0.2
         runner = choose_streaming_runner({}, warehouse)
         try:
             run_stream(StreamPlan(options, [], warehouse, runner, None, NOW))
