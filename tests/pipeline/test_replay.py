@@ -70,7 +70,7 @@ def test_a_mended_sample_ends_in_the_tables_of_batch(
     write_sample(source, 6_000, 3)
     header, *lines = source.read_bytes().splitlines(keepends=True)
     bad = [
-        line.replace(b",iOS,", b",IOS_APP,") if at % 20 == 0 else line
+        line.replace(b",iOS,", b",IOS_APP,") if at % 3 == 0 else line
         for at, line in enumerate(lines)
     ]
     # Mended, these are rows that are there already, and one of them twice.
