@@ -208,7 +208,10 @@ def _docs(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
         raise OptionError(beam_options.unknown(rest[0], [option.name for option in DOCS]))
     from pipeline.docs import write_docs
 
-    write_docs(options.output)
+    try:
+        write_docs(options.output)
+    except OSError as error:
+        raise RunError(f"can't write {options.output}: {error.strerror}") from error
     say(f"{options.output}: written")
 
 

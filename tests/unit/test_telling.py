@@ -50,6 +50,7 @@ def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
         ("PIPELINE sample --events x 2>/dev/full", 2),
         ("PIPELINE check --warehouse duckdb:///none.duckdb 2>/dev/full", 1),
         ("PIPELINE --help >/dev/full", 0),
+        ("PIPELINE docs --output /dev/full 2>&-", 1),
     ],
 )
 def test_a_command_ends_as_it_would_without_anybody_listening(

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from tests.fuzz.commands import SECONDS, check_clean, left, said, same, started, succeeded
 
-_BATCH = ("batch", "--input", "../after.csv", "--warehouse", "duckdb:///growth.duckdb")
+_BATCH = (
+    "batch",
+    "--allow_shrink",
+    "--input",
+    "../after.csv",
+    "--warehouse",
+    "duckdb:///growth.duckdb",
+)
 # In a namespace of its own everybody may mount; what lies on the disk is copied out of it.
 _ON_SMALL_DISK = """\
 size=$1; shift
@@ -29,7 +36,7 @@ def case(chance: random.Random, folder: Path) -> int:
     for events, name in ((300, "before.csv"), (chance.choice([2_000, 20_000]), "after.csv")):
         seed = str(chance.randrange(1 << 30))
         succeeded(folder, "sample", "--events", str(events), "--seed", seed, "--output", name)
-    batch = ("batch", "--warehouse", "duckdb:///growth.duckdb", "--input")
+    batch = ("batch", "--allow_shrink", "--warehouse", "duckdb:///growth.duckdb", "--input")
     succeeded(folder, *batch, "before.csv")
     before, database = left(folder), (folder / "growth.duckdb").read_bytes()
     succeeded(folder, *batch, "after.csv")

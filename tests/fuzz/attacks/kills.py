@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.fuzz.commands import SECONDS, Tables, check_clean, left, said, same, started, succeeded
 
-_BATCH = ("batch", "--warehouse", "duckdb:///growth.duckdb", "--input")
+_BATCH = ("batch", "--allow_shrink", "--warehouse", "duckdb:///growth.duckdb", "--input")
 _REPLAY = ("replay", "--warehouse", "duckdb:///growth.duckdb", "--edit", "s/IOS_APP/iOS/")
 
 
