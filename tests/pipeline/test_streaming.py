@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from apache_beam.io.gcp.pubsub import PubsubMessage
+from apache_beam.testing import test_stream
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ from tests.support.runs import comparable
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.streams import (
     FLUSH_SECONDS,
+    NOW_SECONDS,
     READINGS,
     Around,
     message,
@@ -150,6 +152,26 @@ def test_an_event_beyond_the_horizon_is_a_dead_letter(tmp_path: Path) -> None:
     assert letter["source"] == "projects/p/subscriptions/s"
     assert "--late_horizon_days" in letter["error_message"]
     assert unlike(tables, batch([at(0), just])) == []
+
+
+def test_an_event_from_ahead_is_known_until_it_is_too_late_for_it(tmp_path: Path) -> None:
+    day = 86_400
+    ahead = message(row((NOW + timedelta(days=5)).isoformat()))
+    stream = (
+        test_stream.TestStream()
+        .advance_processing_time(NOW_SECONDS + day)
+        .add_elements([ahead], event_timestamp=NOW_SECONDS)
+        # Beyond the horizon and its slack, as counted from the event's arrival.
+        .advance_watermark_to(NOW_SECONDS + 9 * day)
+        .add_elements([ahead], event_timestamp=NOW_SECONDS + 9 * day)
+        .advance_processing_time(FLUSH_SECONDS)
+        .advance_watermark_to_infinity()
+    )
+    tables = run_stream(
+        stream, tmp_path / "live.duckdb", late_horizon_days=7, max_future_minutes=10 * 1_440
+    )
+    assert tables["dim_users"]["share_events"].to_pylist() == [1]
+    assert tables["growth_drivers"]["total_daily_events"].to_pylist() == [1]
 
 
 def test_an_absurd_amount_is_a_dead_letter_and_the_stream_goes_on(tmp_path: Path) -> None:

@@ -26,13 +26,13 @@ from transforms.streaming.clock import Clock
 from transforms.vocabulary import EVENT_TYPES
 
 FLUSH_SECONDS = 60
-_NOW_SECONDS = (NOW - datetime(1970, 1, 1)).total_seconds()
+NOW_SECONDS = (NOW - datetime(1970, 1, 1)).total_seconds()
 _TICKS = itertools.count()
 
 
 def ticking() -> float:
     """A clock that stands at NOW, and yet never shows the same time twice."""
-    return _NOW_SECONDS + next(_TICKS) * 1e-6
+    return NOW_SECONDS + next(_TICKS) * 1e-6
 
 
 def message(row: Row, number: int = 0) -> PubsubMessage:
@@ -54,7 +54,7 @@ class Readings:
         self._offsets = itertools.cycle(offsets)
 
     def __call__(self) -> float:
-        return _NOW_SECONDS + next(self._offsets)
+        return NOW_SECONDS + next(self._offsets)
 
     def __reduce__(self) -> str:
         return "READINGS"
@@ -68,9 +68,9 @@ def stream_of(bundles: Sequence[Sequence[PubsubMessage]], ahead_seconds: float =
 
     Timers fire by a clock that is so many seconds ahead of NOW at the beginning.
     """
-    stream = TestStream().advance_processing_time(_NOW_SECONDS + ahead_seconds)
+    stream = TestStream().advance_processing_time(NOW_SECONDS + ahead_seconds)
     for bundle in bundles:
-        stream = stream.add_elements(bundle, event_timestamp=_NOW_SECONDS)
+        stream = stream.add_elements(bundle, event_timestamp=NOW_SECONDS)
         for _ in range(4):  # A step fires, and sets the timer of the next one.
             stream = stream.advance_processing_time(FLUSH_SECONDS)
     return stream.advance_watermark_to_infinity()
@@ -102,6 +102,7 @@ def finished_stream(
     kind: Callable[[Warehouse], Warehouse] = lambda warehouse: warehouse,
     clock: Clock = ticking,
     quality: Literal["warn", "off"] = "warn",
+    max_future_minutes: int = 60,
 ) -> PipelineResult:
     """Run the streaming graph over a stream; returns what Beam knows of the run.
 
@@ -119,6 +120,7 @@ def finished_stream(
             flush_seconds=FLUSH_SECONDS,
             clock=clock,
             quality=quality,
+            max_future_minutes=max_future_minutes,
         )
         pipeline = beam.Pipeline(BundleBasedDirectRunner(), PipelineOptions(["--streaming"]))
         build(pipeline | "Messages" >> stream, job)

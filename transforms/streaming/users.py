@@ -135,7 +135,9 @@ class _UpdateUser(beam.DoFn):
         timeline.write(after)
         recent.write(step.recent.to_bytes())
         written_at.write(last)
-        forget.set(Timestamp(micros=now_us + self._kept_us))
+        # An event from ahead may be repeated until it is too late for it.
+        latest_us = max(now_us, int(step.recent.time_us[-1]))
+        forget.set(Timestamp(micros=latest_us + self._kept_us))
         yield pvalue.TaggedOutput(CHANGES, UserChange(user_id, before, after, last))
         events = step.new.table.combine_chunks().to_batches()[0]
         arrivals = encode_arrivals(events, first)
