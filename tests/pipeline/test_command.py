@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import os
 import pty
 import shlex
+import shutil
 import subprocess
 import sys
 from importlib import resources
@@ -19,6 +19,7 @@ import pytest
 from pipeline import beam_options
 from pipeline.progress import Progress, Reached
 from pipeline.warehouse import open_warehouse
+from tests.support.pausing import paused, wait_for
 from tests.support.runs import command, contents, process_environment
 from tests.support.tables import csv_text, row
 from transforms.marts.registry import TABLES
@@ -49,21 +50,20 @@ def test_a_run_prints_and_writes_its_summary(folder: Path) -> None:
         assert (folder / name).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_terminal_sees_how_far_the_run_is(folder: Path) -> None:
-    command("sample", "--events", "300000", "--output", "big.csv", cwd=folder)
+def test_a_terminal_sees_how_far_the_run_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(folder / "events.csv", folder / "more.csv")
+    monkeypatch.setenv("TERM", "xterm")
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "batch", "--input", "big.csv"],
-        cwd=folder,
-        env=process_environment(TERM="xterm"),
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-    ) as run:
-        os.close(theirs)
-        shown = _read_all(ours)
-    assert run.returncode == 0
-    for told in ("Reading events", "MB of 21", "rows", "/s", "Replacing tables"):
-        assert told in shown
+    run, held = paused("reading,staged", folder, "batch", "--input", "*.csv", stderr=theirs)
+    os.close(theirs)
+    for told in ("Reading events", "kB of", "3 rows", "/s"):
+        _read_until(ours, told)
+    held.unlink()
+    _read_until(ours, "Replacing tables")
+    wait_for(run, held)
+    held.unlink()
+    _read_until(ours, None)
+    assert run.wait() == 0
 
 
 def test_progress_adds_up_over_workers(tmp_path: Path) -> None:
@@ -344,11 +344,12 @@ def test_a_second_run_into_the_same_warehouse_is_refused(folder: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["events.csv"]
 
 
-def _read_all(terminal: int) -> str:
-    """What is written to a terminal until its other side is closed."""
-    parts = []
-    with contextlib.suppress(OSError):  # Linux's way to say that the other side is closed.
-        while part := os.read(terminal, 65_536):
-            parts.append(part)
-    os.close(terminal)
-    return b"".join(parts).decode()
+def _read_until(terminal: int, told: str | None) -> None:
+    """Read from a terminal until something is shown, or its other side is closed."""
+    shown = b""
+    try:
+        while told is None or told.encode() not in shown:
+            shown += os.read(terminal, 65_536)
+            assert len(shown) < 1_000_000, f"{told} is not in {shown[-1_000:]!r}"
+    except OSError:  # Linux's way to say that the other side is closed.
+        assert told is None, f"{told} is not in {shown!r}"

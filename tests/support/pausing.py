@@ -1,8 +1,8 @@
-"""A run that pauses at a moment, so that a test may end it just there.
+"""A run that pauses at a moment, so that a test may look at it or end it just there.
 
-python -m tests.support.pausing MOMENT FILE COMMAND ...
+python -m tests.support.pausing MOMENT,... FILE COMMAND ...
 
-Reaching the moment it makes the file, and goes on when the file is gone.
+Reaching a moment for the first time it makes the file, and goes on when the file is gone.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from tests.support.runs import process_environment
 
@@ -21,21 +22,33 @@ MOMENTS = ("reading", "staged", "committing")
 
 
 def paused(
-    moment: str, folder: Path, *arguments: str, **options: Any
+    moments: str, folder: Path, *arguments: str, **options: Any
 ) -> tuple[subprocess.Popen[str], Path]:
-    """The command in a folder, once it has come to a moment; and the file that holds it there."""
+    """The command in a folder, once it has come to a moment; and the file that holds it there.
+
+    Args:
+        moments: some of MOMENTS, with commas between them.
+        folder: where the command runs.
+        arguments: the command's.
+        options: for Popen.
+    """
     held = folder.with_name(f"{folder.name}.held")
     run = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.pausing", moment, str(held), *arguments],
+        [sys.executable, "-m", "tests.support.pausing", moments, str(held), *arguments],
         cwd=folder,
         env=process_environment(),
         text=True,
         **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **options},
     )
+    wait_for(run, held)
+    return run, held
+
+
+def wait_for(run: subprocess.Popen[str], held: Path) -> None:
+    """Wait until a run has come to its next moment."""
     while not held.exists():
         assert run.poll() is None, "the run ended before the moment"
         time.sleep(0.02)
-    return run, held
 
 
 def _main() -> int:
@@ -43,10 +56,13 @@ def _main() -> int:
     from pipeline.__main__ import main
     from pipeline.warehouse import duckdb
 
-    moment, path, *arguments = sys.argv[1:]
-    held = Path(path)
+    moments, path, *arguments = sys.argv[1:]
+    held, ahead = Path(path), moments.split(",")
 
-    def pause() -> None:
+    def pause(moment: str) -> None:
+        if moment not in ahead:
+            return
+        ahead.remove(moment)
         held.touch()
         while held.exists():
             time.sleep(0.02)
@@ -56,25 +72,24 @@ def _main() -> int:
 
     def reading(*given: Any) -> Iterator[Any]:
         yield from read_blocks(*given)
-        pause()
+        pause("reading")
 
     def staged(*given: Any) -> Any:
-        pause()
+        pause("staged")
         return commit(*given)
 
     def committing(connection: Any, change: Any, *others: Any) -> Any:
         applied = apply(connection, change, *others)
         if change.table.name == "growth_metrics":
-            pause()
+            pause("committing")
         return applied
 
-    patches: dict[str, Callable[[], None]] = {
-        "reading": lambda: setattr(sources, "read_blocks", reading),
-        "staged": lambda: setattr(duckdb.DuckDBWarehouse, "commit", staged),
-        "committing": lambda: setattr(duckdb, "apply", committing),
-    }
-    patches[moment]()
-    return main(arguments)
+    with (
+        patch.object(sources, "read_blocks", reading),
+        patch.object(duckdb.DuckDBWarehouse, "commit", staged),
+        patch.object(duckdb, "apply", committing),
+    ):
+        return main(arguments)
 
 
 if __name__ == "__main__":
