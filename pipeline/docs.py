@@ -15,6 +15,27 @@ from transforms.vocabulary import EVENT_TYPES
 
 _DESCRIBED: Final = (*ALL_TABLES, MENDS)
 
+_HOLDS_EVERYWHERE: Final = (
+    "Time is UTC. A session ends where a user's next event is 30 minutes or more away; midnight "
+    "does not end one. Daily and monthly tables have a row for every date and month from the first "
+    "event to the last, silent ones included. The other rules stand in "
+    "[architecture.md](architecture.md#the-rules). DuckDB has no use for partitions and keys; it "
+    "shows descriptions by `SELECT column_name, comment FROM duckdb_columns() WHERE table_name = "
+    "'growth_metrics'`.",
+    "",
+    "`--active_event_types` narrows which events make a user *active* (and so new, retained, "
+    "resurrected, churned, rolling and cohort figures); sessions, totals and miles count all "
+    "events. Because of that, percentages of `growth_drivers` can then exceed 100. "
+    "`growth_drivers.new_*_users` and `total_new_users` go by a user's first event of any type, as "
+    "`dim_users` does: all users, whichever source they came from.",
+    "",
+    "**The month that runs is shown, and judged by nobody.** Every table by date, month or cohort "
+    "ends with `is_complete`: whether a later date (month) has an event. A month that has just "
+    "begun lacks users who will still come, so its quick ratio says nothing yet: `alert_level` and "
+    "`strategic_recommendation` of such a month are those of the last complete one. Let dashboards "
+    "and alerts ask `WHERE is_complete`.",
+)
+
 
 def write_docs(path: str) -> None:
     """Write the data dictionary to a file, whose folder is created.
@@ -52,7 +73,7 @@ def _introduction(checks: tuple[Check, ...]) -> Iterator[str]:
         "",
     )
     yield from (f"- [{table.name}](#{table.name}): {table.description}" for table in _DESCRIBED)
-    yield ""
+    yield from ("", *_HOLDS_EVERYWHERE, "")
 
 
 def _section(table: Table, checks: tuple[Check, ...]) -> Iterator[str]:

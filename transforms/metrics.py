@@ -1,6 +1,6 @@
 """Every number that operators watch, declared once: Beam metrics with names that stay.
 
-`python -m transforms.metrics` prints them as the table of the README.
+`python -m transforms.metrics` prints them as the table of docs/operations.md.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def timed_flush() -> Iterator[None]:
     FLUSH_DURATION.observe(np.array([round((time.monotonic() - started) * 1_000)], np.int64))
 
 
-def readme_table() -> str:
+def markdown_table() -> str:
     """The metrics in Markdown; those by error type in one line."""
     shown = [metric for metric in METRICS if metric not in BY_ERROR_TYPE.values()]
     by_type = next(iter(BY_ERROR_TYPE.values()))
@@ -175,4 +175,4 @@ def readme_table() -> str:
 
 
 if __name__ == "__main__":
-    print(readme_table())
+    print(markdown_table())

@@ -1,4 +1,4 @@
-"""`make bench`: the figures of the README, each ratio from one run on this machine."""
+"""`make bench`: the figures of docs/benchmarks.md, each ratio from one run on this machine."""
 
 from __future__ import annotations
 

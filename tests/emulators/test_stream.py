@@ -138,9 +138,9 @@ def begin(channel: Channel, tmp_path: Path) -> Iterator[Callable[..., Stream]]:
             stream.process.communicate()
 
 
-def of_readme(command: str, channel: Channel) -> list[str]:
-    """The words of the README's command that replays files, with the channel's names."""
-    text = (ROOT / "README.md").read_text()
+def of_page(command: str, channel: Channel) -> list[str]:
+    """The words of docs/streaming.md's command that replays files, with the channel's names."""
+    text = (ROOT / "docs" / "streaming.md").read_text()
     replaying = text.partition("To replay files")[2]
     found = re.search(rf"pipeline {command} (?:.*\\\n)*.*", replaying)
     assert found is not None
@@ -154,14 +154,14 @@ def of_readme(command: str, channel: Channel) -> list[str]:
     return words[words.index(command) :]
 
 
-def test_the_readme_replays_a_sample_into_the_tables_of_batch(
+def test_the_page_replays_a_sample_into_the_tables_of_batch(
     channel: Channel, begin: Callable[..., Stream], tmp_path: Path
 ) -> None:
     (tmp_path / "sample").mkdir()
     write_sample(str(tmp_path / "sample" / "events.csv"), 1_000, 3)
-    stream = begin(*of_readme("stream", channel)[1:], "--flush_seconds", "2")
+    stream = begin(*of_page("stream", channel)[1:], "--flush_seconds", "2")
     published = command(
-        *of_readme("publish", channel),
+        *of_page("publish", channel),
         *("--shuffle_seconds", "864000", "--repeat_pct", "10"),
         cwd=tmp_path,
         **channel.environment,
