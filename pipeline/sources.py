@@ -48,11 +48,6 @@ class FileRange(NamedTuple):
     start: int
     size: int | None
 
-    @property
-    def file(self) -> InputFile:
-        """The file as it was listed."""
-        return InputFile(self.path, self.stored, self.version)
-
 
 for _element in (InputFile, FileRange):
     beam.coders.registry.register_coder(_element, beam.coders.RowCoder)
@@ -122,7 +117,9 @@ class _Read(beam.DoFn):
 
 def _blocks(part: FileRange, header: Header) -> Iterator[tuple[RawRecords, int]]:
     """The range's records, block by block, each with how far the stored file has been read."""
-    with opened(part.file, part.compressed) as stream:
+    # In another process a range has the fields of its class, and nothing else of it.
+    file = InputFile(part.path, part.stored, part.version)
+    with opened(file, part.compressed) as stream:
         stream.seek(part.start)
         blocks = read_blocks(cast(IO[bytes], stream), header, part.path, part.start, part.size)
         for records in blocks:
