@@ -49,7 +49,7 @@ def mutated(chance: random.Random, file: bytes) -> bytes:
     That is one line where this is done, or else nothing is.
     """
     begin = file.find(b"\n") + 1
-    if b'"' in file[:begin]:
+    if not begin or b'"' in file[:begin]:
         return file
     pieces, at = [file[:begin]], begin
     for place in sorted(chance.sample(range(begin, len(file)), min(60, len(file) - begin))):

@@ -29,7 +29,7 @@ from transforms.streaming import clock
 from transforms.streaming.clock import GrowingClock
 from transforms.vocabulary import EVENT_TYPES
 
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 900
 
 
 @dataclass

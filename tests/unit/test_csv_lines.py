@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Literal
 from unittest.mock import patch
 
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.scaling import costs_at_most
 from transforms.kernels import csv_lines
 from transforms.kernels.csv_lines import find_records, first_record_end, split_fields
 
@@ -293,26 +294,21 @@ class TestFirstRecord:
 HOSTILE = [b'x","y"\n', b'",x","\n', b'a,"b\n', b'"\n', b'"a""\n', b'",\n', b'a,"",""b\n']
 
 
-def seconds(text: bytes) -> float:
-    def once() -> float:
-        begin = time.process_time()
-        find_records(text, 8, final=True)
-        return time.process_time() - begin
-
-    return min(once(), once())
+def reading(text: bytes) -> Callable[[], object]:
+    return partial(find_records, text, 8, final=True)
 
 
 class TestHostileText:
     @pytest.mark.parametrize("line", HOSTILE)
     def test_takes_time_in_proportion_to_its_length(self, line: bytes) -> None:
         # Four times the text: 4 if linear, 16 if quadratic.
-        assert seconds(line * 20_000) < 10 * seconds(line * 5_000)
+        assert costs_at_most(10, reading(line * 20_000), reading(line * 5_000))
 
     def test_many_lines_that_open_and_close_quotes_cost_little_more_than_others(self) -> None:
         # From inside a quote and from outside, a line ends inside one; each 999th closes it. Read
         # up to the thousandth line for each, they would take more than 40 times as long.
         nested = (b'",x","\n' * 999 + b'"\n') * 10
-        assert seconds(nested) < 10 * seconds(b'x","y"\n' * 10_000)
+        assert costs_at_most(10, reading(nested), reading(b'x","y"\n' * 10_000))
 
     def test_two_hundred_thousand_lines_are_as_many_records(self) -> None:
         lines = find_records(b'x","y"\n' * 200_000, 8, final=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 import unicodedata
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.scaling import costs_at_most
 from transforms.kernels import fields
 from transforms.kernels.fields import ABSENT, REFUSED, TOO_MANY
 
@@ -106,14 +108,11 @@ class TestMilesAmount:
         assert fields.amounts(encoded(["1", text])).tolist() == [1, REFUSED]
 
     def test_time_grows_with_length_alone(self) -> None:
-        def seconds(zeros: int) -> float:
-            begin = time.process_time()
-            fields.miles_amount("0" * zeros + "x")
-            return time.process_time() - begin
+        def reading(zeros: int) -> Callable[[], object]:
+            return partial(fields.miles_amount, "0" * zeros + "x")
 
         # Twenty times the length: 20 if linear, 400 if quadratic.
-        few, many = (min(seconds(zeros) for _ in range(3)) for zeros in (1_000, 20_000))
-        assert many < 150 * max(few, 1e-5)
+        assert costs_at_most(150, reading(20_000), reading(1_000))
 
 
 class TestPlatformAndEventType:

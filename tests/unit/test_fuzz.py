@@ -7,8 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from tests.fuzz.attack import Attack
 from tests.fuzz.campaign import Campaign, Score, table
+from tests.fuzz.registry import ATTACKS
 from tests.fuzz.turn import run_case, take_turn
 
 # Takes the place of a turn: the cases of one attack all end alike.
@@ -82,3 +85,8 @@ def test_a_turn_tells_each_case_before_and_after() -> None:
     assert (notes[1]["seed"], notes[1]["tried"]) == (8, 1)
     assert "no tables" in str(notes[1]["failure"])
     assert len(notes) == 2
+
+
+@pytest.mark.parametrize("name", ["csv_records", "messages", "event_ids"])
+def test_the_attacks_on_kernels_find_nothing_in_a_case(name: str) -> None:
+    assert "failure" not in run_case(ATTACKS[name], 1)
