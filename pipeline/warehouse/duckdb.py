@@ -151,6 +151,12 @@ class DuckDBWarehouse:
                 self._commit(changes, "RESET memory_limit")
         except duckdb.Error as error:
             raise RunError(reason(self.path, error)) from error
+        except UnicodeDecodeError as error:
+            # DuckDB quotes the damaged bytes of a file in its message, which then is no text.
+            raise RunError(
+                f"a staged file can't be read, other bytes were written to it ({error}); "
+                "no table was touched. See that the disk is sound, and run again"
+            ) from error
         if done is not None:
             done.touch()
         for file in files:

@@ -166,3 +166,17 @@ def test_a_commit_waits_for_somebody_who_looks_into_the_tables(tmp_path: Path) -
         commit.join(30)
         assert not commit.is_alive()
     assert len(rows_of(warehouse, USERS)) == 1
+
+
+def test_a_damaged_staged_file_ends_in_a_line_and_changes_nothing(tmp_path: Path) -> None:
+    warehouse = warehouse_in(tmp_path)
+    before = [filled(USERS, user_id="ann")]
+    warehouse.commit([change(USERS, How.REPLACE, str(tmp_path), before)], "first")
+    changed = change(USERS, How.REPLACE, str(tmp_path), [filled(USERS, user_id="bob")])
+    (staged,) = changed.files
+    sound = Path(staged.path).read_bytes()
+    Path(staged.path).write_bytes(sound.replace(b"user_id", b"user_\xe5d"))
+    with pytest.raises(RunError) as raised:
+        warehouse.commit([changed], "second")
+    assert "\n" not in str(raised.value)
+    assert [row["user_id"] for row in rows_of(warehouse, USERS)] == ["ann"]
