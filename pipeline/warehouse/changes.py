@@ -22,6 +22,7 @@ class StagedFile(NamedTuple):
             empty where the table has no partitioning.
         figures: of each column what the home must find again in it, as `figures_of` has them; by
             whoever made the rows, not read from the file. Empty where an earlier version staged it.
+        checksum: CRC-32C of its bytes; None where an earlier version staged it.
     """
 
     table: str
@@ -30,6 +31,7 @@ class StagedFile(NamedTuple):
     bytes: int
     partitions: Sequence[int]
     figures: Sequence[int] = ()
+    checksum: int | None = None
 
 
 class How(enum.Enum):

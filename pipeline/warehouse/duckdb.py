@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from pipeline.errors import OptionError, RunError
 from pipeline.warehouse.changes import Change, How
+from pipeline.warehouse.checksums import see_unchanged
 from pipeline.warehouse.duckdb_additions import refuse_conflicts, views_that_follow
 from pipeline.warehouse.duckdb_file import (
     MEMORY,
@@ -175,6 +176,8 @@ class DuckDBWarehouse:
                 if self.noted_types is not None:
                     noted = literal(",".join(self.noted_types))
                     connection.execute(f"CREATE OR REPLACE MACRO {_ACTIVE_TYPES}() AS {noted}")
+                for change in changes:
+                    see_unchanged((*change.files, *change.removed))
                 connection.commit()
 
     def read(self, table: Table) -> pa.Table:

@@ -6,7 +6,7 @@ import uuid
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -21,6 +21,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from pipeline.errors import RunError
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.warehouse.changes import StagedFile
+from pipeline.warehouse.checksums import Summed
 from pipeline.warehouse.limits import FIRST_DAY, PARTITIONS_PER_JOB, has_blocks
 from transforms.ahead import WorkAhead
 from transforms.contract import TIMESTAMP, Table
@@ -146,8 +147,8 @@ class _ParquetFile:
 
     def _append(self, rows: pa.Table) -> None:
         if self._writer is None:
-            self._stream: IO[bytes] = FileSystems.create(
-                self._path, compression_type=CompressionTypes.UNCOMPRESSED
+            self._stream = Summed(
+                FileSystems.create(self._path, compression_type=CompressionTypes.UNCOMPRESSED)
             )
             self._sink = pa.PythonFile(self._stream, mode="w")
             self._writer = pq.ParquetWriter(self._sink, rows.schema, **_parquet(self._table))
@@ -162,8 +163,15 @@ class _ParquetFile:
             self._stream.close()
         except STORAGE_ERRORS as error:
             raise self._failure(error) from error
-        partitions = sorted(self._partitions)
-        return StagedFile(self._table.name, self._path, self._rows, size, partitions, self._figures)
+        return StagedFile(
+            self._table.name,
+            self._path,
+            self._rows,
+            size,
+            sorted(self._partitions),
+            self._figures,
+            self._stream.checksum,
+        )
 
     def _failure(self, error: Exception) -> RunError:
         return RunError(

@@ -180,6 +180,18 @@ def test_a_load_of_other_values_than_were_staged_changes_nothing(
     assert "retention_cohorts" not in (warehouse.present() or set())
 
 
+def test_a_bit_that_flips_where_no_sum_sees_it_changes_nothing(tmp_path: Path) -> None:
+    """Behind the first character of a text, in a file that reads well."""
+    warehouse = warehouse_in(tmp_path)
+    staged = change(EVENTS, How.REPLACE, str(tmp_path), [filled(EVENTS, user_id="somebody")])
+    (file,) = staged.files
+    path = Path(file.path)
+    path.write_bytes(path.read_bytes().replace(b"somebody", b"somebodx"))
+    with pytest.raises(RunError, match=r"holds other bytes than were staged of fct_events"):
+        warehouse.commit([staged], "a")
+    assert not warehouse.present()
+
+
 def rows_of(warehouse: Warehouse, table: Table) -> Sequence[Row]:
     return in_order(warehouse.read(table).to_pylist())
 
