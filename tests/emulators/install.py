@@ -19,13 +19,14 @@ ROOT: Final = Path(__file__).parents[2]
 HOME: Final = ROOT / ".emulators"
 BIN: Final = HOME / "bin"
 _REQUIREMENTS: Final = Path(__file__).with_name("requirements.txt")
+_LOCK: Final = _REQUIREMENTS.with_suffix(".lock")
 _READY: Final = HOME / ".ready"
 # For PYTHONPATH, before the DuckDB of the environment.
 OLD_DUCKDB: Final = HOME / "duckdb-1.4"
 _OLD_DUCKDB_LOCK: Final = Path(__file__).with_name("duckdb_1.lock")
 _PIP: Final = (
     *(str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-    "--no-deps",
+    *("--no-deps", "--require-hashes"),
 )
 _EXTENSIONS: Final = ("icu", "ducklake", "spatial", "httpfs")
 
@@ -64,7 +65,7 @@ def install() -> None:
         _install_emulators()
     if missing_old_duckdb() is not None:
         shutil.rmtree(OLD_DUCKDB, ignore_errors=True)
-        _run(*_PIP, "--require-hashes", "--target", str(OLD_DUCKDB), "-r", str(_OLD_DUCKDB_LOCK))
+        _run(*_PIP, "--target", str(OLD_DUCKDB), "-r", str(_OLD_DUCKDB_LOCK))
 
 
 def _install_emulators() -> None:
@@ -77,7 +78,7 @@ def _install_emulators() -> None:
     print(f"Setting up {HOME.name}: a minute, this once", flush=True)
     shutil.rmtree(HOME, ignore_errors=True)
     _run(python, "-m", "venv", str(HOME))
-    _run(*_PIP, "--requirement", str(_REQUIREMENTS))
+    _run(*_PIP, "--requirement", str(_LOCK))
     _run(str(BIN / "python"), "-c", _INSTALL_EXTENSIONS, *_EXTENSIONS)
     _READY.write_text(_REQUIREMENTS.read_text())
 
