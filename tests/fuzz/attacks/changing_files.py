@@ -51,8 +51,11 @@ def case(chance: random.Random, folder: Path) -> int:
         refused = refusal(paths, database, run)
     finally:
         _watchers.clear()
-    run_graph(paths, folder / "changed.duckdb", run)
-    check_left(database, refused, before, [*results[1:], contents(folder / "changed.duckdb")])
+    changed = folder / "changed.duckdb"
+    # What is left may be no file of events, such as half a header.
+    if refusal(paths, changed, run) is None:
+        results.append(contents(changed))
+    check_left(database, refused, before, results[1:])
     return 1
 
 
