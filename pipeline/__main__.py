@@ -16,6 +16,7 @@ from pipeline.errors import OptionError, RunError, clear_message
 from pipeline.memory import keep_freed_memory
 from pipeline.option import Parser, declare
 from pipeline.options import BATCH, CHECK, DOCS, PUBLISH, REPLAY, SAMPLE, STREAM
+from pipeline.paths import typed_program
 from pipeline.replay import EXAMPLES as REPLAY_EXAMPLES
 from pipeline.replay import HELP as REPLAY_HELP
 from pipeline.replay import replay
@@ -65,9 +66,9 @@ def _traceback(error: Exception) -> str:
 
 def _parsers() -> tuple[Parser, dict[str, Parser]]:
     parser = Parser(
-        prog="python -m pipeline",
+        prog=typed_program(),
         description="Raw user events in, eleven growth tables out.\n\n"
-        "`python -m pipeline COMMAND --help` explains a command.",
+        "`%(prog)s COMMAND --help` explains a command.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -221,7 +222,7 @@ def _leave_at_once(command: str) -> Callable[..., None]:
 
     def leave(*_: object) -> None:
         tell(
-            f"\npython -m pipeline {command}: interrupted. Each table is as it was or, where the "
+            f"\n{typed_program()} {command}: interrupted. Each table is as it was or, where the "
             "run had come so far, replaced: never in between. The next run clears what this one "
             "staged"
         )

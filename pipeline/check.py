@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from pipeline.display import show_checks
 from pipeline.errors import OptionError, RunError
+from pipeline.paths import typed_program
 from pipeline.quality import errors
 from pipeline.telling import tell
 from pipeline.warehouse import Warehouse
@@ -90,14 +91,14 @@ def _see_all_tables(warehouse: Warehouse) -> None:
     if present is None:
         raise RunError(
             f"there is no warehouse {warehouse.url}: see that --warehouse is right, or build it "
-            "with python -m pipeline batch"
+            f"with {typed_program()} batch"
         )
     missing = [name for name in TABLES if name not in present]
     if missing:
         raise RunError(
             f"{warehouse.url} lacks the table{'' if len(missing) == 1 else 's'} "
-            f"{', '.join(missing)}: see that --warehouse is right, or build them with python -m "
-            "pipeline batch"
+            f"{', '.join(missing)}: see that --warehouse is right, or build them with "
+            f"{typed_program()} batch"
         )
 
 
@@ -107,6 +108,6 @@ def _raise_errors(results: list[Result]) -> None:
         count = "1 check" if len(failed) == 1 else f"{len(failed):,} checks"
         raise RunError(
             f"{count} of severity error failed, as told above: the tables are not what the events "
-            "make of them. Build them anew with python -m pipeline batch, and where a check fails "
+            f"make of them. Build them again with {typed_program()} batch, and where a check fails "
             "again report it as a bug"
         )

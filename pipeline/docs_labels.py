@@ -70,9 +70,9 @@ _ROWS: Final = (
 )
 
 _AFTER: Final = """\
-The made-up sample (`python -m pipeline sample`) is an app of the usual kind, so that its labels
-change from day to day: of 100 new users 35 are back on the day after, 11 a week and 8 a month
-later, where published means are 25 to 40, 10 to 20 and 4 to 10 [2]; its DAU / MAU is 16 %,
+The made-up sample (`.venv/bin/python -m pipeline sample`) is an app of the usual kind, so that its
+labels change from day to day: of 100 new users 35 are back on the day after, 11 a week and 8 a
+month later, where published means are 25 to 40, 10 to 20 and 4 to 10 [2]; its DAU / MAU is 16 %,
 rising to 25 %, where an average is 10 to 15 % for shops and media and 30 % for consumer
 products [3].
 

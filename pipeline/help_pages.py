@@ -34,13 +34,13 @@ once all data is loaded, side by side, each of them at once.
 
 BATCH_EXAMPLES: Final = """\
 examples:
-  python -m pipeline batch --input 'events/*.csv'
-  python -m pipeline batch --input 2024.csv.gz 'gs://bucket/2025/*.csv' \\
+  %(prog)s --input 'events/*.csv'
+  %(prog)s --input 2024.csv.gz 'gs://bucket/2025/*.csv' \\
       --warehouse duckdb:////data/growth.duckdb --summary_file run.json
-  python -m pipeline batch --input big.csv --active_event_types miles_earned,miles_redeemed
-  python -m pipeline batch --input big.csv --direct_num_workers 4 \\
+  %(prog)s --input big.csv --active_event_types miles_earned,miles_redeemed
+  %(prog)s --input big.csv --direct_num_workers 4 \\
       --direct_running_mode multi_processing
-  python -m pipeline batch --input 'gs://bucket/events/*.csv' \\
+  %(prog)s --input 'gs://bucket/events/*.csv' \\
       --warehouse bigquery://project/dataset --temp_location gs://bucket/tmp
 
 Apache Beam's own options go here too (--runner, --temp_location ...). The default runner is
@@ -65,11 +65,11 @@ anew.
 
 STREAM_EXAMPLES: Final = """\
 examples:
-  python -m pipeline stream --subscription projects/P/subscriptions/S \\
+  %(prog)s --subscription projects/P/subscriptions/S \\
       --warehouse duckdb:///live.duckdb --flush_seconds 10
-  python -m pipeline stream --subscription projects/P/subscriptions/S \\
+  %(prog)s --subscription projects/P/subscriptions/S \\
       --warehouse duckdb:///live.duckdb --late_horizon_days 3650   # events of past years
-  python -m pipeline stream --subscription projects/P/subscriptions/S \\
+  %(prog)s --subscription projects/P/subscriptions/S \\
       --warehouse bigquery://P/dataset --temp_location gs://B/tmp \\
       --runner DataflowRunner --project P --region R --enable_streaming_engine
 
@@ -86,8 +86,8 @@ Event times stay as they are: a stream takes those of the last --late_horizon_da
 
 PUBLISH_EXAMPLES: Final = """\
 examples:
-  python -m pipeline publish --input sample/events.csv --topic projects/P/topics/T
-  python -m pipeline publish --input 'events/*.csv' --topic projects/P/topics/T \\
+  %(prog)s --input sample/events.csv --topic projects/P/topics/T
+  %(prog)s --input 'events/*.csv' --topic projects/P/topics/T \\
       --speed 3600 --shuffle_seconds 3600 --repeat_pct 5   # an hour in a second, disturbed
 
 PUBSUB_EMULATOR_HOST leads it to an emulator.
@@ -101,8 +101,8 @@ checks before it commits. docs/tables.md lists them beside the columns.
 
 CHECK_EXAMPLES: Final = """\
 examples:
-  python -m pipeline check
-  python -m pipeline check --warehouse bigquery://project/dataset
+  %(prog)s
+  %(prog)s --warehouse bigquery://project/dataset
 
 exit codes: 0 no check of severity error failed; 1 one did, or the tables can't be read; 2 a wrong
 option

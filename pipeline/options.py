@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from pipeline.option import Option, Parameter
+from pipeline.paths import from_home
 from pipeline.values import (
     BIGQUERY_URL,
     ERROR_TYPE,
@@ -44,6 +45,7 @@ _INPUT: Final = Option(
     "CSV files (.csv, .csv.gz): one or more paths or globs, local or gs://; quote globs, so "
     "that the shell leaves them alone",
     "GLOB",
+    from_home,
     many=True,
     parameter=Parameter(
         "Input files",

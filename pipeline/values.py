@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from pipeline.paths import from_home
+
 TEXT: Final = r"\S(.*\S)?"
 # https://cloud.google.com/storage/docs/buckets#naming, without what only some names break.
 BUCKET: Final = r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
@@ -270,7 +272,7 @@ def local_file(text: str) -> str:
     """A path on this machine, made absolute."""
     if "://" in text:
         raise ValueError("is no path on this machine")
-    path = os.path.abspath(text)
+    path = os.path.abspath(from_home(text))
     if not text or os.path.isdir(path):
         raise ValueError("is a folder: name a file in it")
     return path

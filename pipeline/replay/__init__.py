@@ -45,14 +45,14 @@ mended records to its topic instead, with --topic. A stream takes what is within
 
 EXAMPLES: Final = """\
 examples:
-  python -m pipeline replay --error_type unknown_platform --edit 's/IOS_APP/iOS/' --dry_run
-  python -m pipeline replay --error_type unknown_platform --edit 's/IOS_APP/iOS/'
-  python -m pipeline replay --since 2025-06-01 --edit ./mend.py --summary_file replay.json
-  python -m pipeline replay --output letters.csv
-  python -m pipeline replay --input letters.csv
-  python -m pipeline replay --warehouse bigquery://project/dataset \\
+  %(prog)s --error_type unknown_platform --edit 's/Windows Phone/Web/' --dry_run
+  %(prog)s --error_type unknown_platform --edit 's/Windows Phone/Web/'
+  %(prog)s --since 2025-06-01 --edit ./mend.py --summary_file replay.json
+  %(prog)s --output letters.csv
+  %(prog)s --input letters.csv
+  %(prog)s --warehouse bigquery://project/dataset \\
       --temp_location gs://bucket/tmp --error_type too_late --stream_stopped
-  python -m pipeline replay --warehouse bigquery://project/dataset --edit ./mend.py \\
+  %(prog)s --warehouse bigquery://project/dataset --edit ./mend.py \\
       --topic projects/P/topics/events
 
 exit codes: 0 done, or nothing to do; 1 it failed, and unless the message says otherwise the tables

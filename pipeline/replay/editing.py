@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import IO, Final
 
 from pipeline.errors import OptionError, RunError
+from pipeline.paths import from_home
 from pipeline.replay.spool import Letter
 from transforms.kernels.letters import Record
 
@@ -45,6 +46,7 @@ class Edit:
         Raises:
             OptionError: if it is neither.
         """
+        text = from_home(text)
         if os.path.isdir(text):
             raise OptionError(f"--edit {text} is a folder: name an executable file in it")
         if os.path.isfile(text):

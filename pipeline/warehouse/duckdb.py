@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.errors import OptionError, RunError
+from pipeline.paths import from_home, shown
 from pipeline.warehouse.changes import Change, How
 from pipeline.warehouse.checksums import see_unchanged
 from pipeline.warehouse.duckdb_additions import refuse_conflicts, views_that_follow
@@ -74,7 +75,7 @@ class DuckDBWarehouse:
                 f"--warehouse {url!r} names no file: write duckdb:///relative/path.duckdb or "
                 "duckdb:////absolute/path.duckdb, without a host and without parameters"
             )
-        path = os.path.realpath(_from_home(relative))
+        path = os.path.realpath(_path_of(relative))
         # DuckDB takes ? for the beginning of parameters when it names a file's log, and \\ for /.
         if "?" in path or "\\" in path:
             raise OptionError(
@@ -96,7 +97,7 @@ class DuckDBWarehouse:
                 "reads staged files: name a local one, or leave it out"
             )
         parent = Path(self.path).parent
-        for folder in (parent, Path(temp_location) if temp_location else parent):
+        for folder in (parent, Path(from_home(temp_location)) if temp_location else parent):
             present = next(parent for parent in (folder, *folder.parents) if parent.exists())
             if not present.is_dir() or not os.access(present, os.W_OK):
                 raise OptionError(f"can't write in {present}: choose another folder")
@@ -124,7 +125,7 @@ class DuckDBWarehouse:
         with locked(Path(self.path)):
             make_readable_everywhere(self.path)
             # A relative name would be another folder for workers that change theirs.
-            root = Path(os.path.abspath(temp_location)) if temp_location else parent
+            root = Path(os.path.abspath(from_home(temp_location))) if temp_location else parent
             with staging_folder(self.path, root) as folder:
                 yield folder
 
@@ -257,28 +258,19 @@ class DuckDBWarehouse:
     def how_to_query(self) -> str:
         """See `Warehouse.how_to_query`."""
         code = (
-            f"import duckdb; print(duckdb.connect({json.dumps(_shown(self.path))}, read_only=True)"
+            f"import duckdb; print(duckdb.connect({json.dumps(shown(self.path))}, read_only=True)"
             f'.sql("{_FIRST_LOOK}"))'
         )
-        return f"{shlex.quote(_shown(sys.executable))} -c {shlex.quote(code)}"
+        return f"{shlex.quote(shown(sys.executable))} -c {shlex.quote(code)}"
 
 
-def _from_home(path: str) -> str:
-    """A path with ~ or ~name, at its beginning, in place of which a shell puts a home folder."""
-    if path.startswith("/~/") and not os.path.exists("/~"):
-        path = path.removeprefix("/")
-    return os.path.expanduser(path) if path.startswith("~") else path
+def _path_of(part: str) -> str:
+    """The path that a URL's part names: behind a fourth slash ~ is the home folder, too."""
+    if part.startswith("/~/") and not os.path.exists("/~"):
+        part = part.removeprefix("/")
+    return from_home(part)
 
 
 def _rows(answer: duckdb.DuckDBPyConnection) -> list[Mapping[str, Any]]:
     names = [column[0] for column in answer.description or ()]
     return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
-
-
-def _shown(path: str) -> str:
-    """A path as a person types it here: relative where it lies below this folder."""
-    try:
-        relative = os.path.relpath(path)
-    except OSError:  # This folder is gone.
-        return path
-    return path if relative.startswith("..") else relative
