@@ -268,7 +268,9 @@ class TestHeader:
     @pytest.mark.parametrize(
         ("file", "message"),
         [
-            (ROW, "lacks event_time, user_id"),
+            (ROW, "no header is found; the first line is .*u1"),
+            (HEADER.replace(b",", b";"), "event_time;.*separated by commas"),
+            (HEADER.replace(b"_time", b""), "the header lacks event_time; it has"),
             (HEADER.replace(b"user_id", b"userid"), "'userid' looks like user_id"),
             (HEADER.replace(b"country", b"country,country"), "has country more than once"),
             (b"x" * (MAX_HEADER_BYTES + 1), "no line ends in its first 1 MiB"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import bz2
 import gzip
 import io
@@ -15,6 +16,8 @@ from pipeline.errors import OptionError
 from pipeline.input_streams import opened
 from pipeline.input_versions import local_file
 from pipeline.inputs import find_inputs
+from pipeline.option import declare
+from pipeline.options import BATCH
 from tests.support.tables import csv_text, row
 from transforms.errors import DataError
 from transforms.kernels.csv_layout import STANDARD, Layout
@@ -56,9 +59,11 @@ def test_what_is_meant_is_read(tmp_path: Path, text: bytes) -> None:
     ("text", "told"),
     [
         (TEXT.decode().encode("utf-16"), "is UTF-16: save it as UTF-8"),
-        (TEXT.decode().encode("utf-16-le"), "is UTF-16: save it as UTF-8"),
-        (TEXT.decode().encode("utf-16-be"), "is UTF-16: save it as UTF-8"),
+        (TEXT.decode().encode("utf-16-le"), "is UTF-16LE: save it as UTF-8"),
+        (TEXT.decode().encode("utf-16-be"), "by iconv -f UTF-16BE -t UTF-8)"),
         (TEXT.decode().encode("utf-32"), "is UTF-32: save it as UTF-8"),
+        (TEXT.decode().encode("utf-32-be"), "is UTF-32BE: save it as UTF-8"),
+        (bytes(200), "begins with bytes that are no text"),
         (TEXT.replace(b"\n", b"\r"), "its lines end in CR alone"),
         (TEXT.replace(b"\n", b"\r") + b"\n", "its lines end in CR alone"),
         (b"sep=;\r\n" + TEXT.replace(b",", b";"), "says that ';' separates its fields"),
@@ -97,15 +102,21 @@ def test_a_name_in_gz_wants_gzip(tmp_path: Path, text: bytes, told: str) -> None
         ("data[1] x/a.csv", "data[1] x/*.csv"),
         ("data[1]/b[2]/a.csv", "data[1]/*/a.csv"),
         ("q?*.csv", "q?*.csv"),
+        ("in/a.csv", "~/in/*.csv"),
+        ("~a.csv", "~a.csv"),
     ],
 )
 def test_names_are_taken_as_people_write_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, pattern: str
 ) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_bytes(TEXT)
-    assert [file.path for file in find_inputs([pattern])] == [str(tmp_path / name)]
+    options = argparse.ArgumentParser()
+    declare(options, BATCH)
+    globs = options.parse_args(["--input", pattern]).input
+    assert [file.path for file in find_inputs(globs)] == [str(tmp_path / name)]
 
 
 def test_a_bracket_that_matches_nothing_is_explained(tmp_path: Path) -> None:

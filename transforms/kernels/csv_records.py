@@ -120,10 +120,13 @@ def _check_columns(names: tuple[str, ...], source: str) -> None:
         if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
             hints = ["its fields must be separated by commas"]
         found = ", ".join(names)[:300]
+        if len(missing) == len(SOURCE_COLUMNS):
+            told = f"{source}: no header is found; the first line is {found!a}"
+        else:
+            told = f"{source}: the header lacks {', '.join(missing)}; it has {found!a}"
         raise DataError(
-            f"{source}: the header lacks {', '.join(missing)}; it has {found!a}"
-            f"{' (' + '; '.join(hints) + ')' if hints else ''}. Every file needs a header with "
-            f"the columns {', '.join(SOURCE_COLUMNS)}"
+            f"{told}{' (' + '; '.join(hints) + ')' if hints else ''}. Every file needs a header "
+            f"with the columns {', '.join(SOURCE_COLUMNS)}"
         )
     repeated = [name for name in SOURCE_COLUMNS if names.count(name) > 1]
     if repeated:

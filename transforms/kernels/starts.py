@@ -43,9 +43,8 @@ def refuse_start(start: bytes, source: str) -> None:
         if start.startswith(magic):
             raise DataError(f"{source} is no CSV file but {told}")
     encoding = next((name for mark, name in _WIDE.items() if start.startswith(mark)), None)
-    first = start.partition(b"\n")[0][:200]
-    if encoding is None and b"\0" in first:
-        encoding = "UTF-16" if 3 * first.count(b"\0") > len(first) else None
+    if encoding is None and b"\0" in start.partition(b"\n")[0][:200]:
+        encoding = _unmarked(start)
         if encoding is None:
             raise DataError(f"{source} is no CSV file: it begins with bytes that are no text")
     if encoding:
@@ -59,6 +58,16 @@ def refuse_start(start: bytes, source: str) -> None:
             f"{source}: its lines end in CR alone, as old Macs have it; they must end in LF or "
             "CRLF: tr '\\r' '\\n' < old.csv > new.csv mends that"
         )
+
+
+def _unmarked(start: bytes) -> str | None:
+    """The encoding in which most of a text without a byte order mark is ASCII, as headers are."""
+    head = start[: min(len(start), 200) // 4 * 4]
+    for name in ("UTF-32BE", "UTF-32LE", "UTF-16BE", "UTF-16LE"):
+        text = head.decode(name, errors="replace")
+        if 2 * sum("\0" < letter < "\x80" for letter in text) > len(text):
+            return name
+    return None
 
 
 def separator_line(text: bytes, source: str) -> int:
