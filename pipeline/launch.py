@@ -80,8 +80,8 @@ def run_batch(plan: BatchPlan) -> None:
     """Run the batch graph and print its summary; or hand it over, where nobody waits.
 
     Raises:
-        OptionError: if another run writes to the warehouse.
-        RunError, or a runner's error around it: if the run failed.
+        RunError, or a runner's error around it: if another run writes to the warehouse, or the
+            run failed.
     """
     run = new_run(plan.started_at)
     options = beam_options(plan.runner, plan.arguments)

@@ -109,9 +109,9 @@ def run_stream(plan: StreamPlan) -> None:
     """Run the streaming graph: here until SIGINT or SIGTERM, with a summary, or on Dataflow.
 
     Raises:
-        OptionError: if another run writes to the warehouse, it holds rows already, or there is no
-            job to update.
-        RunError, or a runner's error around it: if the run failed.
+        OptionError: if the warehouse holds rows already, or there is no job to update.
+        RunError, or a runner's error around it: if another run writes to the warehouse, or the run
+            failed.
     """
     if not plan.runner.local:
         _lay_out(plan, plan.job(*_launched(plan)), None).run()

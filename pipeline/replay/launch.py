@@ -20,8 +20,8 @@ def run_replay(plan: ReplayPlan) -> None:
     """Do what a plan asks for, and print what came of it.
 
     Raises:
-        OptionError: if another run writes to the warehouse.
-        RunError, or a runner's error around it: if it failed.
+        RunError, or a runner's error around it: if another run writes to the warehouse, or it
+            failed.
     """
     outcome = Outcome()
     if plan.options.output:

@@ -45,8 +45,8 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
         tried before.
 
     Raises:
-        OptionError: if another run writes to the warehouse.
-        RunError, or a runner's error around it: if the run failed; the tables are as before.
+        RunError, or a runner's error around it: if another run writes to the warehouse, or the
+            run failed; the tables are as before.
     """
     warehouse, run = plan.warehouse, new_run(plan.started_at)
     with (

@@ -63,8 +63,7 @@ class Warehouse(Protocol):
             run: the run's id: letters, digits and underscores.
 
         Raises:
-            OptionError: if another run writes to the warehouse.
-            RunError: if the warehouse can't be written.
+            RunError: if another run writes to the warehouse, or it can't be written.
         """
 
     def claim(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:

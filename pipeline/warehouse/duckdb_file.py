@@ -110,6 +110,7 @@ def check_file(path: str) -> None:
 
     Raises:
         OptionError: if it is not.
+        RunError: if another program keeps it open.
     """
     if not os.path.isfile(path):
         raise OptionError(f"--warehouse: {path} is no file: name one, or one that is to be made")
@@ -126,6 +127,8 @@ def check_file(path: str) -> None:
     try:
         connected(path, read_only=False).close()
     except duckdb.Error as error:
+        if _is_busy(error):
+            raise RunError(reason(path, error)) from error
         raise OptionError(f"--warehouse: {reason(path, error)}") from error
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.errors import OptionError
+from pipeline.errors import OptionError, RunError
 
 
 @contextmanager
@@ -17,7 +17,8 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the lock file beside a database.
 
     Raises:
-        OptionError: if another run holds it, or it can't be made or is no file of ours.
+        OptionError: if it can't be made, or is no file of ours.
+        RunError: if another run holds it.
     """
     lock = path.with_name(f"{path.name}.lock")
     while True:
@@ -26,9 +27,7 @@ def locked(path: Path) -> Iterator[None]:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(held)
-            raise OptionError(
-                f"--warehouse: another run is writing to {path}: wait until it ends"
-            ) from None
+            raise RunError(f"another run is writing to {path}: wait until it ends") from None
         # A run that ends removes the file: a lock on the removed one keeps nobody out.
         if os.path.lexists(lock) and lock.lstat().st_ino == os.fstat(held).st_ino:
             break

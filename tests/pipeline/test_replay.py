@@ -379,7 +379,7 @@ def test_a_replay_keeps_other_runs_out_and_is_kept_out(kept: Path) -> None:
     warehouse = open_warehouse(f"duckdb:///{kept}")
     with (
         warehouse.exclusive(tuple(TABLES.values()), None, "other"),
-        pytest.raises(OptionError, match="another run is writing"),
+        pytest.raises(RunError, match="another run is writing"),
     ):
         run_replay(kept, "--edit", "s/_APP//")
 

@@ -91,7 +91,7 @@ def test_somebody_who_never_leaves_is_named(
     monkeypatch.setattr(duckdb_file, "_PATIENCE_SECONDS", 0)
     with opened_elsewhere(tmp_path / "growth.duckdb") as pid:
         told = rf"open in python[\d.]* \(PID {pid}\), after 0 s still: close it there and run again"
-        with pytest.raises(OptionError, match=told):
+        with pytest.raises(RunError, match=told):
             warehouse.check(BOTH, None)
         with pytest.raises(RunError, match=told):
             warehouse.commit([users(tmp_path, "bob")], "b")
