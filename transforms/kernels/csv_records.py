@@ -38,6 +38,7 @@ from transforms.kernels.records import (
 from transforms.kernels.starts import refuse_start, separator_line
 from transforms.vocabulary import SOURCE_COLUMNS
 
+_NEEDED: Final = f"Every file needs a header with the columns {', '.join(SOURCE_COLUMNS)}"
 # 16 MiB are some 200,000 rows: columns of that length stay in the L2 cache while they are parsed.
 BLOCK_BYTES: Final = 16 << 20
 
@@ -120,13 +121,13 @@ def _check_columns(names: tuple[str, ...], source: str) -> None:
         if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
             hints = ["its fields must be separated by commas"]
         found = ", ".join(names)[:300]
+        hint = f" ({'; '.join(hints)})" if hints else ""
         if len(missing) == len(SOURCE_COLUMNS):
-            told = f"{source}: no header is found; the first line is {found!a}"
-        else:
-            told = f"{source}: the header lacks {', '.join(missing)}; it has {found!a}"
+            raise DataError(
+                f"{source}: no header is found; the first line is {found!a}{hint}. {_NEEDED}"
+            )
         raise DataError(
-            f"{told}{' (' + '; '.join(hints) + ')' if hints else ''}. Every file needs a header "
-            f"with the columns {', '.join(SOURCE_COLUMNS)}"
+            f"{source}: the header lacks {', '.join(missing)}; it has {found!a}{hint}. {_NEEDED}"
         )
     repeated = [name for name in SOURCE_COLUMNS if names.count(name) > 1]
     if repeated:
