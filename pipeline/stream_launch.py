@@ -30,6 +30,7 @@ from pipeline.option import declare_new
 from pipeline.options import STREAM
 from pipeline.receipts import Receipts
 from pipeline.runners import Runner
+from pipeline.stalls import StallWatch
 from pipeline.streaming import StreamJob, build
 from pipeline.summary import forgiving
 from pipeline.telling import tell
@@ -42,6 +43,8 @@ from transforms.vocabulary import EVENT_TYPES
 _SHARDS: Final = 16
 _POLL_SECONDS: Final = 0.2
 _LEAVING_SECONDS: Final = 5
+# Beside three flushes: a commit may wait for a minute for who reads the file.
+_STALL_SECONDS: Final = 90
 
 
 class StreamOptions(PipelineOptions):
@@ -203,13 +206,14 @@ def _run_here(
 
     with tapped(tap), quiet_workers(), _stopping(job.flush_seconds, leave) as stop:
         running = _Running(_lay_out(plan, job, path).run())
-        flushes = _Flushes(path, tap)
+        flushes = _Flushes(path, tap, StallWatch(3 * job.flush_seconds + _STALL_SECONDS))
         tell(f"Reading {job.subscription}; Ctrl-C stops")
         while not stop.is_set() and tap.failure is None:
             running.check()
             flushes.follow()
             stop.wait(_POLL_SECONDS)
         tap.is_open = False
+        flushes.stalls.restart()
         while not flushes.hold_everything:
             running.check()
             flushes.follow()
@@ -241,8 +245,8 @@ class _Running:
 class _Flushes:
     """The reports of flushes as they come; what they commit is acknowledged."""
 
-    def __init__(self, path: Path, tap: Tap):
-        self._path, self._tap = path, tap
+    def __init__(self, path: Path, tap: Tap, stalls: StallWatch):
+        self._path, self._tap, self.stalls = path, tap, stalls
         self._receipts, self._lines = Receipts(), FlushLines()
         self.last: dict[str, Any] = {
             "flush": 0,
@@ -256,14 +260,16 @@ class _Flushes:
     def follow(self) -> None:
         """Take note of a new flush."""
         self._tap.renew()
-        if not self._path.exists():
-            return
-        report = json.loads(self._path.read_text())
-        if report["flush"] == self.last["flush"]:
-            return
-        self._tap.acknowledge(self._receipts.committed(report))
-        self.last = report
-        self._lines.show(report)
+        report = json.loads(self._path.read_text()) if self._path.exists() else self.last
+        if report["flush"] != self.last["flush"]:
+            self._tap.acknowledge(self._receipts.committed(report))
+            self.last = report
+            self._lines.show(report)
+            self.stalls.advanced()
+        elif self.hold_everything:
+            self.stalls.advanced()
+        else:
+            self.stalls.look(report, self._tap.handed_out)
 
     @property
     def hold_everything(self) -> bool:

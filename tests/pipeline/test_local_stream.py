@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import duckdb
 import google.cloud.pubsub as pubsub
 import pytest
 from google.api_core.exceptions import NotFound
 
-from pipeline import stream_launch
+from pipeline import stalls, stream_launch
 from pipeline.__main__ import _parsers
 from pipeline.errors import RunError
 from pipeline.runners import choose_streaming_runner
@@ -99,6 +100,7 @@ def stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stream]:
 
     # Signals are for the main thread alone.
     monkeypatch.setattr(stream_launch, "_stopping", stopping)
+    monkeypatch.setattr(stream_launch, "_STALL_SECONDS", 0)
     monkeypatch.setattr(pubsub, "SubscriberClient", found.subscription.client())
     monkeypatch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
     found.begin()
@@ -169,3 +171,22 @@ def test_a_subscription_that_is_deleted_ends_the_stream_after_what_was_read(
     assert "projects/project-1/subscriptions/events is gone: it was deleted" in str(stream.error)
     assert unlike_batch(stream.database, rows) == []
     assert "Stopped: 2 messages = 2 events" in capsys.readouterr().out
+
+
+def test_rows_that_somebody_removes_from_a_live_table_are_told(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(stalls, "tell", told.append)
+    rows = [row(f"2025-11-0{day}T00:00:00Z") for day in (1, 2, 3)]
+    stream.publish(rows[0])
+    stream.wait_for_acknowledged(1)
+    with duckdb.connect(str(stream.database)) as database:
+        database.execute("CREATE TABLE removed AS FROM fct_events")
+        database.execute("DELETE FROM fct_events")
+    stream.publish(rows[1])
+    stream.wait_for(lambda: any("fct_events holds 1 row of 2 events" in line for line in told))
+    with duckdb.connect(str(stream.database)) as database:
+        database.execute("INSERT INTO fct_events FROM removed")
+    stream.publish(rows[2])
+    stream.wait_for_acknowledged(3)
