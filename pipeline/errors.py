@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from typing import Final
 
@@ -28,11 +29,15 @@ _RAISED: Final = re.compile(
     rf"\b(?:{DataError.__name__}|{RunError.__name__}): (.*?)(?: \[while running '[^']*'\]|$)",
     re.DOTALL | re.MULTILINE,
 )
-# Python's own, NumPy's and Arrow's.
-_NO_MEMORY: Final = re.compile(r"^(?:\w+\.)*\w*MemoryError\b", re.MULTILINE)
+# Python's own, NumPy's, Arrow's and DuckDB's; the system's for threads and files.
+_NO_MEMORY: Final = re.compile(
+    r"^(?:\w+\.)*(?:\w*MemoryError\b|OutOfMemoryException\b"
+    rf"|RuntimeError: can't start new thread|OSError: \[Errno {errno.ENOMEM}\])",
+    re.MULTILINE,
+)
 _TOO_LITTLE_MEMORY: Final = (
-    "there is too little memory: end other programs, take a machine with more, or let fewer users "
-    "be held at a time (--user_shards), and run again"
+    "there is too little memory, or ulimit allows too little: end other programs, take a machine "
+    "with more, or let fewer users be held at a time (--user_shards), and run again"
 )
 
 
@@ -47,6 +52,6 @@ def clear_message(error: BaseException) -> str | None:
     found = _RAISED.findall(str(error))
     if found:
         return printable(found[-1].strip())
-    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+    if _NO_MEMORY.search(f"{type(error).__name__}: {error}"):
         return _TOO_LITTLE_MEMORY
     return None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -18,10 +21,22 @@ from pipeline.errors import clear_message
             "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 2 GiB"
             " [while running 'Stage']"
         ),
+        duckdb.OutOfMemoryException("Out of Memory Error: Allocation failure"),
+        RuntimeError(
+            "Traceback (most recent call last):\n  File ...\n"
+            "_duckdb.OutOfMemoryException: Out of Memory Error: Allocation failure"
+            " [while running 'FinishMarts']"
+        ),
+        RuntimeError("can't start new thread"),
+        RuntimeError(
+            "Traceback (most recent call last):\n  File ...\n"
+            "RuntimeError: can't start new thread [while running 'ReadCsv']"
+        ),
+        OSError(errno.ENOMEM, "Cannot allocate memory", "lib.so"),
     ],
 )
 def test_too_little_memory_is_a_line(error: Exception) -> None:
-    assert (clear_message(error) or "").startswith("there is too little memory: ")
+    assert (clear_message(error) or "").startswith("there is too little memory, ")
 
 
 def test_an_error_that_speaks_of_memory_is_none_of_that_kind() -> None:

@@ -105,6 +105,8 @@ class ArrowChecks:
             yield
         except (duckdb.InterruptException, duckdb.ConnectionException):
             raise  # Of `close`: what it is closed for is what went wrong.
+        except (MemoryError, duckdb.OutOfMemoryException):
+            raise  # No check is wrong.
         except WRONG as error:
             refuse_wrong(self._checks, self._tables)
             if not isinstance(error, duckdb.Error):
