@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import json
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.runs import command, contents, process_environment
+from tests.support.runs import command, contents, shell
 from tests.support.tables import csv_text, row
-
-
-def bash(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """A line of bash in which PIPELINE is the command."""
-    ours = f"{shlex.quote(sys.executable)} -m pipeline"
-    return subprocess.run(
-        ["bash", "-c", line.replace("PIPELINE", ours)],
-        cwd=folder,
-        env=process_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize(
@@ -45,7 +29,7 @@ def bash(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_the_tables_are_replaced_and_the_exit_code_is_0(folder: Path, line: str, told: str) -> None:
-    run = bash(line, folder)
+    run = shell(line, folder)
     assert run.returncode == 0, run.stderr
     assert told in run.stderr
     assert bool(run.stderr) == bool(told)
@@ -79,10 +63,10 @@ def test_a_failed_run_leaves_no_summary_of_an_earlier_one(folder: Path) -> None:
 def test_a_replay_and_a_check_end_as_they_would_without_a_reader(folder: Path) -> None:
     assert command("batch", "--input", "events.csv", cwd=folder).returncode == 0
     replay = "PIPELINE replay --edit 's/never/2024-01-02T00:00:00Z/'"
-    run = bash(f"{replay} --summary_file /dev/full >/dev/full", folder)
+    run = shell(f"{replay} --summary_file /dev/full >/dev/full", folder)
     assert run.returncode == 0
     assert "the tables are replaced, but the summary can't be written" in run.stderr
     assert contents(folder / "growth.duckdb")["fct_events"].num_rows == 2
-    run = bash("PIPELINE check >/dev/full", folder)
+    run = shell("PIPELINE check >/dev/full", folder)
     assert run.returncode == 0
     assert "can't print to stdout" in run.stderr

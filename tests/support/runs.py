@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -123,6 +124,19 @@ def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.Comple
         [sys.executable, "-m", "pipeline", *arguments],
         cwd=cwd,
         env=whole,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def shell(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """A line of bash in which PIPELINE is the command, in a process of its own."""
+    ours = f"{shlex.quote(sys.executable)} -m pipeline"
+    return subprocess.run(
+        ["bash", "-c", line.replace("PIPELINE", ours)],
+        cwd=cwd,
+        env=process_environment(),
         capture_output=True,
         text=True,
         check=False,

@@ -7,7 +7,6 @@ import io
 import json
 import re
 import shlex
-import subprocess
 import sys
 import unicodedata
 from pathlib import Path
@@ -20,21 +19,8 @@ from pipeline import summary
 from pipeline.display import Page, section, show_failed
 from pipeline.errors import clear_message
 from pipeline.telling import Guarded, printable, say, tell
-from tests.support.runs import process_environment
+from tests.support.runs import shell
 from transforms.errors import DataError
-
-
-def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """A line of bash in which PIPELINE is the command."""
-    ours = f"{shlex.quote(sys.executable)} -m pipeline"
-    return subprocess.run(
-        ["bash", "-c", line.replace("PIPELINE", ours)],
-        cwd=folder,
-        env=process_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize(
