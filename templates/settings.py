@@ -152,7 +152,7 @@ SETTINGS: Final = (
         "TAG",
         "of the image and the container specs; the version and the commit where this is empty",
         "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}",
-        "0.1.0-1a2b3c4d5e6f",
+        "0.2.0-1a2b3c4d5e6f",
     ),
 )
 
