@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.support.quality import CHECKS, failures, in_memory, of_run
 from tests.support.strategies import row_lists
 from tests.support.tables import Row, codes, compute, csv_text, parse
+from tests.support.thorough import examples
 from transforms.checking.bound import bind, row_by_row, words_of
 from transforms.checking.memory import MACROS, ArrowChecks
 from transforms.checking.pushdown import evaluate
@@ -48,7 +49,7 @@ def pushed_down(tables: dict[str, pa.Table], active: Sequence[str]) -> Any:
 
 
 # Sessions, cohorts and sums at the edges that `row_lists` is made of.
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(6, 25), deadline=None)
 @given(row_lists, st.sets(st.sampled_from(EVENT_TYPES), min_size=1))
 def test_any_events_keep_every_check_whichever_types_are_active(
     rows: list[dict[str, str]], active: set[str]
@@ -62,7 +63,7 @@ def test_any_events_keep_every_check_whichever_types_are_active(
     assert [r for r in ours if r.check.check_id != "fct_events.input_adds_up"] == theirs
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(5, 15), deadline=None)
 @given(row_lists, st.integers(0, 99))
 def test_any_part_of_the_rows_answers_what_looks_at_one_row(
     rows: list[dict[str, str]], seed: int

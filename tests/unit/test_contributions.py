@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.strategies import row_lists
 from tests.support.tables import codes, compute, csv_text, finish, parse, row
+from tests.support.thorough import examples
 from transforms.errors import DataError
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import DAILY, Counters, Grid, is_earlier_layout
@@ -20,7 +21,9 @@ from transforms.kernels.sessions import SortedEvents, sort_events
 from transforms.kernels.timelines import Timelines, timelines
 from transforms.vocabulary import EVENT_TYPES
 
-_SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+_SETTINGS = settings(
+    max_examples=examples(20, 60), deadline=None, suppress_health_check=list(HealthCheck)
+)
 Rows = list[dict[str, str]]
 active_types = st.sets(st.sampled_from(EVENT_TYPES), min_size=1).map(sorted)
 

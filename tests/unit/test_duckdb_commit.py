@@ -17,6 +17,7 @@ from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import Change, How, StagedFile
 from tests.support.staging import Row, at, change, filled, in_order, merged
+from tests.support.thorough import examples
 from transforms.contract import Table
 from transforms.marts import dead_letter_events, dim_users, fct_events, retention_cohorts
 from transforms.marts import users_with_negative_miles as negative
@@ -56,7 +57,7 @@ def _moment(row: Row) -> tuple[str, datetime]:
     return row["user_id"], row["flagged_at"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(12, 60), deadline=None)
 @given(flushes)
 def test_merges_end_in_what_was_written_last(flushes: list[list[tuple[Row, bool]]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

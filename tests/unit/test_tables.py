@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support.strategies import broken_rows, row_lists
 from tests.support.tables import NOW, Row, compute, csv_text, differences, oracle_tables, parse, row
+from tests.support.thorough import examples
 from transforms.kernels.records import MAX_RECORD_BYTES, Rejections
 from transforms.marts import dead_letter_events
 from transforms.vocabulary import EVENT_TYPES
@@ -99,7 +100,7 @@ def test_edges_agree_with_the_oracle(tmp_path: Path, edge: str, active: tuple[st
     _check(tmp_path, EDGES[edge], active)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(15, 60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=row_lists, active=st.sets(st.sampled_from(EVENT_TYPES), min_size=1))
 def test_any_events_agree_with_the_oracle(
     tmp_path: Path, rows: list[dict[str, str]], active: set[str]
