@@ -6,7 +6,13 @@ import os
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
+import pytest
+
 THOROUGH: Final = os.environ.get("THOROUGH") == "1"
+
+thorough = pytest.mark.skipif(
+    not THOROUGH, reason="repeats what other tests cover: THOROUGH=1 runs it, as .ci/run does"
+)
 
 T = TypeVar("T")
 
