@@ -28,6 +28,11 @@ def alone_or_together() -> list[Sequence[Check]]:
     return list(together.values())
 
 
+def both_ways(checks: Sequence[Check]) -> bool:
+    """Whether the tables are asked too: for every third check, unless thoroughly."""
+    return THOROUGH or CHECKS.index(checks[0]) % 3 == 0
+
+
 def name_of(checks: Sequence[Check]) -> str:
     first = checks[0]
     return first.check_id if len(checks) == 1 else f"{first.table}-{first.check_type}"
@@ -57,8 +62,11 @@ def test_a_broken_rule_fails_its_check_and_no_other(copy: Copy, checks: Sequence
     broken = {check.check_id for check in checks}
 
     def look() -> None:
-        ours, theirs = failures(copy.as_in_the_graph()), failures(copy.pushed_down())
+        ours = failures(copy.as_in_the_graph())
         assert set(ours) == broken
+        if not both_ways(checks):
+            return
+        theirs = failures(copy.pushed_down())
         # The run's own counts are not among the tables.
         assert set(theirs) == broken - {"fct_events.input_adds_up"}
         for name, result in theirs.items():
