@@ -156,16 +156,13 @@ def _launched(plan: StreamPlan) -> tuple[str, str]:
 
 
 def _refuse_earlier_state(plan: StreamPlan) -> None:
-    """Raise OptionError if the job's state lacks a counter that can't be had from the others."""
-    if set(plan.options.active_event_types) == set(EVENT_TYPES):
-        return
+    """Raise OptionError if a version before 0.2.0 started the job: its events have other ids."""
     columns = plan.warehouse.columns([growth_drivers.TABLE]).get(growth_drivers.TABLE.name)
     if columns and "new_other_users" not in columns:
         raise OptionError(
-            "--update: an earlier version started this job, whose state does not say of which "
-            "channel users are who have not been active yet (--active_event_types "
-            f"{','.join(plan.options.active_event_types)}): drain the job, build the tables with "
-            "batch from the same events, and start another stream"
+            "--update: a version before 0.2.0 started this job, and this one can't read its state, "
+            "in which events have other ids: drain the job, build the tables with batch from the "
+            "same events, and start another stream"
         )
 
 

@@ -30,7 +30,7 @@ from transforms.checking.memory import ArrowChecks
 from transforms.checking.results import Result, conclude
 from transforms.checking.tallies import Tallies
 from transforms.contract import Table
-from transforms.kernels.counters import Counters, is_earlier_layout
+from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import (
     data_quality_results,
@@ -197,9 +197,6 @@ class _Commit(beam.DoFn):
         results = self._evaluate(map(Tallies.from_bytes, by_kind[_CHECKED]), finished.marts)
         failed = [result for result in results if not result.passed]
         changed = dict(finished.changed)
-        if known and is_earlier_layout(known):
-            # An earlier version wrote the marts: every row takes the columns added since.
-            changed.update(finished.marts)
         if failed:
             moment = as_datetime(written_at_us)
             changed[RESULTS.name] = data_quality_results.rows(failed, self._run(flush), moment)

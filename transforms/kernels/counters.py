@@ -186,52 +186,38 @@ class Counters:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Counters:
-        """The counters that `to_bytes` wrote, in this layout or an earlier one.
+        """The counters that `to_bytes` wrote.
 
-        Of the layout before `first_other` all users are taken for active from their first event
-        on, so that it is the new users who are of no channel; where --active_event_types says
-        otherwise, a job can't take over the state of one of that layout.
+        Raises:
+            DataError: if another version wrote them, with other counters.
         """
         sizes = struct.unpack_from("<3Q", data)
         numbers = np.frombuffer(data, "<i8", offset=24).astype(np.int64)
-        widths = (_daily_width(sizes, len(numbers)), len(MONTHLY), len(COHORTS))
+        _check_daily_width(sizes, len(numbers))
+        widths = (len(DAILY), len(MONTHLY), len(COHORTS))
         blocks = []
         for size, width in zip(sizes, widths, strict=True):
             cells = size * (1 + width)
             block, numbers = numbers[:cells], numbers[cells:]
             blocks.append((block[:size], block[size:].reshape(size, width)))
         (days, daily), (months, monthly), (keys, cohorts) = blocks
-        if widths[0] == len(DAILY) - 1:
-            daily = np.column_stack([daily, _of_no_channel(daily)])
         return cls(
             Grid(DAILY, days, daily), Grid(MONTHLY, months, monthly), Grid(COHORTS, keys, cohorts)
         )
 
 
-def is_earlier_layout(data: bytes) -> bool:
-    """Whether an earlier version wrote encoded counters, and so the marts that they make."""
-    return _daily_width(struct.unpack_from("<3Q", data), (len(data) - 24) // 8) < len(DAILY)
-
-
-def _daily_width(sizes: Sequence[int], numbers: int) -> int:
-    """How many counters a day has in an encoding of so many numbers."""
+def _check_daily_width(sizes: Sequence[int], numbers: int) -> None:
+    """See that a day has the counters of this version in an encoding of so many numbers."""
     days, months, cells = sizes
     if not days:
-        return len(DAILY)
+        return
     others = months * (1 + len(MONTHLY)) + cells * (1 + len(COHORTS))
     width = (numbers - others) // days - 1
-    if width not in (len(DAILY), len(DAILY) - 1):
+    if width != len(DAILY):
         raise DataError(
             f"a job's state holds {width} counters a day, not {len(DAILY)}: another version wrote "
             "it; drain that job, build the tables with batch, and start a new one"
         )
-    return width
-
-
-def _of_no_channel(daily: NDArray[np.int64]) -> NDArray[np.int64]:
-    channels = [DAILY.index(f"first_{channel}") for channel in CHANNELS]
-    others: NDArray[np.int64] = daily[:, DAILY.index("new")] - daily[:, channels].sum(axis=1)
-    return others
 
 
 def cohort_key(cohort: NDArray[np.int64], period: NDArray[np.int64]) -> NDArray[np.int64]:
