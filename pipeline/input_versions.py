@@ -156,15 +156,15 @@ def _refuse_remote(files: Iterable[InputFile]) -> None:
     storage_client = gcs.client()
 
     def look(file: InputFile) -> str | None:
-        return gcs.generation(storage_client, file.path)
+        try:
+            return gcs.generation(storage_client, file.path)
+        except STORAGE_ERRORS as error:
+            raise DataError(
+                f"{file.path} can't be looked at before the commit ({storage_reason(error)}): see "
+                "that it is still there and that you may read it, and run again"
+            ) from error
 
-    try:
-        with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
-            for file, now in zip(remote, pool.map(look, remote), strict=True):
-                if now != file.version:
-                    raise changed(file.path, "it is gone" if now is None else "it was replaced")
-    except STORAGE_ERRORS as error:
-        raise DataError(
-            f"the input files can't be looked at before the commit ({storage_reason(error)}): see "
-            "that they are still there and that you may read them, and run again"
-        ) from error
+    with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+        for file, now in zip(remote, pool.map(look, remote), strict=True):
+            if now != file.version:
+                raise changed(file.path, "it is gone" if now is None else "it was replaced")

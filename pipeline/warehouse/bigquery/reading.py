@@ -8,6 +8,7 @@ from typing import Final
 
 import grpc
 import pyarrow as pa
+from google.api_core.exceptions import Conflict
 from google.cloud import bigquery, bigquery_storage
 from google.cloud.bigquery_storage_v1.services.big_query_read.transports import (
     BigQueryReadGrpcTransport,
@@ -69,7 +70,11 @@ def count(client: bigquery.Client, reference: bigquery.TableReference) -> int:
             return int(found.num_rows)
         # The emulator's num_rows includes rows that a MERGE has replaced.
         name = f"{reference.project}.{reference.dataset_id}.{reference.table_id}"
-        rows = client.query_and_wait(f"SELECT COUNT(*) FROM `{name}`")
+        counting = f"SELECT COUNT(*) FROM `{name}`"
+        try:
+            rows = client.query_and_wait(counting)
+        except Conflict:  # Its answer was lost, and the client's own retry met the first one's job.
+            rows = client.query_and_wait(counting)
         return int(next(iter(rows))[0])
 
 
