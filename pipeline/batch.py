@@ -12,10 +12,10 @@ from apache_beam import pvalue
 
 from pipeline import __version__
 from pipeline.input_versions import InputFile
-from pipeline.mends import StagedMends
 from pipeline.progress import Progress
 from pipeline.quality import Mode, Quality
 from pipeline.sources import ReadCsv
+from pipeline.staged_corrections import StagedMends
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change
 from pipeline.warehouse.commit import Commit
@@ -30,8 +30,8 @@ from transforms.kernels.user_shards import shard_key
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import FINISH, TABLES
 from transforms.quality import CHECKED, CheckRows
-from transforms.sums import FinishMarts, Sum
-from transforms.users import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS, UserShards
+from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS, UserShards
+from transforms.totals import FinishMarts, Sum
 
 
 @dataclass(frozen=True)

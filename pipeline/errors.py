@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from pipeline.telling import printable
-from transforms.errors import DataError
+from transforms.data_error import DataError
 
 NO_CREDENTIALS: Final = (
     "no Google Cloud credentials are found: run `gcloud auth application-default login`, or let "

@@ -13,7 +13,7 @@ from apache_beam.io.filesystems import FileSystems
 from google.cloud import storage
 from google.cloud.storage.fileio import BlobReader
 
-from transforms.errors import DataError
+from transforms.data_error import DataError
 
 _CHUNK_BYTES: Final = 16 << 20
 _PEEK_BYTES: Final = 64 << 10

@@ -11,7 +11,7 @@ from typing import IO, cast
 
 from pipeline.input_versions import InputFile, changed, refuse_changed
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
-from transforms.errors import DataError
+from transforms.data_error import DataError
 from transforms.kernels.starts import GZIP_MAGIC
 
 

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Final, NamedTuple
 
 from pipeline.errors import RunError
-from transforms.errors import DataError
+from transforms.data_error import DataError
 
 # Two writes within a tick of the kernel's clock leave the same time; some file systems keep whole
 # seconds, and FAT every other one.

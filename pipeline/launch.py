@@ -24,11 +24,11 @@ from pipeline.display import show_progress, show_summary
 from pipeline.errors import RunError
 from pipeline.input_versions import InputFile
 from pipeline.inputs import default_shards
-from pipeline.mends import stage_mends
 from pipeline.option import declare_new
 from pipeline.options import BATCH
 from pipeline.progress import Progress
 from pipeline.runners import Runner
+from pipeline.staged_corrections import stage_mends
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.summary import finish, forgiving
 from pipeline.telling import is_watched

@@ -12,7 +12,6 @@ import apache_beam as beam
 from pipeline.input_streams import opened
 from pipeline.input_versions import InputFile
 from pipeline.progress import Progress
-from transforms.ahead import ahead
 from transforms.kernels.csv_layout import Layout
 from transforms.kernels.csv_records import (
     Header,
@@ -21,6 +20,7 @@ from transforms.kernels.csv_records import (
     record_boundaries,
 )
 from transforms.kernels.records import RawRecords
+from transforms.prefetch import ahead
 
 
 class FileRange(NamedTuple):

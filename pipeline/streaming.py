@@ -24,12 +24,12 @@ from transforms.marts import dead_letter_events
 from transforms.marts.registry import ALL_TABLES, TABLES
 from transforms.marts.users_with_negative_miles import TABLE as NEGATIVE_TABLE
 from transforms.quality import CHECKED
+from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 from transforms.streaming.clock import Clock, system_clock
-from transforms.streaming.messages import ParseMessages, as_messages
+from transforms.streaming.parse_messages import ParseMessages, as_messages
 from transforms.streaming.sessions import Sessionize
 from transforms.streaming.sums import SumShards, ToShard, ToUserShard, finish
 from transforms.streaming.users import CHANGES, RECOVERED, Contribute, UpdateUser
-from transforms.users import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 
 # Of a flush interval: a step of sums or of staging, and a commit, follow each other within two.
 _STEP: Final = 0.5

@@ -16,15 +16,15 @@ from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms.ahead import WorkAhead
+from transforms.kernels.corrections import Mends, apply_mends
 from transforms.kernels.event_batch import EVENT_BATCH, LABEL
-from transforms.kernels.mends import Mends, apply_mends
 from transforms.kernels.parse import Limits, Parsed, parse_records
 from transforms.kernels.records import NO_REJECTIONS, RawRecords
 from transforms.kernels.run_counts import Example, RunCounts
 from transforms.kernels.user_shards import user_shards
 from transforms.marts import dead_letter_events
 from transforms.metrics import count
+from transforms.prefetch import WorkAhead
 
 DEAD_LETTERS: Final = "dead_letters"
 COUNTS: Final = "counts"

@@ -15,7 +15,7 @@ import numpy as np
 from apache_beam.metrics import Metrics
 from numpy.typing import NDArray
 
-from transforms.kernels.letters import KNOWN_ERROR_TYPES
+from transforms.kernels.dead_letters import KNOWN_ERROR_TYPES
 from transforms.kernels.run_counts import RunCounts
 
 NAMESPACE: Final = "growth"

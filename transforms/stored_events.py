@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.contract import Table
-from transforms.errors import DataError
+from transforms.data_error import DataError
 from transforms.kernels.event_batch import EVENT_BATCH, LABEL
 from transforms.kernels.parse import Parsed
 from transforms.kernels.records import NO_REJECTIONS

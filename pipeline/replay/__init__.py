@@ -101,7 +101,7 @@ def replay(options: argparse.Namespace, rest: list[str]) -> None:
         warehouse, active_types = settle(warehouse, options)
     from pipeline.replay.launch import run_replay
     from pipeline.replay.plan import ReplayPlan
-    from transforms.kernels.letters import Selection
+    from transforms.kernels.dead_letters import Selection
 
     selection = Selection(frozenset(options.error_type or ()), options.since)
     run_replay(

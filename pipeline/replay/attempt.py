@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from pipeline import __version__
 from pipeline.replay.spool import Letter, Letters, chosen_rows, letters_of
-from transforms.kernels.letters import Failure, Record, Selection, reread, tried
+from transforms.kernels.dead_letters import Failure, Record, Selection, reread, tried
 from transforms.kernels.parse import Limits
-from transforms.marts import dead_letter_events, dead_letter_mends
+from transforms.marts import dead_letter_corrections, dead_letter_events
 
 _SAMPLES: Final = 2
 _SAMPLE_BYTES: Final = 300
@@ -182,7 +182,7 @@ def _try(
     passed = [found[at] for at in range(len(found)) if at not in result.failures]
     # A letter that passes as it came will pass in the next batch run, too.
     changed = [record != letter.record for _, letter, record in passed]
-    mends = dead_letter_mends.rows(
+    mends = dead_letter_corrections.rows(
         part,
         [row for (row, _, _), is_changed in zip(passed, changed, strict=True) if is_changed],
         result.texts.filter(pa.array(changed, pa.bool_())),

@@ -20,7 +20,7 @@ from typing import IO, Final
 from pipeline.errors import OptionError, RunError
 from pipeline.replay.spool import Letter, Letters
 from transforms.kernels.csv_layout import STANDARD
-from transforms.kernels.letters import Record
+from transforms.kernels.dead_letters import Record
 from transforms.kernels.messages import UnreadableError, record_fields, split_record
 from transforms.vocabulary import SOURCE_COLUMNS
 

@@ -17,7 +17,7 @@ from typing import IO, Final
 from pipeline.errors import OptionError, RunError
 from pipeline.paths import from_home
 from pipeline.replay.spool import Letter
-from transforms.kernels.letters import Record
+from transforms.kernels.dead_letters import Record
 
 _SIGNS: Final = ((b"\n", "\u240a".encode()), (b"\r", "\u240d".encode()))
 _SHOWN: Final = 300

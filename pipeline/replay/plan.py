@@ -16,7 +16,7 @@ from pipeline.replay.spool import Letters, spooled
 from pipeline.runners import Runner
 from pipeline.telling import tell
 from pipeline.warehouse import Warehouse
-from transforms.kernels.letters import KNOWN_ERROR_TYPES, Selection
+from transforms.kernels.dead_letters import KNOWN_ERROR_TYPES, Selection
 from transforms.kernels.parse import Limits
 
 

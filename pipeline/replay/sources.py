@@ -15,14 +15,14 @@ from apache_beam.io.filesystems import FileSystems
 from pipeline.progress import Progress
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.warehouse.changes import StagedFile
-from transforms.ahead import ahead
 from transforms.contract import Table
-from transforms.errors import DataError
+from transforms.data_error import DataError
 from transforms.events import COUNTS, DEAD_LETTERS, count_dead_letters
 from transforms.kernels.parse import Parsed
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events
 from transforms.metrics import count
+from transforms.prefetch import ahead
 from transforms.stored_events import STORED, restored
 
 _BATCH_ROWS = 200_000

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.warehouse import Warehouse
-from transforms.kernels.letters import Record, Selection, how_to_read
+from transforms.kernels.dead_letters import Record, Selection, how_to_read
 from transforms.marts import dead_letter_events
 
 _PART_ROWS: Final = 5_000

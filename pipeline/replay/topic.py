@@ -10,7 +10,7 @@ import google.cloud.pubsub as pubsub
 from pipeline.publish import Publisher
 from pipeline.pubsub import explained
 from pipeline.replay.attempt import Step
-from transforms.kernels.letters import Record
+from transforms.kernels.dead_letters import Record
 from transforms.kernels.messages import record_fields
 from transforms.vocabulary import SOURCE_COLUMNS
 

@@ -23,9 +23,9 @@ from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.checksums import Summed
 from pipeline.warehouse.limits import FIRST_DAY, PARTITIONS_PER_JOB, has_blocks
-from transforms.ahead import WorkAhead
 from transforms.contract import TIMESTAMP, Table
 from transforms.kernels.figures import add, figures_of
+from transforms.prefetch import WorkAhead
 
 beam.coders.registry.register_coder(StagedFile, beam.coders.RowCoder)
 

@@ -42,10 +42,10 @@ from transforms.kernels.sessions import sort_events
 from transforms.kernels.timelines import timelines
 from transforms.kernels.user_state import encode_timeline
 from transforms.marts import fct_events
-from transforms.streaming.messages import ParseMessages
+from transforms.shards import EVENTS
+from transforms.streaming.parse_messages import ParseMessages
 from transforms.streaming.sessions import Sessionize
 from transforms.streaming.users import CHANGES, Contribute, UpdateUser
-from transforms.users import EVENTS
 from transforms.vocabulary import EVENT_TYPES
 
 _EVENTS: Final = 5_000

@@ -18,7 +18,7 @@ from pipeline.inputs import find_inputs
 from tests.emulators.servers import PROJECT
 from tests.emulators.support import Home
 from tests.support.tables import csv_text, row
-from transforms.errors import DataError
+from transforms.data_error import DataError
 
 TEXT = csv_text([row("2024-01-01T00:00:00Z")])
 

@@ -27,7 +27,7 @@ from transforms.checking import bound
 from transforms.checking.bound import Check, RowRule
 from transforms.checks import Severity
 from transforms.contract import Table
-from transforms.errors import DataError
+from transforms.data_error import DataError
 from transforms.marts.registry import RESULTS, TABLES
 
 _IMPOSSIBLE = "growth_metrics.impossible"

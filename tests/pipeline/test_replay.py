@@ -21,7 +21,7 @@ from pipeline.errors import OptionError, RunError, clear_message
 from pipeline.replay.rebuild import _FILE_ROWS
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
-from tests.support.letters import run_replay
+from tests.support.dead_letters import run_replay
 from tests.support.runs import Run, command, comparable, contents, run_graph
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.streams import message, run_stream, stream_of

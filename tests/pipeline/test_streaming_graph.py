@@ -15,10 +15,10 @@ from tests.support.streams import message, stream_of, ticking
 from tests.support.tables import codes, row
 from tests.support.translation import OPTIONS
 from transforms.events import COUNTS, DEAD_LETTERS
-from transforms.streaming.messages import ParseMessages
+from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
+from transforms.streaming.parse_messages import ParseMessages
 from transforms.streaming.sessions import Sessionize
 from transforms.streaming.users import CHANGES, Contribute, UpdateUser
-from transforms.users import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 from transforms.vocabulary import EVENT_TYPES
 
 

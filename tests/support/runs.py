@@ -22,8 +22,8 @@ from apache_beam.runners.runner import PipelineResult
 
 from pipeline.batch import BatchJob, build
 from pipeline.input_versions import InputFile, local_file
-from pipeline.mends import stage_mends
 from pipeline.quality import Mode
+from pipeline.staged_corrections import stage_mends
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from tests.support import forks

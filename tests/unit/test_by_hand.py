@@ -20,11 +20,11 @@ from pipeline.replay import by_hand
 from pipeline.replay.by_hand import Mended, cells_of, record_of
 from pipeline.replay.spool import Letter, spooled
 from pipeline.warehouse import Warehouse
-from tests.support.letters import Holding, letter, rows
+from tests.support.dead_letters import Holding, letter, rows
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import LIMITS, NOW, Row, csv_text, row
 from transforms.kernels.csv_layout import STANDARD
-from transforms.kernels.letters import Record, reread
+from transforms.kernels.dead_letters import Record, reread
 from transforms.vocabulary import SOURCE_COLUMNS
 
 HEADERS = [SOURCE_COLUMNS, ("extra", *reversed(SOURCE_COLUMNS)), None]

@@ -23,7 +23,7 @@ from transforms.checking.pushdown import evaluate
 from transforms.checking.results import conclude
 from transforms.checking.tallies import MAX_SAMPLES, Tallies, Tally
 from transforms.coders import TalliesCoder
-from transforms.kernels.rows import missing, repeated, with_previous
+from transforms.kernels.keys import missing, repeated, with_previous
 from transforms.marts.registry import TABLES
 from transforms.vocabulary import EVENT_TYPES
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support.strategies import row_lists
 from tests.support.tables import codes, compute, csv_text, finish, parse, row
 from tests.support.thorough import examples
-from transforms.errors import DataError
+from transforms.data_error import DataError
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import DAILY, Counters, Grid
 from transforms.kernels.hashing import Hashes

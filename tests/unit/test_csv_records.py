@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.errors import DataError
+from transforms.data_error import DataError
 from transforms.kernels import csv_lines, csv_records, records
 from transforms.kernels.csv_layout import STANDARD
 from transforms.kernels.csv_lines import MAX_HEADER_BYTES

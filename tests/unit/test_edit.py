@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import OptionError, RunError
 from pipeline.replay.editing import Edit
-from tests.support.letters import letter
+from tests.support.dead_letters import letter
 
 # Any bytes, often line breaks, but not beside the signs that stand for them.
 _PIECES = st.sampled_from(

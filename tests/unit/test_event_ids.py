@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support import ids
 from tests.support.tables import COLLIDING, compute, csv_text, parse
-from transforms.errors import DataError
+from transforms.data_error import DataError
 from transforms.kernels import sessions
 from transforms.kernels.compression import digests
 from transforms.kernels.event_batch import EVENT_BATCH, event_batch

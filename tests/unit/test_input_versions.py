@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import RunError
 from pipeline.input_streams import opened
 from pipeline.input_versions import local_file, refuse_any_changed, refuse_changed
-from transforms.errors import DataError
+from transforms.data_error import DataError
 
 TEXT = b"".join(b"line %06d\n" % number for number in range(50_000))
 

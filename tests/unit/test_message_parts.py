@@ -12,16 +12,16 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 
 from pipeline.replay import spool
 from pipeline.replay.spool import spooled
-from tests.support.letters import Holding, rows
+from tests.support.dead_letters import Holding, rows
 from tests.support.tables import row
 from transforms.events import COUNTS
-from transforms.streaming import messages
-from transforms.streaming.messages import ParseMessages, _Parse
+from transforms.streaming import parse_messages
+from transforms.streaming.parse_messages import ParseMessages, _Parse
 
 
 def test_a_bundle_is_parsed_in_parts_of_some_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     event = json.dumps(row("2025-12-31T00:00:00Z", category="x" * 900)).encode()
-    monkeypatch.setattr(messages, "_PART_BYTES", 3 * len(event))
+    monkeypatch.setattr(parse_messages, "_PART_BYTES", 3 * len(event))
     parse = _Parse(ParseMessages("s", 3_650, "1", lambda: 1_767_225_600.0))
     parse.start_bundle()
     found: list[Any] = []

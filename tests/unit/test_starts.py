@@ -19,7 +19,7 @@ from pipeline.inputs import find_inputs
 from pipeline.option import declare
 from pipeline.options import BATCH
 from tests.support.tables import csv_text, row
-from transforms.errors import DataError
+from transforms.data_error import DataError
 from transforms.kernels.csv_layout import STANDARD, Layout
 from transforms.kernels.csv_records import read_header
 

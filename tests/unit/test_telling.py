@@ -20,7 +20,7 @@ from pipeline.display import Page, section, show_failed
 from pipeline.errors import clear_message
 from pipeline.telling import Guarded, printable, say, tell
 from tests.support.runs import shell
-from transforms.errors import DataError
+from transforms.data_error import DataError
 
 
 @pytest.mark.parametrize(

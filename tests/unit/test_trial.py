@@ -13,7 +13,7 @@ from transforms.checking.memory import ArrowChecks
 from transforms.checking.trial import refuse_wrong
 from transforms.checks import AddsUp, Holds, Matches, Total, Unique
 from transforms.contract import Table
-from transforms.errors import DataError
+from transforms.data_error import DataError
 from transforms.marts.registry import TABLES
 
 CHECKS = bind(TABLES.values(), range(5))

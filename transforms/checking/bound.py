@@ -23,7 +23,7 @@ from transforms.checks import (
     Unique,
 )
 from transforms.contract import FLOAT, Column, Table, Type
-from transforms.errors import DataError
+from transforms.data_error import DataError
 from transforms.marts.dim_users import COUNT_COLUMNS
 from transforms.vocabulary import EVENT_TYPES
 

@@ -2,7 +2,7 @@
 
 Conditions and totals go through DuckDB, by the statement that a warehouse gets too, but for the
 row before, which is the neighbour here; keys, which DuckDB would have to group, are compared by
-`transforms.kernels.rows`.
+`transforms.kernels.keys`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from transforms.checking.sql import Scan, key_checks, sample_columns, scans
 from transforms.checking.tallies import MAX_SAMPLES, Tallies, Tally, sample_of
 from transforms.checks import References, Unique
 from transforms.contract import Table
-from transforms.errors import DataError
-from transforms.kernels.rows import missing, plain_strings, repeated, with_previous
-from transforms.kernels.values import refused
+from transforms.data_error import DataError
+from transforms.kernels.keys import missing, plain_strings, repeated, with_previous
+from transforms.kernels.refused_values import refused
 
 # Functions of BigQuery that DuckDB does not have.
 MACROS: Final = (

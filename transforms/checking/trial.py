@@ -13,7 +13,7 @@ from transforms.checking.bound import Check, ColumnRule, RowRule
 from transforms.checking.memory import ArrowChecks
 from transforms.checks import AddsUp
 from transforms.contract import Table
-from transforms.errors import DataError
+from transforms.data_error import DataError
 
 # What evaluating raises where a check names what is not there, or is no SQL or pattern.
 WRONG: Final = (duckdb.Error, pa.ArrowException, KeyError)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from transforms.errors import DataError
+from transforms.data_error import DataError
 from transforms.kernels.hashing import Hashes, hex_array
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 

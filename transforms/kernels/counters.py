@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.errors import DataError
+from transforms.data_error import DataError
 from transforms.vocabulary import CHANNELS, EVENT_TYPES, OTHER_CHANNEL, PLATFORMS
 
 WINDOWS: Final = (7, 28, 30)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
-from transforms.errors import DataError
+from transforms.data_error import DataError
 from transforms.kernels.csv_layout import Layout
 from transforms.kernels.csv_lines import (
     LONGEST_LINE,

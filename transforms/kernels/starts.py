@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from transforms.errors import DataError
+from transforms.data_error import DataError
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 _ARCHIVES: Final = {

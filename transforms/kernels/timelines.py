@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from transforms.errors import DataError
+from transforms.data_error import DataError
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.counters import check_int64
 from transforms.kernels.hashing import Hashes

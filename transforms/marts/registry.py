@@ -11,8 +11,8 @@ from transforms.contract import Table
 from transforms.kernels.spine import Spine
 from transforms.marts import (
     data_quality_results,
+    dead_letter_corrections,
     dead_letter_events,
-    dead_letter_mends,
     dim_users,
     fct_events,
     growth_drivers,
@@ -56,4 +56,4 @@ TABLES: Final[Mapping[str, Table]] = {
 RESULTS: Final = data_quality_results.TABLE
 ALL_TABLES: Final = (*TABLES.values(), RESULTS)
 # What replays merge into and batch runs read.
-MENDS: Final = dead_letter_mends.TABLE
+MENDS: Final = dead_letter_corrections.TABLE

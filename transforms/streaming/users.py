@@ -38,8 +38,8 @@ from transforms.kernels.user_state import (
 )
 from transforms.marts import dim_users, users_with_negative_miles
 from transforms.metrics import EVENTS_PER_USER, count
+from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 from transforms.streaming.clock import Clock, arriving, as_datetime, later, microseconds
-from transforms.users import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 
 CHANGES: Final = "changes"
 RECOVERED: Final = users_with_negative_miles.TABLE.removals.name

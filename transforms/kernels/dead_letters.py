@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from transforms.errors import DataError
+from transforms.data_error import DataError
 from transforms.kernels.csv_layout import Layout
 from transforms.kernels.messages import UnreadableError, layout_of, record_fields
 from transforms.kernels.parse import ERROR_TYPES, Limits, parse_records

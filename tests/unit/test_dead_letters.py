@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.letters import rows
+from tests.support.dead_letters import rows
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import LIMITS, NOW, Row, csv_text, parse, row
-from transforms.errors import DataError
+from transforms.data_error import DataError
 from transforms.kernels.csv_layout import STANDARD, Layout
-from transforms.kernels.letters import Record, Selection, how_to_read, reread, tried
+from transforms.kernels.dead_letters import Record, Selection, how_to_read, reread, tried
 from transforms.kernels.parse import Limits
 from transforms.kernels.records import MAX_RECORD_BYTES
 from transforms.marts import dead_letter_events

@@ -12,7 +12,6 @@ import pyarrow as pa
 from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindows
 
-from transforms.ahead import WorkAhead
 from transforms.checking.bound import Check
 from transforms.checking.memory import ArrowChecks
 from transforms.checking.tallies import Tallies
@@ -25,6 +24,7 @@ from transforms.kernels.timelines import timelines
 from transforms.marts import dim_users, fct_events, users_with_negative_miles
 from transforms.marts.registry import TABLES
 from transforms.metrics import EVENTS_PER_USER, count
+from transforms.prefetch import WorkAhead
 from transforms.quality import CHECKED
 
 CONTRIBUTIONS: Final = "contributions"

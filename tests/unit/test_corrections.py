@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.mends import StagedMends, stage_mends
-from tests.support.letters import Holding, rows
+from pipeline.staged_corrections import StagedMends, stage_mends
+from tests.support.dead_letters import Holding, rows
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import LIMITS, NOW, Row, csv_text, parse, row
-from transforms.kernels.mends import apply_mends
-from transforms.marts import dead_letter_mends
+from transforms.kernels.corrections import apply_mends
+from transforms.marts import dead_letter_corrections
 from transforms.vocabulary import SOURCE_COLUMNS
 
 
@@ -23,7 +23,7 @@ def mends_of(letters: pa.Table, chosen: list[int], mended: Sequence[Row]) -> pa.
     texts = {
         name: pa.array([item[name] for item in mended], pa.string()) for name in SOURCE_COLUMNS
     }
-    return dead_letter_mends.rows(letters, chosen, pa.table(texts), NOW)
+    return dead_letter_corrections.rows(letters, chosen, pa.table(texts), NOW)
 
 
 class Kept(Holding):
@@ -60,7 +60,7 @@ def test_mends_are_read_as_records_are(drawn: list[tuple[Row, str]]) -> None:
 def test_mends_are_found_in_any_group_by_their_letters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.mends._GROUP_ROWS", 7)
+    monkeypatch.setattr("pipeline.staged_corrections._GROUP_ROWS", 7)
     letters = rows(*(str(at).encode() for at in range(100)))
     chosen = list(range(0, 100, 2))
     mended = [row("2024-01-01T00:00:00Z", f"u{at}") for at in chosen]

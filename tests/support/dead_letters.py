@@ -15,7 +15,7 @@ from pipeline.replay import replay
 from pipeline.replay.spool import Letter
 from tests.support.tables import NOW
 from transforms.kernels.csv_layout import Layout
-from transforms.kernels.letters import Record
+from transforms.kernels.dead_letters import Record
 from transforms.kernels.records import MAX_RECORD_BYTES, Rejection, Rejections
 from transforms.marts import dead_letter_events
 from transforms.vocabulary import SOURCE_COLUMNS
