@@ -14,12 +14,12 @@ from pipeline import __version__
 from pipeline.input_versions import InputFile
 from pipeline.progress import Progress
 from pipeline.quality import Mode, Quality
+from pipeline.sinks.commit_batch import Commit
 from pipeline.sources import ReadCsv
 from pipeline.staged_corrections import StagedMends
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change
-from pipeline.warehouse.commit import Commit
-from pipeline.warehouse.staging import StageRows
+from pipeline.warehouse.staged_files import StageRows
 from transforms import coders
 from transforms.checking.bound import Check, bind
 from transforms.checking.tallies import Tallies

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, How
-from pipeline.warehouse.staging import StagedFiles
+from pipeline.warehouse.staged_files import StagedFiles
 from transforms.checking.bound import Check
 from transforms.checking.results import Result, conclude
 from transforms.checking.sql import total_key

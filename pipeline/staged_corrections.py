@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.errors import RunError
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.staging import StagedFiles
+from pipeline.warehouse.staged_files import StagedFiles
 from transforms.marts.registry import MENDS
 from transforms.vocabulary import SOURCE_COLUMNS
 

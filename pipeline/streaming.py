@@ -11,9 +11,9 @@ from apache_beam.io.gcp.pubsub import WriteToPubSub
 
 from pipeline import __version__
 from pipeline.options import LATE_HORIZON_DAYS
+from pipeline.sinks.commit_flushes import CommitFlushes
+from pipeline.sinks.stage_flushes import FILES, StageFlushes
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.flush_commit import CommitFlushes
-from pipeline.warehouse.flushing import FILES, StageFlushes
 from transforms import coders
 from transforms.checking.bound import Check, bind
 from transforms.events import COUNTS, DEAD_LETTERS

@@ -23,7 +23,7 @@ from pipeline.summary import forgiving
 from pipeline.telling import is_watched
 from pipeline.warehouse.changes import Change, How, StagedFile
 from pipeline.warehouse.runs import new_run
-from pipeline.warehouse.staging import StagedFiles
+from pipeline.warehouse.staged_files import StagedFiles
 from transforms import coders
 from transforms.marts import dead_letter_events, fct_events
 from transforms.marts.registry import MENDS

@@ -25,7 +25,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import Change, How, StagedFile
-from pipeline.warehouse.staging import StageRows
+from pipeline.warehouse.staged_files import StageRows
 from tests.emulators.servers import BUCKET, PROJECT, running
 from transforms import coders
 from transforms.marts import fct_events

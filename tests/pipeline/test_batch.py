@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from pipeline.errors import RunError, clear_message
 from pipeline.input_versions import local_file
 from pipeline.sample import write_sample
+from pipeline.sinks.commit_batch import check_sum
 from pipeline.warehouse import open_warehouse
-from pipeline.warehouse.commit import check_sum
 from tests.support.runs import Run, comparable, contents, read_all, run_graph
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import COLLIDING, NOW, csv_text, differences, oracle_tables, row

@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.errors import RunError, clear_message
 from pipeline.input_versions import local_file
+from pipeline.sinks.commit_batch import Commit
 from pipeline.warehouse import open_warehouse
-from pipeline.warehouse.commit import Commit
 from tests.support.runs import Run, contents, run_graph
 from tests.support.tables import NOW, csv_text, row
 from transforms.checking.tallies import Tallies

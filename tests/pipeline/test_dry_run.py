@@ -86,7 +86,7 @@ def test_a_warehouse_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 def test_the_log_tells_the_sum_of_a_run(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "pipeline.warehouse.commit"):
+    with caplog.at_level(logging.INFO, "pipeline.sinks.commit_batch"):
         run_graph([folder / "events.csv"], folder / "growth.duckdb")
     told = "tables replaced: 3 input rows = 1 events + 1 duplicates + 1 dead letters"
     assert told in caplog.text

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.warehouse.changes import Change, How, StagedFile
-from pipeline.warehouse.staging import StagedFiles
+from pipeline.warehouse.staged_files import StagedFiles
 from transforms.contract import DATE, FLOAT, INTEGER, STRING, TIMESTAMP, Column, Table
 
 Row = dict[str, Any]

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.display_growth import headline, last_months, lines
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import Change, How
-from pipeline.warehouse.staging import StagedFiles
+from pipeline.warehouse.staged_files import StagedFiles
 from tests.support.tables import compute, csv_text, parse, row
 from transforms.marts.registry import FINISH, TABLES
 

@@ -13,9 +13,10 @@ import duckdb
 import pytest
 
 from pipeline.errors import OptionError, RunError
-from pipeline.warehouse import Warehouse, duckdb_file, open_warehouse
+from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import Change, How
-from pipeline.warehouse.local_staging import MARKER
+from pipeline.warehouse.duckdb import database_file
+from pipeline.warehouse.duckdb.local_staging import MARKER
 from tests.support.staging import change, filled, in_order
 from transforms.contract import Table
 from transforms.marts import data_quality_results, dim_users, fct_events
@@ -74,7 +75,7 @@ def test_check_waits_for_a_reader_and_says_for_whom(
                 os.kill(pid, 9)
             released.append(seconds)
 
-        monkeypatch.setattr("pipeline.warehouse.duckdb_file.time.sleep", release)
+        monkeypatch.setattr("pipeline.warehouse.duckdb.database_file.time.sleep", release)
         warehouse.check(BOTH, None)
     assert released
     told = capfd.readouterr().err
@@ -88,7 +89,7 @@ def test_somebody_who_never_leaves_is_named(
 ) -> None:
     warehouse = warehouse_in(tmp_path)
     warehouse.commit([users(tmp_path, "ann")], "a")
-    monkeypatch.setattr(duckdb_file, "_PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(database_file, "_PATIENCE_SECONDS", 0)
     with opened_elsewhere(tmp_path / "growth.duckdb") as pid:
         told = rf"open in python[\d.]* \(PID {pid}\), after 0 s still: close it there and run again"
         with pytest.raises(RunError, match=told):
@@ -150,7 +151,7 @@ def test_a_file_that_can_not_be_rewritten_stays(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipeline.warehouse.duckdb_file.os.replace", full)
+    monkeypatch.setattr("pipeline.warehouse.duckdb.database_file.os.replace", full)
     with warehouse_in(tmp_path).exclusive(BOTH, None, "run"):
         pass
     assert "No space left" in capfd.readouterr().err

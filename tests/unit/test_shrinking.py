@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import RunError
-from pipeline.warehouse.shrinking import History, Loss
+from pipeline.sinks.shrinking import History, Loss
 
 NAMES = ("fct_events", "dim_users", "growth_metrics", "dead_letter_events")
 

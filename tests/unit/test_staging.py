@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.warehouse.limits import PARTITIONS_PER_JOB, block_of
+from pipeline.warehouse.bigquery.limits import PARTITIONS_PER_JOB, block_of
 from pipeline.warehouse.merging import Dialect, within_partitions
 from tests.support.staging import filled, stage
 from transforms.contract import DATE, Partition, Table, required

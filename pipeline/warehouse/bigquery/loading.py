@@ -13,11 +13,11 @@ from pipeline import __version__
 from pipeline.errors import RunError
 from pipeline.warehouse.bigquery.client import explained
 from pipeline.warehouse.bigquery.jobs import Planned, run_jobs, side_by_side
+from pipeline.warehouse.bigquery.limits import BYTES_PER_LOAD, FILES_PER_LOAD, block_of, has_blocks
 from pipeline.warehouse.bigquery.reading import zoned
 from pipeline.warehouse.bigquery.tables import RUN_LABEL, declared, end_of_scratch_life, schema
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.guarding import BIGQUERY_SUMS, guard, guard_statement
-from pipeline.warehouse.limits import BYTES_PER_LOAD, FILES_PER_LOAD, block_of, has_blocks
 from transforms.contract import Table
 from transforms.kernels.figures import figures_of
 

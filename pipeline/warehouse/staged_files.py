@@ -20,9 +20,9 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from pipeline.errors import RunError
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+from pipeline.warehouse.bigquery.limits import FIRST_DAY, PARTITIONS_PER_JOB, has_blocks
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.checksums import Summed
-from pipeline.warehouse.limits import FIRST_DAY, PARTITIONS_PER_JOB, has_blocks
 from transforms.contract import TIMESTAMP, Table
 from transforms.kernels.figures import add, figures_of
 from transforms.prefetch import WorkAhead

@@ -24,7 +24,7 @@ from apache_beam.utils.timestamp import Timestamp
 
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, How, StagedFile
-from pipeline.warehouse.staging import StagedFiles
+from pipeline.warehouse.staged_files import StagedFiles
 from transforms.checking.bound import Check
 from transforms.checking.memory import ArrowChecks
 from transforms.checking.results import Result, conclude

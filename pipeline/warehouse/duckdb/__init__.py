@@ -20,8 +20,8 @@ from pipeline.errors import OptionError, RunError
 from pipeline.paths import from_home, shown
 from pipeline.warehouse.changes import Change, How
 from pipeline.warehouse.checksums import see_unchanged
-from pipeline.warehouse.duckdb_additions import refuse_conflicts, views_that_follow
-from pipeline.warehouse.duckdb_file import (
+from pipeline.warehouse.duckdb.additions import refuse_conflicts, views_that_follow
+from pipeline.warehouse.duckdb.database_file import (
     MEMORY,
     check_file,
     connected,
@@ -29,9 +29,9 @@ from pipeline.warehouse.duckdb_file import (
     reading,
     reason,
 )
-from pipeline.warehouse.duckdb_tables import DIALECT, apply, literal
-from pipeline.warehouse.file_lock import locked
-from pipeline.warehouse.local_staging import staging_folder
+from pipeline.warehouse.duckdb.file_lock import locked
+from pipeline.warehouse.duckdb.local_staging import staging_folder
+from pipeline.warehouse.duckdb.table_changes import DIALECT, apply, literal
 from transforms.checking.memory import MACROS
 from transforms.contract import Table
 

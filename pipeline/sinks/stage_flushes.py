@@ -21,7 +21,7 @@ from apache_beam.transforms.userstate import (
 from apache_beam.utils.timestamp import Timestamp
 
 from pipeline.warehouse.changes import StagedFile
-from pipeline.warehouse.staging import StagedFiles
+from pipeline.warehouse.staged_files import StagedFiles
 from transforms.checking.bound import Check, answerable, row_by_row
 from transforms.checking.memory import ArrowChecks
 from transforms.checking.tallies import Tallies

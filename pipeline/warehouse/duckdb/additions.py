@@ -9,7 +9,7 @@ from typing import NamedTuple
 import duckdb
 
 from pipeline.errors import RunError
-from pipeline.warehouse.duckdb_tables import TYPES, literal, quoted
+from pipeline.warehouse.duckdb.table_changes import TYPES, literal, quoted
 from transforms.contract import Table
 
 _HERE = "schema_name = 'main' AND database_name = current_database()"

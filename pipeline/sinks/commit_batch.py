@@ -16,10 +16,10 @@ from pipeline.errors import RunError
 from pipeline.input_versions import InputFile, refuse_any_changed
 from pipeline.progress import Progress
 from pipeline.quality import Quality, record_refusal, summary
+from pipeline.sinks.shrinking import History
 from pipeline.telling import printable
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, How, StagedFile
-from pipeline.warehouse.shrinking import History
 from transforms.checking.results import Result
 from transforms.checking.tallies import Tallies
 from transforms.contract import Table
