@@ -21,15 +21,15 @@ from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change
 from pipeline.warehouse.staged_files import StageRows
 from transforms import coders
-from transforms.checking.bound import Check, bind
-from transforms.checking.tallies import Tallies
+from transforms.check_rows import CHECKED, CheckRows
 from transforms.events import COUNTS, DEAD_LETTERS, ByUserShard, ParseEvents
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import FINISH, TABLES
-from transforms.quality import CHECKED, CheckRows
+from transforms.quality.check_counts import CheckCounts
+from transforms.quality.compile import Check, compile_checks
 from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS, UserShards
 from transforms.totals import FinishMarts, Sum
 
@@ -80,7 +80,7 @@ class BatchJob:
     @property
     def checks(self) -> tuple[Check, ...]:
         """The checks that the run evaluates."""
-        return () if self.quality == "off" else bind(TABLES.values(), self.active_types)
+        return () if self.quality == "off" else compile_checks(TABLES.values(), self.active_types)
 
 
 def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
@@ -134,7 +134,7 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *files: beam.PCol
     checked = (
         (shards[CHECKED], marts[CHECKED], letters)
         | "All checks" >> beam.Flatten()
-        | "SumChecks" >> Sum(Tallies)
+        | "SumChecks" >> Sum(CheckCounts)
     )
     (staged, counts, checked, *files) | "Commit" >> Commit(
         job.warehouse,

@@ -12,11 +12,11 @@ from pipeline.paths import typed_program
 from pipeline.quality import errors
 from pipeline.telling import tell
 from pipeline.warehouse import Warehouse
-from transforms.checking.bound import bind, without_columns
-from transforms.checking.pushdown import evaluate
-from transforms.checking.results import Result
-from transforms.checking.trial import refuse_wrong
 from transforms.marts.registry import TABLES
+from transforms.quality.compile import compile_checks, without_columns
+from transforms.quality.pushdown import evaluate
+from transforms.quality.results import Result
+from transforms.quality.trial import refuse_wrong
 from transforms.vocabulary import EVENT_TYPES
 
 
@@ -32,7 +32,7 @@ def check(warehouse: Warehouse, options: argparse.Namespace) -> None:
     active = [EVENT_TYPES.index(name) for name in _active_types(warehouse, options)]
     missing = _missing_columns(warehouse)
     started = time.monotonic()
-    checks = bind(TABLES.values(), active)
+    checks = compile_checks(TABLES.values(), active)
     here = without_columns(checks, missing)
     try:
         results = evaluate(here, TABLES, lambda name: warehouse.source(TABLES[name]), warehouse.ask)

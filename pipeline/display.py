@@ -24,8 +24,8 @@ from pipeline.progress import Progress as Notes
 from pipeline.progress import Reached
 from pipeline.telling import Guarded, counted, is_watched, printable
 from pipeline.warehouse import Warehouse
-from transforms.checking.bound import Check
 from transforms.marts.registry import TABLES
+from transforms.quality.compile import Check
 
 _POLL_SECONDS: Final = 0.2
 _PIPE_WIDTH: Final = 120

@@ -8,9 +8,9 @@ from typing import Final
 
 from pipeline.docs_labels import labels
 from pipeline.errors import RunError
-from transforms.checking.bound import Check, bind
 from transforms.contract import Column, Table
 from transforms.marts.registry import ALL_TABLES, MENDS, TABLES
+from transforms.quality.compile import Check, compile_checks
 from transforms.vocabulary import EVENT_TYPES
 
 _DESCRIBED: Final = (*ALL_TABLES, MENDS)
@@ -52,7 +52,7 @@ def write_docs(path: str) -> None:
 
 def data_dictionary() -> str:
     """The Markdown text, the same for the same contract."""
-    checks = bind(TABLES.values(), range(len(EVENT_TYPES)))
+    checks = compile_checks(TABLES.values(), range(len(EVENT_TYPES)))
     parts = [line for table in _DESCRIBED for line in _section(table, checks)]
     return "\n".join([*_introduction(checks), *parts, labels()])
 

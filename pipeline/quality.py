@@ -11,14 +11,14 @@ from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, How
 from pipeline.warehouse.staged_files import StagedFiles
-from transforms.checking.bound import Check
-from transforms.checking.results import Result, conclude
-from transforms.checking.sql import total_key
-from transforms.checking.tallies import Tallies
-from transforms.checks import RUN, Total
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import data_quality_results
 from transforms.marts.registry import RESULTS
+from transforms.quality.check_counts import CheckCounts
+from transforms.quality.compile import Check
+from transforms.quality.declaration import RUN, Total
+from transforms.quality.results import Result, conclude
+from transforms.quality.sql import total_key
 
 Mode: TypeAlias = Literal["enforce", "warn"]
 
@@ -37,13 +37,13 @@ class Quality:
     mode: Mode
     folder: str
 
-    def conclude(self, tallies: Tallies, counts: RunCounts) -> list[Result]:
+    def conclude(self, check_counts: CheckCounts, counts: RunCounts) -> list[Result]:
         """The results of all checks, those of the run's counts among them."""
         of_run = {
             total_key(Total(RUN, "input_rows")): counts.input_rows,
             total_key(Total(RUN, "duplicates")): counts.duplicates,
         }
-        return conclude(self.checks, Tallies.total([tallies, Tallies(totals=of_run)]))
+        return conclude(self.checks, CheckCounts.total([check_counts, CheckCounts(totals=of_run)]))
 
     def change(self, results: Sequence[Result], run: str, checked_at: datetime) -> Change:
         """The results as a change of data_quality_results."""

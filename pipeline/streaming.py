@@ -15,7 +15,7 @@ from pipeline.sinks.commit_flushes import CommitFlushes
 from pipeline.sinks.stage_flushes import FILES, StageFlushes
 from pipeline.warehouse import Warehouse
 from transforms import coders
-from transforms.checking.bound import Check, bind
+from transforms.check_rows import CHECKED
 from transforms.events import COUNTS, DEAD_LETTERS
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
@@ -23,7 +23,7 @@ from transforms.kernels.user_shards import shard_key
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import ALL_TABLES, TABLES
 from transforms.marts.users_with_negative_miles import TABLE as NEGATIVE_TABLE
-from transforms.quality import CHECKED
+from transforms.quality.compile import Check, compile_checks
 from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 from transforms.streaming.clock import Clock, system_clock
 from transforms.streaming.parse_messages import ParseMessages, as_messages
@@ -72,7 +72,7 @@ class StreamJob:
     @property
     def checks(self) -> tuple[Check, ...]:
         """The checks that the run evaluates."""
-        return () if self.quality == "off" else bind(TABLES.values(), self.active_types)
+        return () if self.quality == "off" else compile_checks(TABLES.values(), self.active_types)
 
 
 def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:

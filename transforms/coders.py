@@ -15,11 +15,11 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.coders import Coder
 
-from transforms.checking.tallies import Tallies
 from transforms.kernels.counters import Counters
 from transforms.kernels.parse import Parsed
 from transforms.kernels.records import RawRecords
 from transforms.kernels.run_counts import RunCounts
+from transforms.quality.check_counts import CheckCounts
 
 # Arrow's thread pool makes batches of some thousand rows 3 x (writing) and 6 x (reading) slower.
 _WRITE = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
@@ -120,10 +120,10 @@ class RunCountsCoder(_SelfCoder):
     kind = RunCounts
 
 
-class TalliesCoder(_SelfCoder):
-    """What checks have counted, by `Tallies.to_bytes`."""
+class CheckCountsCoder(_SelfCoder):
+    """What checks have counted, by `CheckCounts.to_bytes`."""
 
-    kind = Tallies
+    kind = CheckCounts
 
 
 def register() -> None:
@@ -135,4 +135,4 @@ def register() -> None:
     registry.register_coder(Parsed, FusedCoder)
     registry.register_coder(Counters, CountersCoder)
     registry.register_coder(RunCounts, RunCountsCoder)
-    registry.register_coder(Tallies, TalliesCoder)
+    registry.register_coder(CheckCounts, CheckCountsCoder)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from transforms.checks import ColumnCheck, Sequence, TableCheck
+from transforms.quality.declaration import ColumnCheck, Sequence, TableCheck
 
 
 class Type(enum.Enum):

@@ -12,9 +12,7 @@ import pyarrow as pa
 from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindows
 
-from transforms.checking.bound import Check
-from transforms.checking.memory import ArrowChecks
-from transforms.checking.tallies import Tallies
+from transforms.check_rows import CHECKED
 from transforms.events import COUNTS
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
@@ -25,7 +23,9 @@ from transforms.marts import dim_users, fct_events, users_with_negative_miles
 from transforms.marts.registry import TABLES
 from transforms.metrics import EVENTS_PER_USER, count
 from transforms.prefetch import WorkAhead
-from transforms.quality import CHECKED
+from transforms.quality.arrow_checks import ArrowChecks
+from transforms.quality.check_counts import CheckCounts
+from transforms.quality.compile import Check
 
 CONTRIBUTIONS: Final = "contributions"
 EVENTS: Final = fct_events.TABLE.name
@@ -41,7 +41,7 @@ class UserShards(beam.PTransform):
     """(shard, RecordBatch) -> everything that follows from a shard's users, one shard at a time.
 
     Outputs, by tag: EVENTS, USERS and NEGATIVE, tables of rows; CONTRIBUTIONS, Counters; COUNTS,
-    RunCounts of events and duplicates; CHECKED, Tallies of the checks that these rows answer.
+    RunCounts of events and duplicates; CHECKED, CheckCounts of the checks that these rows answer.
 
     Attributes:
         active_types: indices in EVENT_TYPES of the event types that make a user active.
@@ -60,7 +60,7 @@ class UserShards(beam.PTransform):
             NEGATIVE: pa.Table,
             CONTRIBUTIONS: Counters,
             COUNTS: RunCounts,
-            CHECKED: Tallies,
+            CHECKED: CheckCounts,
         }
         work = beam.ParDo(_Shard(self)).with_output_types(Any, **outputs)
         grouped = shards | "Group by shard" >> beam.GroupByKey()
@@ -93,8 +93,8 @@ class _Shard(beam.DoFn):
         for outputs in self._ahead.finish():
             for tag, value in self._finished(outputs):
                 yield pvalue.TaggedOutput(tag, GlobalWindows.windowed_value(value))
-        for tallies in [*self._checked.finish(), self._over.finish()]:
-            yield pvalue.TaggedOutput(CHECKED, GlobalWindows.windowed_value(tallies))
+        for check_counts in [*self._checked.finish(), self._over.finish()]:
+            yield pvalue.TaggedOutput(CHECKED, GlobalWindows.windowed_value(check_counts))
 
     def _finished(self, outputs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         """The outputs of a shard, and what the checks of an earlier one have come to."""
@@ -102,7 +102,7 @@ class _Shard(beam.DoFn):
         EVENTS_PER_USER.observe_sample(dim_users.events_of(outputs[USERS]))
         yield from outputs.items()
         rows = {name: outputs[name] for name in (EVENTS, USERS, NEGATIVE)}
-        yield from ((CHECKED, tallies) for tallies in self._checked.put(rows))
+        yield from ((CHECKED, check_counts) for check_counts in self._checked.put(rows))
 
     def _work(self, batches: list[pa.RecordBatch]) -> dict[str, Any]:
         written_at = pa.scalar(self._started_at, pa.timestamp("us"))
@@ -134,21 +134,21 @@ class _ShardChecks:
         """Forget what waits: a bundle that failed begins anew."""
         self._waiting: dict[str, list[pa.Table]] = {USERS: [], NEGATIVE: []}
 
-    def evaluate(self, rows: Mapping[str, pa.Table]) -> Tallies:
+    def evaluate(self, rows: Mapping[str, pa.Table]) -> CheckCounts:
         """What a shard's tables come to, and perhaps those that waited."""
         if not self._checks:
-            return Tallies()
+            return CheckCounts()
         for name, parts in self._waiting.items():
             parts.append(rows[name])
-        tallies = [self._over.look(rows), self._over.scan(rows, [EVENTS])]
+        check_counts = [self._over.look(rows), self._over.scan(rows, [EVENTS])]
         if sum(part.nbytes for part in self._waiting[USERS]) > _WAITING_BYTES:
-            tallies.append(self.finish())
-        return Tallies.total(tallies)
+            check_counts.append(self.finish())
+        return CheckCounts.total(check_counts)
 
-    def finish(self) -> Tallies:
+    def finish(self) -> CheckCounts:
         """What the tables that waited come to."""
         if not self._waiting[USERS]:
-            return Tallies()
+            return CheckCounts()
         rows = {name: pa.concat_tables(parts) for name, parts in self._waiting.items()}
         self.begin()
         return self._over.scan(rows, rows)

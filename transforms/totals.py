@@ -11,13 +11,13 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam import pvalue
 
-from transforms.checking.bound import Check
-from transforms.checking.memory import ArrowChecks
-from transforms.checking.tallies import Tallies
+from transforms.check_rows import CHECKED
 from transforms.kernels.counters import Counters
 from transforms.kernels.spine import lay_out
 from transforms.marts.registry import FINISH, TABLES
-from transforms.quality import CHECKED
+from transforms.quality.arrow_checks import ArrowChecks
+from transforms.quality.check_counts import CheckCounts
+from transforms.quality.compile import Check
 
 
 class _Summable(Protocol):
@@ -49,10 +49,10 @@ class _Total(beam.CombineFn):
 
 @dataclass
 class Sum(beam.PTransform):
-    """Counters, RunCounts or Tallies -> their one sum; without an element, the sum of none.
+    """Counters, RunCounts or CheckCounts -> their one sum; without an element, the sum of none.
 
     Attributes:
-        kind: Counters, RunCounts or Tallies.
+        kind: Counters, RunCounts or CheckCounts.
     """
 
     kind: type[_Summable]
@@ -67,7 +67,7 @@ class Sum(beam.PTransform):
 class FinishMarts(beam.PTransform):
     """The sum of all Counters -> by the name of each mart a table of its rows.
 
-    A further output, CHECKED: Tallies of the checks that the marts answer among themselves.
+    A further output, CHECKED: CheckCounts of the checks that the marts answer among themselves.
 
     Attributes:
         written_at: the moment of writing, in UTC without a zone.
@@ -78,7 +78,7 @@ class FinishMarts(beam.PTransform):
     checks: tuple[Check, ...] = ()
 
     def expand(self, totals: beam.PCollection) -> pvalue.DoOutputsTuple:
-        outputs = {**dict.fromkeys(FINISH, pa.Table), CHECKED: Tallies}
+        outputs = {**dict.fromkeys(FINISH, pa.Table), CHECKED: CheckCounts}
         finish = beam.ParDo(_Finish(self)).with_output_types(Any, **outputs)
         return totals | "Finish" >> finish.with_outputs(*outputs)
 

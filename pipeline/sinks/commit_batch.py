@@ -20,18 +20,18 @@ from pipeline.sinks.shrinking import History
 from pipeline.telling import printable
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, How, StagedFile
-from transforms.checking.results import Result
-from transforms.checking.tallies import Tallies
 from transforms.contract import Table
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events, fct_events
 from transforms.metrics import timed_flush
+from transforms.quality.check_counts import CheckCounts
+from transforms.quality.results import Result
 
 
 @dataclass
 class Commit(beam.PTransform):
-    """(staged files, RunCounts, Tallies, InputFiles) -> the run's report, a JSON object, once the
-    tables are replaced. The last one may be missing.
+    """(staged files, RunCounts, CheckCounts, InputFiles) -> the run's report, a JSON object, once
+    the tables are replaced. The last one may be missing.
 
     Attributes:
         warehouse: where to.
@@ -41,7 +41,7 @@ class Commit(beam.PTransform):
         run: the run's id.
         started_at: when the run began, in UTC without a zone.
         progress: where local workers tell that the tables are being replaced.
-        quality: the checks that Tallies are of; None for none.
+        quality: the checks that CheckCounts are of; None for none.
         beside: changes of other tables, which are committed with those of the run.
         max_shrink_pct: how many percent of its events, users or dates the warehouse may lose;
             None for all.
@@ -59,7 +59,7 @@ class Commit(beam.PTransform):
     max_shrink_pct: float | None = None
 
     def expand(self, inputs: tuple[beam.PCollection, ...]) -> beam.PCollection:
-        staged, counts, tallies, *files = inputs
+        staged, counts, check_counts, *files = inputs
         return (
             staged
             | "Gather files" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
@@ -67,7 +67,7 @@ class Commit(beam.PTransform):
             >> beam.Map(
                 self.commit,
                 pvalue.AsSingleton(counts),
-                pvalue.AsSingleton(tallies),
+                pvalue.AsSingleton(check_counts),
                 *map(pvalue.AsList, files),
             )
             | "Report" >> beam.Map(_write, self.report_paths)
@@ -77,7 +77,7 @@ class Commit(beam.PTransform):
         self,
         staged: Sequence[StagedFile],
         counts: RunCounts,
-        tallies: Tallies,
+        check_counts: CheckCounts,
         files: Sequence[InputFile] = (),
     ) -> dict[str, Any]:
         """Replace the tables, unless a file has changed since it was listed, too many input rows
@@ -96,7 +96,7 @@ class Commit(beam.PTransform):
             for table in self.tables
         ]
         rows = {change.table.name: change.rows for change in changes}
-        results = self.quality.conclude(tallies, counts) if self.quality else []
+        results = self.quality.conclude(check_counts, counts) if self.quality else []
         try:
             refuse_any_changed(files)
             self._refuse(counts, rows, results)

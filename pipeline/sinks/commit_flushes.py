@@ -25,10 +25,6 @@ from apache_beam.utils.timestamp import Timestamp
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, How, StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
-from transforms.checking.bound import Check
-from transforms.checking.memory import ArrowChecks
-from transforms.checking.results import Result, conclude
-from transforms.checking.tallies import Tallies
 from transforms.contract import Table
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
@@ -41,6 +37,10 @@ from transforms.marts import (
 )
 from transforms.marts.registry import RESULTS
 from transforms.metrics import timed_flush
+from transforms.quality.arrow_checks import ArrowChecks
+from transforms.quality.check_counts import CheckCounts
+from transforms.quality.compile import Check
+from transforms.quality.results import Result, conclude
 from transforms.streaming.clock import Clock, as_datetime, later
 from transforms.streaming.sums import Finished
 
@@ -50,7 +50,7 @@ Finish = Callable[[Counters, Counters, int], Finished]
 
 @dataclass
 class CommitFlushes(beam.PTransform):
-    """(staged files, Counters, RunCounts, Tallies) -> for each flush a report, a JSON object.
+    """(staged files, Counters, RunCounts, CheckCounts) -> for each flush a report, a JSON object.
 
     The last level of the sums is here, so that a flush holds each row of a mart once.
 
@@ -84,7 +84,7 @@ class CommitFlushes(beam.PTransform):
             staged | "Files" >> _Keyed(_FILE, _file_to_bytes),
             counters | "Sums" >> _Keyed(_SUM, Counters.to_bytes),
             counts | "Counts" >> _Keyed(_COUNTS, RunCounts.to_bytes),
-            checked | "Checks" >> _Keyed(_CHECKED, Tallies.to_bytes),
+            checked | "Checks" >> _Keyed(_CHECKED, CheckCounts.to_bytes),
         )
         return (
             parts
@@ -194,7 +194,7 @@ class _Commit(beam.DoFn):
         written_at_us = later(self._options.clock, written_at.read())
         written_at.write(written_at_us)
         finished = self._options.finish(before, after, written_at_us)
-        results = self._evaluate(map(Tallies.from_bytes, by_kind[_CHECKED]), finished.marts)
+        results = self._evaluate(map(CheckCounts.from_bytes, by_kind[_CHECKED]), finished.marts)
         failed = [result for result in results if not result.passed]
         changed = dict(finished.changed)
         if failed:
@@ -230,12 +230,14 @@ class _Commit(beam.DoFn):
     def _run(self, flush: int) -> str:
         return f"{self._options.run}_{flush}"
 
-    def _evaluate(self, of_rows: Iterable[Tallies], marts: Mapping[str, pa.Table]) -> list[Result]:
+    def _evaluate(
+        self, of_rows: Iterable[CheckCounts], marts: Mapping[str, pa.Table]
+    ) -> list[Result]:
         """What a flush's rows and all marts come to, of those checks that they answer."""
         checks = self._options.checks
         if not checks:
             return []
-        return conclude(checks, Tallies.total([*of_rows, self._over.evaluate(marts)]))
+        return conclude(checks, CheckCounts.total([*of_rows, self._over.evaluate(marts)]))
 
     def _stage(self, changed: Mapping[str, pa.Table]) -> Iterator[StagedFile]:
         tables = {table.name: table for table in self._options.tables}

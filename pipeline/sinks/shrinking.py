@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 from pipeline.errors import RunError
 from pipeline.telling import counted
 from pipeline.warehouse import Warehouse
-from transforms.checking.bound import Check
-from transforms.checking.results import Result
-from transforms.checks import AddsUp
 from transforms.contract import Table
 from transforms.marts import dead_letter_events, dim_users, fct_events, growth_metrics
+from transforms.quality.compile import Check
+from transforms.quality.declaration import AddsUp
+from transforms.quality.results import Result
 
 # By their rows: of a date without events growth_metrics has one too.
 _MEASURES: Final[Mapping[str, Table]] = {

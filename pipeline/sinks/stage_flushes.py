@@ -22,13 +22,13 @@ from apache_beam.utils.timestamp import Timestamp
 
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
-from transforms.checking.bound import Check, answerable, row_by_row
-from transforms.checking.memory import ArrowChecks
-from transforms.checking.tallies import Tallies
+from transforms.check_rows import CHECKED
 from transforms.coders import TableCoder
 from transforms.contract import Table
 from transforms.kernels.versions import newest
-from transforms.quality import CHECKED
+from transforms.quality.arrow_checks import ArrowChecks
+from transforms.quality.check_counts import CheckCounts
+from transforms.quality.compile import Check, answerable, row_by_row
 from transforms.streaming.clock import Clock
 
 FILES: Final = "files"
@@ -38,7 +38,7 @@ FILES: Final = "files"
 class StageFlushes(beam.PTransform):
     """(shard, tables of rows) -> StagedFile: a file for each shard and flush.
 
-    A further output, CHECKED: Tallies of the checks that the rows of a file answer by themselves.
+    A further output, CHECKED: CheckCounts of what the rows of a file answer by themselves.
 
     Of several versions of a row the newest is staged. Rows that leave a table travel with those
     that come, so that a flush holds both: a row that comes behind the removal of a later one would
@@ -59,7 +59,7 @@ class StageFlushes(beam.PTransform):
     checks: tuple[Check, ...] = ()
 
     def expand(self, rows: beam.PCollection) -> pvalue.DoOutputsTuple:
-        write = beam.ParDo(_Stage(self)).with_output_types(StagedFile, **{CHECKED: Tallies})
+        write = beam.ParDo(_Stage(self)).with_output_types(StagedFile, **{CHECKED: CheckCounts})
         return rows | "Write Parquet" >> write.with_outputs(CHECKED, main=FILES)
 
 
@@ -103,8 +103,8 @@ class _Stage(beam.DoFn):
                 files.write(latest)
                 yield from files.close()
                 if contract is table and self._checks:
-                    tallies = self._over.evaluate({table.name: latest})
-                    yield pvalue.TaggedOutput(CHECKED, tallies)
+                    check_counts = self._over.evaluate({table.name: latest})
+                    yield pvalue.TaggedOutput(CHECKED, check_counts)
 
 
 def _newest(table: Table, rows: pa.Table) -> pa.Table:

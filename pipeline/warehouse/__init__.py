@@ -162,7 +162,7 @@ class Warehouse(Protocol):
     def ask(self, statements: Sequence[str]) -> list[list[Mapping[str, Any]]]:
         """The rows of each of some statements, which change nothing.
 
-        Statements are of BigQuery's SQL, as far as `transforms.checks` goes.
+        Statements are of BigQuery's SQL, as far as `transforms.quality.declaration` goes.
 
         Raises:
             RunError: if one can't be answered.

@@ -15,10 +15,10 @@ from pipeline.sinks.commit_batch import Commit
 from pipeline.warehouse import open_warehouse
 from tests.support.runs import Run, contents, run_graph
 from tests.support.tables import NOW, csv_text, row
-from transforms.checking.tallies import Tallies
 from transforms.kernels import csv_records
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts.registry import TABLES
+from transforms.quality.check_counts import CheckCounts
 
 ROWS = [row(f"2024-01-{day:02}T00:00:00Z", f"user {day % 7}") for day in range(1, 21)]
 SWAPPED = ["user_id", "event_time", *list(ROWS[0])[2:]]
@@ -85,10 +85,10 @@ def test_a_change_behind_the_reading_stops_the_commit(tmp_path: Path) -> None:
     listed = local_file(str(source))
     warehouse = open_warehouse(f"duckdb:///{database}")
     commit = Commit(warehouse, tuple(TABLES.values()), 50, [], "test", NOW)
-    commit.commit([], RunCounts(), Tallies(), [listed])
+    commit.commit([], RunCounts(), CheckCounts(), [listed])
     with duckdb.connect(str(database)) as connection:
         connection.execute("DROP TABLE fct_events")
     source.write_bytes(csv_text(ROWS))
     with pytest.raises(RunError, match=r"it was written to in place.*No table was touched"):
-        commit.commit([], RunCounts(), Tallies(), [listed])
+        commit.commit([], RunCounts(), CheckCounts(), [listed])
     assert warehouse.count(TABLES["fct_events"]) is None

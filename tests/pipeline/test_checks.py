@@ -10,8 +10,8 @@ from tests.support.breakages import breakage
 from tests.support.quality import CHECKS, Copy, failures, write_events
 from tests.support.runs import Run, run_graph
 from tests.support.thorough import THOROUGH
-from transforms.checking.bound import Check, ColumnRule
 from transforms.marts.registry import TABLES
+from transforms.quality.compile import Check, ColumnRule
 
 
 def alone_or_together() -> list[Sequence[Check]]:

@@ -23,12 +23,12 @@ from tests.support.runs import Run, command, contents, run_graph
 from tests.support.tables import csv_text, row
 from tests.support.thorough import some
 from tests.support.translation import OPTIONS
-from transforms.checking import bound
-from transforms.checking.bound import Check, RowRule
-from transforms.checks import Severity
 from transforms.contract import Table
 from transforms.data_error import DataError
 from transforms.marts.registry import RESULTS, TABLES
+from transforms.quality import compile as compiling
+from transforms.quality.compile import Check, RowRule
+from transforms.quality.declaration import Severity
 
 _IMPOSSIBLE = "growth_metrics.impossible"
 
@@ -46,14 +46,14 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _add(monkeypatch: pytest.MonkeyPatch, severity: Severity) -> None:
-    monkeypatch.setattr(batch, "bind", _binding(broken(severity)))
+    monkeypatch.setattr(batch, "compile_checks", _binding(broken(severity)))
 
 
 def _binding(more: Check) -> Callable[[Iterable[Table], Sequence[int]], tuple[Check, ...]]:
-    def bind(tables: Iterable[Table], active_types: Sequence[int]) -> tuple[Check, ...]:
-        return (*bound.bind(tables, active_types), more)
+    def compile_checks(tables: Iterable[Table], active_types: Sequence[int]) -> tuple[Check, ...]:
+        return (*compiling.compile_checks(tables, active_types), more)
 
-    return bind
+    return compile_checks
 
 
 @pytest.fixture
@@ -147,13 +147,13 @@ def test_a_typo_in_a_check_is_one_line_in_batch_and_check(
     run_graph([source], database)
     typo = replace(broken("error"), rule=RowRule("dayly_users < 0"))
     told = f"the check {_IMPOSSIBLE} can't be evaluated: Binder Error: Referenced column "
-    monkeypatch.setattr(batch, "bind", _binding(typo))
+    monkeypatch.setattr(batch, "compile_checks", _binding(typo))
     with pytest.raises(Exception, match="dayly_users") as raised:
         run_graph([source], database)
     message = str(clear_message(raised.value))
     assert message.startswith(told)
     assert "\n" not in message
-    monkeypatch.setattr(check, "bind", _binding(typo))
+    monkeypatch.setattr(check, "compile_checks", _binding(typo))
     warehouse = open_warehouse(f"duckdb:///{database}")
     with pytest.raises(DataError) as refused:
         check.check(warehouse, Namespace(active_event_types=None))
@@ -304,12 +304,12 @@ def test_a_missing_column_or_table_is_named(folder: Path) -> None:
 
 def test_a_part_of_the_tables_answers_a_part_of_the_checks(tmp_path: Path, source: Path) -> None:
     tables = run_graph([source], tmp_path / "growth.duckdb")
-    tallies = in_memory(tables)
-    missing = {check.check_id for check in CHECKS if not check.totals} - set(tallies.checks)
+    check_counts = in_memory(tables)
+    missing = {check.check_id for check in CHECKS if not check.totals} - set(check_counts.checks)
     assert missing == set()
 
 
-def test_dataflow_translates_the_graph_and_tallies_have_a_coder() -> None:
+def test_dataflow_translates_the_graph_and_check_counts_have_a_coder() -> None:
     pipeline = batch_graph.laid_out(*OPTIONS)
     pipeline.run()
     components = pipeline.to_runner_api().components
@@ -318,4 +318,4 @@ def test_dataflow_translates_the_graph_and_tallies_have_a_coder() -> None:
     for label in ("CheckLetters/Check", "All checks"):
         (output,) = by_label[label].outputs.values()
         coder = components.coders[components.pcollections[output].coder_id]
-        assert b"TalliesCoder" in coder.spec.payload
+        assert b"CheckCountsCoder" in coder.spec.payload

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from transforms.checking.bound import Check, ColumnRule, RowRule
-from transforms.checks import InRange, Matches, OneOf
 from transforms.contract import FLOAT, STRING
 from transforms.marts.registry import TABLES
+from transforms.quality.compile import Check, ColumnRule, RowRule
+from transforms.quality.declaration import InRange, Matches, OneOf
 
 GM: Final = "growth_metrics"
 RQF: Final = "retention_quality_framework"

@@ -12,15 +12,15 @@ import duckdb
 import pyarrow as pa
 
 from tests.support.tables import csv_text, row
-from transforms.checking.bound import Check, bind
-from transforms.checking.memory import MACROS, ArrowChecks
-from transforms.checking.pushdown import evaluate
-from transforms.checking.results import Result, conclude
-from transforms.checking.tallies import Tallies
 from transforms.marts.registry import FINISH, TABLES
+from transforms.quality.arrow_checks import MACROS, ArrowChecks
+from transforms.quality.check_counts import CheckCounts
+from transforms.quality.compile import Check, compile_checks
+from transforms.quality.pushdown import evaluate
+from transforms.quality.results import Result, conclude
 from transforms.vocabulary import EVENT_TYPES
 
-CHECKS: Final = bind(TABLES.values(), range(len(EVENT_TYPES)))
+CHECKS: Final = compile_checks(TABLES.values(), range(len(EVENT_TYPES)))
 # The tables that one step of the graph has before it.
 GROUPS: Final = (
     ("fct_events", "dim_users", "users_with_negative_miles"),
@@ -61,15 +61,17 @@ def _event(at: datetime, user: str, kind: str, chance: random.Random) -> dict[st
     )
 
 
-def in_memory(tables: Mapping[str, pa.Table], checks: Sequence[Check] = CHECKS) -> Tallies:
+def in_memory(tables: Mapping[str, pa.Table], checks: Sequence[Check] = CHECKS) -> CheckCounts:
     """What the checks come to as the graph evaluates them."""
     over = ArrowChecks(checks, TABLES)
-    return Tallies.total(over.evaluate({name: tables[name] for name in group}) for group in GROUPS)
+    return CheckCounts.total(
+        over.evaluate({name: tables[name] for name in group}) for group in GROUPS
+    )
 
 
-def of_run(input_rows: int, duplicates: int) -> Tallies:
+def of_run(input_rows: int, duplicates: int) -> CheckCounts:
     """What the run itself has counted."""
-    return Tallies(totals={"run: input_rows": input_rows, "run: duplicates": duplicates})
+    return CheckCounts(totals={"run: input_rows": input_rows, "run: duplicates": duplicates})
 
 
 def failures(results: Iterable[Result]) -> dict[str, Result]:
@@ -96,7 +98,7 @@ class Copy:
         self.run = of_run(letters.num_rows + events.num_rows + duplicates, duplicates)
         self._over = ArrowChecks(CHECKS, TABLES)
         self._answers: dict[str, Any] = {}
-        self._tallies: dict[tuple[str, ...], Tallies] = {}
+        self._counted: dict[tuple[str, ...], CheckCounts] = {}
         self.touched: set[str] = set()
 
     def broken(self, statements: Iterable[str], look: Callable[[], None]) -> None:
@@ -132,14 +134,14 @@ class Copy:
     def as_in_the_graph(self) -> list[Result]:
         """The results over Arrow tables, with those of the run's counts."""
         parts = [self._group(group) for group in GROUPS]
-        return conclude(CHECKS, Tallies.total([*parts, self.run]))
+        return conclude(CHECKS, CheckCounts.total([*parts, self.run]))
 
-    def _group(self, group: tuple[str, ...]) -> Tallies:
+    def _group(self, group: tuple[str, ...]) -> CheckCounts:
         stale = not self.touched.isdisjoint(group)
-        if group in self._tallies and not stale:
-            return self._tallies[group]
+        if group in self._counted and not stale:
+            return self._counted[group]
         tables = {name: self.connection.sql(f'FROM "{name}"').to_arrow_table() for name in group}
-        tallies = self._over.evaluate(tables)
+        check_counts = self._over.evaluate(tables)
         if not stale:
-            self._tallies[group] = tallies
-        return tallies
+            self._counted[group] = check_counts
+        return check_counts

@@ -17,14 +17,14 @@ from tests.support.quality import CHECKS, failures, in_memory, of_run
 from tests.support.strategies import row_lists
 from tests.support.tables import Row, codes, compute, csv_text, parse
 from tests.support.thorough import examples
-from transforms.checking.bound import bind, row_by_row, words_of
-from transforms.checking.memory import MACROS, ArrowChecks
-from transforms.checking.pushdown import evaluate
-from transforms.checking.results import conclude
-from transforms.checking.tallies import MAX_SAMPLES, Tallies, Tally
-from transforms.coders import TalliesCoder
+from transforms.coders import CheckCountsCoder
 from transforms.kernels.keys import missing, repeated, with_previous
 from transforms.marts.registry import TABLES
+from transforms.quality.arrow_checks import MACROS, ArrowChecks
+from transforms.quality.check_counts import MAX_SAMPLES, CheckCount, CheckCounts
+from transforms.quality.compile import compile_checks, row_by_row, words_of
+from transforms.quality.pushdown import evaluate
+from transforms.quality.results import conclude
 from transforms.vocabulary import EVENT_TYPES
 
 
@@ -45,7 +45,7 @@ def pushed_down(tables: dict[str, pa.Table], active: Sequence[str]) -> Any:
         def ask(statements: Sequence[str]) -> list[list[dict[str, Any]]]:
             return [connection.sql(text).to_arrow_table().to_pylist() for text in statements]
 
-        return evaluate(bind(TABLES.values(), codes(active)), TABLES, str, ask)
+        return evaluate(compile_checks(TABLES.values(), codes(active)), TABLES, str, ask)
 
 
 # Sessions, cohorts and sums at the edges that `row_lists` is made of.
@@ -55,10 +55,10 @@ def test_any_events_keep_every_check_whichever_types_are_active(
     rows: list[dict[str, str]], active: set[str]
 ) -> None:
     tables = tables_of(rows, sorted(active))
-    checks = bind(TABLES.values(), codes(sorted(active)))
+    checks = compile_checks(TABLES.values(), codes(sorted(active)))
     events = tables["fct_events"].num_rows
-    tallies = Tallies.total([in_memory(tables, checks), of_run(events + 3, 3)])
-    ours, theirs = conclude(checks, tallies), pushed_down(tables, sorted(active))
+    check_counts = CheckCounts.total([in_memory(tables, checks), of_run(events + 3, 3)])
+    ours, theirs = conclude(checks, check_counts), pushed_down(tables, sorted(active))
     assert failures(ours) == {}
     assert [r for r in ours if r.check.check_id != "fct_events.input_adds_up"] == theirs
 
@@ -78,12 +78,12 @@ def test_any_part_of_the_rows_answers_what_looks_at_one_row(
         assert {result.check for result in found} == {c for c in checks if c.table == name}
 
 
-tallies = st.builds(
-    Tallies,
+check_counts = st.builds(
+    CheckCounts,
     st.dictionaries(
         st.sampled_from(["a", "b"]),
         st.builds(
-            Tally,
+            CheckCount,
             st.integers(0, 9),
             st.integers(9, 20),
             st.lists(st.sampled_from("uvwxyz"), max_size=MAX_SAMPLES, unique=True)
@@ -95,12 +95,14 @@ tallies = st.builds(
 )
 
 
-@given(st.lists(tallies, max_size=6), st.integers(0, 6))
-def test_tallies_add_up_in_any_grouping_and_come_back(parts: list[Tallies], cut: int) -> None:
-    whole = Tallies.total(parts)
-    halves = [Tallies.total(parts[:cut]), Tallies.total(parts[cut:])]
-    assert Tallies.total(halves) == Tallies.total(reversed(parts)) == whole
-    coder = TalliesCoder()
+@given(st.lists(check_counts, max_size=6), st.integers(0, 6))
+def test_check_counts_add_up_in_any_grouping_and_come_back(
+    parts: list[CheckCounts], cut: int
+) -> None:
+    whole = CheckCounts.total(parts)
+    halves = [CheckCounts.total(parts[:cut]), CheckCounts.total(parts[cut:])]
+    assert CheckCounts.total(halves) == CheckCounts.total(reversed(parts)) == whole
+    coder = CheckCountsCoder()
     assert coder.decode(coder.encode(whole)) == whole
 
 

@@ -8,10 +8,10 @@ from datetime import date
 import pyarrow as pa
 
 from tests.support.staging import filled
-from transforms.checking.bound import answerable, bind
-from transforms.checking.memory import ArrowChecks
 from transforms.marts import fct_events
 from transforms.marts.registry import TABLES
+from transforms.quality.arrow_checks import ArrowChecks
+from transforms.quality.compile import answerable, compile_checks
 
 
 def test_closing_while_a_thread_evaluates_raises_nothing() -> None:
@@ -19,7 +19,7 @@ def test_closing_while_a_thread_evaluates_raises_nothing() -> None:
     rows = pa.Table.from_pylist(
         [filled(table, event_date=date(2024, 1, 1))] * 200_000, schema=table.arrow_schema
     )
-    checks = answerable(bind(TABLES.values(), [0]), [table.name])
+    checks = answerable(compile_checks(TABLES.values(), [0]), [table.name])
     over = ArrowChecks(checks, {table.name: table})
     began = threading.Event()
     ended: list[BaseException] = []

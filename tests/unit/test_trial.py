@@ -8,15 +8,15 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from transforms.checking.bound import Check, ColumnRule, RowRule, Rule, bind
-from transforms.checking.memory import ArrowChecks
-from transforms.checking.trial import refuse_wrong
-from transforms.checks import AddsUp, Holds, Matches, Total, Unique
 from transforms.contract import Table
 from transforms.data_error import DataError
 from transforms.marts.registry import TABLES
+from transforms.quality.arrow_checks import ArrowChecks
+from transforms.quality.compile import Check, ColumnRule, RowRule, Rule, compile_checks
+from transforms.quality.declaration import AddsUp, Holds, Matches, Total, Unique
+from transforms.quality.trial import refuse_wrong
 
-CHECKS = bind(TABLES.values(), range(5))
+CHECKS = compile_checks(TABLES.values(), range(5))
 EMPTY = {name: table.arrow_schema.empty_table() for name, table in TABLES.items()}
 
 
@@ -60,7 +60,7 @@ def test_a_table_that_is_none_is_told() -> None:
     wrong = replace(table, checks=(*table.checks, Holds("x", "no_table.users = 1", "wrong")))
     tables = [wrong if name == table.name else each for name, each in TABLES.items()]
     with pytest.raises(DataError, match=r"growth_metrics\.x can't .* no table no_table"):
-        bind(tables, range(5))
+        compile_checks(tables, range(5))
 
 
 def test_sound_checks_are_not_refused() -> None:

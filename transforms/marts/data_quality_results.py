@@ -7,8 +7,8 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from transforms.checking.results import Result
 from transforms.contract import INTEGER, STRING, TIMESTAMP, Partition, Table, nullable, required
+from transforms.quality.results import Result
 
 TABLE = Table(
     name="data_quality_results",

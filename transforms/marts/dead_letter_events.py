@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from transforms.checks import HEX_ID, Holds, Matches, one_of
 from transforms.contract import STRING, TIMESTAMP, Partition, Table, nullable, required
 from transforms.kernels.records import MAX_RECORD_BYTES, Rejections
+from transforms.quality.declaration import HEX_ID, Holds, Matches, one_of
 
 TABLE = Table(
     name="dead_letter_events",

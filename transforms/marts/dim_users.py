@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from transforms.checks import COUNTRY, LOWER_CASE, Holds, References, at_least, one_of
 from transforms.contract import (
     BOOLEAN,
     DATE,
@@ -22,6 +21,7 @@ from transforms.contract import (
 )
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.timelines import Timelines
+from transforms.quality.declaration import COUNTRY, LOWER_CASE, Holds, References, at_least, one_of
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
 TABLE = Table(

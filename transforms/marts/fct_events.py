@@ -8,7 +8,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from transforms.checks import (
+from transforms.contract import (
+    DATE,
+    INTEGER,
+    STRING,
+    TIMESTAMP,
+    Partition,
+    Table,
+    nullable,
+    required,
+)
+from transforms.kernels.hashing import hex_array
+from transforms.kernels.sessions import SESSION_GAP_US, Sessions, SortedEvents
+from transforms.quality.declaration import (
     COUNTRY,
     HEX_ID,
     LOWER_CASE,
@@ -22,18 +34,6 @@ from transforms.checks import (
     at_least,
     one_of,
 )
-from transforms.contract import (
-    DATE,
-    INTEGER,
-    STRING,
-    TIMESTAMP,
-    Partition,
-    Table,
-    nullable,
-    required,
-)
-from transforms.kernels.hashing import hex_array
-from transforms.kernels.sessions import SESSION_GAP_US, Sessions, SortedEvents
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
 _GAP = "UNIX_MICROS(event_time) - UNIX_MICROS(previous_event_time)"

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from transforms.checks import (
-    at_least,
-    one_of,
-)
 from transforms.contract import (
     DATE,
     FLOAT,
@@ -33,6 +29,10 @@ from transforms.kernels.arithmetic import (
 from transforms.kernels.spine import Spine
 from transforms.marts.growth_drivers_checks import ACTIVITY, HEALTH, MILES, RATES, TOTALS
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
+from transforms.quality.declaration import (
+    at_least,
+    one_of,
+)
 from transforms.vocabulary import CHANNELS, EVENT_TYPES, OTHER_CHANNEL, PLATFORMS
 
 _PCT = "in percent of daily_active_users"

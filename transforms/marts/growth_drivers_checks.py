@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from transforms.checks import AddsUp, Holds, Total, is_label, is_percentage, is_quotient, is_rounded
+from transforms.quality.declaration import (
+    AddsUp,
+    Holds,
+    Total,
+    is_label,
+    is_percentage,
+    is_quotient,
+    is_rounded,
+)
 from transforms.vocabulary import CHANNELS, OTHER_CHANNEL, PLATFORMS
 
 _DAU = "daily_active_users"

@@ -7,18 +7,6 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from transforms.checks import (
-    PERCENTAGE,
-    AddsUp,
-    Holds,
-    References,
-    Total,
-    at_least,
-    is_label,
-    is_percentage,
-    is_quotient,
-    one_of,
-)
 from transforms.contract import (
     DATE,
     FLOAT,
@@ -49,6 +37,18 @@ from transforms.marts.rules import (
     NO_MISSING_DATE,
     day_after_day,
     one_runs,
+)
+from transforms.quality.declaration import (
+    PERCENTAGE,
+    AddsUp,
+    Holds,
+    References,
+    Total,
+    at_least,
+    is_label,
+    is_percentage,
+    is_quotient,
+    one_of,
 )
 
 _OF_DAU = "in percent of daily_active_users"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from transforms.checks import AddsUp, Holds, Total, at_least
 from transforms.contract import DATE, INTEGER, TIMESTAMP, Partition, Table, required
 from transforms.kernels.arithmetic import moving_average, rounded
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE, day_after_day, is_complete_of
+from transforms.quality.declaration import AddsUp, Holds, Total, at_least
 
 
 def _running(kind: str) -> tuple[Holds, Holds, AddsUp]:

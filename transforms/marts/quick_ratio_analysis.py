@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from transforms.checks import Holds, References, at_least, between, is_label, one_of
 from transforms.contract import DATE, FLOAT, INTEGER, STRING, Partition, Table, nullable, required
 from transforms.kernels.arithmetic import (
     Ints,
@@ -23,6 +22,7 @@ from transforms.kernels.arithmetic import (
 )
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import IS_COMPLETE_MONTH, is_complete_of
+from transforms.quality.declaration import Holds, References, at_least, between, is_label, one_of
 
 _GROWTH = "social_capital_growth_accounting"
 _RETENTION = f"{_GROWTH}.retention_rate_pct"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from transforms.checks import AddsUp, Holds, Sequence, Total, at_least, is_percentage
 from transforms.contract import DATE, FLOAT, INTEGER, Partition, Table, required
 from transforms.kernels.arithmetic import percentage
 from transforms.kernels.calendar import first_days
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import ALL_COHORTS, is_complete, months, one_runs
+from transforms.quality.declaration import AddsUp, Holds, Sequence, Total, at_least, is_percentage
 
 TABLE = Table(
     name="retention_cohorts",

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from transforms.checks import (
+from transforms.contract import DATE, FLOAT, INTEGER, STRING, Partition, Table, nullable, required
+from transforms.kernels.arithmetic import first_that_holds, graded, percentage, ratio, rounded
+from transforms.kernels.spine import Spine
+from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
+from transforms.quality.declaration import (
     PERCENTAGE,
     Holds,
     at_least,
@@ -15,10 +19,6 @@ from transforms.checks import (
     is_rounded,
     one_of,
 )
-from transforms.contract import DATE, FLOAT, INTEGER, STRING, Partition, Table, nullable, required
-from transforms.kernels.arithmetic import first_that_holds, graded, percentage, ratio, rounded
-from transforms.kernels.spine import Spine
-from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
 
 _RETURNS = "user_resurrection_analysis"
 _GRADES = ((80, "Excellent"), (60, "Good"), (40, "Average"), (20, "Below Average"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from transforms.checks import AddsUp, Holds, References, Total
 from transforms.contract import BOOLEAN, Column, added
+from transforms.quality.declaration import AddsUp, Holds, References, Total
 
 _MONTH: Final = "EXTRACT(YEAR FROM {0}) * 12 + EXTRACT(MONTH FROM {0})"
 

@@ -4,18 +4,6 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from transforms.checks import (
-    PERCENTAGE,
-    AddsUp,
-    Holds,
-    References,
-    Total,
-    at_least,
-    is_label,
-    is_percentage,
-    is_quotient,
-    one_of,
-)
 from transforms.contract import (
     DATE,
     FLOAT,
@@ -37,6 +25,18 @@ from transforms.marts.rules import (
     NO_MISSING_MONTH,
     month_after_month,
     one_runs,
+)
+from transforms.quality.declaration import (
+    PERCENTAGE,
+    AddsUp,
+    Holds,
+    References,
+    Total,
+    at_least,
+    is_label,
+    is_percentage,
+    is_quotient,
+    one_of,
 )
 
 _CATEGORIES = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from transforms.checks import PERCENTAGE, Holds, at_least, between, is_label, is_percentage, one_of
 from transforms.contract import DATE, FLOAT, INTEGER, STRING, Partition, Table, nullable, required
 from transforms.kernels.arithmetic import (
     first_that_holds,
@@ -16,6 +15,15 @@ from transforms.kernels.arithmetic import (
 )
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
+from transforms.quality.declaration import (
+    PERCENTAGE,
+    Holds,
+    at_least,
+    between,
+    is_label,
+    is_percentage,
+    one_of,
+)
 
 _GRADES = ((30, "Excellent"), (20, "Good"), (10, "Average"), (5, "Below Average"))
 _PATTERNS = (

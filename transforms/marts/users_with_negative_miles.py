@@ -7,10 +7,10 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.checks import Holds, InRange, References, at_least
 from transforms.contract import INTEGER, TIMESTAMP, Table, required
 from transforms.kernels.timelines import Timelines
 from transforms.marts import dim_users
+from transforms.quality.declaration import Holds, InRange, References, at_least
 
 _SHARED = (
     "user_id",

@@ -32,8 +32,8 @@ from pipeline.warehouse.duckdb.database_file import (
 from pipeline.warehouse.duckdb.file_lock import locked
 from pipeline.warehouse.duckdb.local_staging import staging_folder
 from pipeline.warehouse.duckdb.table_changes import DIALECT, apply, literal
-from transforms.checking.memory import MACROS
 from transforms.contract import Table
+from transforms.quality.arrow_checks import MACROS
 
 _BATCH_ROWS: Final = 100_000
 # Where a commit notes the active event types: a macro lives in the file, and is no table.

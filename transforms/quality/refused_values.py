@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from transforms.checks import HEX_ID, ColumnCheck, InRange, OneOf
+from transforms.quality.declaration import HEX_ID, ColumnCheck, InRange, OneOf
 
 _HEX_DIGITS = 32
 # What stays in a processor's cache between the steps.

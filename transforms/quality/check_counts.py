@@ -11,7 +11,7 @@ MAX_SAMPLES: Final = 5
 
 
 @dataclass(frozen=True)
-class Tally:
+class CheckCount:
     """What a check has counted.
 
     Attributes:
@@ -25,8 +25,8 @@ class Tally:
     samples: tuple[str, ...] = ()
 
     @classmethod
-    def total(cls, parts: Iterable[Tally]) -> Tally:
-        """The sum of any number of tallies of rows that are not the same."""
+    def total(cls, parts: Iterable[CheckCount]) -> CheckCount:
+        """The sum of any number of counts of rows that are not the same."""
         parts = list(parts)
         samples = sorted({sample for part in parts for sample in part.samples})
         return cls(
@@ -37,7 +37,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Tallies:
+class CheckCounts:
     """What the checks of some rows have counted.
 
     Attributes:
@@ -45,44 +45,46 @@ class Tallies:
         totals: sums, by `total_key`; None where a row's value is unknown.
     """
 
-    checks: Mapping[str, Tally] = field(default_factory=dict)
+    checks: Mapping[str, CheckCount] = field(default_factory=dict)
     totals: Mapping[str, int | None] = field(default_factory=dict)
 
     @classmethod
-    def total(cls, parts: Iterable[Tallies]) -> Tallies:
-        """The sum of any number of tallies."""
-        checks: dict[str, list[Tally]] = {}
+    def total(cls, parts: Iterable[CheckCounts]) -> CheckCounts:
+        """The sum of any number of counts."""
+        checks: dict[str, list[CheckCount]] = {}
         totals: dict[str, int | None] = {}
         for part in parts:
-            for check_id, tally in part.checks.items():
-                checks.setdefault(check_id, []).append(tally)
+            for check_id, count in part.checks.items():
+                checks.setdefault(check_id, []).append(count)
             for key, value in part.totals.items():
                 known = totals.get(key, 0)
                 totals[key] = None if known is None or value is None else known + value
-        return cls({check_id: Tally.total(found) for check_id, found in checks.items()}, totals)
+        return cls(
+            {check_id: CheckCount.total(found) for check_id, found in checks.items()}, totals
+        )
 
-    def with_samples(self, samples: Mapping[str, Iterable[str]]) -> Tallies:
+    def with_samples(self, samples: Mapping[str, Iterable[str]]) -> CheckCounts:
         """The same with these failing keys, by check_id."""
         checks = dict(self.checks)
         for check_id, found in samples.items():
             checks[check_id] = replace(checks[check_id], samples=tuple(found))
-        return Tallies(checks, self.totals)
+        return CheckCounts(checks, self.totals)
 
     def to_bytes(self) -> bytes:
-        """The same bytes for equal tallies; `from_bytes` reads them."""
+        """The same bytes for equal counts; `from_bytes` reads them."""
         checks = {
-            check_id: [tally.failing, tally.checked, *tally.samples]
-            for check_id, tally in self.checks.items()
+            check_id: [count.failing, count.checked, *count.samples]
+            for check_id, count in self.checks.items()
         }
         return json.dumps([checks, dict(self.totals)], sort_keys=True).encode()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Tallies:
-        """The tallies that `to_bytes` wrote."""
+    def from_bytes(cls, data: bytes) -> CheckCounts:
+        """The counts that `to_bytes` wrote."""
         checks, totals = json.loads(data)
         return cls(
             {
-                check_id: Tally(failing, checked, tuple(samples))
+                check_id: CheckCount(failing, checked, tuple(samples))
                 for check_id, (failing, checked, *samples) in checks.items()
             },
             totals,

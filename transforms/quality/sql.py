@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
-from transforms.checking.bound import (
+from transforms.contract import Table
+from transforms.quality.check_counts import MAX_SAMPLES, CheckCount, CheckCounts
+from transforms.quality.compile import (
     Check,
     ColumnRule,
     RowRule,
@@ -19,9 +21,7 @@ from transforms.checking.bound import (
     columns_elsewhere,
     words_of,
 )
-from transforms.checking.tallies import MAX_SAMPLES, Tallies, Tally
-from transforms.checks import References, Total, Unique
-from transforms.contract import Table
+from transforms.quality.declaration import References, Total, Unique
 
 # A table as SQL that may follow FROM, by its name.
 Source: TypeAlias = Callable[[str], str]
@@ -82,10 +82,10 @@ class Scan:
             columns.append(f"COUNTIF({unknown}) AS unknown_{number}")
         return f"SELECT {', '.join(columns)} FROM {self._rows(source)}"
 
-    def read(self, row: Mapping[str, Any]) -> Tallies:
+    def read(self, row: Mapping[str, Any]) -> CheckCounts:
         """What the statement has counted; without samples."""
         checks = {
-            check.check_id: Tally(
+            check.check_id: CheckCount(
                 # DuckDB counts NULL of no rows.
                 int(row[f"fails_{number}"] or 0),
                 int(row.get(f"checked_{number}", row["all_rows"])),
@@ -96,7 +96,7 @@ class Scan:
             total_key(total): None if row[f"unknown_{number}"] else int(row[f"sum_{number}"] or 0)
             for number, total in enumerate(self.totals)
         }
-        return Tallies(checks, totals)
+        return CheckCounts(checks, totals)
 
     def samples(self, check: Check, source: Source) -> str:
         """SQL that gives some failing keys of a check, and the column that it guards."""
@@ -228,11 +228,11 @@ def keys_statement(checks: Sequence[Check], source: Source) -> str:
     return " UNION ALL ".join(parts)
 
 
-def read_keys(checks: Sequence[Check], rows: Iterable[Mapping[str, Any]]) -> Tallies:
+def read_keys(checks: Sequence[Check], rows: Iterable[Mapping[str, Any]]) -> CheckCounts:
     """What `keys_statement` has counted; without samples."""
-    return Tallies(
+    return CheckCounts(
         {
-            checks[row["number"]].check_id: Tally(int(row["failing"]), int(row["checked"]))
+            checks[row["number"]].check_id: CheckCount(int(row["failing"]), int(row["checked"]))
             for row in rows
         }
     )
@@ -280,7 +280,7 @@ def _groups(check: Check, source: Source) -> str:
 
 
 def total_key(total: Total) -> str:
-    """By what `Tallies.totals` knows a total."""
+    """By what `CheckCounts.totals` knows a total."""
     return f"{total.table}: {total.expression}"
 
 

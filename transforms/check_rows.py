@@ -11,10 +11,10 @@ import pyarrow as pa
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms.checking.bound import Check
-from transforms.checking.memory import ArrowChecks
-from transforms.checking.tallies import Tallies
 from transforms.marts.registry import TABLES
+from transforms.quality.arrow_checks import ArrowChecks
+from transforms.quality.check_counts import CheckCounts
+from transforms.quality.compile import Check
 
 CHECKED: Final = "checked"
 
@@ -24,7 +24,7 @@ _BUFFERED_BYTES: Final = 16 << 20
 
 @dataclass
 class CheckRows(beam.PTransform):
-    """Tables of rows of one table -> Tallies of the checks that they answer by themselves.
+    """Tables of rows of one table -> CheckCounts of the checks that they answer by themselves.
 
     Attributes:
         table: the table's name.
@@ -35,7 +35,7 @@ class CheckRows(beam.PTransform):
     checks: tuple[Check, ...]
 
     def expand(self, rows: beam.PCollection) -> beam.PCollection:
-        return rows | "Check" >> beam.ParDo(_Check(self)).with_output_types(Tallies)
+        return rows | "Check" >> beam.ParDo(_Check(self)).with_output_types(CheckCounts)
 
 
 class _Check(beam.DoFn):
@@ -51,15 +51,15 @@ class _Check(beam.DoFn):
     def start_bundle(self) -> None:
         self._rows = [TABLES[self._table].arrow_schema.empty_table()]
 
-    def process(self, rows: pa.Table) -> Iterator[Tallies]:
+    def process(self, rows: pa.Table) -> Iterator[CheckCounts]:
         self._rows.append(rows)
         if sum(part.nbytes for part in self._rows) > _BUFFERED_BYTES:
-            yield self._tallies()
+            yield self._counted()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        yield GlobalWindows.windowed_value(self._tallies())
+        yield GlobalWindows.windowed_value(self._counted())
 
-    def _tallies(self) -> Tallies:
+    def _counted(self) -> CheckCounts:
         rows = pa.concat_tables(self._rows)
         self.start_bundle()
         return self._over.evaluate({self._table: rows})

@@ -9,7 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from transforms.checks import (
+from transforms.contract import FLOAT, Column, Table, Type
+from transforms.data_error import DataError
+from transforms.marts.dim_users import COUNT_COLUMNS
+from transforms.quality.declaration import (
     RUN,
     AddsUp,
     Bound,
@@ -22,9 +25,6 @@ from transforms.checks import (
     Total,
     Unique,
 )
-from transforms.contract import FLOAT, Column, Table, Type
-from transforms.data_error import DataError
-from transforms.marts.dim_users import COUNT_COLUMNS
 from transforms.vocabulary import EVENT_TYPES
 
 _LARGEST_FLOAT = 1.7976931348623157e308
@@ -116,7 +116,7 @@ def words_of(condition: str) -> frozenset[str]:
     return frozenset(_WORD.findall(" ".join(condition.split("'")[::2])))
 
 
-def bind(tables: Iterable[Table], active_types: Sequence[int]) -> tuple[Check, ...]:
+def compile_checks(tables: Iterable[Table], active_types: Sequence[int]) -> tuple[Check, ...]:
     """All checks of some tables, in the order of tables and columns.
 
     Args:

@@ -16,14 +16,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.checking.bound import Check, ColumnRule, RowRule, answerable
-from transforms.checking.sql import Scan, key_checks, sample_columns, scans
-from transforms.checking.tallies import MAX_SAMPLES, Tallies, Tally, sample_of
-from transforms.checks import References, Unique
 from transforms.contract import Table
 from transforms.data_error import DataError
 from transforms.kernels.keys import missing, plain_strings, repeated, with_previous
-from transforms.kernels.refused_values import refused
+from transforms.quality.check_counts import MAX_SAMPLES, CheckCount, CheckCounts, sample_of
+from transforms.quality.compile import Check, ColumnRule, RowRule, answerable
+from transforms.quality.declaration import References, Unique
+from transforms.quality.refused_values import refused
+from transforms.quality.sql import Scan, key_checks, sample_columns, scans
 
 # Functions of BigQuery that DuckDB does not have.
 MACROS: Final = (
@@ -60,26 +60,26 @@ class ArrowChecks:
         with self._statement:
             self._connection.close()
 
-    def evaluate(self, rows: Mapping[str, pa.Table]) -> Tallies:
+    def evaluate(self, rows: Mapping[str, pa.Table]) -> CheckCounts:
         """What the checks and totals that these tables answer come to.
 
         Args:
             rows: tables by name, with the columns of their contracts, strings dictionary-encoded
                 or not; of tables that are cut into parts those rows that belong together.
         """
-        return Tallies.total([self.look(rows), self.scan(rows, rows)])
+        return CheckCounts.total([self.look(rows), self.scan(rows, rows)])
 
-    def look(self, rows: Mapping[str, pa.Table]) -> Tallies:
+    def look(self, rows: Mapping[str, pa.Table]) -> CheckCounts:
         """The part of `evaluate` that needs no statement: columns by themselves, and keys."""
         plan = self._plan(tuple(rows))
         with self._explained():
             columns = {
-                check.check_id: _column_tally(check, self._tables, rows) for check in plan.columns
+                check.check_id: _column_count(check, self._tables, rows) for check in plan.columns
             }
-            keys = {check.check_id: _keys_tally(check, rows) for check in plan.keys}
-        return Tallies.total([Tallies(columns), Tallies(keys)])
+            keys = {check.check_id: _keys_count(check, rows) for check in plan.keys}
+        return CheckCounts.total([CheckCounts(columns), CheckCounts(keys)])
 
-    def scan(self, rows: Mapping[str, pa.Table], of: Container[str]) -> Tallies:
+    def scan(self, rows: Mapping[str, pa.Table], of: Container[str]) -> CheckCounts:
         """The part of `evaluate` that needs statements: conditions and totals of some tables.
 
         Planning a statement takes 5 to 8 ms, however few the rows are.
@@ -90,7 +90,7 @@ class ArrowChecks:
         """
         plan = self._plan(tuple(rows))
         with self._explained():
-            return Tallies.total(
+            return CheckCounts.total(
                 self._scan(scan, (plain, whole), rows)
                 for scan, plain, whole in plan.scans
                 if scan.table.name in of
@@ -99,7 +99,7 @@ class ArrowChecks:
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """Name the check that can't be evaluated: the error is that of a statement of many."""
-        from transforms.checking.trial import WRONG, first_words, refuse_wrong
+        from transforms.quality.trial import WRONG, first_words, refuse_wrong
 
         try:
             yield
@@ -125,32 +125,32 @@ class ArrowChecks:
 
     def _scan(
         self, scan: Scan, statements: tuple[str, str], rows: Mapping[str, pa.Table]
-    ) -> Tallies:
+    ) -> CheckCounts:
         order, name = scan.table.order, scan.table.name
         needed = {other: rows[other] for other in scan.joined}
         needed[name] = with_previous(rows[name], order.within, order.by, scan.previous)
         with self._statement:
-            return self._tallies(scan, statements, needed)
+            return self._counted(scan, statements, needed)
 
-    def _tallies(
+    def _counted(
         self, scan: Scan, statements: tuple[str, str], needed: Mapping[str, pa.Table]
-    ) -> Tallies:
+    ) -> CheckCounts:
         for table, its_rows in needed.items():
             self._connection.register(table, its_rows)
         try:
             plain, whole = statements
-            tallies = scan.read(next(self._ask(plain)))
-            if any(tally.failing for tally in tallies.checks.values()):
-                tallies = scan.read(next(self._ask(whole)))
+            counts = scan.read(next(self._ask(plain)))
+            if any(count.failing for count in counts.checks.values()):
+                counts = scan.read(next(self._ask(whole)))
             samples = {
                 check.check_id: [sample_of(row) for row in self._ask(scan.samples(check, str))]
                 for check in scan.checks
-                if tallies.checks[check.check_id].failing
+                if counts.checks[check.check_id].failing
             }
         finally:
             for table in needed:
                 self._connection.unregister(table)
-        return tallies.with_samples(samples)
+        return counts.with_samples(samples)
 
     def _ask(self, statement: str) -> Iterator[dict[str, Any]]:
         found = self._connection.execute(statement)
@@ -164,7 +164,9 @@ class _Plan(NamedTuple):
     scans: list[tuple[Scan, str, str]]
 
 
-def _column_tally(check: Check, tables: Mapping[str, Table], rows: Mapping[str, pa.Table]) -> Tally:
+def _column_count(
+    check: Check, tables: Mapping[str, Table], rows: Mapping[str, pa.Table]
+) -> CheckCount:
     rule, table = check.rule, rows[check.table]
     assert isinstance(rule, ColumnRule)
     assert check.column is not None
@@ -172,12 +174,12 @@ def _column_tally(check: Check, tables: Mapping[str, Table], rows: Mapping[str, 
     checked = len(column) - (0 if rule.kept is None else column.null_count)
     bad = refused(column, rule.kept)
     if bad is None:
-        return Tally(0, checked)
+        return CheckCount(0, checked)
     failing = table.select(sample_columns(check, tables[check.table])).filter(pa.array(bad))
-    return Tally(failing.num_rows, checked, _samples(failing))
+    return CheckCount(failing.num_rows, checked, _samples(failing))
 
 
-def _keys_tally(check: Check, rows: Mapping[str, pa.Table]) -> Tally:
+def _keys_count(check: Check, rows: Mapping[str, pa.Table]) -> CheckCount:
     rule, table = check.rule, rows[check.table]
     assert isinstance(rule, Unique | References)
     keys = table.select(rule.columns if isinstance(rule, Unique) else [rule.column])
@@ -191,7 +193,7 @@ def _keys_tally(check: Check, rows: Mapping[str, pa.Table]) -> Tally:
     if any(column.null_count for column in keys.columns):
         checked = keys.drop_null().num_rows
     failing = pc.sum(found["n"]).as_py() or 0
-    return Tally(failing, checked, _samples(found.select(keys.column_names)))
+    return CheckCount(failing, checked, _samples(found.select(keys.column_names)))
 
 
 def _samples(failing: pa.Table) -> tuple[str, ...]:

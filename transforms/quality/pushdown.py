@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from transforms.checking.bound import Check
-from transforms.checking.results import Result, conclude
-from transforms.checking.sql import (
+from transforms.contract import Table
+from transforms.quality.check_counts import CheckCounts, sample_of
+from transforms.quality.compile import Check
+from transforms.quality.results import Result, conclude
+from transforms.quality.sql import (
     Source,
     key_checks,
     key_samples,
@@ -15,8 +17,6 @@ from transforms.checking.sql import (
     read_keys,
     scans,
 )
-from transforms.checking.tallies import Tallies, sample_of
-from transforms.contract import Table
 
 Row: TypeAlias = Mapping[str, Any]
 # The rows of each of some statements.
@@ -46,8 +46,8 @@ def evaluate(
     parts = [scan.read(next(iter(rows))) for scan, rows in zip(found, answers, strict=False)]
     if keys:
         parts.append(read_keys(keys, answers[-1]))
-    tallies = Tallies.total(parts)
-    failing = {check_id for check_id, tally in tallies.checks.items() if tally.failing}
+    counts = CheckCounts.total(parts)
+    failing = {check_id for check_id, count in counts.checks.items() if count.failing}
     wanted = {
         check.check_id: scan.samples(check, source)
         for scan in found
@@ -59,4 +59,4 @@ def evaluate(
         check_id: [sample_of(row) for row in rows]
         for check_id, rows in zip(wanted, ask([*wanted.values()]), strict=True)
     }
-    return conclude(checks, tallies.with_samples(shown))
+    return conclude(checks, counts.with_samples(shown))

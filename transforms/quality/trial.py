@@ -9,11 +9,11 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from transforms.checking.bound import Check, ColumnRule, RowRule
-from transforms.checking.memory import ArrowChecks
-from transforms.checks import AddsUp
 from transforms.contract import Table
 from transforms.data_error import DataError
+from transforms.quality.arrow_checks import ArrowChecks
+from transforms.quality.compile import Check, ColumnRule, RowRule
+from transforms.quality.declaration import AddsUp
 
 # What evaluating raises where a check names what is not there, or is no SQL or pattern.
 WRONG: Final = (duckdb.Error, pa.ArrowException, KeyError)

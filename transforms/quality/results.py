@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from transforms.checking.bound import Check
-from transforms.checking.sql import total_key
-from transforms.checking.tallies import Tallies, Tally
-from transforms.checks import AddsUp
+from transforms.quality.check_counts import CheckCount, CheckCounts
+from transforms.quality.compile import Check
+from transforms.quality.declaration import AddsUp
+from transforms.quality.sql import total_key
 
 
 @dataclass(frozen=True)
@@ -55,25 +55,25 @@ class Result:
         }
 
 
-def conclude(checks: Iterable[Check], tallies: Tallies) -> list[Result]:
+def conclude(checks: Iterable[Check], counts: CheckCounts) -> list[Result]:
     """The results of those checks of which everything was counted, in their order."""
     found = []
     for check in checks:
         if isinstance(check.rule, AddsUp):
-            if all(total_key(total) in tallies.totals for total in check.totals):
-                found.append(_compared(check, check.rule, tallies))
-        elif check.check_id in tallies.checks:
-            tally = tallies.checks[check.check_id]
-            found.append(Result(check, tally.failing, tally.checked, _sample(tally)))
+            if all(total_key(total) in counts.totals for total in check.totals):
+                found.append(_compared(check, check.rule, counts))
+        elif check.check_id in counts.checks:
+            count = counts.checks[check.check_id]
+            found.append(Result(check, count.failing, count.checked, _sample(count)))
     return found
 
 
-def _sample(tally: Tally) -> str | None:
-    return f"[{', '.join(tally.samples)}]" if tally.failing else None
+def _sample(count: CheckCount) -> str | None:
+    return f"[{', '.join(count.samples)}]" if count.failing else None
 
 
-def _compared(check: Check, rule: AddsUp, tallies: Tallies) -> Result:
-    values = {total_key(total): tallies.totals[total_key(total)] for total in check.totals}
+def _compared(check: Check, rule: AddsUp, counts: CheckCounts) -> Result:
+    values = {total_key(total): counts.totals[total_key(total)] for total in check.totals}
     known = [value for value in values.values() if value is not None]
     if len(known) < len(values):
         return Result(check, 0, 0, None)  # A column's own check tells what is wrong there.
