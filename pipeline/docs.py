@@ -99,7 +99,7 @@ def _layout(table: Table) -> str:
         f"written at: {_names((table.written_at,) if table.written_at else ())}",
     ]
     if table.primary_key:
-        parts.append(f"rows that leave are staged by: {_names(table.removals.column_names)}")
+        parts.append(f"rows that leave are staged by: {_names(table.deletes.column_names)}")
     return "; ".join(parts) + "."
 
 

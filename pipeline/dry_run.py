@@ -97,9 +97,7 @@ class UntouchedWarehouse:
             self.home.check_staging(temp_location)
 
     @contextmanager
-    def exclusive(
-        self, tables: Sequence[Table], temp_location: str | None, run: str
-    ) -> Iterator[str]:
+    def lock(self, tables: Sequence[Table], temp_location: str | None, run: str) -> Iterator[str]:
         """A folder's name; nothing is created or claimed."""
         yield self.claim(tables, temp_location, run)
 
@@ -107,7 +105,7 @@ class UntouchedWarehouse:
         """A folder's name; nothing is created or claimed."""
         return f"{str(temp_location).rstrip('/')}/dry-run/{run}"
 
-    claim_again = claim
+    resume = claim
 
     def last_run(self) -> str | None:
         """See `Warehouse.last_run`; a stream's unless online."""

@@ -94,7 +94,7 @@ def run_batch(plan: BatchPlan) -> None:
     with (
         forgiving(DONE) as is_done,
         noted(watched) as progress,
-        plan.warehouse.exclusive(written(plan.options.quality), plan.temp_location, run) as staging,
+        plan.warehouse.lock(written(plan.options.quality), plan.temp_location, run) as staging,
     ):
         job = _job(plan, run, staging, progress)
         with show_progress(progress, sum(file.size for file in plan.files)):

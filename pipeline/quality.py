@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.changes import Change, How
+from pipeline.warehouse.changes import Change, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import data_quality_results
@@ -50,7 +50,7 @@ class Quality:
         files = StagedFiles(RESULTS, self.folder)
         if results:
             files.write(data_quality_results.rows(results, run, checked_at))
-        return Change(RESULTS, How.APPEND, list(files.close()))
+        return Change(RESULTS, WriteDisposition.APPEND, list(files.close()))
 
     def refuse(self, results: Sequence[Result]) -> None:
         """Raise RunError if an error check failed and the checks are enforced."""

@@ -121,7 +121,7 @@ def run_stream(plan: StreamPlan) -> None:
         return
     run = new_stream(plan.started_at)
     with (
-        plan.warehouse.exclusive(ALL_TABLES, plan.temp_location, run) as staging,
+        plan.warehouse.lock(ALL_TABLES, plan.temp_location, run) as staging,
         tempfile.TemporaryDirectory(prefix="growth-stream-") as folder,
     ):
         # Once it holds the warehouse, which clears what a stream left behind that was killed.
@@ -152,7 +152,7 @@ def _launched(plan: StreamPlan) -> tuple[str, str]:
             "warehouse of the job to update, or leave out --update and name an empty one"
         )
     _refuse_earlier_state(plan)
-    return last, home.claim_again(ALL_TABLES, plan.temp_location, last)
+    return last, home.resume(ALL_TABLES, plan.temp_location, last)
 
 
 def _refuse_earlier_state(plan: StreamPlan) -> None:

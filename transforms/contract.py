@@ -168,10 +168,11 @@ class Table:
         return tuple(column.name for column in self.columns)
 
     @property
-    def removals(self) -> Table:
+    def deletes(self) -> Table:
         """The contract of staged rows that leave the table: its key and `written_at`."""
         kept = (*self.primary_key, self.written_at)
         columns = tuple(column for column in self.columns if column.name in kept)
+        # Files that a running job has staged carry this name in its state.
         return Table(f"{self.name}_removals", f"Keys that leave {self.name}.", columns)
 
     @property

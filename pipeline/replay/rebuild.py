@@ -21,7 +21,7 @@ from pipeline.replay.plan import ReplayPlan
 from pipeline.replay.sources import ReadStaged
 from pipeline.summary import forgiving
 from pipeline.telling import is_watched
-from pipeline.warehouse.changes import Change, How, StagedFile
+from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from pipeline.warehouse.runs import new_run
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms import coders
@@ -52,14 +52,14 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
     with (
         forgiving(DONE) as is_done,
         noted(plan.runner.local and is_watched(sys.stderr)) as progress,
-        warehouse.exclusive(
-            (*written(plan.options.quality), MENDS), plan.temp_location, run
-        ) as staging,
+        warehouse.lock((*written(plan.options.quality), MENDS), plan.temp_location, run) as staging,
     ):
         passed, staying, mends = _try_letters(plan, outcome, staging)
         if not outcome.passed:
             if outcome.rewritten:
-                warehouse.commit([Change(dead_letter_events.TABLE, How.REPLACE, staying)], run)
+                warehouse.commit(
+                    [Change(dead_letter_events.TABLE, WriteDisposition.REPLACE, staying)], run
+                )
             is_done()
             return None
         accepted = list(_stage_events(plan, staging))
@@ -131,7 +131,7 @@ def _job(
         range_bytes=None if plan.runner.workers == 1 else _FILE_ROWS,
         progress=progress,
         quality=plan.options.quality,
-        beside=(Change(MENDS, How.MERGE, mends),),
+        beside=(Change(MENDS, WriteDisposition.MERGE, mends),),
     )
 
 

@@ -19,7 +19,7 @@ from pipeline.quality import Quality, record_refusal, summary
 from pipeline.sinks.shrinking import History
 from pipeline.telling import printable
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.changes import Change, How, StagedFile
+from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from transforms.contract import Table
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events, fct_events
@@ -91,7 +91,9 @@ class Commit(beam.PTransform):
         """
         changes = [
             Change(
-                table, How.REPLACE, [file for file in sorted(staged) if file.table == table.name]
+                table,
+                WriteDisposition.REPLACE,
+                [file for file in sorted(staged) if file.table == table.name],
             )
             for table in self.tables
         ]

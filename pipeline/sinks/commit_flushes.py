@@ -23,7 +23,7 @@ from apache_beam.transforms.userstate import (
 from apache_beam.utils.timestamp import Timestamp
 
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.changes import Change, How, StagedFile
+from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.contract import Table
 from transforms.kernels.counters import Counters
@@ -241,7 +241,7 @@ class _Commit(beam.DoFn):
 
     def _stage(self, changed: Mapping[str, pa.Table]) -> Iterator[StagedFile]:
         tables = {table.name: table for table in self._options.tables}
-        tables.update({table.removals.name: table.removals for table in self._options.tables})
+        tables.update({table.deletes.name: table.deletes for table in self._options.tables})
         for name, rows in changed.items():
             files = StagedFiles(tables[name], self._options.folder)
             files.write(rows)
@@ -282,7 +282,7 @@ class _Commit(beam.DoFn):
         options = self._options
         changes = _changes(options.tables, files)
         if flush > 1:
-            changes = [change for change in changes if change.files or change.removed]
+            changes = [change for change in changes if change.files or change.deletes]
         if changes:
             with timed_flush():
                 options.warehouse.commit(changes, self._run(flush))
@@ -297,9 +297,9 @@ def _changes(tables: Sequence[Table], staged: Sequence[StagedFile]) -> list[Chan
     return [
         Change(
             table,
-            How.MERGE if table.primary_key else How.APPEND,
+            WriteDisposition.MERGE if table.primary_key else WriteDisposition.APPEND,
             by_table.get(table.name, []),
-            by_table.get(table.removals.name, []),
+            by_table.get(table.deletes.name, []),
         )
         for table in tables
     ]

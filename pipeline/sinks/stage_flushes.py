@@ -45,7 +45,7 @@ class StageFlushes(beam.PTransform):
     stay for ever.
 
     Attributes:
-        table: the contract of the rows; those of `table.removals` are told by their columns.
+        table: the contract of the rows; those of `table.deletes` are told by their columns.
         folder: the staging folder, local or gs://.
         flush_seconds: how long rows are gathered.
         clock: processing time.
@@ -95,7 +95,7 @@ class _Stage(beam.DoFn):
         table = self._options.table
         parts = [TableCoder().decode(data) for data in rows.read()]
         rows.clear()
-        for contract in (table, table.removals) if table.primary_key else (table,):
+        for contract in (table, table.deletes) if table.primary_key else (table,):
             found = [part for part in parts if tuple(part.column_names) == contract.column_names]
             if found:
                 files = StagedFiles(contract, self._options.folder)

@@ -50,7 +50,7 @@ class Warehouse(Protocol):
                 contract conflicts with.
         """
 
-    def exclusive(
+    def lock(
         self, tables: Sequence[Table], temp_location: str | None, run: str
     ) -> AbstractContextManager[str]:
         """Keep other runs out and give an empty folder for staged files, removed at the end.
@@ -67,7 +67,7 @@ class Warehouse(Protocol):
         """
 
     def claim(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
-        """Like `exclusive` for a run that goes on when this process is gone: nothing is removed at
+        """Like `lock` for a run that goes on when this process is gone: nothing is removed at
         its end, and no other run is kept out.
 
         Returns:
@@ -78,7 +78,7 @@ class Warehouse(Protocol):
             RunError: if it can't be written.
         """
 
-    def claim_again(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
+    def resume(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
         """The folder for staged files of a run that has claimed the tables and goes on with other
         code; they are brought up to date, and what the run has staged stays.
 
@@ -136,7 +136,7 @@ class Warehouse(Protocol):
     def last_run(self) -> str | None:
         """The id of the run that claimed the tables last, and may be at work still.
 
-        None where no run has, or where `exclusive` keeps two apart.
+        None where no run has, or where `lock` keeps two apart.
 
         Raises:
             RunError: if the warehouse can't be read.

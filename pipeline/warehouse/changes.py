@@ -34,7 +34,7 @@ class StagedFile(NamedTuple):
     checksum: int | None = None
 
 
-class How(enum.Enum):
+class WriteDisposition(enum.Enum):
     """What becomes of the rows that a table has.
 
     REPLACE: they go. MERGE: one with the key of a staged row gives way to it, unless it was
@@ -52,16 +52,16 @@ class Change:
 
     Attributes:
         table: its contract.
-        how: what becomes of the rows that it has.
+        disposition: what becomes of the rows that it has.
         files: the staged rows; of one key the one that was written last counts.
-        removed: staged rows of `table.removals`, for MERGE: rows with these keys leave the table,
+        deletes: staged rows of `table.deletes`, for MERGE: rows with these keys leave the table,
             unless they were written later.
     """
 
     table: Table
-    how: How
+    disposition: WriteDisposition
     files: Sequence[StagedFile] = ()
-    removed: Sequence[StagedFile] = ()
+    deletes: Sequence[StagedFile] = ()
 
     @property
     def rows(self) -> int:

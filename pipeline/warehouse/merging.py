@@ -33,7 +33,7 @@ def merge_statement(
     table: Table,
     target: str,
     rows: str | None,
-    removed: str | None,
+    deletes: str | None,
     within: str,
     dialect: Dialect,
 ) -> str:
@@ -43,7 +43,7 @@ def merge_statement(
         table: the contract.
         target: the table, as SQL names it.
         rows: the staged rows, as SQL that may follow FROM; None without any.
-        removed: likewise the staged rows of `table.removals`.
+        deletes: likewise the staged rows of `table.deletes`.
         within: a condition on columns of `t`, the target, that holds for every row with a staged
             key, so that other partitions need not be read; TRUE for any.
         dialect: how names and types are spelt.
@@ -69,7 +69,7 @@ def merge_statement(
     )
     return f"""
         MERGE INTO {target} AS t
-        USING ({_source(table, rows, removed, dialect)}) AS s
+        USING ({_source(table, rows, deletes, dialect)}) AS s
         ON {" AND ".join(f"t.{column} = s.{column}" for column in key)} AND ({within})
         WHEN MATCHED AND s.leaves{and_newer} THEN DELETE
         WHEN MATCHED AND NOT s.leaves{and_newer} AND ({differs}) THEN UPDATE SET {update}
@@ -77,7 +77,7 @@ def merge_statement(
     """
 
 
-def _source(table: Table, rows: str | None, removed: str | None, dialect: Dialect) -> str:
+def _source(table: Table, rows: str | None, deletes: str | None, dialect: Dialect) -> str:
     """One row for each staged key: the one written last, and what stays before what leaves."""
     name = dialect.name
     kept = {*table.primary_key, table.written_at}
@@ -90,7 +90,7 @@ def _source(table: Table, rows: str | None, removed: str | None, dialect: Dialec
     )
     parts = [
         f"SELECT {shown}, {leaves} AS leaves FROM {staged}"
-        for shown, leaves, staged in ((present, "FALSE", rows), (absent, "TRUE", removed))
+        for shown, leaves, staged in ((present, "FALSE", rows), (absent, "TRUE", deletes))
         if staged is not None
     ]
     newest = f"{name(table.written_at)} DESC, " if table.written_at else ""

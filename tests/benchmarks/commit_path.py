@@ -24,7 +24,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.warehouse import Warehouse, open_warehouse
-from pipeline.warehouse.changes import Change, How, StagedFile
+from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from pipeline.warehouse.staged_files import StageRows
 from tests.emulators.servers import BUCKET, PROJECT, running
 from transforms import coders
@@ -56,7 +56,7 @@ class ReadRowGroups(beam.PTransform):
 def ours(path: str) -> float:
     """Stage Parquet, then one commit."""
     warehouse = open_warehouse(f"bigquery://{PROJECT}/ours")
-    with warehouse.exclusive((TABLE,), _TEMP, _RUN) as folder:
+    with warehouse.lock((TABLE,), _TEMP, _RUN) as folder:
         pipeline = beam.Pipeline(FnApiRunner(), PipelineOptions([]))
         (
             pipeline
@@ -71,13 +71,13 @@ def ours(path: str) -> float:
 
 
 def _commit(files: list[StagedFile], warehouse: Warehouse) -> None:
-    warehouse.commit([Change(TABLE, How.REPLACE, files)], _RUN)
+    warehouse.commit([Change(TABLE, WriteDisposition.REPLACE, files)], _RUN)
 
 
 def beams(path: str) -> float:
     """Rows as dicts into WriteToBigQuery(method=FILE_LOADS)."""
     warehouse = open_warehouse(f"bigquery://{PROJECT}/beams")
-    with warehouse.exclusive((TABLE,), _TEMP, _RUN):
+    with warehouse.lock((TABLE,), _TEMP, _RUN):
         pass
     # Beam's own client knows no emulator.
     BigqueryV2.BASE_URL = f"{os.environ['BIGQUERY_EMULATOR_HOST']}/bigquery/v2/"

@@ -15,7 +15,7 @@ from google.cloud import bigquery
 from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.bigquery import loading
-from pipeline.warehouse.changes import Change, How
+from pipeline.warehouse.changes import Change, WriteDisposition
 from tests.emulators.servers import PROJECT
 from tests.emulators.support import Home
 from tests.support.staging import Row, at, change, filled, in_order, merged, stage
@@ -77,11 +77,11 @@ STEPS: Sequence[tuple[Table, list[Row], list[Row]]] = (
 def test_merges_end_as_a_plain_loop_and_as_in_duckdb(home: Home, tmp_path: Path) -> None:
     ours, duckdb = home.warehouse(), open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb")
     expected: dict[str, list[Row]] = {table.name: [] for table in ALL}
-    with ours.exclusive(ALL, home.temp, home.run("stream")) as folder:
+    with ours.lock(ALL, home.temp, home.run("stream")) as folder:
         for number, (table, rows, leaving) in enumerate(STEPS):
-            merging = change(table, How.MERGE, folder, rows, leaving)
+            merging = change(table, WriteDisposition.MERGE, folder, rows, leaving)
             ours.commit([merging], home.run(f"stream_{number}"))
-            local = change(table, How.MERGE, str(tmp_path), rows, leaving)
+            local = change(table, WriteDisposition.MERGE, str(tmp_path), rows, leaving)
             duckdb.commit([local], f"local_{number}")
             expected[table.name] = merged(table, expected[table.name], rows, leaving)
             assert rows_of(home, table) == in_order(expected[table.name])
@@ -91,22 +91,22 @@ def test_merges_end_as_a_plain_loop_and_as_in_duckdb(home: Home, tmp_path: Path)
 
 def test_the_same_merge_twice_changes_nothing(home: Home) -> None:
     warehouse = home.warehouse()
-    with warehouse.exclusive(ALL, home.temp, home.run("stream")) as folder:
+    with warehouse.lock(ALL, home.temp, home.run("stream")) as folder:
         for repetition in range(2):  # As new commits, that load and merge once more.
             for number, (table, rows, leaving) in enumerate(STEPS[4:8]):
                 if repetition and number % 2 == 0:
                     continue
                 before = rows_of(home, table)
-                merging = change(table, How.MERGE, folder, rows, leaving)
+                merging = change(table, WriteDisposition.MERGE, folder, rows, leaving)
                 warehouse.commit([merging], home.run(f"stream_{repetition}_{number}"))
                 assert (rows_of(home, table) == before) == bool(repetition)
 
 
 def test_a_merge_names_the_partitions_that_it_may_touch(home: Home) -> None:
     warehouse = home.warehouse()
-    with warehouse.exclusive(ALL, home.temp, home.run("stream")) as folder:
+    with warehouse.lock(ALL, home.temp, home.run("stream")) as folder:
         for number, (table, rows, leaving) in enumerate(STEPS[4:8]):
-            merging = change(table, How.MERGE, folder, rows, leaving)
+            merging = change(table, WriteDisposition.MERGE, folder, rows, leaving)
             warehouse.commit([merging], home.run(f"stream_{number}"))
     users = merge_of(home, "stream_1")
     # April's, where ann was; December's rows and January's new one are inserted without a look.
@@ -121,9 +121,9 @@ def test_a_merge_names_the_partitions_that_it_may_touch(home: Home) -> None:
 def test_appended_rows_join_those_that_are_there_and_once_only(home: Home) -> None:
     warehouse = home.warehouse()
     letters = [filled(LETTERS, dead_letter_id=name) for name in "ab"]
-    with warehouse.exclusive(ALL, home.temp, home.run("stream")) as folder:
+    with warehouse.lock(ALL, home.temp, home.run("stream")) as folder:
         for number, letter in enumerate(letters):
-            appending = [change(LETTERS, How.APPEND, folder, [letter])]
+            appending = [change(LETTERS, WriteDisposition.APPEND, folder, [letter])]
             warehouse.commit(appending, home.run(f"stream_{number}"))
         assert rows_of(home, LETTERS) == in_order(letters)
         warehouse.commit(appending, home.run("stream_1"))
@@ -139,8 +139,8 @@ def test_rows_that_vanish_before_they_are_committed_are_missed(
         raise RunError("the worker is gone")
 
     warehouse = home.warehouse()
-    with warehouse.exclusive(ALL, home.temp, home.run("run")) as folder:
-        wanted = [change(USERS, How.REPLACE, folder, [user("ann", WINTER, 0)])]
+    with warehouse.lock(ALL, home.temp, home.run("run")) as folder:
+        wanted = [change(USERS, WriteDisposition.REPLACE, folder, [user("ann", WINTER, 0)])]
         with monkeypatch.context() as patched, pytest.raises(RunError, match="worker is gone"):
             patched.setattr(commit, "run_jobs", lost)
             warehouse.commit(wanted, home.run("run"))
@@ -157,11 +157,11 @@ def test_a_commit_that_is_retried_finds_its_jobs(home: Home, monkeypatch: Any) -
     def lost(*_: object) -> None:
         raise RunError("the worker is gone")
 
-    with warehouse.exclusive(ALL, home.temp, home.run("run")) as folder:
+    with warehouse.lock(ALL, home.temp, home.run("run")) as folder:
         changes = [
-            change(USERS, How.REPLACE, folder, [user("ann", WINTER, 0)]),
-            change(LETTERS, How.APPEND, folder, [filled(LETTERS)]),
-            change(EVENTS, How.MERGE, folder, [event("a", WINTER)]),
+            change(USERS, WriteDisposition.REPLACE, folder, [user("ann", WINTER, 0)]),
+            change(LETTERS, WriteDisposition.APPEND, folder, [filled(LETTERS)]),
+            change(EVENTS, WriteDisposition.MERGE, folder, [event("a", WINTER)]),
         ]
         with monkeypatch.context() as patched:
             patched.setattr(commit, "bring_up_to_date", lost)
@@ -183,13 +183,13 @@ def test_no_job_loads_more_than_bigquery_allows(
     events = [event(str(day), day) for day in days]
     users = [user(str(number), WINTER, 0) for number in range(7)]
     warehouse = home.warehouse()
-    with warehouse.exclusive(ALL, home.temp, home.run("run")) as folder:
+    with warehouse.lock(ALL, home.temp, home.run("run")) as folder:
         event_files = [f for half in (0, 1) for f in stage(EVENTS, events[half::2], folder)]
         user_files = [f for row in users for f in stage(USERS, [row], folder)]
         monkeypatch.setattr(loading, "BYTES_PER_LOAD", 2 * max(f.bytes for f in user_files))
         changes = [
-            Change(EVENTS, How.REPLACE, event_files),
-            Change(USERS, How.REPLACE, user_files),
+            Change(EVENTS, WriteDisposition.REPLACE, event_files),
+            Change(USERS, WriteDisposition.REPLACE, user_files),
         ]
         warehouse.commit(changes, home.run("run"))
     assert rows_of(home, EVENTS) == in_order(events)
@@ -207,13 +207,15 @@ def test_no_job_loads_more_than_bigquery_allows(
 
 def test_an_error_while_loading_leaves_every_table_as_it_was(home: Home) -> None:
     warehouse = home.warehouse()
-    with warehouse.exclusive(ALL, home.temp, home.run("one")) as folder:
-        first = change(USERS, How.REPLACE, folder, [user("ann", WINTER, 0)])
+    with warehouse.lock(ALL, home.temp, home.run("one")) as folder:
+        first = change(USERS, WriteDisposition.REPLACE, folder, [user("ann", WINTER, 0)])
         warehouse.commit([first], home.run("one"))
-    with warehouse.exclusive(ALL, home.temp, home.run("two")) as folder:
-        sound = change(USERS, How.REPLACE, folder, [user("bob", WINTER, 0)])
+    with warehouse.lock(ALL, home.temp, home.run("two")) as folder:
+        sound = change(USERS, WriteDisposition.REPLACE, folder, [user("bob", WINTER, 0)])
         # A column of another type than the load expects, as a file that went bad would have.
-        broken = Change(COHORTS, How.REPLACE, [sound.files[0]._replace(table=COHORTS.name)])
+        broken = Change(
+            COHORTS, WriteDisposition.REPLACE, [sound.files[0]._replace(table=COHORTS.name)]
+        )
         with pytest.raises(RunError) as raised:
             warehouse.commit([sound, broken], home.run("two"))
         assert "can't load 1 rows of retention_cohorts from gs://" in str(raised.value)
@@ -226,13 +228,13 @@ def test_an_error_while_loading_leaves_every_table_as_it_was(home: Home) -> None
 
 def test_of_two_runs_the_one_that_began_later_goes_on(home: Home) -> None:
     earlier, later = home.warehouse(), home.warehouse()
-    with earlier.exclusive(ALL, home.temp, home.run("one")) as one:
-        staged = change(USERS, How.REPLACE, one, [user("ann", WINTER, 0)])
-        with later.exclusive(ALL, home.temp, home.run("two")) as two:
+    with earlier.lock(ALL, home.temp, home.run("one")) as one:
+        staged = change(USERS, WriteDisposition.REPLACE, one, [user("ann", WINTER, 0)])
+        with later.lock(ALL, home.temp, home.run("two")) as two:
             with pytest.raises(RunError, match=f"run {home.run('two')} has begun to write"):
                 earlier.commit([staged], home.run("one"))
             assert rows_of(home, USERS) == []
-            wanted = change(USERS, How.REPLACE, two, [user("bob", WINTER, 0)])
+            wanted = change(USERS, WriteDisposition.REPLACE, two, [user("bob", WINTER, 0)])
             later.commit([wanted], home.run("two"))
     assert [row["user_id"] for row in rows_of(home, USERS)] == ["bob"]
     assert home.leftovers() == []
@@ -240,22 +242,24 @@ def test_of_two_runs_the_one_that_began_later_goes_on(home: Home) -> None:
 
 def test_what_killed_runs_left_is_cleared(home: Home) -> None:
     warehouse: Warehouse = home.warehouse()
-    killed = warehouse.exclusive(ALL, home.temp, home.run("killed"))
+    killed = warehouse.lock(ALL, home.temp, home.run("killed"))
     folder = killed.__enter__()
-    change(USERS, How.REPLACE, folder, [user("ann", WINTER, 0)])
+    change(USERS, WriteDisposition.REPLACE, folder, [user("ann", WINTER, 0)])
     home.client.create_table(
         f"{home.client.project}.{home.dataset}.growth_scratch_killed_dim_users"
     )
     assert len(home.leftovers()) == 2
-    with warehouse.exclusive(ALL, home.temp, home.run("next")) as folder:
+    with warehouse.lock(ALL, home.temp, home.run("next")) as folder:
         assert home.leftovers() == []
 
 
 def test_a_table_larger_than_a_message_is_read(home: Home) -> None:
     warehouse = home.warehouse()
     events = [event(str(number), WINTER, user_id="u" * 200) for number in range(30_000)]
-    with warehouse.exclusive(ALL, home.temp, home.run("run")) as folder:
-        warehouse.commit([change(EVENTS, How.REPLACE, folder, events)], home.run("run"))
+    with warehouse.lock(ALL, home.temp, home.run("run")) as folder:
+        warehouse.commit(
+            [change(EVENTS, WriteDisposition.REPLACE, folder, events)], home.run("run")
+        )
     assert in_order(warehouse.read(EVENTS).to_pylist()) == in_order(events)
 
 
@@ -277,26 +281,30 @@ def test_values_of_every_kind_are_found_as_they_were_staged(
             for n, share in enumerate([100 / 3, 0.0, None, 1e300, -0.1])
         ],
     }
-    with warehouse.exclusive(ALL, home.temp, home.run("run")) as folder:
-        changes = [change(table, How.REPLACE, folder, its) for table, its in rows.items()]
+    with warehouse.lock(ALL, home.temp, home.run("run")) as folder:
+        changes = [
+            change(table, WriteDisposition.REPLACE, folder, its) for table, its in rows.items()
+        ]
         warehouse.commit(changes, home.run("run"))
     for table, its in rows.items():
         assert rows_of(home, table) == in_order(its)
 
 
-@pytest.mark.parametrize(("how", "listed"), [(How.REPLACE, 0), (How.MERGE, 5_000)])
+@pytest.mark.parametrize(
+    ("how", "listed"), [(WriteDisposition.REPLACE, 0), (WriteDisposition.MERGE, 5_000)]
+)
 def test_a_load_of_other_values_than_were_staged_changes_nothing(
-    home: Home, monkeypatch: pytest.MonkeyPatch, how: How, listed: int
+    home: Home, monkeypatch: pytest.MonkeyPatch, how: WriteDisposition, listed: int
 ) -> None:
     monkeypatch.setattr(loading, "LISTED_ROWS", listed)
     warehouse = home.warehouse()
     before = [event("before", WINTER)]
-    with warehouse.exclusive(ALL, home.temp, home.run("a")) as folder:
-        warehouse.commit([change(EVENTS, How.REPLACE, folder, before)], home.run("a"))
+    with warehouse.lock(ALL, home.temp, home.run("a")) as folder:
+        warehouse.commit([change(EVENTS, WriteDisposition.REPLACE, folder, before)], home.run("a"))
     rows = [event(str(n), SPRING, country=name) for n, name in enumerate(["SG", "DE"])]
-    with warehouse.exclusive(ALL, home.temp, home.run("b")) as folder:
+    with warehouse.lock(ALL, home.temp, home.run("b")) as folder:
         broken = change(EVENTS, how, folder, rows)
-        fine = change(USERS, How.REPLACE, folder, [user("ann", SPRING, 0)])
+        fine = change(USERS, WriteDisposition.REPLACE, folder, [user("ann", SPRING, 0)])
         (file,) = broken.files
         path = home.staged / file.path.removeprefix(f"{home.temp}/")
         read = pq.read_table(path, partitioning=None)
@@ -313,10 +321,10 @@ def test_a_load_of_other_values_than_were_staged_changes_nothing(
 def test_only_what_runs_staged_is_removed(home: Home) -> None:
     warehouse = home.warehouse()
     folder = home.staged / "growth-pipeline" / f"{PROJECT}.{home.dataset}"
-    with warehouse.exclusive(ALL, home.temp, home.run("killed")):
+    with warehouse.lock(ALL, home.temp, home.run("killed")):
         below = f"{home.temp}/growth-pipeline/{PROJECT}.{home.dataset}"
         stage(USERS, [user("ann", WINTER, 0)], f"{below}/mine")
-        with warehouse.exclusive(ALL, home.temp, home.run("next")) as theirs:
+        with warehouse.lock(ALL, home.temp, home.run("next")) as theirs:
             kept = {path.parent.name for path in folder.rglob("*") if path.is_file()}
             assert kept == {"mine", theirs.rpartition("/")[2]}
     assert {path.parent.name for path in folder.rglob("*") if path.is_file()} == {"mine"}

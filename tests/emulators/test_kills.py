@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pipeline.warehouse.changes import Change, How
+from pipeline.warehouse.changes import Change, WriteDisposition
 from tests.emulators.proxy import Request, between
 from tests.emulators.servers import Servers
 from tests.emulators.support import Home
@@ -98,9 +98,9 @@ AFTER: dict[str, list[Row]] = {
 
 def flush(folder: str) -> Sequence[Change]:
     return [
-        change(USERS, How.MERGE, folder, MERGED),
-        change(NEGATIVE, How.MERGE, folder, [], LEAVING),
-        change(LETTERS, How.APPEND, folder, APPENDED),
+        change(USERS, WriteDisposition.MERGE, folder, MERGED),
+        change(NEGATIVE, WriteDisposition.MERGE, folder, [], LEAVING),
+        change(LETTERS, WriteDisposition.APPEND, folder, APPENDED),
     ]
 
 
@@ -108,9 +108,12 @@ def flush(folder: str) -> Sequence[Change]:
 def test_a_commit_killed_at_any_point_is_finished_by_its_retry(home: Home, zygote: Zygote) -> None:
     warehouse = home.warehouse()
     points = 0
-    with warehouse.exclusive(TABLES, home.temp, home.run("stream")) as folder:
+    with warehouse.lock(TABLES, home.temp, home.run("stream")) as folder:
         while True:
-            reset = [change(table, How.REPLACE, folder, BEFORE[table.name]) for table in TABLES]
+            reset = [
+                change(table, WriteDisposition.REPLACE, folder, BEFORE[table.name])
+                for table in TABLES
+            ]
             warehouse.commit(reset, home.run(f"stream_reset_{points}"))
             task = {
                 "url": home.url,

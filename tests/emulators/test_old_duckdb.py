@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from pipeline.warehouse import WarehouseOptions, open_warehouse
-from pipeline.warehouse.changes import How
+from pipeline.warehouse.changes import WriteDisposition
 from tests.emulators.conftest import required
 from tests.emulators.install import BIN, OLD_DUCKDB, missing_old_duckdb
 from tests.support.staging import Row, change, filled
@@ -44,9 +44,11 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     warehouse = open_warehouse(
         f"duckdb:///{path}", WarehouseOptions(active_event_types=("share", "like"))
     )
-    for number, how in enumerate((How.REPLACE, How.MERGE, How.REPLACE)):
-        with warehouse.exclusive(ALL_TABLES, None, f"run_{number}") as staging:
-            tables = [t for t in ALL_TABLES if how is How.REPLACE or t.primary_key]
+    for number, how in enumerate(
+        (WriteDisposition.REPLACE, WriteDisposition.MERGE, WriteDisposition.REPLACE)
+    ):
+        with warehouse.lock(ALL_TABLES, None, f"run_{number}") as staging:
+            tables = [t for t in ALL_TABLES if how is WriteDisposition.REPLACE or t.primary_key]
             changes = [change(table, how, staging, rows(table, number)) for table in tables]
             warehouse.commit(changes, f"run_{number}")
         if number == 0:

@@ -82,7 +82,7 @@ def test_tables_of_a_stream_are_not_rebuilt_beside_it(
     spoil(sample)
     assert home.batch(sample).returncode == 0
     warehouse = open_warehouse(home.url, WarehouseOptions(active_event_types=EVENT_TYPES))
-    with warehouse.exclusive(tuple(TABLES.values()), home.temp, f"stream_{home.dataset}"):
+    with warehouse.lock(tuple(TABLES.values()), home.temp, f"stream_{home.dataset}"):
         pass
     assert warehouse.last_run() == f"stream_{home.dataset}"
     temp = ("--temp_location", home.temp)

@@ -293,7 +293,7 @@ def test_a_warehouse_with_figures_is_refused(
     assert command("batch", "--input", "events.csv", *into, cwd=tmp_path).returncode == 0
     # What a stream leaves behind that is killed.
     home = open_warehouse(f"duckdb:///{tmp_path}/live.duckdb")
-    with home.exclusive((), None, "killed") as staging:
+    with home.lock((), None, "killed") as staging:
         shutil.copytree(staging, f"{staging}xyz")
     (tmp_path / "live.duckdb.lock").touch()
     stream = begin()

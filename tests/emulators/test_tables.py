@@ -9,7 +9,7 @@ from google.cloud import bigquery
 
 from pipeline.errors import RunError
 from pipeline.warehouse.bigquery.tables import end_of_scratch_life
-from pipeline.warehouse.changes import Change, How
+from pipeline.warehouse.changes import Change, WriteDisposition
 from tests.emulators.support import Home
 from tests.support.staging import filled, stage
 from tests.support.tables import csv_text, row
@@ -21,7 +21,7 @@ ALL = tuple(TABLES.values())
 
 
 def prepare(home: Home, run: str = "run", **options: object) -> None:
-    with home.warehouse(**options).exclusive(ALL, home.temp, home.run(run)):
+    with home.warehouse(**options).lock(ALL, home.temp, home.run(run)):
         pass
 
 
@@ -110,8 +110,10 @@ def test_a_run_replaces_tables_of_an_earlier_version(home: Home, one_event: Path
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("how", [How.MERGE, How.APPEND])
-def test_an_updated_job_goes_on_in_tables_of_an_earlier_version(home: Home, how: How) -> None:
+@pytest.mark.parametrize("how", [WriteDisposition.MERGE, WriteDisposition.APPEND])
+def test_an_updated_job_goes_on_in_tables_of_an_earlier_version(
+    home: Home, how: WriteDisposition
+) -> None:
     table = TABLES["retention_cohorts"]
     earlier(home, table)
     home.client.query_and_wait(
@@ -120,7 +122,7 @@ def test_an_updated_job_goes_on_in_tables_of_an_earlier_version(home: Home, how:
     )
     run, warehouse = home.run("stream"), home.warehouse()
     warehouse.check(ALL, home.temp)
-    staging = warehouse.claim_again(ALL, home.temp, run)
+    staging = warehouse.resume(ALL, home.temp, run)
     assert [field.name for field in home.table(table.name).schema] == [*table.column_names]
     rows = [filled(table, period_number=number, is_complete=number == 0) for number in (0, 1)]
     warehouse.commit([Change(table, how, stage(table, rows, staging))], f"{run}_1")

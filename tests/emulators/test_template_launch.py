@@ -85,7 +85,7 @@ def test_a_job_that_was_handed_over_keeps_its_folder(home: Home, here: None) -> 
         stream.write(b"staged by a worker")
     assert home.leftovers() == ["rows.parquet"]
     # The next run clears what no job needs any more.
-    with warehouse.exclusive(tables, home.temp, home.run("next")):
+    with warehouse.lock(tables, home.temp, home.run("next")):
         assert home.leftovers() == []
 
 

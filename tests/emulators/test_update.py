@@ -12,7 +12,7 @@ import pytest
 from pipeline.errors import OptionError
 from pipeline.runners import Runner
 from pipeline.stream_launch import StreamPlan, _launched
-from pipeline.warehouse.changes import Change, How
+from pipeline.warehouse.changes import Change, WriteDisposition
 from tests.emulators.support import Home
 from tests.support.staging import at, filled, in_order, stage
 from tests.support.tables import csv_text, row
@@ -43,7 +43,7 @@ def test_an_updated_job_finds_its_run_and_what_it_has_staged(home: Home) -> None
     updated, folder = _launched(replace(plan, updates=True, started_at=datetime(2025, 2, 1)))
     assert (updated, folder) == (run, staging)
     assert home.table(USERS.name).labels["growth_run"] == run
-    plan.warehouse.commit([Change(USERS, How.MERGE, under_way)], f"{run}_7")
+    plan.warehouse.commit([Change(USERS, WriteDisposition.MERGE, under_way)], f"{run}_7")
     assert in_order(home.rows(USERS.name).to_pylist()) == [ann]
 
 

@@ -151,7 +151,7 @@ def test_workers_that_have_only_the_package_give_the_same_tables(
     write_sample(str(sample), 3_000, 5)
     run_graph([sample], tmp_path / "here.duckdb", Run(range_bytes=50_000))
     warehouse = open_warehouse(f"duckdb:///{tmp_path}/there.duckdb")
-    with warehouse.exclusive(tuple(TABLES.values()), None, "test") as staging:
+    with warehouse.lock(tuple(TABLES.values()), None, "test") as staging:
         job = BatchJob(
             files=find_inputs([str(sample)]),
             warehouse=warehouse,

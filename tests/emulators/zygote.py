@@ -17,7 +17,7 @@ from threading import Event
 from typing import IO, Any, Final
 
 from pipeline.warehouse import open_warehouse
-from pipeline.warehouse.changes import Change, How, StagedFile
+from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from tests.support.runs import process_environment
 from tests.support.staging import at, change, filled
 from transforms.contract import Table
@@ -32,9 +32,10 @@ TABLES: Final = (USERS, NEGATIVE, LETTERS)
 def replace_all(task: Mapping[str, Any]) -> None:
     """As a batch run does: stage rows of three tables, and replace what is there."""
     warehouse = open_warehouse(task["url"])
-    with warehouse.exclusive(TABLES, task["temp"], task["run"]) as folder:
+    with warehouse.lock(TABLES, task["temp"], task["run"]) as folder:
         changes = [
-            change(table, How.REPLACE, folder, [named(table, task["name"])]) for table in TABLES
+            change(table, WriteDisposition.REPLACE, folder, [named(table, task["name"])])
+            for table in TABLES
         ]
         warehouse.commit(changes, task["run"])
 
@@ -48,7 +49,7 @@ def commit_staged(task: Mapping[str, Any]) -> None:
     """As a worker does: commit what is staged, by merging and appending."""
     by_name = {table.name: table for table in TABLES}
     changes = [
-        Change(by_name[name], How(how), *(_files(files) for files in staged))
+        Change(by_name[name], WriteDisposition(how), *(_files(files) for files in staged))
         for name, how, *staged in task["changes"]
     ]
     open_warehouse(task["url"]).commit(changes, task["run"])
@@ -60,7 +61,7 @@ def _files(files: list[list[Any]]) -> list[StagedFile]:
 
 def as_task(changes: Sequence[Change]) -> list[Any]:
     """Changes as JSON, for `commit_staged`."""
-    return [[c.table.name, c.how.value, list(c.files), list(c.removed)] for c in changes]
+    return [[c.table.name, c.disposition.value, list(c.files), list(c.deletes)] for c in changes]
 
 
 _TASKS: Final[Mapping[str, Callable[[Mapping[str, Any]], None]]] = {

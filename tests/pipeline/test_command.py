@@ -309,7 +309,7 @@ def test_a_leftover_that_is_not_ours_is_left_alone(folder: Path) -> None:
 def test_a_lock_holds_whatever_the_path_and_the_staging_folder(folder: Path) -> None:
     (folder / "link.duckdb").symlink_to("growth.duckdb")
     (folder / "tmp").mkdir()
-    with open_warehouse(f"duckdb:///{folder}/growth.duckdb").exclusive((), None, "other"):
+    with open_warehouse(f"duckdb:///{folder}/growth.duckdb").lock((), None, "other"):
         run = command(
             *("batch", "--input", "events.csv", "--warehouse", "duckdb:///link.duckdb"),
             *("--temp_location", "tmp"),
@@ -338,7 +338,7 @@ def test_separate_worker_processes_give_the_same_tables(folder: Path) -> None:
 
 
 def test_a_second_run_into_the_same_warehouse_is_refused(folder: Path) -> None:
-    with open_warehouse(f"duckdb:///{folder}/growth.duckdb").exclusive((), None, "other"):
+    with open_warehouse(f"duckdb:///{folder}/growth.duckdb").lock((), None, "other"):
         run = command("batch", "--input", "events.csv", cwd=folder)
     assert run.returncode == 1
     assert "another run is writing" in run.stderr

@@ -74,7 +74,7 @@ def test_a_warehouse_is_left_as_it_is(tmp_path: Path) -> None:
     warehouse = UntouchedWarehouse(home, online=True)
     tables = tuple(TABLES.values())
     warehouse.check(tables, None)
-    with warehouse.exclusive(tables, "gs://bucket/tmp/", "run") as folder:
+    with warehouse.lock(tables, "gs://bucket/tmp/", "run") as folder:
         assert folder == "gs://bucket/tmp/dry-run/run"
     assert warehouse.count(tables[0]) is None
     assert (warehouse.url, warehouse.location) == (home.url, home.location)

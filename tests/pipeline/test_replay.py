@@ -386,7 +386,7 @@ def test_a_replay_that_fails_leaves_the_tables_alone(tmp_path: Path) -> None:
 def test_a_replay_keeps_other_runs_out_and_is_kept_out(kept: Path) -> None:
     warehouse = open_warehouse(f"duckdb:///{kept}")
     with (
-        warehouse.exclusive(tuple(TABLES.values()), None, "other"),
+        warehouse.lock(tuple(TABLES.values()), None, "other"),
         pytest.raises(RunError, match="another run is writing"),
     ):
         run_replay(kept, "--edit", "s/_APP//")

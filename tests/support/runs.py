@@ -62,7 +62,7 @@ def finished(paths: Sequence[Path | InputFile], database: Path, run: Run = Run()
     """Run the batch graph on the pinned local runner; returns what Beam knows of the run."""
     noted = WarehouseOptions(active_event_types=tuple(run.active_types))
     warehouse = open_warehouse(f"duckdb:///{database}", noted)
-    with warehouse.exclusive(tuple(TABLES.values()), None, run.run) as staging:
+    with warehouse.lock(tuple(TABLES.values()), None, run.run) as staging:
         job = BatchJob(
             files=[_listed(path) for path in paths],
             warehouse=warehouse,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.warehouse.changes import Change, How, StagedFile
+from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.contract import DATE, FLOAT, INTEGER, STRING, TIMESTAMP, Column, Table
 
@@ -47,13 +47,17 @@ def stage(table: Table, rows: Sequence[Row], folder: str) -> list[StagedFile]:
 
 
 def change(
-    table: Table, how: How, folder: str, rows: Sequence[Row], leaving: Sequence[Row] = ()
+    table: Table,
+    disposition: WriteDisposition,
+    folder: str,
+    rows: Sequence[Row],
+    leaving: Sequence[Row] = (),
 ) -> Change:
     """A change with these rows, and for MERGE these keys that leave the table."""
-    kept = table.removals.column_names
+    kept = table.deletes.column_names
     keys = [{name: row[name] for name in kept} for row in leaving]
-    removed = stage(table.removals, keys, folder) if keys else []
-    return Change(table, how, stage(table, rows, folder), removed)
+    deletes = stage(table.deletes, keys, folder) if keys else []
+    return Change(table, disposition, stage(table, rows, folder), deletes)
 
 
 def merged(

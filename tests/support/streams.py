@@ -109,7 +109,7 @@ def finished_stream(
     `kind` may put another warehouse around the DuckDB file, one that fails at times.
     """
     warehouse = kind(open_warehouse(f"duckdb:///{database}"))
-    with warehouse.exclusive(tuple(TABLES.values()), None, "stream") as staging:
+    with warehouse.lock(tuple(TABLES.values()), None, "stream") as staging:
         job = StreamJob(
             subscription="projects/p/subscriptions/s",
             warehouse=warehouse,

@@ -13,7 +13,7 @@ from pipeline.errors import RunError
 from pipeline.warehouse.bigquery.commit import commit
 from pipeline.warehouse.bigquery.loading import Workplace
 from pipeline.warehouse.bigquery.tables import row_policies
-from pipeline.warehouse.changes import Change, How
+from pipeline.warehouse.changes import Change, WriteDisposition
 from transforms.marts import fct_events
 
 DATASET = bigquery.DatasetReference("project", "growth")
@@ -53,4 +53,4 @@ def test_policies_are_listed_as_far_as_a_run_may_see_them() -> None:
 def test_a_table_that_has_some_is_not_replaced() -> None:
     place = Workplace(client(POLICIES), DATASET, "run")
     with pytest.raises(RunError, match=r"fct_events has row access policies \(asia_only\)"):
-        commit(place, [Change(fct_events.TABLE, How.REPLACE)])
+        commit(place, [Change(fct_events.TABLE, WriteDisposition.REPLACE)])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.display_growth import headline, last_months, lines
 from pipeline.warehouse import Warehouse, open_warehouse
-from pipeline.warehouse.changes import Change, How
+from pipeline.warehouse.changes import Change, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
 from tests.support.tables import compute, csv_text, parse, row
 from transforms.marts.registry import FINISH, TABLES
@@ -21,7 +21,7 @@ def warehouse_of(folder: Path, *days: str) -> Warehouse:
     for name in FINISH:
         files = StagedFiles(TABLES[name], str(folder))
         files.write(tables[name])
-        changes.append(Change(TABLES[name], How.REPLACE, list(files.close())))
+        changes.append(Change(TABLES[name], WriteDisposition.REPLACE, list(files.close())))
     warehouse.commit(changes, "run")
     return warehouse
 

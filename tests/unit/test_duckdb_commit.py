@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse, open_warehouse
-from pipeline.warehouse.changes import Change, How, StagedFile
+from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from tests.support.staging import Row, at, change, filled, in_order, merged
 from tests.support.thorough import examples
 from transforms.contract import Table
@@ -68,7 +68,7 @@ def test_merges_end_in_what_was_written_last(flushes: list[list[tuple[Row, bool]
             leaving = [row for row, leaves in flush if leaves]
             expected = merged(NEGATIVE, expected, rows, leaving)
             for run in ("a", "b"):  # Merging again changes nothing.
-                merging = [change(NEGATIVE, How.MERGE, folder, rows, leaving)]
+                merging = [change(NEGATIVE, WriteDisposition.MERGE, folder, rows, leaving)]
                 warehouse.commit(merging, f"{run}_{number}")
                 assert rows_of(warehouse, NEGATIVE) == in_order(expected)
 
@@ -80,8 +80,8 @@ def test_a_merge_without_times_of_writing_takes_the_staged_rows(tmp_path: Path) 
     after = [
         filled(COHORTS, cohort_month=months[1], period_number=n, users_active=7) for n in (1, 2)
     ]
-    warehouse.commit([change(COHORTS, How.REPLACE, str(tmp_path), before)], "a")
-    warehouse.commit([change(COHORTS, How.MERGE, str(tmp_path), after)], "b")
+    warehouse.commit([change(COHORTS, WriteDisposition.REPLACE, str(tmp_path), before)], "a")
+    warehouse.commit([change(COHORTS, WriteDisposition.MERGE, str(tmp_path), after)], "b")
     assert rows_of(warehouse, COHORTS) == in_order(merged(COHORTS, before, after))
 
 
@@ -90,7 +90,7 @@ def test_a_row_that_moves_to_another_partition_is_there_once(tmp_path: Path) -> 
     before = filled(USERS, user_id="ann", first_seen_date=date(2024, 3, 1), updated_at=at(0))
     after = {**before, "first_seen_date": date(2023, 12, 31), "updated_at": at(1)}
     for run, row in (("a", before), ("b", after)):
-        warehouse.commit([change(USERS, How.MERGE, str(tmp_path), [row])], run)
+        warehouse.commit([change(USERS, WriteDisposition.MERGE, str(tmp_path), [row])], run)
     assert rows_of(warehouse, USERS) == [after]
 
 
@@ -98,7 +98,7 @@ def test_appended_rows_join_those_that_are_there(tmp_path: Path) -> None:
     warehouse = warehouse_in(tmp_path)
     letters = [filled(LETTERS, dead_letter_id=name) for name in "abc"]
     for letter in letters:
-        appending = [change(LETTERS, How.APPEND, str(tmp_path), [letter])]
+        appending = [change(LETTERS, WriteDisposition.APPEND, str(tmp_path), [letter])]
         for _ in range(2):  # Tried again under the same id, it is not done twice.
             warehouse.commit(appending, str(letter["dead_letter_id"]))
     assert rows_of(warehouse, LETTERS) == in_order(letters)
@@ -107,8 +107,12 @@ def test_appended_rows_join_those_that_are_there(tmp_path: Path) -> None:
 def test_changes_without_rows_leave_what_is_there_or_empty_it(tmp_path: Path) -> None:
     warehouse = warehouse_in(tmp_path)
     event = filled(EVENTS, event_id="a")
-    warehouse.commit([change(EVENTS, How.REPLACE, str(tmp_path), [event])], "a")
-    for how, expected in ((How.MERGE, [event]), (How.APPEND, [event]), (How.REPLACE, [])):
+    warehouse.commit([change(EVENTS, WriteDisposition.REPLACE, str(tmp_path), [event])], "a")
+    for how, expected in (
+        (WriteDisposition.MERGE, [event]),
+        (WriteDisposition.APPEND, [event]),
+        (WriteDisposition.REPLACE, []),
+    ):
         warehouse.commit([Change(EVENTS, how)], "b")
         assert rows_of(warehouse, EVENTS) == expected
 
@@ -116,9 +120,12 @@ def test_changes_without_rows_leave_what_is_there_or_empty_it(tmp_path: Path) ->
 def test_a_failed_change_takes_back_all_of_them(tmp_path: Path) -> None:
     warehouse = warehouse_in(tmp_path)
     before = filled(USERS, user_id="ann")
-    warehouse.commit([change(USERS, How.REPLACE, str(tmp_path), [before])], "a")
+    warehouse.commit([change(USERS, WriteDisposition.REPLACE, str(tmp_path), [before])], "a")
     gone = StagedFile(EVENTS.name, str(tmp_path / "gone.parquet"), 1, 1, [])
-    failing = [change(USERS, How.REPLACE, str(tmp_path), []), Change(EVENTS, How.MERGE, [gone])]
+    failing = [
+        change(USERS, WriteDisposition.REPLACE, str(tmp_path), []),
+        Change(EVENTS, WriteDisposition.MERGE, [gone]),
+    ]
     with pytest.raises(RunError, match=r"gone\.parquet"):
         warehouse.commit(failing, "b")
     assert rows_of(warehouse, USERS) == [before]
@@ -131,21 +138,21 @@ def test_times_are_stored_in_utc_wherever_the_machine_is(
     monkeypatch.setenv("TZ", zone)
     warehouse = warehouse_in(tmp_path)
     event = filled(EVENTS, event_time=datetime(2024, 3, 31, 2, 30, 0, 123_456))
-    warehouse.commit([change(EVENTS, How.MERGE, str(tmp_path), [event])], "a")
+    warehouse.commit([change(EVENTS, WriteDisposition.MERGE, str(tmp_path), [event])], "a")
     assert rows_of(warehouse, EVENTS) == [event]
 
 
 def test_a_table_without_a_key_can_not_be_merged(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="dead_letter_events has no primary key"):
         warehouse_in(tmp_path).commit(
-            [change(LETTERS, How.MERGE, str(tmp_path), [filled(LETTERS)])], "a"
+            [change(LETTERS, WriteDisposition.MERGE, str(tmp_path), [filled(LETTERS)])], "a"
         )
 
 
 def test_a_commit_waits_for_somebody_who_looks_into_the_tables(tmp_path: Path) -> None:
     warehouse = warehouse_in(tmp_path)
-    warehouse.commit([change(USERS, How.REPLACE, str(tmp_path), [filled(USERS)])], "a")
-    changes = [change(USERS, How.REPLACE, str(tmp_path), [filled(USERS)])]
+    warehouse.commit([change(USERS, WriteDisposition.REPLACE, str(tmp_path), [filled(USERS)])], "a")
+    changes = [change(USERS, WriteDisposition.REPLACE, str(tmp_path), [filled(USERS)])]
     look = (
         "import duckdb, sys; connection = duckdb.connect(sys.argv[1], read_only=True); "
         "print(flush=True); sys.stdin.read()"
@@ -172,8 +179,8 @@ def test_a_commit_waits_for_somebody_who_looks_into_the_tables(tmp_path: Path) -
 def test_a_damaged_staged_file_ends_in_a_line_and_changes_nothing(tmp_path: Path) -> None:
     warehouse = warehouse_in(tmp_path)
     before = [filled(USERS, user_id="ann")]
-    warehouse.commit([change(USERS, How.REPLACE, str(tmp_path), before)], "first")
-    changed = change(USERS, How.REPLACE, str(tmp_path), [filled(USERS, user_id="bob")])
+    warehouse.commit([change(USERS, WriteDisposition.REPLACE, str(tmp_path), before)], "first")
+    changed = change(USERS, WriteDisposition.REPLACE, str(tmp_path), [filled(USERS, user_id="bob")])
     (staged,) = changed.files
     sound = Path(staged.path).read_bytes()
     Path(staged.path).write_bytes(sound.replace(b"user_id", b"user_\xe5d"))

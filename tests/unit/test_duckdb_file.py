@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.errors import OptionError, RunError
 from pipeline.warehouse import Warehouse, open_warehouse
-from pipeline.warehouse.changes import Change, How
+from pipeline.warehouse.changes import Change, WriteDisposition
 from pipeline.warehouse.duckdb import database_file
 from pipeline.warehouse.duckdb.local_staging import MARKER
 from tests.support.staging import change, filled, in_order
@@ -29,7 +29,7 @@ def warehouse_in(folder: Path) -> Warehouse:
     return open_warehouse(f"duckdb:///{folder}/growth.duckdb")
 
 
-def users(folder: Path, *names: str, how: How = How.REPLACE) -> Change:
+def users(folder: Path, *names: str, how: WriteDisposition = WriteDisposition.REPLACE) -> Change:
     return change(USERS, how, str(folder), [filled(USERS, user_id=name) for name in names])
 
 
@@ -126,7 +126,7 @@ def test_a_file_of_duckdb_2_is_rewritten_with_all_that_is_in_it(
     )
     path.chmod(0o640)
     assert format_of(path) > "v2"
-    with warehouse_in(tmp_path).exclusive(BOTH, None, "run"):
+    with warehouse_in(tmp_path).lock(BOTH, None, "run"):
         pass
     assert format_of(path) == "v1.4.0+"
     assert path.stat().st_mode & 0o777 == 0o640
@@ -152,7 +152,7 @@ def test_a_file_that_can_not_be_rewritten_stays(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pipeline.warehouse.duckdb.database_file.os.replace", full)
-    with warehouse_in(tmp_path).exclusive(BOTH, None, "run"):
+    with warehouse_in(tmp_path).lock(BOTH, None, "run"):
         pass
     assert "No space left" in capfd.readouterr().err
     with duckdb.connect(str(path)) as connection:
@@ -211,7 +211,7 @@ def test_a_table_of_an_earlier_version_gets_the_columns_that_came_later(tmp_path
     warehouse.commit([users(tmp_path, "ann")], "a")
     run_sql(path, "ALTER TABLE dim_users DROP COLUMN first_country")
     warehouse.check(BOTH, None)
-    warehouse.commit([users(tmp_path, "bob", how=How.MERGE)], "b")
+    warehouse.commit([users(tmp_path, "bob", how=WriteDisposition.MERGE)], "b")
     assert names_in(warehouse) == ["ann", "bob"]
 
 
@@ -223,7 +223,7 @@ def test_a_lock_that_is_a_link_or_something_else_is_left_as_it_is(tmp_path: Path
     for told in ("is a symbolic link", "is a directory", "is something else", "something else"):
         with (
             pytest.raises(OptionError, match=f"(?i)growth.duckdb.lock.*{told}"),
-            warehouse.exclusive(BOTH, None, "run"),
+            warehouse.lock(BOTH, None, "run"),
         ):
             pass
         if lock.is_symlink():
@@ -238,7 +238,7 @@ def test_a_lock_that_is_a_link_or_something_else_is_left_as_it_is(tmp_path: Path
             os.mkfifo(lock)
     assert mine.read_text() == "mine"
     lock.unlink()
-    with warehouse.exclusive(BOTH, None, "run"):
+    with warehouse.lock(BOTH, None, "run"):
         assert lock.exists()
     assert not lock.exists()
 
@@ -246,7 +246,7 @@ def test_a_lock_that_is_a_link_or_something_else_is_left_as_it_is(tmp_path: Path
 def test_a_run_clears_what_its_own_warehouse_left_and_nothing_else(tmp_path: Path) -> None:
     temp = tmp_path / "temp"
     left, right = (open_warehouse(f"duckdb:///{tmp_path}/{name}/growth.duckdb") for name in "ab")
-    with left.exclusive(BOTH, str(temp), "run") as folder:
+    with left.lock(BOTH, str(temp), "run") as folder:
         killed = Path(f"{folder[:-3]}xyz")
         killed.mkdir()
         (killed / MARKER).write_bytes(Path(folder, MARKER).read_bytes())
@@ -259,10 +259,10 @@ def test_a_run_clears_what_its_own_warehouse_left_and_nothing_else(tmp_path: Pat
     for folder_of_mine in mine:
         folder_of_mine.mkdir()
         (folder_of_mine / "notes.txt").write_text("mine")
-    with right.exclusive(BOTH, str(temp), "run") as other:
+    with right.lock(BOTH, str(temp), "run") as other:
         (Path(other) / "half.parquet").write_text("x")
         assert killed.exists()
-        with left.exclusive(BOTH, str(temp), "run"):
+        with left.lock(BOTH, str(temp), "run"):
             assert not killed.exists()
             assert (Path(other) / "half.parquet").exists()
     assert sorted(temp.iterdir()) == sorted(mine)

@@ -13,7 +13,7 @@ import pytest
 from pipeline.check import check
 from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse, open_warehouse
-from pipeline.warehouse.changes import How
+from pipeline.warehouse.changes import WriteDisposition
 from tests.support.quality import CHECKS
 from tests.support.staging import Row, change, filled, in_order
 from tests.support.tables import compute, csv_text, parse, row
@@ -33,7 +33,9 @@ def earlier(table: Table) -> Table:
 def written(folder: Path, table: Table, rows: list[Row]) -> Warehouse:
     """A warehouse in which an earlier version wrote some rows of a table."""
     warehouse = open_warehouse(f"duckdb:///{folder}/growth.duckdb")
-    warehouse.commit([change(earlier(table), How.REPLACE, str(folder), rows)], "earlier")
+    warehouse.commit(
+        [change(earlier(table), WriteDisposition.REPLACE, str(folder), rows)], "earlier"
+    )
     return warehouse
 
 
@@ -55,9 +57,11 @@ def grown_row(table: Table, day: int) -> Row:
     return filled(table, **dates, **added)
 
 
-@pytest.mark.parametrize("how", How)
+@pytest.mark.parametrize("how", WriteDisposition)
 @pytest.mark.parametrize("table", GROWN, ids=lambda table: table.name)
-def test_an_earlier_table_takes_added_columns(tmp_path: Path, table: Table, how: How) -> None:
+def test_an_earlier_table_takes_added_columns(
+    tmp_path: Path, table: Table, how: WriteDisposition
+) -> None:
     before, after = filled(earlier(table)), grown_row(table, 2)
     warehouse = written(tmp_path, table, [before])
     warehouse.check([table], None)
@@ -65,7 +69,9 @@ def test_an_earlier_table_takes_added_columns(tmp_path: Path, table: Table, how:
     assert columns_of(tmp_path, table) == [
         (column.name, column.description, not column.required) for column in table.columns
     ]
-    kept = [] if how is How.REPLACE else [{**dict.fromkeys(table.column_names), **before}]
+    kept = (
+        [] if how is WriteDisposition.REPLACE else [{**dict.fromkeys(table.column_names), **before}]
+    )
     assert in_order(warehouse.read(table).to_pylist()) == in_order([*kept, after])
 
 
@@ -74,7 +80,7 @@ def test_a_row_that_differs_in_an_added_column_alone_is_merged(tmp_path: Path) -
     row = grown_row(table, 1)
     before = {name: value for name, value in row.items() if name in earlier(table).column_names}
     warehouse = written(tmp_path, table, [before])
-    warehouse.commit([change(table, How.MERGE, str(tmp_path), [row])], "now")
+    warehouse.commit([change(table, WriteDisposition.MERGE, str(tmp_path), [row])], "now")
     assert warehouse.read(table).to_pylist() == [row]
 
 
@@ -88,7 +94,7 @@ def whole(folder: Path) -> Warehouse:
     changes = [
         change(
             earlier(TABLES[name]),
-            How.REPLACE,
+            WriteDisposition.REPLACE,
             str(folder),
             rows_of.select(earlier(TABLES[name]).column_names).to_pylist(),
         )
@@ -128,5 +134,5 @@ def test_columns_and_indexes_of_a_person_are_no_obstacle(tmp_path: Path) -> None
         connection.execute("ALTER TABLE growth_drivers ADD COLUMN note VARCHAR DEFAULT 'mine'")
         connection.execute("CREATE INDEX days ON growth_drivers (event_date)")
     after = grown_row(DRIVERS, 2)
-    warehouse.commit([change(DRIVERS, How.MERGE, str(tmp_path), [after])], "now")
+    warehouse.commit([change(DRIVERS, WriteDisposition.MERGE, str(tmp_path), [after])], "now")
     assert after in warehouse.read(DRIVERS).to_pylist()

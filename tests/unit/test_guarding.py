@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse, open_warehouse
-from pipeline.warehouse.changes import How
+from pipeline.warehouse.changes import WriteDisposition
 from pipeline.warehouse.guarding import DUCKDB_SUMS, guard, guard_statement
 from tests.support.staging import Row, at, change, filled, in_order, stage
 from transforms.contract import (
@@ -161,16 +161,20 @@ FAULTS: dict[str, Callable[[pa.Table], pa.Table]] = {
 
 
 @pytest.mark.parametrize(
-    ("column", "how"), [*((column, How.REPLACE) for column in FAULTS), ("country", How.MERGE)]
+    ("column", "how"),
+    [
+        *((column, WriteDisposition.REPLACE) for column in FAULTS),
+        ("country", WriteDisposition.MERGE),
+    ],
 )
 def test_a_load_of_other_values_than_were_staged_changes_nothing(
-    tmp_path: Path, column: str, how: How
+    tmp_path: Path, column: str, how: WriteDisposition
 ) -> None:
     warehouse = warehouse_in(tmp_path)
     before = [filled(EVENTS, event_id="before")]
-    warehouse.commit([change(EVENTS, How.REPLACE, str(tmp_path), before)], "a")
+    warehouse.commit([change(EVENTS, WriteDisposition.REPLACE, str(tmp_path), before)], "a")
     broken = change(EVENTS, how, str(tmp_path), EVENT_ROWS)
-    fine = change(COHORTS, How.REPLACE, str(tmp_path), [filled(COHORTS)])
+    fine = change(COHORTS, WriteDisposition.REPLACE, str(tmp_path), [filled(COHORTS)])
     (file,) = broken.files
     pq.write_table(FAULTS[column](pq.read_table(file.path, partitioning=None)), file.path)
     told = rf"fct_events was not loaded as it was staged: .*\b{column}\b.*nothing was changed"
@@ -183,7 +187,9 @@ def test_a_load_of_other_values_than_were_staged_changes_nothing(
 def test_a_bit_that_flips_where_no_sum_sees_it_changes_nothing(tmp_path: Path) -> None:
     """Behind the first character of a text, in a file that reads well."""
     warehouse = warehouse_in(tmp_path)
-    staged = change(EVENTS, How.REPLACE, str(tmp_path), [filled(EVENTS, user_id="somebody")])
+    staged = change(
+        EVENTS, WriteDisposition.REPLACE, str(tmp_path), [filled(EVENTS, user_id="somebody")]
+    )
     (file,) = staged.files
     path = Path(file.path)
     path.write_bytes(path.read_bytes().replace(b"somebody", b"somebodx"))
@@ -198,9 +204,9 @@ def rows_of(warehouse: Warehouse, table: Table) -> Sequence[Row]:
 
 def test_rows_that_leave_are_guarded_too(tmp_path: Path) -> None:
     warehouse = warehouse_in(tmp_path)
-    warehouse.commit([change(EVENTS, How.REPLACE, str(tmp_path), EVENT_ROWS)], "a")
-    leaving = change(EVENTS, How.MERGE, str(tmp_path), [], EVENT_ROWS[:2])
-    (file,) = leaving.removed
+    warehouse.commit([change(EVENTS, WriteDisposition.REPLACE, str(tmp_path), EVENT_ROWS)], "a")
+    leaving = change(EVENTS, WriteDisposition.MERGE, str(tmp_path), [], EVENT_ROWS[:2])
+    (file,) = leaving.deletes
     read = pq.read_table(file.path, partitioning=None)
     pq.write_table(_of("event_id", _constant("e" * 32))(read), file.path)
     with pytest.raises(RunError, match=r"fct_events_removals .* event_id"):
@@ -244,7 +250,7 @@ def test_no_name_of_a_folder_changes_what_is_loaded(
         Path(staged.path).rename(other / "same.parquet")
     monkeypatch.chdir(tmp_path if "?" in folder else home)  # DuckDB opens no file below a ?.
     warehouse = open_warehouse("duckdb:///growth.duckdb")
-    warehouse.commit([change(EVENTS, How.REPLACE, str(home), EVENT_ROWS)], "a")
-    merging = change(EVENTS, How.MERGE, str(home), EVENT_ROWS[:2])
+    warehouse.commit([change(EVENTS, WriteDisposition.REPLACE, str(home), EVENT_ROWS)], "a")
+    merging = change(EVENTS, WriteDisposition.MERGE, str(home), EVENT_ROWS[:2])
     warehouse.commit([merging], "b")
     assert rows_of(warehouse, EVENTS) == in_order(EVENT_ROWS)

@@ -26,7 +26,7 @@ def test_a_tilde_that_no_shell_saw_is_the_home_folder(
     (home / "mend.py").chmod(0o700)
     assert Edit.of("~/mend.py").command == [str(home / "mend.py")]
     warehouse = open_warehouse("duckdb:///x.duckdb")
-    with warehouse.exclusive((), "~/stage", "run") as folder:
+    with warehouse.lock((), "~/stage", "run") as folder:
         assert Path(folder).is_relative_to(home / "stage")
     assert not (tmp_path / "~").exists()
     (tmp_path / "~").mkdir()

@@ -75,9 +75,9 @@ def rows(users: pa.Table) -> pa.Table:
     )
 
 
-def removals(users: pa.Table) -> pa.Table:
+def deletes(users: pa.Table) -> pa.Table:
     """The keys with which `users`, rows of dim_users, leave users_with_negative_miles."""
-    return TABLE.removals.build({"user_id": users["user_id"], "flagged_at": users["updated_at"]})
+    return TABLE.deletes.build({"user_id": users["user_id"], "flagged_at": users["updated_at"]})
 
 
 def in_debt(timelines: Timelines) -> list[str]:

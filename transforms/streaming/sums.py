@@ -145,7 +145,7 @@ class Finished(NamedTuple):
 
     Attributes:
         changed: by the names of marts, the rows that are new or differ, and by those of their
-            `removals` the keys of rows that are no more, as of a cohort whose last user turns out
+            `deletes` the keys of rows that are no more, as of a cohort whose last user turns out
             to have come earlier; none of no row.
         marts: by name, all rows.
     """
@@ -168,9 +168,9 @@ def finish(before: Counters, after: Counters, written_at_us: int) -> Finished:
     for name, now in marts.items():
         was = FINISH[name](old)
         changes[name] = _without(now, was, now.column_names)
-        removals = TABLES[name].removals
+        deletes = TABLES[name].deletes
         gone = _without(was, now, list(TABLES[name].primary_key))
-        changes[removals.name] = gone.select(list(removals.column_names))
+        changes[deletes.name] = gone.select(list(deletes.column_names))
     return Finished({name: rows for name, rows in changes.items() if rows.num_rows}, marts)
 
 

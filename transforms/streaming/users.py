@@ -42,7 +42,7 @@ from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 from transforms.streaming.clock import Clock, arriving, as_datetime, later, microseconds
 
 CHANGES: Final = "changes"
-RECOVERED: Final = users_with_negative_miles.TABLE.removals.name
+RECOVERED: Final = users_with_negative_miles.TABLE.deletes.name
 
 # An event that is taken now may be repeated while it is still not too late for it.
 _SLACK_DAYS: Final = 1
@@ -224,7 +224,7 @@ def contribute(changes: list[UserChange], active_types: tuple[int, ...]) -> dict
     outputs = {
         USERS: users,
         NEGATIVE: users_with_negative_miles.rows(users),
-        RECOVERED: users_with_negative_miles.removals(
+        RECOVERED: users_with_negative_miles.deletes(
             sound.filter(pc.is_in(sound["user_id"], pa.array(sorted(in_debt), pa.string())))
         ),
         CONTRIBUTIONS: counters,

@@ -123,10 +123,8 @@ class BigQueryWarehouse:
             )
 
     @contextmanager
-    def exclusive(
-        self, tables: Sequence[Table], temp_location: str | None, run: str
-    ) -> Iterator[str]:
-        """See `Warehouse.exclusive`.
+    def lock(self, tables: Sequence[Table], temp_location: str | None, run: str) -> Iterator[str]:
+        """See `Warehouse.lock`.
 
         No run keeps another out: a run may die without a trace, and the next one must not wait.
         The one that begins later takes over, and the earlier one fails when it commits.
@@ -155,8 +153,8 @@ class BigQueryWarehouse:
         clear(folder)
         return own(folder, run)
 
-    def claim_again(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
-        """See `Warehouse.claim_again`."""
+    def resume(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
+        """See `Warehouse.resume`."""
         from pipeline.warehouse.bigquery.staging import folder_of, own
 
         self._claim(tables, run)
@@ -173,7 +171,7 @@ class BigQueryWarehouse:
         from pipeline.warehouse.bigquery.staging import remove
 
         commit(self._workplace(self._client(), run), changes)
-        remove([file.path for change in changes for file in (*change.files, *change.removed)])
+        remove([file.path for change in changes for file in (*change.files, *change.deletes)])
 
     def read(self, table: Table) -> pa.Table:
         """See `Warehouse.read`."""

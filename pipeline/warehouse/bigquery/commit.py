@@ -16,7 +16,7 @@ from pipeline.warehouse.bigquery.client import explained
 from pipeline.warehouse.bigquery.jobs import Planned, has_run, run_jobs, side_by_side
 from pipeline.warehouse.bigquery.loading import Load, Workplace, drop_scratch, load
 from pipeline.warehouse.bigquery.tables import RUN_LABEL, SQL_TYPES, bring_up_to_date, row_policies
-from pipeline.warehouse.changes import Change, How
+from pipeline.warehouse.changes import Change, WriteDisposition
 from pipeline.warehouse.merging import Dialect, merge_statement, within_partitions
 from transforms.contract import Partition, Table
 
@@ -78,10 +78,10 @@ def _apply(place: Workplace, jobs: Sequence[Planned]) -> None:
 def _loads(change: Change, before: bigquery.Table) -> list[Load]:
     """What must lie in scratch tables for a change; nothing where it changes nothing."""
     loads = [Load(change.table, change.files, before)]
-    if change.how is How.REPLACE:
+    if change.disposition is WriteDisposition.REPLACE:
         return loads
-    if change.removed:
-        loads.append(Load(change.table.removals, change.removed, before))
+    if change.deletes:
+        loads.append(Load(change.table.deletes, change.deletes, before))
     return [item for item in loads if item.files]
 
 
@@ -102,7 +102,7 @@ def _claimed(place: Workplace, change: Change) -> bigquery.Table:
 
 def _refuse_row_policies(place: Workplace, change: Change) -> None:
     """A copy over a table would drop them, and show every row to everybody who may query it."""
-    if change.how is not How.REPLACE:
+    if change.disposition is not WriteDisposition.REPLACE:
         return
     reference = place.dataset.table(change.table.name)
     policies = row_policies(place.client, reference)
@@ -116,7 +116,7 @@ def _refuse_row_policies(place: Workplace, change: Change) -> None:
 
 def _job(place: Workplace, change: Change, before: bigquery.Table) -> Planned:
     table, target = change.table, place.dataset.table(change.table.name)
-    if change.how is How.MERGE:
+    if change.disposition is WriteDisposition.MERGE:
         config = bigquery.QueryJobConfig(labels=place.labels)
 
         def begin_merge(job_id: str) -> bigquery.QueryJob:
@@ -128,7 +128,7 @@ def _job(place: Workplace, change: Change, before: bigquery.Table) -> Planned:
         create_disposition=bigquery.CreateDisposition.CREATE_IF_NEEDED,
         write_disposition=(
             bigquery.WriteDisposition.WRITE_TRUNCATE
-            if change.how is How.REPLACE
+            if change.disposition is WriteDisposition.REPLACE
             else bigquery.WriteDisposition.WRITE_APPEND
         ),
         destination_encryption_configuration=before.encryption_configuration,
@@ -140,23 +140,24 @@ def _job(place: Workplace, change: Change, before: bigquery.Table) -> Planned:
             place.scratch(table), target, job_id=job_id, job_config=copy_config
         )
 
-    action = f"{change.how.value} {'rows of ' if change.how is How.APPEND else ''}{target}"
-    return Planned(place.job_id(change.how.value, table.name), action, begin_copy)
+    what = f"rows of {target}" if change.disposition is WriteDisposition.APPEND else str(target)
+    action = f"{change.disposition.value} {what}"
+    return Planned(place.job_id(change.disposition.value, table.name), action, begin_copy)
 
 
 def _merge(place: Workplace, change: Change) -> str:
     table = change.table
     target = _sql(place.dataset.table(table.name))
     rows = _sql(place.scratch(table)) if change.files else None
-    removed = _sql(place.scratch(table.removals)) if change.removed else None
+    deletes = _sql(place.scratch(table.deletes)) if change.deletes else None
     within = "TRUE"
     if table.partition is not None:
         days = change.partitions
-        if table.partition.moves or removed:
-            staged = [name for name in (rows, removed) if name]
+        if table.partition.moves or deletes:
+            staged = [name for name in (rows, deletes) if name]
             days = _partitions_of_keys(place, table, table.partition, staged)
         within = within_partitions(table.partition, days, _DIALECT)
-    return merge_statement(table, target, rows, removed, within, _DIALECT)
+    return merge_statement(table, target, rows, deletes, within, _DIALECT)
 
 
 def _partitions_of_keys(

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from pipeline.errors import OptionError, RunError
 from pipeline.paths import from_home, shown
-from pipeline.warehouse.changes import Change, How
+from pipeline.warehouse.changes import Change, WriteDisposition
 from pipeline.warehouse.checksums import see_unchanged
 from pipeline.warehouse.duckdb.additions import refuse_conflicts, views_that_follow
 from pipeline.warehouse.duckdb.database_file import (
@@ -113,10 +113,8 @@ class DuckDBWarehouse:
                 refuse_conflicts(connection, tables, self.path)
 
     @contextmanager
-    def exclusive(
-        self, tables: Sequence[Table], temp_location: str | None, run: str
-    ) -> Iterator[str]:
-        """See `Warehouse.exclusive`; the lock dies with the run, however it ends."""
+    def lock(self, tables: Sequence[Table], temp_location: str | None, run: str) -> Iterator[str]:
+        """See `Warehouse.lock`; the lock dies with the run, however it ends."""
         parent = Path(self.path).parent
         try:
             parent.mkdir(parents=True, exist_ok=True)
@@ -136,11 +134,11 @@ class DuckDBWarehouse:
             "bigquery://project/dataset"
         )
 
-    claim_again = claim
+    resume = claim
 
     def commit(self, changes: Sequence[Change], run: str) -> None:
         """See `Warehouse.commit`; one transaction for all changes."""
-        files = [Path(file.path) for change in changes for file in (*change.files, *change.removed)]
+        files = [Path(file.path) for change in changes for file in (*change.files, *change.deletes)]
         # Tells a commit that is tried again that it was done.
         done = files[0].with_name(f"{run}.committed") if files else None
         if done is not None and done.exists():
@@ -170,7 +168,11 @@ class DuckDBWarehouse:
             connection.execute("SET preserve_insertion_order = false")
             with views_that_follow(connection):
                 connection.begin()
-                replaced = [change.table for change in changes if change.how is How.REPLACE]
+                replaced = [
+                    change.table
+                    for change in changes
+                    if change.disposition is WriteDisposition.REPLACE
+                ]
                 refuse_conflicts(connection, replaced, self.path)
                 for change in changes:
                     apply(connection, change)
@@ -178,7 +180,7 @@ class DuckDBWarehouse:
                     noted = literal(",".join(self.noted_types))
                     connection.execute(f"CREATE OR REPLACE MACRO {_ACTIVE_TYPES}() AS {noted}")
                 for change in changes:
-                    see_unchanged((*change.files, *change.removed))
+                    see_unchanged((*change.files, *change.deletes))
                 connection.commit()
 
     def read(self, table: Table) -> pa.Table:

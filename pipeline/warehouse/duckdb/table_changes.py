@@ -8,7 +8,7 @@ from typing import Final
 
 import duckdb
 
-from pipeline.warehouse.changes import Change, How, StagedFile
+from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from pipeline.warehouse.guarding import DUCKDB_SUMS, guard, guard_statement
 from pipeline.warehouse.merging import Dialect, merge_statement
 from transforms.contract import (
@@ -44,17 +44,22 @@ def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
         RunError: if DuckDB has read other rows than were staged.
     """
     table, target = change.table, DIALECT.name(change.table.name)
-    indexes = _indexes(connection, table) if change.how is How.REPLACE else []
-    _create(connection, table, replacing=change.how is How.REPLACE)
+    indexes = _indexes(connection, table) if change.disposition is WriteDisposition.REPLACE else []
+    _create(connection, table, replacing=change.disposition is WriteDisposition.REPLACE)
     rows = _staged(table, change.files)
-    if change.how is How.MERGE and (change.files or change.removed):
-        removed = _staged(table.removals, change.removed)
+    if change.disposition is WriteDisposition.MERGE and (change.files or change.deletes):
+        deletes = _staged(table.deletes, change.deletes)
         _guard(connection, table, change.files, rows)
-        _guard(connection, table.removals, change.removed, removed)
-        connection.execute(merge_statement(table, target, rows, removed, "TRUE", DIALECT))
+        _guard(connection, table.deletes, change.deletes, deletes)
+        connection.execute(merge_statement(table, target, rows, deletes, "TRUE", DIALECT))
     elif rows is not None:
         connection.execute(f"INSERT INTO {target} BY NAME FROM {rows}")
-        _guard(connection, table, change.files, target if change.how is How.REPLACE else rows)
+        _guard(
+            connection,
+            table,
+            change.files,
+            target if change.disposition is WriteDisposition.REPLACE else rows,
+        )
     for statement in indexes:
         connection.execute(statement)
 

@@ -100,7 +100,7 @@ def _streamed(
         for _ in range(_STEPS):
             stream = stream.advance_processing_time(_FLUSH_SECONDS)
     warehouse = open_warehouse(f"duckdb:///{database}")
-    with warehouse.exclusive(tuple(TABLES.values()), None, "fuzz") as staging:
+    with warehouse.lock(tuple(TABLES.values()), None, "fuzz") as staging:
         job = StreamJob(
             subscription="projects/p/subscriptions/s",
             warehouse=warehouse,
