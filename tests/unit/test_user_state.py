@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.support.strategies import row_lists
 from tests.support.tables import NOW, csv_text, parse, row
 from tests.unit.test_contributions import assert_equal
-from transforms.kernels.arrivals import decode_arrivals, encode_arrivals
 from transforms.kernels.calendar import US_PER_DAY
-from transforms.kernels.event_codec import decode_events, encode_events
+from transforms.kernels.codecs.arrival_codec import decode_arrivals, encode_arrivals
+from transforms.kernels.codecs.event_codec import decode_events, encode_events
 from transforms.kernels.sessions import sort_events
 from transforms.kernels.timelines import Timelines, timelines
 from transforms.kernels.user_state import (

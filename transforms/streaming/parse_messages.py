@@ -15,7 +15,7 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 
 from transforms.events import COUNTS, DEAD_LETTERS, count_dead_letters
 from transforms.kernels.calendar import US_PER_DAY, US_PER_SECOND
-from transforms.kernels.event_codec import encode_events
+from transforms.kernels.codecs.event_codec import encode_events
 from transforms.kernels.messages import Message, read_messages
 from transforms.kernels.parse import Limits, parse_records
 from transforms.kernels.run_counts import RunCounts

@@ -13,8 +13,8 @@ from apache_beam.transforms.trigger import AccumulationMode, AfterCount, Repeate
 from apache_beam.transforms.window import GlobalWindows, Sessions
 from apache_beam.utils.timestamp import Duration
 
-from transforms.kernels.arrivals import decode_arrivals
 from transforms.kernels.calendar import US_PER_SECOND
+from transforms.kernels.codecs.arrival_codec import decode_arrivals
 from transforms.kernels.sessions import SESSION_GAP_US, number_sessions, sort_events
 from transforms.marts import fct_events
 from transforms.streaming.clock import Clock, arriving

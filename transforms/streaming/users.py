@@ -23,11 +23,11 @@ from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
 from transforms.events import COUNTS
-from transforms.kernels.arrivals import encode_arrivals
 from transforms.kernels.calendar import US_PER_DAY
+from transforms.kernels.codecs.arrival_codec import encode_arrivals
+from transforms.kernels.codecs.event_codec import decode_events
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
-from transforms.kernels.event_codec import decode_events
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.timelines import Timelines
 from transforms.kernels.user_state import (
