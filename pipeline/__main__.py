@@ -11,16 +11,18 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from pipeline import __version__, beam_options, help_pages
+from pipeline import __version__
+from pipeline.allocator import keep_freed_memory
+from pipeline.commands import help_pages
+from pipeline.commands.replay import EXAMPLES as REPLAY_EXAMPLES
+from pipeline.commands.replay import HELP as REPLAY_HELP
+from pipeline.commands.replay import replay
 from pipeline.errors import OptionError, RunError, clear_message
-from pipeline.memory import keep_freed_memory
-from pipeline.option import Parser, declare
-from pipeline.options import BATCH, CHECK, DOCS, PUBLISH, REPLAY, SAMPLE, STREAM
+from pipeline.options import beam_options
+from pipeline.options.option import Parser, declare
+from pipeline.options.shared_options import BATCH, CHECK, DOCS, PUBLISH, REPLAY, SAMPLE, STREAM
 from pipeline.paths import typed_program
-from pipeline.replay import EXAMPLES as REPLAY_EXAMPLES
-from pipeline.replay import HELP as REPLAY_HELP
-from pipeline.replay import replay
-from pipeline.telling import say, steady_streams, tell
+from pipeline.terminal import say, steady_streams, tell
 
 if TYPE_CHECKING:
     from pipeline.warehouse import Warehouse
@@ -99,10 +101,10 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
     _keep_to_owner()
     keep_freed_memory()
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
-    from pipeline import summary
-    from pipeline.dry_run import dry_run_of
-    from pipeline.inputs import find_inputs, unseen_inputs
-    from pipeline.runners import choose_runner, refuse_local_input, refuse_lost
+    from pipeline.inputs.listing import find_inputs, unseen_inputs
+    from pipeline.launch import summary_file
+    from pipeline.launch.dry_run import dry_run_of
+    from pipeline.launch.runners import choose_runner, refuse_local_input, refuse_lost
     from pipeline.storage import check_storage
     from transforms.marts.registry import ALL_TABLES, MENDS
 
@@ -114,16 +116,16 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
     # A template's launcher writes the job down, and Dataflow starts it.
     waits = not dry_run.asked and "template_location" not in given
     refuse_lost(options.summary_file, waits or dry_run.asked)
-    summary.refuse_taken(options.summary_file, [warehouse.location], options.input)
+    summary_file.refuse_taken(options.summary_file, [warehouse.location], options.input)
     refuse_local_input(options.input, runner)
     warehouse.check_staging(temp_location)
     if not dry_run.offline:
         check_storage([*options.input, temp_location, options.summary_file], rest)
     if not dry_run.asked:
-        summary.clear(options.summary_file)
+        summary_file.clear(options.summary_file)
     warehouse.check((*ALL_TABLES, MENDS), temp_location)
     files = unseen_inputs(options.input) if dry_run.offline else find_inputs(options.input)
-    from pipeline.launch import BatchPlan, run_batch
+    from pipeline.launch.batch_launch import BatchPlan, run_batch
 
     signal.signal(signal.SIGINT, _leave_at_once("batch"))
     run_batch(
@@ -138,8 +140,8 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
     if not options.subscription:
         raise OptionError("--subscription is missing: name one of Pub/Sub")
     _keep_to_owner()
-    from pipeline.dry_run import dry_run_of
-    from pipeline.runners import choose_streaming_runner
+    from pipeline.launch.dry_run import dry_run_of
+    from pipeline.launch.runners import choose_streaming_runner
     from pipeline.storage import check_storage
     from transforms.marts.registry import ALL_TABLES
 
@@ -149,8 +151,8 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
     warehouse = dry_run.guard(warehouse)
     temp_location = given.get("temp_location")
     warehouse.check(ALL_TABLES, temp_location)
-    from pipeline.pubsub import check_subscription, check_topic
-    from pipeline.stream_launch import StreamPlan, refuse_warm, run_stream
+    from pipeline.launch.stream_launch import StreamPlan, refuse_warm, run_stream
+    from pipeline.pubsub.resources import check_subscription, check_topic
 
     if not dry_run.offline:
         check_storage([temp_location], rest)
@@ -180,8 +182,8 @@ def _publish(options: argparse.Namespace, rest: list[str], _: list[str]) -> None
     for path in options.input:
         if "://" in path:
             raise OptionError(f"--input {path}: publish reads files on this machine; copy it here")
-    from pipeline.inputs import find_inputs
-    from pipeline.publish import Replay, publish
+    from pipeline.inputs.listing import find_inputs
+    from pipeline.pubsub.publishing import Replay, publish
 
     paths = [file.path for file in find_inputs(options.input)]
     replay = Replay(options.speed, options.shuffle_seconds, options.repeat_pct, options.seed)
@@ -198,7 +200,7 @@ def _replay(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
 def _check(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
     if rest:
         raise OptionError(beam_options.unknown(rest[0], [option.name for option in CHECK]))
-    from pipeline.check import check
+    from pipeline.commands.check import check
     from pipeline.warehouse import open_warehouse
 
     check(open_warehouse(options.warehouse), options)
@@ -207,7 +209,7 @@ def _check(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
 def _docs(options: argparse.Namespace, rest: list[str], _: list[str]) -> None:
     if rest:
         raise OptionError(beam_options.unknown(rest[0], [option.name for option in DOCS]))
-    from pipeline.docs import write_docs
+    from pipeline.dictionary.data_dictionary import write_docs
 
     try:
         write_docs(options.output)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from pipeline.telling import printable
+from pipeline.terminal import printable
 
 
 def checks_line(results: Sequence[Mapping[str, Any]]) -> str:

@@ -6,7 +6,7 @@ import errno
 import re
 from typing import Final
 
-from pipeline.telling import printable
+from pipeline.terminal import printable
 from transforms.data_error import DataError
 
 NO_CREDENTIALS: Final = (

@@ -2,7 +2,7 @@
 
 import sys
 
-from pipeline.template import launch
+from pipeline.options.flex_template import launch
 
 if __name__ == "__main__":
     sys.exit(launch())

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.option import Option
-from pipeline.template import OPTIONS
-from pipeline.values import Values
+from pipeline.options.flex_template import OPTIONS
+from pipeline.options.option import Option
+from pipeline.options.option_values import Values
 
 FOLDER: Final = Path(__file__).parent
 

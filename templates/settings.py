@@ -14,7 +14,7 @@ from typing import Final
 
 from pipeline import __version__
 from pipeline.errors import OptionError
-from pipeline.values import DATASET, GCS_FILES, LOCATION, PROJECT, resource
+from pipeline.options.option_values import DATASET, GCS_FILES, LOCATION, PROJECT, resource
 
 ROOT: Final = Path(__file__).parents[1]
 FILE: Final = "deploy.env"

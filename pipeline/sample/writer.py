@@ -16,9 +16,9 @@ import numpy as np
 from pipeline.sample import world
 from pipeline.sample.activity import EVENT, Events, act, visit
 from pipeline.sample.chance import Ints, Rng
+from pipeline.sample.csv_rows import HEADER, csv_chunks
 from pipeline.sample.flaws import Log, arrange, flaw_counts
 from pipeline.sample.people import arrive
-from pipeline.sample.rows import HEADER, csv_chunks
 
 _EVENTS_PER_USER = 44
 _MOST_USERS_AT_ONCE = 1 << 14

@@ -11,13 +11,13 @@ from typing import Any
 import apache_beam as beam
 from apache_beam import pvalue
 
-from pipeline import summary as summary_file
 from pipeline.errors import RunError
-from pipeline.input_versions import InputFile, refuse_any_changed
+from pipeline.inputs.input_versions import InputFile, refuse_any_changed
+from pipeline.launch import summary_file
 from pipeline.progress import Progress
 from pipeline.quality import Quality, record_refusal, summary
 from pipeline.sinks.shrinking import History
-from pipeline.telling import printable
+from pipeline.terminal import printable
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from transforms.contract import Table

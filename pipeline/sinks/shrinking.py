@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from pipeline.errors import RunError
-from pipeline.telling import counted
+from pipeline.terminal import counted
 from pipeline.warehouse import Warehouse
 from transforms.contract import Table
 from transforms.marts import dead_letter_events, dim_users, fct_events, growth_metrics

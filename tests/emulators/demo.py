@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 from rich.console import Console
 
-from pipeline.display import section
+from pipeline.display.page import section
 from tests.emulators.servers import create_subscription, missing_pubsub, running_pubsub
 from tests.emulators.support import unlike
 from tests.support.runs import contents

@@ -12,9 +12,9 @@ from google.cloud.storage import Blob
 from google.cloud.storage import Client as StorageClient
 
 from pipeline.errors import RunError
-from pipeline.input_streams import opened
-from pipeline.input_versions import InputFile, refuse_any_changed
-from pipeline.inputs import find_inputs
+from pipeline.inputs.input_streams import opened
+from pipeline.inputs.input_versions import InputFile, refuse_any_changed
+from pipeline.inputs.listing import find_inputs
 from tests.emulators.servers import PROJECT
 from tests.emulators.support import Home
 from tests.support.tables import csv_text, row

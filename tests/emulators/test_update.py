@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import OptionError
-from pipeline.runners import Runner
-from pipeline.stream_launch import StreamPlan, _launched
+from pipeline.launch.runners import Runner
+from pipeline.launch.stream_launch import StreamPlan, _launched
 from pipeline.warehouse.changes import Change, WriteDisposition
 from tests.emulators.support import Home
 from tests.support.staging import at, filled, in_order, stage

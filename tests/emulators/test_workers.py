@@ -22,8 +22,8 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline import __version__
-from pipeline.batch import BatchJob, build
-from pipeline.inputs import find_inputs
+from pipeline.batch_graph import BatchJob, build
+from pipeline.inputs.listing import find_inputs
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.emulators.servers import free_ports

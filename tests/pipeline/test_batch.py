@@ -15,7 +15,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import RunError, clear_message
-from pipeline.input_versions import local_file
+from pipeline.inputs.input_versions import local_file
 from pipeline.sample import write_sample
 from pipeline.sinks.commit_batch import check_sum
 from pipeline.warehouse import open_warehouse

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from pipeline.errors import RunError, clear_message
-from pipeline.input_versions import local_file
+from pipeline.inputs.input_versions import local_file
 from pipeline.sinks.commit_batch import Commit
 from pipeline.warehouse import open_warehouse
 from tests.support.runs import Run, contents, run_graph
@@ -63,7 +63,7 @@ def test_a_change_between_ranges_and_reading_ends_the_run(
         swap_two_columns(source)
         return ends
 
-    monkeypatch.setattr("pipeline.sources.record_boundaries", boundaries)
+    monkeypatch.setattr("pipeline.inputs.read_csv.record_boundaries", boundaries)
     with pytest.raises(Exception, match="another file has taken its place"):
         run_graph([source], database, Run(range_bytes=300))
     assert not database.exists()

@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline import beam_options
+from pipeline.options import beam_options
 from pipeline.progress import Progress, Reached
 from pipeline.warehouse import open_warehouse
 from tests.support.pausing import paused, wait_for
@@ -193,7 +193,7 @@ def test_a_wrong_option_of_streaming_ends_with_one_clear_line(
 def test_wrong_options_are_found_before_beam_is_imported(folder: Path) -> None:
     run = command("batch", "--input", "none.csv", cwd=folder, PYTHONPROFILEIMPORTTIME="1")
     assert "matches no file" in run.stderr
-    assert "pipeline.inputs" in run.stderr
+    assert "pipeline.inputs.listing" in run.stderr
     assert "apache_beam" not in run.stderr
 
 
@@ -320,7 +320,8 @@ def test_a_lock_holds_whatever_the_path_and_the_staging_folder(folder: Path) -> 
 
 
 def test_the_list_of_beams_options_is_that_of_this_beam() -> None:
-    known = json.loads(resources.files("pipeline").joinpath("beam_options.json").read_text())
+    file = resources.files("pipeline.options").joinpath("beam_options.json")
+    known = json.loads(file.read_text())
     assert known == json.loads(json.dumps(beam_options.describe()))
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.dry_run import UntouchedWarehouse
 from pipeline.errors import OptionError, RunError
+from pipeline.launch.dry_run import UntouchedWarehouse
 from pipeline.warehouse import open_warehouse
 from tests.support.repository import ROOT
 from tests.support.runs import process_environment, run_graph

@@ -15,11 +15,11 @@ import google.cloud.pubsub as pubsub
 import pytest
 from google.api_core.exceptions import NotFound
 
-from pipeline import stalls, stream_launch
 from pipeline.__main__ import _parsers
 from pipeline.errors import RunError
-from pipeline.runners import choose_streaming_runner
-from pipeline.stream_launch import StreamPlan, run_stream
+from pipeline.launch import stalls, stream_launch
+from pipeline.launch.runners import choose_streaming_runner
+from pipeline.launch.stream_launch import StreamPlan, run_stream
 from pipeline.warehouse import open_warehouse
 from tests.support.runs import comparable, read_all
 from tests.support.streams import message

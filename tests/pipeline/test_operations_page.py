@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import beam_options
 from pipeline.__main__ import _parsers
-from pipeline.options import BATCH, PUBLISH, STREAM
+from pipeline.options import beam_options
+from pipeline.options.shared_options import BATCH, PUBLISH, STREAM
 from templates.settings import SETTINGS
 from tests.support import batch_graph, streaming_graph
 from tests.support.deployment import refused
@@ -112,9 +112,9 @@ def steps(section: str) -> set[str]:
 @pytest.mark.parametrize(
     ("section", "graph", "more"),
     [
-        ("Batch, in `pipeline/batch.py`:", batch_graph, set()),
+        ("Batch, in `pipeline/batch_graph.py`:", batch_graph, set()),
         (
-            "Streaming, in `pipeline/streaming.py`:",
+            "Streaming, in `pipeline/streaming_graph.py`:",
             streaming_graph,
             {"As messages", "Publish dead letters"},
         ),

@@ -12,7 +12,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline import batch, check
+from pipeline import batch_graph as graph
+from pipeline.commands import check
 from pipeline.errors import clear_message
 from pipeline.quality import Mode
 from pipeline.sample import write_sample
@@ -46,7 +47,7 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _add(monkeypatch: pytest.MonkeyPatch, severity: Severity) -> None:
-    monkeypatch.setattr(batch, "compile_checks", _binding(broken(severity)))
+    monkeypatch.setattr(graph, "compile_checks", _binding(broken(severity)))
 
 
 def _binding(more: Check) -> Callable[[Iterable[Table], Sequence[int]], tuple[Check, ...]]:
@@ -147,7 +148,7 @@ def test_a_typo_in_a_check_is_one_line_in_batch_and_check(
     run_graph([source], database)
     typo = replace(broken("error"), rule=RowRule("dayly_users < 0"))
     told = f"the check {_IMPOSSIBLE} can't be evaluated: Binder Error: Referenced column "
-    monkeypatch.setattr(batch, "compile_checks", _binding(typo))
+    monkeypatch.setattr(graph, "compile_checks", _binding(typo))
     with pytest.raises(Exception, match="dayly_users") as raised:
         run_graph([source], database)
     message = str(clear_message(raised.value))

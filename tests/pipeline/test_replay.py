@@ -18,7 +18,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import OptionError, RunError, clear_message
-from pipeline.replay.rebuild import _FILE_ROWS
+from pipeline.replay.rebuilding import _FILE_ROWS
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.support.dead_letters import run_replay
@@ -396,7 +396,7 @@ def test_events_are_staged_in_several_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _FILE_ROWS > 100
-    monkeypatch.setattr("pipeline.replay.rebuild._FILE_ROWS", 100)
+    monkeypatch.setattr("pipeline.replay.rebuilding._FILE_ROWS", 100)
     monkeypatch.setattr("pipeline.warehouse.duckdb._BATCH_ROWS", 90)
     start = datetime(2024, 1, 1)
     rows = [row((start + timedelta(hours=hour)).isoformat(), f"u{hour % 7}") for hour in range(500)]

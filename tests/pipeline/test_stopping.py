@@ -10,7 +10,7 @@ from tests.support.runs import process_environment
 
 PROGRAM = """
 import os, sys
-from pipeline.stream_launch import _stopping
+from pipeline.launch.stream_launch import _stopping
 with _stopping(1.0, lambda: os.write(1, b'left\\n')) as stop:
     print("ready", flush=True)
     stop.wait()

@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.option import Parser, declare
-from pipeline.options import REPLAY
-from pipeline.replay import replay
+from pipeline.commands.replay import replay
+from pipeline.options.option import Parser, declare
+from pipeline.options.shared_options import REPLAY
 from pipeline.replay.spool import Letter
 from tests.support.tables import NOW
 from transforms.kernels.csv_layout import Layout

@@ -52,8 +52,8 @@ def wait_for(run: subprocess.Popen[str], held: Path) -> None:
 
 
 def _main() -> int:
-    from pipeline import sources
     from pipeline.__main__ import main
+    from pipeline.inputs import read_csv
     from pipeline.warehouse import duckdb
 
     moments, path, *arguments = sys.argv[1:]
@@ -67,7 +67,7 @@ def _main() -> int:
         while held.exists():
             time.sleep(0.02)
 
-    read_blocks, apply = vars(sources)["read_blocks"], vars(duckdb)["apply"]
+    read_blocks, apply = vars(read_csv)["read_blocks"], vars(duckdb)["apply"]
     commit = duckdb.DuckDBWarehouse.commit
 
     def reading(*given: Any) -> Iterator[Any]:
@@ -85,7 +85,7 @@ def _main() -> int:
         return applied
 
     with (
-        patch.object(sources, "read_blocks", reading),
+        patch.object(read_csv, "read_blocks", reading),
         patch.object(duckdb.DuckDBWarehouse, "commit", staged),
         patch.object(duckdb, "apply", committing),
     ):

@@ -20,8 +20,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
 
-from pipeline.batch import BatchJob, build
-from pipeline.input_versions import InputFile, local_file
+from pipeline.batch_graph import BatchJob, build
+from pipeline.inputs.input_versions import InputFile, local_file
 from pipeline.quality import Mode
 from pipeline.staged_corrections import stage_mends
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse

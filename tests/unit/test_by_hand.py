@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import OptionError, RunError
-from pipeline.replay import by_hand
-from pipeline.replay.by_hand import Mended, cells_of, record_of
+from pipeline.replay import spreadsheet
 from pipeline.replay.spool import Letter, spooled
+from pipeline.replay.spreadsheet import Mended, cells_of, record_of
 from pipeline.warehouse import Warehouse
 from tests.support.dead_letters import Holding, letter, rows
 from tests.support.strategies import broken_rows, valid_rows
@@ -41,7 +41,7 @@ def through(letters: Sequence[Letter], change: Callable[[Sheet], Sheet]) -> list
     """The records of a file that was written, changed as a spreadsheet would, and read back."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "letters.csv")
-        assert by_hand.write(letters, str(path)) == len(letters)
+        assert spreadsheet.write(letters, str(path)) == len(letters)
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             names, sheet = list(reader.fieldnames or ()), change(list(reader))
@@ -148,7 +148,7 @@ def test_odd_bytes_are_mended_one_by_one() -> None:
 def test_a_spreadsheet_takes_no_cell_for_a_formula_or_a_number(tmp_path: Path) -> None:
     hostile = row("2024-01-01 10:00:00", user="0012", category="=cmd()", source="1e5", country="+1")
     path = tmp_path / "letters.csv"
-    by_hand.write([letter(line(hostile))], str(path))
+    spreadsheet.write([letter(line(hostile))], str(path))
     assert path.stat().st_mode & 0o777 == 0o600
     text = path.read_bytes()
     assert text.startswith(b"\xef\xbb\xbfdead_letter_id,")
@@ -174,7 +174,7 @@ def test_no_spreadsheet_finds_a_formula_wherever_it_splits(
     told = bad._replace(error_message=f"country {cells[0]} is not two letters")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "letters.csv")
-        by_hand.write([told], str(path))
+        spreadsheet.write([told], str(path))
         with path.open(encoding="utf-8-sig", newline="") as file:
             text = file.read()
         (record,) = Mended.of(str(path)).mend([bad])
@@ -260,7 +260,7 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "letters.csv"
     path.write_text("mended")
     with pytest.raises(RunError, match=r"can't write .*letters\.csv"):
-        by_hand.write([], str(path))
+        spreadsheet.write([], str(path))
     assert path.read_text() == "mended"
 
 

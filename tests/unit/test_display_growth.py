@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.display_growth import headline, last_months, lines
+from pipeline.display.growth_lines import headline, last_months, lines
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import Change, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles

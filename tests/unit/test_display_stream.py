@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.display_stream import FlushLines, flush_line
+from pipeline.display.stream_summary import FlushLines, flush_line
 
 
 def report_of(flush: int, events: int, pending: int = 0, **letters: int) -> dict[str, Any]:

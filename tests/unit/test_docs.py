@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.docs import data_dictionary
+from pipeline.dictionary.data_dictionary import data_dictionary
 from tests.support.quality import CHECKS
 from transforms.marts.registry import ALL_TABLES, MENDS
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.check import check
+from pipeline.commands.check import check
 from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import WriteDisposition

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import RunError
-from pipeline.input_streams import opened
-from pipeline.input_versions import local_file, refuse_any_changed, refuse_changed
+from pipeline.inputs.input_streams import opened
+from pipeline.inputs.input_versions import local_file, refuse_any_changed, refuse_changed
 from transforms.data_error import DataError
 
 TEXT = b"".join(b"line %06d\n" % number for number in range(50_000))

@@ -14,8 +14,8 @@ from google.api_core.exceptions import (
     ServiceUnavailable,
 )
 
-from pipeline import local_pubsub
-from pipeline.local_pubsub import Tap
+from pipeline.pubsub import local_subscriber
+from pipeline.pubsub.local_subscriber import Tap
 from tests.support.subscriptions import Subscription
 
 SUBSCRIPTION = "projects/p-1/subscriptions/s"
@@ -35,7 +35,7 @@ def subscription(monkeypatch: pytest.MonkeyPatch) -> Subscription:
 def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     now = [0.0]
     clock = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda _: None)
-    monkeypatch.setattr(local_pubsub, "time", clock)
+    monkeypatch.setattr(local_subscriber, "time", clock)
 
     def move(seconds: float) -> None:
         now[0] += seconds
@@ -132,7 +132,7 @@ def test_what_is_not_ours_any_more_is_let_go(subscription: Subscription) -> None
 def test_no_more_is_pulled_while_many_bytes_are_under_way(
     subscription: Subscription, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_pubsub, "_BYTES_UNDER_WAY", 2)
+    monkeypatch.setattr(local_subscriber, "_BYTES_UNDER_WAY", 2)
     tap = Tap(SUBSCRIPTION)
     assert [len(tap.pull().received_messages) for _ in range(2)] == [2, 0]
     tap.acknowledge(2)

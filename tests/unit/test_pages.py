@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import beam_options
 from pipeline.__main__ import _parsers
+from pipeline.options import beam_options
 from tests.support.repository import ROOT
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.__main__ import _parsers
+from pipeline.options.option_values import output_file
 from pipeline.paths import typed_program
 from pipeline.replay.editing import Edit
-from pipeline.values import summary_file
 from pipeline.warehouse import open_warehouse
 
 
@@ -21,7 +21,7 @@ def test_a_tilde_that_no_shell_saw_is_the_home_folder(
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(tmp_path)
-    assert summary_file("~/run.json") == str(home / "run.json")
+    assert output_file("~/run.json") == str(home / "run.json")
     (home / "mend.py").write_text("#!/bin/cat\n")
     (home / "mend.py").chmod(0o700)
     assert Edit.of("~/mend.py").command == [str(home / "mend.py")]
@@ -30,9 +30,9 @@ def test_a_tilde_that_no_shell_saw_is_the_home_folder(
         assert Path(folder).is_relative_to(home / "stage")
     assert not (tmp_path / "~").exists()
     (tmp_path / "~").mkdir()
-    assert summary_file("~/run.json") == str(home / "run.json")
+    assert output_file("~/run.json") == str(home / "run.json")
     (tmp_path / "~/run.json").touch()
-    assert summary_file("~/run.json") == str(tmp_path / "~/run.json")
+    assert output_file("~/run.json") == str(tmp_path / "~/run.json")
 
 
 def test_help_types_the_python_that_has_the_packages(

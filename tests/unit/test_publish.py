@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.publish import Outgoing, Replay, _records, _timed, horizon_of, schedule
+from pipeline.pubsub.publishing import Outgoing, Replay, _records, _timed, horizon_of, schedule
 from tests.support.tables import csv_text, row
 
 outgoing = st.builds(Outgoing, st.floats(0, 1e6), st.integers(0, 9), st.binary(), st.booleans())

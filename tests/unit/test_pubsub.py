@@ -10,7 +10,7 @@ import pytest
 from google.api_core.exceptions import NotFound, PermissionDenied, ServiceUnavailable
 
 from pipeline.errors import RunError
-from pipeline.pubsub import check_subscription, check_topic
+from pipeline.pubsub.resources import check_subscription, check_topic
 
 SUBSCRIPTION, TOPIC = "projects/p-1/subscriptions/s", "projects/p-1/topics/t"
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.receipts import Receipts
+from pipeline.launch.receipts import Receipts
 
 
 def report_of(flush: int, kinds: str, read: int, told: int, stored: tuple[int, ...]) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.stalls import StallWatch, missing
+from pipeline.launch.stalls import StallWatch, missing
 
 
 def report_of(events: int, letters: int, flush: int = 3) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import OptionError
-from pipeline.input_streams import opened
-from pipeline.input_versions import local_file
-from pipeline.inputs import find_inputs
-from pipeline.option import declare
-from pipeline.options import BATCH
+from pipeline.inputs.input_streams import opened
+from pipeline.inputs.input_versions import local_file
+from pipeline.inputs.listing import find_inputs
+from pipeline.options.option import declare
+from pipeline.options.shared_options import BATCH
 from tests.support.tables import csv_text, row
 from transforms.data_error import DataError
 from transforms.kernels.csv_layout import STANDARD, Layout

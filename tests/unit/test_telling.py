@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import summary
-from pipeline.display import Page, section, show_failed
+from pipeline.display.page import Page, section, show_failed
 from pipeline.errors import clear_message
-from pipeline.telling import Guarded, printable, say, tell
+from pipeline.launch import summary_file
+from pipeline.terminal import Guarded, printable, say, tell
 from tests.support.runs import shell
 from transforms.data_error import DataError
 
@@ -58,7 +58,7 @@ def test_a_full_stdout_is_told_and_fails_nothing(tmp_path: Path, command: str) -
 
 def test_a_file_does_not_get_the_number_of_a_closed_stream(tmp_path: Path) -> None:
     code = (
-        "import os; from pipeline.telling import steady_streams\n"
+        "import os; from pipeline.terminal import steady_streams\n"
         "with steady_streams(): print(os.open('x', os.O_CREAT) > 2, file=open('told', 'w'))"
     )
     line = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)} >&- 2>&-"
@@ -67,7 +67,7 @@ def test_a_file_does_not_get_the_number_of_a_closed_stream(tmp_path: Path) -> No
 
 
 def test_what_is_told_arrives_whole(tmp_path: Path) -> None:
-    code = "from pipeline.telling import tell; tell('\\udce9' + 'x' * 200_000)"
+    code = "from pipeline.terminal import tell; tell('\\udce9' + 'x' * 200_000)"
     run = shell(f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}", tmp_path)
     assert run.stderr == "\\udce9" + "x" * 200_000 + "\n"
 
@@ -128,7 +128,7 @@ def test_signs_of_every_language_are_printable() -> None:
 def test_everything_that_a_command_says_is_printable(capsys: pytest.CaptureFixture[str]) -> None:
     tell(f"two\nlines {_HOSTILE}")
     say(f"two\nlines {_HOSTILE}")
-    summary.write({"user": _HOSTILE}, "-")
+    summary_file.write({"user": _HOSTILE}, "-")
     page = Page()
     section(page, "Letters", [("bad_country", _HOSTILE)], "error_type", "~payload")
     failed = {
@@ -160,7 +160,7 @@ def test_an_error_that_quotes_data_is_one_printable_line() -> None:
 
 def test_a_summary_says_the_same_with_escapes() -> None:
     report = {"example": _HOSTILE, "signs": "na\u00efve \u65e5"}
-    text = summary.encode(report).decode()
+    text = summary_file.encode(report).decode()
     assert _is_harmless(text)
     assert "na\u00efve \u65e5" in text
     assert json.loads(text) == report

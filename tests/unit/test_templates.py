@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.__main__ import main
-from pipeline.option import Option, Parser, declare
-from pipeline.template import OPTIONS, translate
-from pipeline.values import numbers_between, numbers_from
+from pipeline.options.flex_template import OPTIONS, translate
+from pipeline.options.option import Option, Parser, declare
+from pipeline.options.option_values import numbers_between, numbers_from
 from pipeline.warehouse import open_warehouse
 from templates.metadata import TEMPLATES, Template, as_json, metadata, spec
 

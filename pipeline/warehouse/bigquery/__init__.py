@@ -16,8 +16,8 @@ from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
 from pipeline.errors import OptionError, RunError
-from pipeline.telling import printable
-from pipeline.values import DATASET, PROJECT
+from pipeline.options.option_values import DATASET, PROJECT
+from pipeline.terminal import printable
 from pipeline.warehouse.bigquery.client import QUICK, connect, explained
 from pipeline.warehouse.bigquery.jobs import side_by_side
 from pipeline.warehouse.bigquery.loading import SCRATCH, Workplace

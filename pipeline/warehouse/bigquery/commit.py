@@ -11,7 +11,7 @@ import numpy as np
 from google.cloud import bigquery
 
 from pipeline.errors import RunError
-from pipeline.telling import printable
+from pipeline.terminal import printable
 from pipeline.warehouse.bigquery.client import explained
 from pipeline.warehouse.bigquery.jobs import Planned, has_run, run_jobs, side_by_side
 from pipeline.warehouse.bigquery.loading import Load, Workplace, drop_scratch, load

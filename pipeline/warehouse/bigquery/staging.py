@@ -10,7 +10,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipeline.errors import RunError
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
-from pipeline.telling import printable
+from pipeline.terminal import printable
 
 # Stands in each run's folder: what lies elsewhere below the dataset's is nobody's to remove.
 MARKER: Final = ".growth-staging"

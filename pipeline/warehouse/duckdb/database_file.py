@@ -14,7 +14,7 @@ from typing import Final
 import duckdb
 
 from pipeline.errors import OptionError, RunError
-from pipeline.telling import tell
+from pipeline.terminal import tell
 from pipeline.warehouse.duckdb.local_staging import staging_folder
 from pipeline.warehouse.duckdb.table_changes import literal
 

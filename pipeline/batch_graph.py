@@ -1,0 +1,150 @@
+"""The batch graph: CSV files to all tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import apache_beam as beam
+from apache_beam import pvalue
+
+from pipeline import __version__
+from pipeline.inputs.input_versions import InputFile
+from pipeline.inputs.read_csv import ReadCsv
+from pipeline.progress import Progress
+from pipeline.quality import Mode, Quality
+from pipeline.sinks.commit_batch import Commit
+from pipeline.staged_corrections import StagedMends
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.changes import Change
+from pipeline.warehouse.staged_files import StageRows
+from transforms import coders
+from transforms.check_rows import CHECKED, CheckRows
+from transforms.events import COUNTS, DEAD_LETTERS, ByUserShard, ParseEvents
+from transforms.kernels.counters import Counters
+from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.user_shards import shard_key
+from transforms.marts import dead_letter_events
+from transforms.marts.registry import FINISH, TABLES
+from transforms.quality.check_counts import CheckCounts
+from transforms.quality.compile import Check, compile_checks
+from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS, UserShards
+from transforms.totals import FinishMarts, Sum
+
+
+@dataclass(frozen=True)
+class BatchJob:
+    """What a batch run does.
+
+    Attributes:
+        files: the input files, as they were when they were listed.
+        warehouse: where the tables are replaced.
+        staging: a folder for staged files that launcher and workers reach.
+        report_path: where the run's report is written as JSON, for the launcher.
+        max_shrink_pct: how many percent of its events, users or dates the warehouse may lose;
+            None for all.
+        summary_path: where on gs:// it is written too, where no launcher waits for it.
+        user_shards: in how many shards the users are processed.
+        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        max_dead_letter_pct: above this share of rejected rows nothing is committed.
+        run: the run's id.
+        started_at: the run's moment, in UTC without a zone.
+        range_bytes: how large a range of a file one worker reads; None for whole files.
+        progress: where local workers tell how far they are.
+        quality: enforce, warn or off.
+        mends: what earlier replays have mended; None for nothing.
+        beside: changes of other tables, which are committed with those of the run.
+        max_future_minutes: event times may be so much later than `started_at`.
+    """
+
+    files: Sequence[InputFile]
+    warehouse: Warehouse
+    staging: str
+    report_path: str
+    user_shards: int
+    active_types: tuple[int, ...]
+    max_dead_letter_pct: float
+    run: str
+    started_at: datetime
+    range_bytes: int | None = None
+    progress: Progress | None = None
+    quality: Mode | Literal["off"] = "enforce"
+    max_shrink_pct: float | None = None
+    summary_path: str | None = None
+    mends: StagedMends | None = None
+    beside: tuple[Change, ...] = ()
+    max_future_minutes: int = 60
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The checks that the run evaluates."""
+        return () if self.quality == "off" else compile_checks(TABLES.values(), self.active_types)
+
+
+def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
+    """Lay the batch graph into a pipeline."""
+    coders.register()
+    files = pipeline | "Input files" >> beam.Create(list(job.files)).with_output_types(InputFile)
+    parsed = (
+        files
+        | "ReadCsv" >> ReadCsv(job.range_bytes, job.progress)
+        | "ParseEvents"
+        >> ParseEvents(job.started_at, __version__, job.mends, job.max_future_minutes)
+    )
+    build_tables(parsed, job, files)
+
+
+def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *files: beam.PCollection) -> None:
+    """Lay all that follows from events into a pipeline, wherever they come from.
+
+    Args:
+        parsed: as `ParseEvents` gives it: `events`, and by tag DEAD_LETTERS and COUNTS.
+        job: what the run does; its `files` are read already.
+        files: InputFiles that must be as they were before anything is committed.
+    """
+    shards = (
+        parsed.events
+        | "ByUserShard" >> ByUserShard(job.user_shards, shard_key(job.run))
+        | "UserShards" >> UserShards(job.active_types, job.started_at, job.checks)
+    )
+    marts = (
+        shards[CONTRIBUTIONS]
+        | "SumContributions" >> Sum(Counters)
+        | "FinishMarts" >> FinishMarts(job.started_at, job.checks)
+    )
+    rows = {
+        dead_letter_events.TABLE.name: parsed[DEAD_LETTERS],
+        **{name: shards[name] for name in (EVENTS, USERS, NEGATIVE)},
+        **{name: marts[name] for name in FINISH},
+    }
+    staged = [
+        table_rows | f"Stage {name}" >> StageRows(TABLES[name], job.staging)
+        for name, table_rows in rows.items()
+    ] | "All staged files" >> beam.Flatten()
+    counts = (
+        (parsed[COUNTS], shards[COUNTS])
+        | "All counts" >> beam.Flatten()
+        | "SumCounts" >> Sum(RunCounts)
+    )
+    letters = parsed[DEAD_LETTERS] | "CheckLetters" >> CheckRows(
+        dead_letter_events.TABLE.name, job.checks
+    )
+    checked = (
+        (shards[CHECKED], marts[CHECKED], letters)
+        | "All checks" >> beam.Flatten()
+        | "SumChecks" >> Sum(CheckCounts)
+    )
+    (staged, counts, checked, *files) | "Commit" >> Commit(
+        job.warehouse,
+        tuple(TABLES.values()),
+        job.max_dead_letter_pct,
+        [path for path in (job.report_path, job.summary_path) if path],
+        job.run,
+        job.started_at,
+        job.progress,
+        None if job.quality == "off" else Quality(job.checks, job.quality, job.staging),
+        job.beside,
+        job.max_shrink_pct,
+    )

@@ -1,0 +1,1 @@
+"""The data dictionary, docs/tables.md."""

@@ -1,0 +1,122 @@
+"""The data dictionary: what the contract says of every table, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from pipeline.dictionary.label_bounds import labels
+from pipeline.errors import RunError
+from transforms.contract import Column, Table
+from transforms.marts.registry import ALL_TABLES, MENDS, TABLES
+from transforms.quality.compile import Check, compile_checks
+from transforms.vocabulary import EVENT_TYPES
+
+_DESCRIBED: Final = (*ALL_TABLES, MENDS)
+
+_HOLDS_EVERYWHERE: Final = (
+    "Time is UTC. A session ends where a user's next event is 30 minutes or more away; midnight "
+    "does not end one. Daily and monthly tables have a row for every date and month from the first "
+    "event to the last, silent ones included. The other rules stand in "
+    "[architecture.md](architecture.md#the-rules). DuckDB has no use for partitions and keys; it "
+    "shows descriptions by `SELECT column_name, comment FROM duckdb_columns() WHERE table_name = "
+    "'growth_metrics'`.",
+    "",
+    "`--active_event_types` narrows which events make a user *active* (and so new, retained, "
+    "resurrected, churned, rolling and cohort figures); sessions, totals and miles count all "
+    "events. Because of that, percentages of `growth_drivers` can then exceed 100. "
+    "`growth_drivers.new_*_users` and `total_new_users` go by a user's first event of any type, as "
+    "`dim_users` does: all users, whichever source they came from.",
+    "",
+    "**The month that runs is shown, and judged by nobody.** Every table by date, month or cohort "
+    "ends with `is_complete`: whether a later date (month) has an event. A month that has just "
+    "begun lacks users who will still come, so its quick ratio says nothing yet: `alert_level` and "
+    "`strategic_recommendation` of such a month are those of the last complete one. Let dashboards "
+    "and alerts ask `WHERE is_complete`.",
+)
+
+
+def write_docs(path: str) -> None:
+    """Write the data dictionary to a file, whose folder is created.
+
+    Raises:
+        RunError: if it can't be written.
+    """
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(data_dictionary(), encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"can't write {path}: {error.strerror}") from error
+
+
+def data_dictionary() -> str:
+    """The Markdown text, the same for the same contract."""
+    checks = compile_checks(TABLES.values(), range(len(EVENT_TYPES)))
+    parts = [line for table in _DESCRIBED for line in _section(table, checks)]
+    return "\n".join([*_introduction(checks), *parts, labels()])
+
+
+def _introduction(checks: tuple[Check, ...]) -> Iterator[str]:
+    yield from (
+        "# The tables",
+        "",
+        "<!-- Written by `python -m pipeline docs` from the contracts in transforms/marts: change "
+        "those, and run it again. -->",
+        "",
+        f"{len(_DESCRIBED)} tables and {len(checks)} checks. Types are those of BigQuery; a column "
+        "marked * is REQUIRED, the others are NULLABLE. The descriptions are those that the "
+        "warehouse shows. A column that joined its table after the first release is NULLABLE, so "
+        "that tables which exist can take it, and NULL in no row that is written since; such "
+        "columns stand last. What `Excellent`, `Poor` and other labels mean, and for which "
+        "products: [below](#what-the-labels-were-made-for).",
+        "",
+    )
+    yield from (f"- [{table.name}](#{table.name}): {table.description}" for table in _DESCRIBED)
+    yield from ("", *_HOLDS_EVERYWHERE, "")
+
+
+def _section(table: Table, checks: tuple[Check, ...]) -> Iterator[str]:
+    yield from (f"## {table.name}", "", table.description, "", _layout(table), "")
+    yield from ("| column | type | what it says |", "|---|---|---|")
+    yield from (_row(column) for column in table.columns)
+    yield ""
+    own = [check for check in checks if check.table == table.name]
+    if own:
+        yield from (f"{len(own)} checks:", "", "| check | type | what it asks |", "|---|---|---|")
+        yield from (_check(check) for check in own)
+        yield ""
+
+
+def _layout(table: Table) -> str:
+    partition = table.partition
+    parts = [
+        f"Partition: `{partition.column}` by {partition.by.lower()}"
+        if partition
+        else "Partition: none",
+        f"cluster: {_names(table.clustering)}",
+        f"primary key (not enforced): {_names(table.primary_key)}",
+        f"written at: {_names((table.written_at,) if table.written_at else ())}",
+    ]
+    if table.primary_key:
+        parts.append(f"rows that leave are staged by: {_names(table.deletes.column_names)}")
+    return "; ".join(parts) + "."
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+def _row(column: Column) -> str:
+    mark = "*" if column.required else ""
+    return f"| `{column.name}`{mark} | {column.type.value} | {_cell(column.description)} |"
+
+
+def _check(check: Check) -> str:
+    name = check.check_id.removeprefix(f"{check.table}.")
+    warning = ", a warning" if check.severity == "warn" else ""
+    return f"| `{name}` | {check.check_type}{warning} | {_cell(check.description)} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")

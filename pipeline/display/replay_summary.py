@@ -1,0 +1,141 @@
+"""What a person sees of a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.display.page import Page, section, show_failed, show_growth
+from pipeline.display_checks import checks_line
+from pipeline.replay.attempt import Outcome, Sample
+from pipeline.terminal import counted, printable
+from pipeline.warehouse import Warehouse
+
+_NOTHING = "[bold]Nothing to replay:[/]"
+
+
+def show_outcome(outcome: Outcome, heading: str) -> None:
+    """Print what an attempt has come to, after a line that says what was done with it."""
+    page = Page()
+    page.print()
+    page.print(f"[bold]{heading}[/]")
+    _show(page, outcome)
+    page.print()
+
+
+def show_dry_run(outcome: Outcome) -> None:
+    """Print what an attempt would come to, with some of the letters before and after."""
+    page = Page()
+    page.print()
+    page.print("[bold]A dry run: nothing was written[/]")
+    _show(page, outcome)
+    samples = list(_samples(outcome))
+    if samples:
+        section(page, "Some of them", samples, "error_type", "when", "~the record")
+    page.print()
+
+
+def show_nothing(outcome: Outcome, warehouse: Warehouse) -> None:
+    """Say that no letter was tried."""
+    page = Page()
+    page.print()
+    if not outcome.letters:
+        url = escape(printable(warehouse.url))
+        page.print(f"{_NOTHING} {url} has no dead letters", soft_wrap=True)
+    else:
+        there = counted(outcome.letters, "dead letter")
+        page.print(f"{_NOTHING} of {there} none is meant by --error_type, --since or --input")
+    _show_cut(page, outcome)
+    page.print()
+
+
+def show_replay(report: dict[str, Any], outcome: Outcome, warehouse: Warehouse) -> None:
+    """Print a finished replay's summary."""
+    page = Page()
+    page.print()
+    page.print(f"[bold]Done in {report['seconds']:.1f} s[/]")
+    before = report["before"]
+    new = report["events"] - before["events"]
+    page.print(
+        f"  {counted(outcome.passed.total(), 'mended record')} = {counted(new, 'new event')} + "
+        f"{counted(report['duplicates'], 'duplicate')}"
+    )
+    page.print(
+        f"  {counted(before['events'], 'event')} + {counted(before['dead_letters'], 'dead letter')}"
+        f" before = {counted(report['events'], 'event')} + "
+        f"{counted(report['duplicates'], 'duplicate')} + "
+        f"{counted(report['dead_letters']['total'], 'dead letter')}"
+    )
+    if outcome.mends:
+        page.print(
+            f"  {counted(outcome.mends, 'mend')} kept in dead_letter_mends: later batch runs over "
+            "the same files apply them"
+        )
+    results = report.get("quality", {}).get("results", [])
+    if results:
+        page.print(f"  {checks_line(results)}")
+    _show(page, outcome)
+    show_failed(page, results)
+    show_growth(page, warehouse)
+
+
+def _show(page: Console, outcome: Outcome) -> None:
+    passed, failed = outcome.passed.total(), outcome.failed.total()
+    others = outcome.letters - outcome.tried
+    page.print(
+        f"  {counted(outcome.letters, 'dead letter')} = {passed:,} passed + {failed:,} failed "
+        f"again + {others:,} not tried"
+    )
+    _show_cut(page, outcome)
+    lines = [
+        (
+            error_type,
+            f"{outcome.passed[error_type] + sum(again.values()):,}",
+            f"{outcome.passed[error_type]:,}",
+            ", ".join(f"{name} {number:,}" for name, number in sorted(again.items())),
+        )
+        for error_type, again in _by_type(outcome)
+    ]
+    if lines:
+        section(page, "Tried", lines, "error_type", ">letters", ">passed", "~failed again")
+
+
+def _by_type(outcome: Outcome) -> Iterator[tuple[str, dict[str, int]]]:
+    for error_type in sorted({*outcome.passed, *(before for before, _ in outcome.failed)}):
+        yield (
+            error_type,
+            {
+                now: number
+                for (before, now), number in outcome.failed.items()
+                if before == error_type
+            },
+        )
+
+
+def _show_cut(page: Console, outcome: Outcome) -> None:
+    if outcome.cut_short:
+        page.print(
+            f"  {counted(outcome.cut_short, 'dead letter')} can never pass: of a record that is "
+            "too long the beginning alone is kept; take the rest from the source"
+        )
+
+
+def _samples(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
+    for error_type, samples in sorted(outcome.samples.items()):
+        for sample in samples:
+            yield error_type, "before", sample.before
+            yield "", "after", _unless_same(sample)
+            yield "", "then", _result(sample)
+
+
+def _unless_same(sample: Sample) -> str:
+    return "the same" if sample.after == sample.before else sample.after
+
+
+def _result(sample: Sample) -> str:
+    if sample.failure is None:
+        return "passes"
+    return f"fails: {sample.failure.error_type}: {sample.failure.message}"

@@ -1,0 +1,1 @@
+"""Input files: found, told apart, opened and read."""

@@ -1,0 +1,305 @@
+"""Run the streaming command's graph with Beam: here until it is told to stop, or on Dataflow."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import apache_beam as beam
+from apache_beam.io.gcp.pubsub import ReadFromPubSub
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.runners.runner import PipelineResult
+
+from pipeline.display.stream_summary import FlushLines, show_stream_summary
+from pipeline.errors import OptionError, RunError
+from pipeline.launch.batch_launch import quiet_workers
+from pipeline.launch.receipts import Receipts
+from pipeline.launch.runners import Runner
+from pipeline.launch.stalls import StallWatch
+from pipeline.launch.summary_file import forgiving
+from pipeline.options.option import declare_new
+from pipeline.options.shared_options import STREAM
+from pipeline.pubsub.local_subscriber import Tap, tapped
+from pipeline.streaming_graph import StreamJob, build
+from pipeline.terminal import tell
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.runs import is_stream, new_stream
+from transforms.marts import dead_letter_events, fct_events, growth_drivers
+from transforms.marts.registry import ALL_TABLES
+from transforms.vocabulary import EVENT_TYPES
+
+_SHARDS: Final = 16
+_POLL_SECONDS: Final = 0.2
+_LEAVING_SECONDS: Final = 5
+# Beside three flushes: a commit may wait for a minute for who reads the file.
+_STALL_SECONDS: Final = 90
+
+
+class StreamOptions(PipelineOptions):
+    """The stream command's own options, so that Beam takes them and Dataflow shows them."""
+
+    @classmethod
+    def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
+        declare_new(parser, STREAM)
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """What a checked command line asks for.
+
+    Attributes:
+        options: the values of the options in `options.STREAM`.
+        arguments: the command line behind the command, for Beam.
+        warehouse: where to write.
+        runner: what runs the graph.
+        temp_location: where to stage; None for beside the warehouse.
+        started_at: the run's moment, in UTC without a zone.
+        updates: whether the job takes the place of one that runs, and takes its state over.
+    """
+
+    options: argparse.Namespace
+    arguments: Sequence[str]
+    warehouse: Warehouse
+    runner: Runner
+    temp_location: str | None
+    started_at: datetime
+    updates: bool = False
+
+    def job(self, run: str, staging: str) -> StreamJob:
+        """The job of a run that stages in a folder."""
+        options = self.options
+        return StreamJob(
+            subscription=options.subscription,
+            warehouse=self.warehouse,
+            staging=staging,
+            run=run,
+            active_types=tuple(EVENT_TYPES.index(name) for name in options.active_event_types),
+            late_horizon_days=options.late_horizon_days,
+            flush_seconds=options.flush_seconds,
+            dead_letter_topic=options.dead_letter_topic,
+            shards=1 if self.runner.local else _SHARDS,
+            quality=options.quality,
+            awaited=self.runner.local,
+            max_future_minutes=options.max_future_minutes,
+        )
+
+
+def refuse_warm(warehouse: Warehouse) -> None:
+    """Raise OptionError if a warehouse holds rows: a new stream lacks the state behind them."""
+    for table in (fct_events.TABLE, dead_letter_events.TABLE):
+        rows = warehouse.count(table) or 0
+        if rows:
+            raise OptionError(
+                f"--warehouse {warehouse.url} holds {rows:,} rows of {table.name} already: a "
+                "stream that starts without the state behind them would put partial figures in the "
+                "place of true ones; name an empty warehouse"
+            )
+
+
+def run_stream(plan: StreamPlan) -> None:
+    """Run the streaming graph: here until SIGINT or SIGTERM, with a summary, or on Dataflow.
+
+    Raises:
+        OptionError: if the warehouse holds rows already, or there is no job to update.
+        RunError, or a runner's error around it: if another run writes to the warehouse, or the run
+            failed.
+    """
+    if not plan.runner.local:
+        _lay_out(plan, plan.job(*_launched(plan)), None).run()
+        return
+    run = new_stream(plan.started_at)
+    with (
+        plan.warehouse.lock(ALL_TABLES, plan.temp_location, run) as staging,
+        tempfile.TemporaryDirectory(prefix="growth-stream-") as folder,
+    ):
+        # Once it holds the warehouse, which clears what a stream left behind that was killed.
+        refuse_warm(plan.warehouse)
+        report, failure = _run_here(plan, plan.job(run, staging), Path(folder, "report.json"))
+        with forgiving("the stream has stopped") as is_done:
+            is_done()
+            show_stream_summary(report, plan.warehouse)
+        if failure is not None:
+            raise failure
+
+
+def _launched(plan: StreamPlan) -> tuple[str, str]:
+    """The run and the staging folder of a job that goes on when this process is gone.
+
+    They are part of the job's state, as are the files that it has staged: a job that takes the
+    place of another one goes on under its run.
+    """
+    home = plan.warehouse
+    if not plan.updates:
+        run = new_stream(plan.started_at)
+        return run, home.claim(ALL_TABLES, plan.temp_location, run)
+    last = home.last_run()
+    if last is None or not is_stream(last):
+        written = f"were last written by the run {last}" if last else "are not there"
+        raise OptionError(
+            f"--update: no stream keeps the tables of {home.url} true, they {written}; name the "
+            "warehouse of the job to update, or leave out --update and name an empty one"
+        )
+    _refuse_earlier_state(plan)
+    return last, home.resume(ALL_TABLES, plan.temp_location, last)
+
+
+def _refuse_earlier_state(plan: StreamPlan) -> None:
+    """Raise OptionError if a version before 0.2.0 started the job: its events have other ids."""
+    columns = plan.warehouse.columns([growth_drivers.TABLE]).get(growth_drivers.TABLE.name)
+    if columns and "new_other_users" not in columns:
+        raise OptionError(
+            "--update: a version before 0.2.0 started this job, and this one can't read its state, "
+            "in which events have other ids: drain the job, build the tables with batch from the "
+            "same events, and start another stream"
+        )
+
+
+def _lay_out(plan: StreamPlan, job: StreamJob, report: Path | None) -> beam.Pipeline:
+    options = PipelineOptions(list(plan.arguments))
+    options.view_as(StandardOptions).runner = plan.runner.name
+    options.view_as(StandardOptions).streaming = True
+    pipeline = beam.Pipeline(options=options)
+    messages = pipeline | "ReadFromPubSub" >> ReadFromPubSub(
+        subscription=job.subscription, with_attributes=True
+    )
+    reports = build(messages, job)
+    if report is not None:
+        reports | "Report" >> beam.Map(_write, str(report))
+    return pipeline
+
+
+def _write(report: dict[str, Any], path: str) -> None:
+    part = f"{path}.part"
+    Path(part).write_text(json.dumps(report))
+    os.replace(part, path)
+
+
+def _run_here(
+    plan: StreamPlan, job: StreamJob, path: Path
+) -> tuple[dict[str, Any], RunError | None]:
+    """Run in this process until a signal comes, or no more can be read, and all that was read is
+    committed.
+
+    Returns:
+        The last flush's report, and why no more could be read.
+    """
+    tap = Tap(job.subscription)
+
+    def leave() -> None:
+        tap.release()
+        shutil.rmtree(path.parent, ignore_errors=True)
+
+    with tapped(tap), quiet_workers(), _stopping(job.flush_seconds, leave) as stop:
+        running = _Running(_lay_out(plan, job, path).run())
+        flushes = _Flushes(path, tap, StallWatch(3 * job.flush_seconds + _STALL_SECONDS))
+        tell(f"Reading {job.subscription}; Ctrl-C stops")
+        while not stop.is_set() and tap.failure is None:
+            running.check()
+            flushes.follow()
+            stop.wait(_POLL_SECONDS)
+        tap.is_open = False
+        flushes.stalls.restart()
+        while not flushes.hold_everything:
+            running.check()
+            flushes.follow()
+            time.sleep(_POLL_SECONDS)
+        running.result.cancel()
+    return flushes.last, tap.failure
+
+
+class _Running:
+    """A pipeline that runs in threads of this process."""
+
+    def __init__(self, result: PipelineResult):
+        self.result = result
+        self._error: BaseException | None = None
+        threading.Thread(target=self._wait, daemon=True).start()
+
+    def _wait(self) -> None:
+        try:
+            self.result.wait_until_finish()
+        except BaseException as error:
+            self._error = error
+
+    def check(self) -> None:
+        """Raise what ended the pipeline."""
+        if self._error is not None:
+            raise self._error
+
+
+class _Flushes:
+    """The reports of flushes as they come; what they commit is acknowledged."""
+
+    def __init__(self, path: Path, tap: Tap, stalls: StallWatch):
+        self._path, self._tap, self.stalls = path, tap, stalls
+        self._receipts, self._lines = Receipts(), FlushLines()
+        self.last: dict[str, Any] = {
+            "flush": 0,
+            "rows": {},
+            "counts": {},
+            "checks": {"evaluated": 0, "failed": []},
+            "pending": 0,
+            "complete": True,
+        }
+
+    def follow(self) -> None:
+        """Take note of a new flush."""
+        self._tap.renew()
+        report = json.loads(self._path.read_text()) if self._path.exists() else self.last
+        if report["flush"] != self.last["flush"]:
+            self._tap.acknowledge(self._receipts.committed(report))
+            self.last = report
+            self._lines.show(report)
+            self.stalls.advanced()
+        elif self.hold_everything:
+            self.stalls.advanced()
+        else:
+            self.stalls.look(report, self._tap.handed_out)
+
+    @property
+    def hold_everything(self) -> bool:
+        """Whether all that was handed out is in the tables."""
+        read = self.last["counts"].get("input_rows", 0)
+        return bool(self.last["complete"]) and read == self._tap.handed_out
+
+
+@contextmanager
+def _stopping(flush_seconds: float, leave: Callable[[], None]) -> Iterator[threading.Event]:
+    """An event that the first SIGINT or SIGTERM sets; a second one ends the process.
+
+    Args:
+        flush_seconds: how long a flush is gathered.
+        leave: what is tried before the process ends, for a few seconds at most.
+    """
+    stop = threading.Event()
+
+    def handle(*_: object) -> None:
+        if stop.is_set():
+            leaving = threading.Thread(target=leave, daemon=True)
+            leaving.start()
+            leaving.join(_LEAVING_SECONDS)
+            os._exit(130)
+        stop.set()
+        tell(
+            f"\nStopping: what was read is flushed, which takes up to {3 * flush_seconds:.0f} s. "
+            "Press Ctrl-C again to leave at once; then it is delivered anew"
+        )
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

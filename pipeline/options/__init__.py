@@ -1,0 +1,1 @@
+"""Options: what one is, what values they take, those that several commands share."""

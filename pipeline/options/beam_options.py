@@ -1,0 +1,124 @@
+"""Which options Beam knows, from a list beside this module: importing Beam takes a second.
+
+`python -m pipeline.options.beam_options` writes the list anew, for another version of Beam.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Collection, Sequence
+from importlib import resources
+from typing import Any, Final
+
+from pipeline.errors import OptionError
+
+_FILE: Final = "beam_options.json"
+_TYPES: Final[dict[str, tuple[Callable[[str], object], str]]] = {
+    "int": (int, "a whole number"),
+    "float": (float, "a number"),
+    "loads": (json.loads, "JSON"),
+}
+
+
+def known() -> dict[str, dict[str, Any]]:
+    """Beam's options by name, each with what it `takes` and of which `type`."""
+    found: dict[str, dict[str, Any]] = json.loads(
+        resources.files("pipeline.options").joinpath(_FILE).read_text()
+    )
+    return found
+
+
+def check(arguments: Sequence[str], ours: Collection[str]) -> dict[str, str]:
+    """Beam's options on a command line, checked against what Beam takes.
+
+    Args:
+        arguments: what is left of the command line once our own options are taken.
+        ours: the names of our own options, to suggest them for misspelt ones.
+
+    Returns:
+        The values by option name; an option without a value has "".
+
+    Raises:
+        OptionError: if an argument is no option of Beam, or its value is not one that it takes.
+    """
+    options = known()
+    values: dict[str, str] = {}
+    left = list(arguments)
+    while left:
+        name, equals, value = left.pop(0).partition("=")
+        option = options.get(name.removeprefix("--")) if name.startswith("--") else None
+        if option is None:
+            raise OptionError(unknown(name, [*options, *ours]))
+        if option["takes"] == "nothing":
+            if equals:
+                raise OptionError(f"{name} takes no value, but {value!r} is given")
+        elif equals or (left and not left[0].startswith("--")):
+            value = value if equals else left.pop(0)
+            _check_value(name, value, option)
+        elif option["takes"] == "one":
+            raise OptionError(f"{name} needs a value")
+        values[name.removeprefix("--")] = value
+    return values
+
+
+def unknown(name: str, names: Sequence[str]) -> str:
+    """What to say of an argument that no option knows."""
+    if not name.startswith("--"):
+        return f"{name!r} belongs to no option: values with spaces need quotes"
+    close = difflib.get_close_matches(name.removeprefix("--"), names, n=1)
+    hint = f"; did you mean --{close[0]}?" if close else ""
+    return f"there is no option {name}{hint}"
+
+
+def _check_value(name: str, value: str, option: dict[str, Any]) -> None:
+    choices = option.get("choices")
+    if choices and value not in choices:
+        raise OptionError(f"{name} {value!r} is none of {', '.join(choices)}")
+    if name == "--runner":
+        _check_runner(value, option["runners"])
+    parse, wanted = _TYPES.get(option.get("type", ""), (str, ""))
+    try:
+        parse(value)
+    except ValueError as error:
+        raise OptionError(f"{name} {value!r} is not {wanted}") from error
+
+
+def _check_runner(value: str, runners: Sequence[str]) -> None:
+    short = value.lower().removesuffix("runner")
+    if "." not in value and short not in {name.lower().removesuffix("runner") for name in runners}:
+        raise OptionError(f"--runner {value!r} is none of {', '.join(runners)}")
+
+
+def describe() -> dict[str, dict[str, Any]]:
+    """What Beam's own option classes declare: by option name what it takes."""
+    from apache_beam.options import pipeline_options
+
+    parser = pipeline_options._BeamArgumentParser(add_help=False, conflict_handler="resolve")
+    for kind in _option_classes(pipeline_options.PipelineOptions):
+        if kind.__module__ == pipeline_options.__name__:
+            kind._add_argparse_args(parser)
+    options: dict[str, dict[str, Any]] = {}
+    for action in parser._actions:
+        takes = "nothing" if action.nargs == 0 else "maybe" if action.nargs == "?" else "one"
+        described: dict[str, Any] = {"takes": takes}
+        kind_name = getattr(action.type, "__name__", "")
+        if kind_name in _TYPES:
+            described["type"] = kind_name
+        if action.choices:
+            described["choices"] = list(action.choices)
+        for name in action.option_strings:
+            options[name.removeprefix("--")] = described
+    runners = pipeline_options.StandardOptions.ALL_KNOWN_RUNNERS
+    options["runner"]["runners"] = sorted(path.rsplit(".", 1)[1] for path in runners)
+    return dict(sorted(options.items()))
+
+
+def _option_classes(kind: Any) -> list[Any]:
+    return [found for child in kind.__subclasses__() for found in (child, *_option_classes(child))]
+
+
+if __name__ == "__main__":
+    lines = [f" {json.dumps(name)}: {json.dumps(option)}" for name, option in describe().items()]
+    with resources.as_file(resources.files("pipeline.options").joinpath(_FILE)) as path:
+        path.write_text("{\n" + ",\n".join(lines) + "\n}\n")

@@ -1,0 +1,1 @@
+"""Pub/Sub: its resources, reading on this machine, publishing."""

@@ -1,0 +1,146 @@
+"""The tables of a batch over all events that were ever accepted and the letters that pass now."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, Final
+
+import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
+
+from pipeline.batch_graph import BatchJob, build_tables
+from pipeline.display.page import show_progress
+from pipeline.errors import RunError
+from pipeline.inputs.listing import shards_for
+from pipeline.launch.batch_launch import DONE, beam_options, noted, read_report, run_to_end, written
+from pipeline.launch.summary_file import forgiving
+from pipeline.progress import Progress
+from pipeline.replay.attempt import Outcome
+from pipeline.replay.read_staged import ReadStaged
+from pipeline.replay.replay_job import ReplayPlan
+from pipeline.terminal import is_watched
+from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
+from pipeline.warehouse.runs import new_run
+from pipeline.warehouse.staged_files import StagedFiles
+from transforms import coders
+from transforms.marts import dead_letter_events, fct_events
+from transforms.marts.registry import MENDS
+from transforms.stored_events import STORED, stored
+from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
+
+# Of a staged file of events: more of them, so that several workers have their share.
+_FILE_ROWS: Final = 1_000_000
+
+
+def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
+    """Try letters and replace all tables by what a batch makes of the events with those that pass.
+
+    The warehouse is this run's alone from before it is read until it is written.
+
+    Returns:
+        The run's report, empty where that is lost; None where no letter passes: then the letters'
+        counts of tries alone are written, and nothing where no letter was tried that was not
+        tried before.
+
+    Raises:
+        RunError, or a runner's error around it: if another run writes to the warehouse, or the
+            run failed; the tables are as before.
+    """
+    warehouse, run = plan.warehouse, new_run(plan.started_at)
+    with (
+        forgiving(DONE) as is_done,
+        noted(plan.runner.local and is_watched(sys.stderr)) as progress,
+        warehouse.lock((*written(plan.options.quality), MENDS), plan.temp_location, run) as staging,
+    ):
+        passed, staying, mends = _try_letters(plan, outcome, staging)
+        if not outcome.passed:
+            if outcome.rewritten:
+                warehouse.commit(
+                    [Change(dead_letter_events.TABLE, WriteDisposition.REPLACE, staying)], run
+                )
+            is_done()
+            return None
+        accepted = list(_stage_events(plan, staging))
+        events = sum(file.rows for file in accepted)
+        found = warehouse.count(fct_events.TABLE)
+        if found != events:
+            raise RunError(
+                f"{fct_events.TABLE.name} has {found or 0:,} rows, of which {events:,} were read: "
+                "another program writes to it; no table was touched, run again"
+            )
+        files = [*accepted, *passed, *staying]
+        job = _job(plan, staging, run, sum(file.rows for file in files), progress, mends)
+        with show_progress(progress, sum(file.bytes for file in files)):
+            options = beam_options(plan.runner, plan.arguments)
+            run_to_end(partial(_build, job=job, files=files), options)
+            is_done()
+        before = {"events": events, "dead_letters": outcome.letters}
+        return {**outcome.to_json(), "before": before, **read_report(job.report_path)}
+    return {}
+
+
+def _try_letters(
+    plan: ReplayPlan, outcome: Outcome, staging: str
+) -> tuple[list[StagedFile], list[StagedFile], list[StagedFile]]:
+    """Stage the events of letters that pass, the letters that stay, and what was mended."""
+    passed = StagedFiles(STORED, staging)
+    staying = StagedFiles(dead_letter_events.TABLE, staging)
+    mends = StagedFiles(MENDS, staging)
+    with plan.letters() as letters:
+        for step in plan.attempt(letters, outcome):
+            if len(step.events):
+                passed.write(stored(step.events))
+            staying.write(step.letters)
+            if step.mends.num_rows:
+                mends.write(step.mends)
+    return list(passed.close()), list(staying.close()), list(mends.close())
+
+
+def _stage_events(plan: ReplayPlan, staging: str) -> Iterator[StagedFile]:
+    """Stage the source values of all rows of fct_events."""
+    files, rows = StagedFiles(STORED, staging), 0
+    for part in plan.warehouse.batches(fct_events.TABLE, SOURCE_COLUMNS):
+        files.write(part)
+        rows += part.num_rows
+        if rows >= _FILE_ROWS:
+            yield from files.close()
+            files, rows = StagedFiles(STORED, staging), 0
+    yield from files.close()
+
+
+def _job(
+    plan: ReplayPlan,
+    staging: str,
+    run: str,
+    rows: int,
+    progress: Progress | None,
+    mends: Sequence[StagedFile],
+) -> BatchJob:
+    return BatchJob(
+        files=(),
+        warehouse=plan.warehouse,
+        staging=staging,
+        report_path=FileSystems.join(staging, "report.json"),
+        user_shards=plan.options.user_shards or shards_for(rows),
+        active_types=tuple(EVENT_TYPES.index(name) for name in plan.active_types),
+        max_dead_letter_pct=100.0,  # The letters were let in once.
+        run=run,
+        started_at=plan.started_at,
+        range_bytes=None if plan.runner.workers == 1 else _FILE_ROWS,
+        progress=progress,
+        quality=plan.options.quality,
+        beside=(Change(MENDS, WriteDisposition.MERGE, mends),),
+    )
+
+
+def _build(pipeline: beam.Pipeline, job: BatchJob, files: Sequence[StagedFile]) -> None:
+    """Lay the batch graph behind staged files into a pipeline."""
+    coders.register()
+    read = (
+        pipeline
+        | "Staged rows" >> beam.Create(list(files)).with_output_types(StagedFile)
+        | "ReadStaged" >> ReadStaged(job.range_bytes is not None, job.progress)
+    )
+    build_tables(read, job)

@@ -1,0 +1,134 @@
+"""The streaming graph: messages to all tables, in flushes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.io.gcp.pubsub import WriteToPubSub
+
+from pipeline import __version__
+from pipeline.options.shared_options import LATE_HORIZON_DAYS
+from pipeline.sinks.commit_flushes import CommitFlushes
+from pipeline.sinks.stage_flushes import FILES, StageFlushes
+from pipeline.warehouse import Warehouse
+from transforms import coders
+from transforms.check_rows import CHECKED
+from transforms.events import COUNTS, DEAD_LETTERS
+from transforms.kernels.counters import Counters
+from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.user_shards import shard_key
+from transforms.marts import dead_letter_events
+from transforms.marts.registry import ALL_TABLES, TABLES
+from transforms.marts.users_with_negative_miles import TABLE as NEGATIVE_TABLE
+from transforms.quality.compile import Check, compile_checks
+from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
+from transforms.streaming.clock import Clock, system_clock
+from transforms.streaming.parse_messages import ParseMessages, as_messages
+from transforms.streaming.sessions import Sessionize
+from transforms.streaming.sums import SumShards, ToShard, ToUserShard, finish
+from transforms.streaming.users import CHANGES, RECOVERED, Contribute, UpdateUser
+
+# Of a flush interval: a step of sums or of staging, and a commit, follow each other within two.
+_STEP: Final = 0.5
+
+
+@dataclass(frozen=True)
+class StreamJob:
+    """What a streaming run does.
+
+    Attributes:
+        subscription: where messages come from, for the dead letters.
+        warehouse: where the tables are kept true.
+        staging: a folder for staged files that all workers reach.
+        run: the run's id.
+        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        late_horizon_days: events from longer ago are dead letters.
+        flush_seconds: an event is in all tables within two of these.
+        dead_letter_topic: where dead letters are published too; None for nowhere.
+        shards: over how many keys counters are summed, and each table's rows staged.
+        clock: processing time.
+        quality: warn evaluates at each flush the checks that it can answer, off none.
+        awaited: see `CommitFlushes`.
+        max_future_minutes: event times may be so far ahead of the clock.
+    """
+
+    subscription: str
+    warehouse: Warehouse
+    staging: str
+    run: str
+    active_types: tuple[int, ...]
+    late_horizon_days: int = LATE_HORIZON_DAYS
+    flush_seconds: float = 60.0
+    dead_letter_topic: str | None = None
+    shards: int = 8
+    clock: Clock = system_clock
+    quality: Literal["warn", "off"] = "warn"
+    awaited: bool = False
+    max_future_minutes: int = 60
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The checks that the run evaluates."""
+        return () if self.quality == "off" else compile_checks(TABLES.values(), self.active_types)
+
+
+def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
+    """Lay the streaming graph behind PubsubMessages; gives a report for each flush."""
+    coders.register()
+    step = job.flush_seconds * _STEP
+    parsed = messages | "ParseMessages" >> ParseMessages(
+        job.subscription,
+        job.late_horizon_days,
+        __version__,
+        job.clock,
+        job.max_future_minutes,
+    )
+    users = parsed.by_user | "UpdateUser" >> UpdateUser(job.late_horizon_days, job.clock)
+    changed = users[CHANGES] | "Contribute" >> Contribute(job.active_types, job.clock)
+    sums = (
+        changed[CONTRIBUTIONS]
+        | "Shard contributions" >> ToShard(Counters, job.shards)
+        | "SumContributions" >> SumShards(Counters, step, job.clock)
+    )
+    sessions = users[EVENTS] | "Sessionize" >> Sessionize(job.late_horizon_days, job.clock)
+    letters = parsed[DEAD_LETTERS] | "Shard dead_letter_events" >> ToShard(pa.Table, job.shards)
+    # Debtors come and go in one place, lest the one overtakes the other.
+    debtors = (changed[NEGATIVE], changed[RECOVERED]) | "Debtors" >> beam.Flatten()
+    by_user = {TABLES[EVENTS]: sessions, TABLES[USERS]: changed[USERS], NEGATIVE_TABLE: debtors}
+    sharded = {dead_letter_events.TABLE: letters} | {
+        table: rows | f"Shard {table.name}" >> ToUserShard(job.shards, shard_key(job.run))
+        for table, rows in by_user.items()
+    }
+    staged = [
+        rows
+        | f"Stage {table.name}" >> StageFlushes(table, job.staging, step, job.clock, job.checks)
+        for table, rows in sharded.items()
+    ]
+    files = [outputs[FILES] for outputs in staged] | "All staged files" >> beam.Flatten()
+    checked = [outputs[CHECKED] for outputs in staged] | "All checks" >> beam.Flatten()
+    if job.dead_letter_topic is not None:
+        (
+            parsed[DEAD_LETTERS]
+            | "As messages" >> beam.FlatMap(as_messages)
+            | "Publish dead letters" >> WriteToPubSub(job.dead_letter_topic, with_attributes=True)
+        )
+    counts = (
+        (parsed[COUNTS], users[COUNTS])
+        | "All counts" >> beam.Flatten()
+        | "Shard counts" >> ToShard(RunCounts, job.shards)
+        | "SumCounts" >> SumShards(RunCounts, step, job.clock)
+    )
+    return (files, sums, counts, checked) | "Commit" >> CommitFlushes(
+        job.warehouse,
+        ALL_TABLES,
+        finish,
+        job.staging,
+        job.run,
+        job.flush_seconds,
+        job.clock,
+        job.checks,
+        job.awaited,
+    )
