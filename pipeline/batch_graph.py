@@ -14,7 +14,6 @@ from pipeline import __version__
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.read_csv import ReadCsv
 from pipeline.progress import Progress
-from pipeline.quality import Mode, Quality
 from pipeline.sinks.commit_batch import Commit
 from pipeline.staged_corrections import StagedMends
 from pipeline.warehouse import Warehouse
@@ -27,9 +26,10 @@ from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
 from transforms.marts import dead_letter_events
-from transforms.marts.registry import FINISH, TABLES
+from transforms.marts.registry import FINISH, TABLES, all_checks
 from transforms.quality.check_counts import CheckCounts
-from transforms.quality.compile import Check, compile_checks
+from transforms.quality.compile import Check
+from transforms.quality.policy import Mode, Policy
 from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS, UserShards
 from transforms.totals import FinishMarts, Sum
 
@@ -80,7 +80,7 @@ class BatchJob:
     @property
     def checks(self) -> tuple[Check, ...]:
         """The checks that the run evaluates."""
-        return () if self.quality == "off" else compile_checks(TABLES.values(), self.active_types)
+        return () if self.quality == "off" else all_checks(self.active_types)
 
 
 def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
@@ -144,7 +144,8 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *files: beam.PCol
         job.run,
         job.started_at,
         job.progress,
-        None if job.quality == "off" else Quality(job.checks, job.quality, job.staging),
+        job.staging,
+        None if job.quality == "off" else Policy(job.checks, job.quality),
         job.beside,
         job.max_shrink_pct,
     )

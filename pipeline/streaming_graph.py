@@ -21,9 +21,9 @@ from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
 from transforms.marts import dead_letter_events
-from transforms.marts.registry import ALL_TABLES, TABLES
+from transforms.marts.registry import ALL_TABLES, TABLES, all_checks
 from transforms.marts.users_with_negative_miles import TABLE as NEGATIVE_TABLE
-from transforms.quality.compile import Check, compile_checks
+from transforms.quality.compile import Check
 from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 from transforms.streaming.clock import Clock, system_clock
 from transforms.streaming.parse_messages import ParseMessages, as_messages
@@ -72,7 +72,7 @@ class StreamJob:
     @property
     def checks(self) -> tuple[Check, ...]:
         """The checks that the run evaluates."""
-        return () if self.quality == "off" else compile_checks(TABLES.values(), self.active_types)
+        return () if self.quality == "off" else all_checks(self.active_types)
 
 
 def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:

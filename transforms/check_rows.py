@@ -13,13 +13,11 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.marts.registry import TABLES
 from transforms.quality.arrow_checks import ArrowChecks
+from transforms.quality.buffered_checks import BUFFERED_BYTES
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
 
 CHECKED: Final = "checked"
-
-# Planning a statement takes as long as running it over so many bytes.
-_BUFFERED_BYTES: Final = 16 << 20
 
 
 @dataclass
@@ -53,7 +51,7 @@ class _Check(beam.DoFn):
 
     def process(self, rows: pa.Table) -> Iterator[CheckCounts]:
         self._rows.append(rows)
-        if sum(part.nbytes for part in self._rows) > _BUFFERED_BYTES:
+        if sum(part.nbytes for part in self._rows) > BUFFERED_BYTES:
             yield self._counted()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:

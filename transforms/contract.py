@@ -167,6 +167,10 @@ class Table:
         """The columns' names, in order."""
         return tuple(column.name for column in self.columns)
 
+    def column(self, name: str) -> Column | None:
+        """The column of that name, if the table has it."""
+        return next((column for column in self.columns if column.name == name), None)
+
     @property
     def deletes(self) -> Table:
         """The contract of staged rows that leave the table: its key and `written_at`."""

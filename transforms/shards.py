@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -23,7 +23,7 @@ from transforms.marts import dim_users, fct_events, users_with_negative_miles
 from transforms.marts.registry import TABLES
 from transforms.metrics import EVENTS_PER_USER, count
 from transforms.prefetch import WorkAhead
-from transforms.quality.arrow_checks import ArrowChecks
+from transforms.quality.buffered_checks import BufferedChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
 
@@ -31,9 +31,6 @@ CONTRIBUTIONS: Final = "contributions"
 EVENTS: Final = fct_events.TABLE.name
 USERS: Final = dim_users.TABLE.name
 NEGATIVE: Final = users_with_negative_miles.TABLE.name
-
-# Rows of dim_users whose conditions are checked by one statement.
-_WAITING_BYTES: Final = 16 << 20
 
 
 @dataclass
@@ -73,7 +70,7 @@ class _Shard(beam.DoFn):
         self._checks = options.checks
 
     def setup(self) -> None:
-        self._over = _ShardChecks(self._checks)
+        self._over = BufferedChecks(self._checks, TABLES, waiting=(USERS, NEGATIVE))
 
     def teardown(self) -> None:
         self._over.close()
@@ -120,39 +117,3 @@ class _Shard(beam.DoFn):
             CONTRIBUTIONS: contributions(lives, self._active_types),
             COUNTS: RunCounts(events=len(events.time_us), duplicates=events.duplicates),
         }
-
-
-class _ShardChecks:
-    """Checks of shards; conditions of the tables of users wait until some shards are together."""
-
-    def __init__(self, checks: tuple[Check, ...]):
-        self._checks = checks
-        self._over = ArrowChecks(checks, TABLES)
-        self.begin()
-
-    def begin(self) -> None:
-        """Forget what waits: a bundle that failed begins anew."""
-        self._waiting: dict[str, list[pa.Table]] = {USERS: [], NEGATIVE: []}
-
-    def evaluate(self, rows: Mapping[str, pa.Table]) -> CheckCounts:
-        """What a shard's tables come to, and perhaps those that waited."""
-        if not self._checks:
-            return CheckCounts()
-        for name, parts in self._waiting.items():
-            parts.append(rows[name])
-        check_counts = [self._over.look(rows), self._over.scan(rows, [EVENTS])]
-        if sum(part.nbytes for part in self._waiting[USERS]) > _WAITING_BYTES:
-            check_counts.append(self.finish())
-        return CheckCounts.total(check_counts)
-
-    def finish(self) -> CheckCounts:
-        """What the tables that waited come to."""
-        if not self._waiting[USERS]:
-            return CheckCounts()
-        rows = {name: pa.concat_tables(parts) for name, parts in self._waiting.items()}
-        self.begin()
-        return self._over.scan(rows, rows)
-
-    def close(self) -> None:
-        """Let go of what the evaluation needs."""
-        self._over.close()

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from pipeline.display.page import show_checks
 from pipeline.errors import OptionError, RunError
 from pipeline.paths import typed_program
-from pipeline.quality import errors
 from pipeline.terminal import tell
 from pipeline.warehouse import Warehouse
-from transforms.marts.registry import TABLES
-from transforms.quality.compile import compile_checks, without_columns
+from transforms.marts.registry import TABLES, all_checks
+from transforms.quality.planning import without_columns
 from transforms.quality.pushdown import evaluate
-from transforms.quality.results import Result
+from transforms.quality.results import Result, errors
 from transforms.quality.trial import refuse_wrong
 from transforms.vocabulary import EVENT_TYPES
 
@@ -32,7 +31,7 @@ def check(warehouse: Warehouse, options: argparse.Namespace) -> None:
     active = [EVENT_TYPES.index(name) for name in _active_types(warehouse, options)]
     missing = _missing_columns(warehouse)
     started = time.monotonic()
-    checks = compile_checks(TABLES.values(), active)
+    checks = all_checks(active)
     here = without_columns(checks, missing)
     try:
         results = evaluate(here, TABLES, lambda name: warehouse.source(TABLES[name]), warehouse.ask)

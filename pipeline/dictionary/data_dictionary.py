@@ -9,8 +9,8 @@ from typing import Final
 from pipeline.dictionary.label_bounds import labels
 from pipeline.errors import RunError
 from transforms.contract import Column, Table
-from transforms.marts.registry import ALL_TABLES, MENDS, TABLES
-from transforms.quality.compile import Check, compile_checks
+from transforms.marts.registry import ALL_TABLES, MENDS, all_checks
+from transforms.quality.compile import Check
 from transforms.vocabulary import EVENT_TYPES
 
 _DESCRIBED: Final = (*ALL_TABLES, MENDS)
@@ -52,7 +52,7 @@ def write_docs(path: str) -> None:
 
 def data_dictionary() -> str:
     """The Markdown text, the same for the same contract."""
-    checks = compile_checks(TABLES.values(), range(len(EVENT_TYPES)))
+    checks = all_checks(range(len(EVENT_TYPES)))
     parts = [line for table in _DESCRIBED for line in _section(table, checks)]
     return "\n".join([*_introduction(checks), *parts, labels()])
 

@@ -15,7 +15,7 @@ from pipeline.errors import RunError
 from pipeline.inputs.input_versions import InputFile, refuse_any_changed
 from pipeline.launch import summary_file
 from pipeline.progress import Progress
-from pipeline.quality import Quality, record_refusal, summary
+from pipeline.sinks.check_results import record_refusal, staged_results
 from pipeline.sinks.shrinking import History
 from pipeline.terminal import printable
 from pipeline.warehouse import Warehouse
@@ -25,6 +25,7 @@ from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events, fct_events
 from transforms.metrics import timed_flush
 from transforms.quality.check_counts import CheckCounts
+from transforms.quality.policy import Policy
 from transforms.quality.results import Result
 
 
@@ -41,6 +42,7 @@ class Commit(beam.PTransform):
         run: the run's id.
         started_at: when the run began, in UTC without a zone.
         progress: where local workers tell that the tables are being replaced.
+        staging: the folder of staged files, for the results of checks.
         quality: the checks that CheckCounts are of; None for none.
         beside: changes of other tables, which are committed with those of the run.
         max_shrink_pct: how many percent of its events, users or dates the warehouse may lose;
@@ -54,7 +56,8 @@ class Commit(beam.PTransform):
     run: str
     started_at: datetime
     progress: Progress | None = None
-    quality: Quality | None = None
+    staging: str = ""
+    quality: Policy | None = None
     beside: tuple[Change, ...] = ()
     max_shrink_pct: float | None = None
 
@@ -104,7 +107,7 @@ class Commit(beam.PTransform):
             self._refuse(counts, rows, results)
         except RunError as refusal:
             raise self._refused(counts, rows, results, refusal) from refusal
-        recorded = [self.quality.change(results, self.run, self.started_at)] if self.quality else []
+        recorded = [self._staged(results)] if self.quality else []
         if self.progress:
             self.progress.enter_commit()
         with timed_flush():
@@ -116,7 +119,7 @@ class Commit(beam.PTransform):
         )
         now = datetime.now(UTC).replace(tzinfo=None)
         seconds = max((now - self.started_at).total_seconds(), 0.0)  # The clock may have stepped.
-        told = {"quality": summary(self.quality, results)} if self.quality else {}
+        told = {"quality": self.quality.summary(results)} if self.quality else {}
         return {**report(counts, rows, seconds), **told}
 
     def _refuse(
@@ -126,8 +129,12 @@ class Commit(beam.PTransform):
         check_sum(counts, rows)
         if self.max_shrink_pct is not None:
             self._history(counts, rows).refuse(self.max_shrink_pct)
-        if self.quality:
-            self.quality.refuse(results)
+        refusal = self.quality.refusal(results) if self.quality else None
+        if refusal:
+            raise RunError(refusal)
+
+    def _staged(self, results: Sequence[Result]) -> Change:
+        return staged_results(results, self.staging, self.run, self.started_at)
 
     def _history(self, counts: RunCounts, rows: Mapping[str, int]) -> History:
         return History.of(self.warehouse, rows, counts.input_rows)
@@ -145,8 +152,7 @@ class Commit(beam.PTransform):
         limit = self.max_shrink_pct
         losses = [] if limit is None else self._history(counts, rows).losses(limit)
         found = [*results, *(loss.result(limit or 0) for loss in losses)]
-        change = self.quality.change(found, self.run, self.started_at)
-        return record_refusal(self.warehouse, change, self.run, refusal)
+        return record_refusal(self.warehouse, self._staged(found), self.run, refusal)
 
 
 def check_dead_letters(counts: RunCounts, max_pct: float) -> None:

@@ -28,7 +28,8 @@ from transforms.contract import Table
 from transforms.kernels.versions import newest
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import CheckCounts
-from transforms.quality.compile import Check, answerable, row_by_row
+from transforms.quality.compile import Check
+from transforms.quality.planning import plan_of_flush
 from transforms.streaming.clock import Clock
 
 FILES: Final = "files"
@@ -69,7 +70,7 @@ class _Stage(beam.DoFn):
 
     def __init__(self, options: StageFlushes):
         self._options = options
-        self._checks = row_by_row(answerable(options.checks, [options.table.name]))
+        self._checks = plan_of_flush(options.checks, options.table.name)
 
     def setup(self) -> None:
         self._over = ArrowChecks(self._checks, {self._options.table.name: self._options.table})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,6 @@ import pytest
 from pipeline import batch_graph as graph
 from pipeline.commands import check
 from pipeline.errors import clear_message
-from pipeline.quality import Mode
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.support import batch_graph
@@ -24,12 +23,11 @@ from tests.support.runs import Run, command, contents, run_graph
 from tests.support.tables import csv_text, row
 from tests.support.thorough import some
 from tests.support.translation import OPTIONS
-from transforms.contract import Table
 from transforms.data_error import DataError
-from transforms.marts.registry import RESULTS, TABLES
-from transforms.quality import compile as compiling
+from transforms.marts.registry import RESULTS, TABLES, all_checks
 from transforms.quality.compile import Check, RowRule
 from transforms.quality.declaration import Severity
+from transforms.quality.policy import Mode
 
 _IMPOSSIBLE = "growth_metrics.impossible"
 
@@ -47,14 +45,11 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _add(monkeypatch: pytest.MonkeyPatch, severity: Severity) -> None:
-    monkeypatch.setattr(graph, "compile_checks", _binding(broken(severity)))
+    monkeypatch.setattr(graph, "all_checks", _with(broken(severity)))
 
 
-def _binding(more: Check) -> Callable[[Iterable[Table], Sequence[int]], tuple[Check, ...]]:
-    def compile_checks(tables: Iterable[Table], active_types: Sequence[int]) -> tuple[Check, ...]:
-        return (*compiling.compile_checks(tables, active_types), more)
-
-    return compile_checks
+def _with(more: Check) -> Callable[[Sequence[int]], tuple[Check, ...]]:
+    return lambda active_types: (*all_checks(active_types), more)
 
 
 @pytest.fixture
@@ -148,13 +143,13 @@ def test_a_typo_in_a_check_is_one_line_in_batch_and_check(
     run_graph([source], database)
     typo = replace(broken("error"), rule=RowRule("dayly_users < 0"))
     told = f"the check {_IMPOSSIBLE} can't be evaluated: Binder Error: Referenced column "
-    monkeypatch.setattr(graph, "compile_checks", _binding(typo))
+    monkeypatch.setattr(graph, "all_checks", _with(typo))
     with pytest.raises(Exception, match="dayly_users") as raised:
         run_graph([source], database)
     message = str(clear_message(raised.value))
     assert message.startswith(told)
     assert "\n" not in message
-    monkeypatch.setattr(check, "compile_checks", _binding(typo))
+    monkeypatch.setattr(check, "all_checks", _with(typo))
     warehouse = open_warehouse(f"duckdb:///{database}")
     with pytest.raises(DataError) as refused:
         check.check(warehouse, Namespace(active_event_types=None))

@@ -12,15 +12,16 @@ import duckdb
 import pyarrow as pa
 
 from tests.support.tables import csv_text, row
-from transforms.marts.registry import FINISH, TABLES
-from transforms.quality.arrow_checks import MACROS, ArrowChecks
+from transforms.google_sql import MACROS
+from transforms.marts.registry import FINISH, TABLES, all_checks
+from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import CheckCounts
-from transforms.quality.compile import Check, compile_checks
+from transforms.quality.compile import Check
 from transforms.quality.pushdown import evaluate
 from transforms.quality.results import Result, conclude
 from transforms.vocabulary import EVENT_TYPES
 
-CHECKS: Final = compile_checks(TABLES.values(), range(len(EVENT_TYPES)))
+CHECKS: Final = all_checks(range(len(EVENT_TYPES)))
 # The tables that one step of the graph has before it.
 GROUPS: Final = (
     ("fct_events", "dim_users", "users_with_negative_miles"),

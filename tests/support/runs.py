@@ -22,13 +22,13 @@ from apache_beam.runners.runner import PipelineResult
 
 from pipeline.batch_graph import BatchJob, build
 from pipeline.inputs.input_versions import InputFile, local_file
-from pipeline.quality import Mode
 from pipeline.staged_corrections import stage_mends
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from tests.support import forks
 from tests.support.tables import NOW, codes
 from transforms.marts.registry import TABLES
+from transforms.quality.policy import Mode
 from transforms.vocabulary import EVENT_TYPES
 
 ROOT = Path(__file__).parents[2]

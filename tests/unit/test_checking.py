@@ -18,11 +18,13 @@ from tests.support.strategies import row_lists
 from tests.support.tables import Row, codes, compute, csv_text, parse
 from tests.support.thorough import examples
 from transforms.coders import CheckCountsCoder
+from transforms.google_sql import MACROS
 from transforms.kernels.keys import missing, repeated, with_previous
-from transforms.marts.registry import TABLES
-from transforms.quality.arrow_checks import MACROS, ArrowChecks
+from transforms.marts.registry import TABLES, all_checks
+from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import MAX_SAMPLES, CheckCount, CheckCounts
-from transforms.quality.compile import compile_checks, row_by_row, words_of
+from transforms.quality.condition import Name, names, spell
+from transforms.quality.planning import plan_of_flush
 from transforms.quality.pushdown import evaluate
 from transforms.quality.results import conclude
 from transforms.vocabulary import EVENT_TYPES
@@ -45,7 +47,7 @@ def pushed_down(tables: dict[str, pa.Table], active: Sequence[str]) -> Any:
         def ask(statements: Sequence[str]) -> list[list[dict[str, Any]]]:
             return [connection.sql(text).to_arrow_table().to_pylist() for text in statements]
 
-        return evaluate(compile_checks(TABLES.values(), codes(active)), TABLES, str, ask)
+        return evaluate(all_checks(codes(active)), TABLES, str, ask)
 
 
 # Sessions, cohorts and sums at the edges that `row_lists` is made of.
@@ -55,7 +57,7 @@ def test_any_events_keep_every_check_whichever_types_are_active(
     rows: list[dict[str, str]], active: set[str]
 ) -> None:
     tables = tables_of(rows, sorted(active))
-    checks = compile_checks(TABLES.values(), codes(sorted(active)))
+    checks = all_checks(codes(sorted(active)))
     events = tables["fct_events"].num_rows
     check_counts = CheckCounts.total([in_memory(tables, checks), of_run(events + 3, 3)])
     ours, theirs = conclude(checks, check_counts), pushed_down(tables, sorted(active))
@@ -68,7 +70,8 @@ def test_any_events_keep_every_check_whichever_types_are_active(
 def test_any_part_of_the_rows_answers_what_looks_at_one_row(
     rows: list[dict[str, str]], seed: int
 ) -> None:
-    chance, checks = random.Random(seed), row_by_row(CHECKS)
+    chance = random.Random(seed)
+    checks = [check for table in TABLES for check in plan_of_flush(CHECKS, table)]
     assert {"not_null", "relation", "unique"} <= {check.check_type for check in checks}
     over = ArrowChecks(checks, TABLES)
     for name, table in tables_of(rows, EVENT_TYPES).items():
@@ -162,14 +165,26 @@ def test_a_large_column_of_ids_shows_its_one_repeated_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("condition", "words"),
+    ("condition", "found", "spelled"),
     [
-        ("a_1 < previous_b AND c.d = 'e f'", {"a_1", "previous_b", "c.d"}),
-        ("UNIX_DATE(day) = 1.5", {"day"}),
+        (
+            "a_1 < previous_b AND c.d = 'e f'",
+            {Name("", "a_1"), Name("", "b", previous=True), Name("c", "d")},
+            "a_1 < previous_b AND c__d = 'e f'",
+        ),
+        ("UNIX_DATE(day) = 1.5", {Name("", "day")}, "UNIX_DATE(day) = 1.5"),
+        (
+            "c.d = 'c.d' OR c.d_e = 1",
+            {Name("c", "d"), Name("c", "d_e")},
+            "c__d = 'c.d' OR c__d_e = 1",
+        ),
     ],
 )
-def test_the_names_in_a_condition_are_found(condition: str, words: set[str]) -> None:
-    assert words_of(condition) == words
+def test_the_names_in_a_condition_are_found_and_spelled_as_the_join_has_them(
+    condition: str, found: set[Name], spelled: str
+) -> None:
+    assert names(condition) == found
+    assert spell(condition) == spelled
 
 
 def test_no_condition_uses_what_the_two_dialects_read_differently() -> None:

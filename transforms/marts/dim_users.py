@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -112,6 +113,15 @@ COUNT_COLUMNS = {
     "like": "like_events",
     "reward_search": "reward_search_events",
 }
+
+
+def active_events(active_types: Sequence[int]) -> str:
+    """SQL for how many events a user has that make one active: ACTIVE_EVENTS in totals.
+
+    Args:
+        active_types: indices in EVENT_TYPES of the event types that make a user active.
+    """
+    return f"({' + '.join(COUNT_COLUMNS[EVENT_TYPES[code]] for code in active_types)})"
 
 
 def rows(timelines: Timelines, written_at: pa.Scalar | pa.Array) -> pa.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -25,6 +25,7 @@ from transforms.marts import (
     user_resurrection_analysis,
     users_with_negative_miles,
 )
+from transforms.quality.compile import Check, compile_checks
 
 _FINISHED: Final = (
     social_capital_growth_accounting,
@@ -57,3 +58,12 @@ RESULTS: Final = data_quality_results.TABLE
 ALL_TABLES: Final = (*TABLES.values(), RESULTS)
 # What replays merge into and batch runs read.
 MENDS: Final = dead_letter_corrections.TABLE
+
+
+def all_checks(active_types: Sequence[int]) -> tuple[Check, ...]:
+    """All checks of TABLES.
+
+    Args:
+        active_types: indices in EVENT_TYPES of the event types that make a user active.
+    """
+    return compile_checks(TABLES.values(), {"ACTIVE_EVENTS": dim_users.active_events(active_types)})

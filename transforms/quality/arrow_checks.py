@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Lock
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -18,20 +18,14 @@ import pyarrow.compute as pc
 
 from transforms.contract import Table
 from transforms.data_error import DataError
+from transforms.google_sql import MACROS
 from transforms.kernels.keys import missing, plain_strings, repeated, with_previous
 from transforms.quality.check_counts import MAX_SAMPLES, CheckCount, CheckCounts, sample_of
-from transforms.quality.compile import Check, ColumnRule, RowRule, answerable
+from transforms.quality.compile import Check, ColumnRule
 from transforms.quality.declaration import References, Unique
+from transforms.quality.planning import Plan, plan_in_memory
 from transforms.quality.refused_values import refused
-from transforms.quality.sql import Scan, key_checks, sample_columns, scans
-
-# Functions of BigQuery that DuckDB does not have.
-MACROS: Final = (
-    "CREATE TEMP MACRO UNIX_DATE(day) AS CAST(day - DATE '1970-01-01' AS BIGINT)",
-    "CREATE TEMP MACRO UNIX_MICROS(moment) AS epoch_us(moment)",
-    "CREATE TEMP MACRO REGEXP_CONTAINS(text, pattern) AS regexp_matches(text, pattern)",
-    "CREATE TEMP MACRO DIV(number, divisor) AS number // divisor",
-)
+from transforms.quality.sql import Scan, sample_columns
 
 
 class ArrowChecks:
@@ -44,7 +38,7 @@ class ArrowChecks:
 
     def __init__(self, checks: Sequence[Check], tables: Mapping[str, Table]):
         self._checks, self._tables = checks, tables
-        self._plans: dict[tuple[str, ...], _Plan] = {}
+        self._plans: dict[tuple[str, ...], _Planned] = {}
         self._connection = duckdb.connect(config={"threads": 1})
         self._statement = Lock()
         for macro in MACROS:
@@ -71,7 +65,7 @@ class ArrowChecks:
 
     def look(self, rows: Mapping[str, pa.Table]) -> CheckCounts:
         """The part of `evaluate` that needs no statement: columns by themselves, and keys."""
-        plan = self._plan(tuple(rows))
+        plan, _ = self._plan(tuple(rows))
         with self._explained():
             columns = {
                 check.check_id: _column_count(check, self._tables, rows) for check in plan.columns
@@ -88,11 +82,11 @@ class ArrowChecks:
             rows: as in `evaluate`.
             of: the names of the tables whose conditions and totals are wanted.
         """
-        plan = self._plan(tuple(rows))
+        plan, statements = self._plan(tuple(rows))
         with self._explained():
             return CheckCounts.total(
-                self._scan(scan, (plain, whole), rows)
-                for scan, plain, whole in plan.scans
+                self._scan(scan, plain_and_whole, rows)
+                for scan, plain_and_whole in zip(plan.scans, statements, strict=True)
                 if scan.table.name in of
             )
 
@@ -113,14 +107,11 @@ class ArrowChecks:
                 raise
             raise DataError(f"checks can't be evaluated: {first_words(error)}") from error
 
-    def _plan(self, present: tuple[str, ...]) -> _Plan:
+    def _plan(self, present: tuple[str, ...]) -> _Planned:
         if present not in self._plans:
-            found = scans(self._checks, self._tables, present, (RowRule,), ordered=True)
-            self._plans[present] = _Plan(
-                [c for c in answerable(self._checks, present) if isinstance(c.rule, ColumnRule)],
-                key_checks(self._checks, present),
-                [(scan, scan.plain_statement(str), scan.statement(str)) for scan in found],
-            )
+            plan = plan_in_memory(self._checks, self._tables, present)
+            statements = [(scan.plain_statement(str), scan.statement(str)) for scan in plan.scans]
+            self._plans[present] = _Planned(plan, statements)
         return self._plans[present]
 
     def _scan(
@@ -158,10 +149,10 @@ class ArrowChecks:
         return (dict(zip(names, row, strict=True)) for row in found.fetchall())
 
 
-class _Plan(NamedTuple):
-    columns: list[Check]
-    keys: list[Check]
-    scans: list[tuple[Scan, str, str]]
+class _Planned(NamedTuple):
+    plan: Plan
+    # Of each scan: for rows of which no condition fails, and for those of which one does.
+    statements: list[tuple[str, str]]
 
 
 def _column_count(

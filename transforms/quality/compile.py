@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
 from transforms.contract import FLOAT, Column, Table, Type
 from transforms.data_error import DataError
-from transforms.marts.dim_users import COUNT_COLUMNS
+from transforms.quality.condition import names
 from transforms.quality.declaration import (
     RUN,
     AddsUp,
@@ -25,10 +23,8 @@ from transforms.quality.declaration import (
     Total,
     Unique,
 )
-from transforms.vocabulary import EVENT_TYPES
 
 _LARGEST_FLOAT = 1.7976931348623157e308
-_WORD = re.compile(r"(?<![\w.])[a-z][a-z0-9_.]*(?![\w.])")
 
 
 @dataclass(frozen=True)
@@ -89,48 +85,52 @@ class Check:
         return self.rule.left + self.rule.right if isinstance(self.rule, AddsUp) else ()
 
     @property
+    def columns(self) -> frozenset[tuple[str, str]]:
+        """(table, column) of each column that it looks at."""
+        return frozenset(self._columns())
+
+    def _columns(self) -> Iterator[tuple[str, str]]:
+        rule = self.rule
+        if isinstance(rule, RowRule):
+            yield from _named(self.table, rule.condition)
+        elif isinstance(rule, AddsUp):
+            for total in self.totals:
+                yield from _named(total.table, total.expression)
+        elif isinstance(rule, Unique):
+            yield from ((self.table, column) for column in rule.columns)
+        else:
+            yield self.table, str(self.column)
+        if isinstance(rule, References):
+            yield rule.table, rule.other
+        if isinstance(rule, Unique | References) and rule.where:
+            yield self.table, rule.where[0]
+
+    @property
     def tables(self) -> frozenset[str]:
         """The tables that must be there to evaluate it, RUN among them."""
-        found = {self.table, *(total.table for total in self.totals)}
-        if isinstance(self.rule, References):
-            found.add(self.rule.table)
-        if isinstance(self.rule, RowRule):
-            found |= tables_named(self.rule.condition)
-        return frozenset(found)
+        of_totals = {total.table for total in self.totals}
+        return frozenset({self.table, *of_totals, *(table for table, _ in self.columns)})
 
 
-def tables_named(condition: str) -> set[str]:
-    """The other tables whose columns a condition names."""
-    return {table for table, _ in columns_elsewhere(condition)}
+def _named(table: str, sql: str) -> Iterator[tuple[str, str]]:
+    """(table, column) of what SQL names, which is asked of the rows of a table."""
+    return ((name.table or table, name.column) for name in names(sql))
 
 
-def columns_elsewhere(condition: str) -> set[tuple[str, str]]:
-    """(table, column) for each column of another table that a condition names."""
-    words = (word for word in words_of(condition) if "." in word)
-    return {(table, column) for table, _, column in (word.partition(".") for word in words)}
-
-
-@functools.cache
-def words_of(condition: str) -> frozenset[str]:
-    """The lower-case words of SQL outside of its string literals, with the dots in them."""
-    return frozenset(_WORD.findall(" ".join(condition.split("'")[::2])))
-
-
-def compile_checks(tables: Iterable[Table], active_types: Sequence[int]) -> tuple[Check, ...]:
+def compile_checks(tables: Iterable[Table], expressions: Mapping[str, str]) -> tuple[Check, ...]:
     """All checks of some tables, in the order of tables and columns.
 
     Args:
         tables: the contracts.
-        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        expressions: what stands for an upper-case word in totals, such as ACTIVE_EVENTS, which
+            depends on the run.
 
     Raises:
         DataError: if a check names a table that is none of these: nobody would evaluate it.
     """
     contracts = list(tables)
-    counts = [COUNT_COLUMNS[EVENT_TYPES[code]] for code in active_types]
-    active_events = f"({' + '.join(counts)})"
     checks = tuple(
-        _with_active(check, active_events) for table in contracts for check in _checks_of(table)
+        _filled_in(check, expressions) for table in contracts for check in _checks_of(table)
     )
     _refuse_unknown_tables(checks, {RUN, *(table.name for table in contracts)})
     return checks
@@ -146,18 +146,22 @@ def _refuse_unknown_tables(checks: Iterable[Check], known: set[str]) -> None:
             )
 
 
-def _with_active(check: Check, active_events: str) -> Check:
+def _filled_in(check: Check, expressions: Mapping[str, str]) -> Check:
     rule = check.rule
     if not isinstance(rule, AddsUp):
         return check
     left, right = (
-        tuple(
-            replace(total, expression=total.expression.replace("ACTIVE_EVENTS", active_events))
-            for total in side
-        )
+        tuple(_total_filled_in(total, expressions) for total in side)
         for side in (rule.left, rule.right)
     )
     return replace(check, rule=replace(rule, left=left, right=right))
+
+
+def _total_filled_in(total: Total, expressions: Mapping[str, str]) -> Total:
+    expression = total.expression
+    for word, meaning in expressions.items():
+        expression = expression.replace(word, meaning)
+    return replace(total, expression=expression)
 
 
 def _checks_of(table: Table) -> Iterator[Check]:
@@ -247,64 +251,3 @@ def _table_check(table: str, rule: TableCheck) -> Check:
 
 def _where(where: tuple[str, int | bool] | None) -> str:
     return f" of rows with {where[0]} = {where[1]}" if where else ""
-
-
-def answerable(checks: Iterable[Check], tables: Iterable[str]) -> tuple[Check, ...]:
-    """Those checks that can be evaluated where these tables, or RUN, are there."""
-    present = {*tables}
-    return tuple(check for check in checks if check.tables <= present)
-
-
-def without_columns(
-    checks: Iterable[Check], missing: Container[tuple[str, str]]
-) -> tuple[Check, ...]:
-    """Those checks that ask nothing of some columns.
-
-    Args:
-        checks: of any tables.
-        missing: (table, column) of each such column.
-    """
-    return tuple(
-        check for check in checks if not any(named in missing for named in _columns_named(check))
-    )
-
-
-def _columns_named(check: Check) -> Iterator[tuple[str, str]]:
-    rule = check.rule
-    if isinstance(rule, RowRule):
-        yield from _in_condition(check.table, rule.condition)
-    elif isinstance(rule, AddsUp):
-        for total in check.totals:
-            yield from _in_condition(total.table, total.expression)
-    elif isinstance(rule, Unique):
-        yield from ((check.table, column) for column in rule.columns)
-    else:
-        yield check.table, str(check.column)
-        if isinstance(rule, References):
-            yield rule.table, rule.other
-
-
-def _in_condition(table: str, condition: str) -> Iterator[tuple[str, str]]:
-    for word in words_of(condition):
-        other, _, column = word.rpartition(".")
-        yield other or table, column.removeprefix("previous_")
-
-
-def row_by_row(checks: Iterable[Check]) -> tuple[Check, ...]:
-    """Those checks that any part of a table's rows answers, as a flush of a stream has it.
-
-    They look neither at the row before nor at other tables, nor do they add up anything.
-    """
-    return tuple(
-        check
-        for check in checks
-        if isinstance(check.rule, ColumnRule)
-        or (isinstance(check.rule, Unique) and check.rule.where is None)
-        or (
-            isinstance(check.rule, RowRule)
-            and not any(
-                "." in word or word.startswith("previous_")
-                for word in words_of(check.rule.condition)
-            )
-        )
-    )

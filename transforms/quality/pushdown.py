@@ -8,15 +8,9 @@ from typing import Any, TypeAlias
 from transforms.contract import Table
 from transforms.quality.check_counts import CheckCounts, sample_of
 from transforms.quality.compile import Check
+from transforms.quality.planning import plan_in_warehouse
 from transforms.quality.results import Result, conclude
-from transforms.quality.sql import (
-    Source,
-    key_checks,
-    key_samples,
-    keys_statement,
-    read_keys,
-    scans,
-)
+from transforms.quality.sql import Source, key_samples, keys_statement, read_keys
 
 Row: TypeAlias = Mapping[str, Any]
 # The rows of each of some statements.
@@ -37,8 +31,7 @@ def evaluate(
         source: a table as SQL that may follow FROM.
         ask: gives the rows of statements of the warehouse's SQL.
     """
-    found = scans(checks, tables, tables)
-    keys = key_checks(checks, tables)
+    _, keys, found = plan_in_warehouse(checks, tables)
     statements = [scan.statement(source) for scan in found]
     if keys:
         statements.append(keys_statement(keys, source))

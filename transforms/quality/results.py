@@ -10,7 +10,6 @@ from typing import Any
 from transforms.quality.check_counts import CheckCount, CheckCounts
 from transforms.quality.compile import Check
 from transforms.quality.declaration import AddsUp
-from transforms.quality.sql import total_key
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Result:
         """Whether no row fails."""
         return self.failing_rows == 0
 
-    def told(self) -> str:
+    def described(self) -> str:
         """A failed check in one line: what it asks, how many rows fail, and some of them."""
         check = self.check
         return (
@@ -55,12 +54,17 @@ class Result:
         }
 
 
+def errors(results: Iterable[Result]) -> list[Result]:
+    """The failed checks whose severity is error."""
+    return [r for r in results if not r.passed and r.check.severity == "error"]
+
+
 def conclude(checks: Iterable[Check], counts: CheckCounts) -> list[Result]:
     """The results of those checks of which everything was counted, in their order."""
     found = []
     for check in checks:
         if isinstance(check.rule, AddsUp):
-            if all(total_key(total) in counts.totals for total in check.totals):
+            if all(total.key in counts.totals for total in check.totals):
                 found.append(_compared(check, check.rule, counts))
         elif check.check_id in counts.checks:
             count = counts.checks[check.check_id]
@@ -73,12 +77,12 @@ def _sample(count: CheckCount) -> str | None:
 
 
 def _compared(check: Check, rule: AddsUp, counts: CheckCounts) -> Result:
-    values = {total_key(total): counts.totals[total_key(total)] for total in check.totals}
+    values = {total.key: counts.totals[total.key] for total in check.totals}
     known = [value for value in values.values() if value is not None]
     if len(known) < len(values):
         return Result(check, 0, 0, None)  # A column's own check tells what is wrong there.
     left, right = (
-        sum(values[total_key(total)] or 0 for total in side) for side in (rule.left, rule.right)
+        sum(values[total.key] or 0 for total in side) for side in (rule.left, rule.right)
     )
     if left == right:
         return Result(check, 0, 1, None)

@@ -33,7 +33,7 @@ from pipeline.warehouse.duckdb.file_lock import locked
 from pipeline.warehouse.duckdb.local_staging import staging_folder
 from pipeline.warehouse.duckdb.table_changes import DIALECT, apply, literal
 from transforms.contract import Table
-from transforms.quality.arrow_checks import MACROS
+from transforms.google_sql import MACROS
 
 _BATCH_ROWS: Final = 100_000
 # Where a commit notes the active event types: a macro lives in the file, and is no table.

@@ -1,0 +1,65 @@
+"""What a run makes of its checks: whether it may commit, and what its report says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from transforms.kernels.run_counts import RunCounts
+from transforms.quality.check_counts import CheckCounts
+from transforms.quality.compile import Check
+from transforms.quality.declaration import RUN, Total
+from transforms.quality.results import Result, conclude, errors
+
+Mode: TypeAlias = Literal["enforce", "warn"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a run takes its checks.
+
+    Attributes:
+        checks: those that it evaluates.
+        mode: enforce to commit nothing where an error check fails, warn to commit all the same.
+    """
+
+    checks: tuple[Check, ...]
+    mode: Mode
+
+    def conclude(self, of_rows: CheckCounts, of_run: RunCounts) -> list[Result]:
+        """The results of all checks, those of the run's counts among them."""
+        totals = {
+            Total(RUN, "input_rows").key: of_run.input_rows,
+            Total(RUN, "duplicates").key: of_run.duplicates,
+        }
+        return conclude(self.checks, CheckCounts.total([of_rows, CheckCounts(totals=totals)]))
+
+    def refusal(self, results: Sequence[Result]) -> str | None:
+        """Why nothing may be committed: an error check failed and the checks are enforced."""
+        failed = errors(results)
+        if not failed or self.mode == "warn":
+            return None
+        return (
+            f"{_failures(failed)}. Mend the input and run again, or see what --quality warn commits"
+        )
+
+    def summary(self, results: Sequence[Result]) -> dict[str, Any]:
+        """What `--summary_file` holds of the checks."""
+        failed = [result for result in results if not result.passed]
+        return {
+            "mode": self.mode,
+            "passed": len(results) - len(failed),
+            "failed": {
+                "error": len(errors(failed)),
+                "warn": len(failed) - len(errors(failed)),
+            },
+            "results": [result.to_json() for result in results],
+        }
+
+
+def _failures(failed: Sequence[Result]) -> str:
+    """Failed checks in one line, the first three in full."""
+    count = f"{len(failed):,} check{' fails' if len(failed) == 1 else 's fail'}"
+    more = f"; and {len(failed) - 3:,} more" if len(failed) > 3 else ""
+    return f"{count}: {'; '.join(result.described() for result in failed[:3])}{more}"
