@@ -78,9 +78,14 @@ def _sum(values: pa.Array) -> int:
 
 
 def _sum_of_labels(values: pa.DictionaryArray) -> int:
-    numbers = np.append(_text_numbers(values.dictionary), 0)
-    indices = values.indices.fill_null(len(values.dictionary))
-    return int(numbers[indices.to_numpy()].sum())
+    if not len(values.dictionary):
+        return 0
+    # Half the time of filling NULL first: what stands in its place may be any number.
+    places = np.frombuffer(values.indices.buffers()[1], np.int32)[values.offset :][: len(values)]
+    numbers = _text_numbers(values.dictionary).take(places, mode="clip")
+    if values.null_count:
+        numbers *= values.is_valid().to_numpy(zero_copy_only=False)
+    return int(numbers.sum())
 
 
 def _float_numbers(values: pa.Array) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.kernels.words import words_at
@@ -43,6 +44,7 @@ class TextBlocks:
     """
 
     lengths: NDArray[np.int64]
+    _texts: pa.Array
     _starts: NDArray[np.int64]
     _data: NDArray[np.uint8]
 
@@ -58,7 +60,8 @@ class TextBlocks:
             lengths[array.is_null().to_numpy(zero_copy_only=False)] = _NULL
         used = np.frombuffer(data or b"", np.uint8, last - first, first if last > first else 0)
         # So that 16 bytes can be read at each of them, and at their end.
-        return cls(lengths, ends[:-1] - first, np.append(used, np.zeros(BLOCK_BYTES + 8, np.uint8)))
+        padded = np.append(used, np.zeros(BLOCK_BYTES + 8, np.uint8))
+        return cls(lengths, texts, ends[:-1] - first, padded)
 
     def last(self) -> Blocks:
         """A block for each text that holds its length: no two of other lengths are equal."""
@@ -71,6 +74,9 @@ class TextBlocks:
 
         Yields rows and their blocks, the last one of each row filled up with zeros.
         """
+        if self._are_short_strings():
+            yield slice(None), self._short_strings()
+            return
         lengths = self.lengths
         long = np.flatnonzero(lengths > _LONGEST)
         for at in range(0, min(int(lengths.max(initial=0)), _LONGEST), BLOCK_BYTES):
@@ -82,6 +88,20 @@ class TextBlocks:
                     self._digest(row) for row in long.tolist()
                 ]
             yield rows, blocks
+
+    def _are_short_strings(self) -> bool:
+        return (
+            pa.types.is_string(self._texts.type)
+            and not self._texts.null_count
+            and 0 < int(self.lengths.max(initial=0)) <= BLOCK_BYTES
+            and int(self.lengths.min()) > 0
+        )
+
+    def _short_strings(self) -> Blocks:
+        """The one block of each text, in half the time of `_at`."""
+        padded = pc.ascii_rpad(self._texts, BLOCK_BYTES, "\0")
+        data = padded.buffers()[2]
+        return np.frombuffer(data, "<u8", 2 * len(padded), padded.offset).reshape(-1, 2)
 
     def _at(self, at: int, rows: Rows) -> Blocks:
         words = words_at(self._data)
