@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 MAX_RECORD_LINES: Final = 1_000
@@ -197,7 +198,7 @@ def _odd_lines(
         returns[ends[ends < len(view)]] = False
         odd |= _having(returns, starts)
     # Only whole lines: where the block cuts a character, all the others would be tried one by one.
-    if not data.isascii() and not _is_utf8(data[: ends[-1]]):
+    if not data.isascii() and not _begins_in_utf8(data, int(ends[-1])):
         for line in np.flatnonzero(_having(view >= 0x80, starts)).tolist():
             odd[line] |= not _is_utf8(data[starts[line] : ends[line]])
     return odd
@@ -210,6 +211,18 @@ def _having(found: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.b
     lines = np.zeros(len(starts), np.bool_)
     lines[np.searchsorted(starts, np.flatnonzero(found), side="right") - 1] = True
     return lines
+
+
+def _begins_in_utf8(data: bytes, size: int) -> bool:
+    """Whether the first bytes are UTF-8; Arrow looks at them in a fifth of the time to decode."""
+    text = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.array([0, size], pa.int32()).buffers()[1], pa.py_buffer(data)]
+    )
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _is_utf8(text: bytes) -> bool:
