@@ -53,8 +53,8 @@ def write_docs(path: str) -> None:
 def data_dictionary() -> str:
     """The Markdown text, the same for the same contract."""
     checks = all_checks(range(len(EVENT_TYPES)))
-    parts = [line for table in _DESCRIBED for line in _section(table, checks)]
-    return "\n".join([*_introduction(checks), *parts, labels()])
+    parts = [line for table in _DESCRIBED for line in _columns(table)]
+    return "\n".join([*_introduction(checks), *parts, labels(), *_all_checks(checks)])
 
 
 def _introduction(checks: tuple[Check, ...]) -> Iterator[str]:
@@ -69,23 +69,34 @@ def _introduction(checks: tuple[Check, ...]) -> Iterator[str]:
         "warehouse shows. A column that joined its table after the first release is NULLABLE, so "
         "that tables which exist can take it, and NULL in no row that is written since; such "
         "columns stand last. What `Excellent`, `Poor` and other labels mean, and for which "
-        "products: [below](#what-the-labels-were-made-for).",
+        "products: [below](#what-the-labels-were-made-for); what the checks ask: "
+        "[at the end](#the-checks).",
         "",
     )
     yield from (f"- [{table.name}](#{table.name}): {table.description}" for table in _DESCRIBED)
     yield from ("", *_HOLDS_EVERYWHERE, "")
 
 
-def _section(table: Table, checks: tuple[Check, ...]) -> Iterator[str]:
+def _columns(table: Table) -> Iterator[str]:
     yield from (f"## {table.name}", "", table.description, "", _layout(table), "")
     yield from ("| column | type | what it says |", "|---|---|---|")
     yield from (_row(column) for column in table.columns)
     yield ""
-    own = [check for check in checks if check.table == table.name]
-    if own:
-        yield from (f"{len(own)} checks:", "", "| check | type | what it asks |", "|---|---|---|")
-        yield from (_check(check) for check in own)
-        yield ""
+
+
+def _all_checks(checks: tuple[Check, ...]) -> Iterator[str]:
+    yield from (
+        "## The checks",
+        "",
+        "How they are run, and how to add one: [quality.md](quality.md).",
+    )
+    for table in _DESCRIBED:
+        own = [check for check in checks if check.table == table.name]
+        if own:
+            yield from ("", f"### Checks of {table.name}", "", f"{len(own)} checks:", "")
+            yield from ("| check | type | what it asks |", "|---|---|---|")
+            yield from (_check(check) for check in own)
+    yield ""
 
 
 def _layout(table: Table) -> str:
