@@ -111,7 +111,6 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
     warehouse = _opened(options)
     runner = choose_runner(given, warehouse)
     dry_run = dry_run_of(given, runner)
-    warehouse = dry_run.guard(warehouse)
     temp_location = given.get("temp_location")
     # A template's launcher writes the job down, and Dataflow starts it.
     waits = not dry_run.asked and "template_location" not in given
@@ -123,13 +122,16 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
         check_storage([*options.input, temp_location, options.summary_file], rest)
     if not dry_run.asked:
         summary_file.clear(options.summary_file)
-    warehouse.check((*ALL_TABLES, MENDS), temp_location)
+    dry_run.check(warehouse, (*ALL_TABLES, MENDS), temp_location)
     files = unseen_inputs(options.input) if dry_run.offline else find_inputs(options.input)
     from pipeline.launch.batch_launch import BatchPlan, run_batch
 
     signal.signal(signal.SIGINT, _leave_at_once("batch"))
     run_batch(
-        BatchPlan(options, arguments, files, warehouse, runner, temp_location, started_at, waits)
+        BatchPlan(
+            *(options, arguments, files, warehouse, runner),
+            *(temp_location, started_at, waits, dry_run),
+        )
     )
     dry_run.tell()
 
@@ -148,9 +150,8 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
     warehouse = _opened(options)
     runner = choose_streaming_runner(given, warehouse)
     dry_run = dry_run_of(given, runner)
-    warehouse = dry_run.guard(warehouse)
     temp_location = given.get("temp_location")
-    warehouse.check(ALL_TABLES, temp_location)
+    dry_run.check(warehouse, ALL_TABLES, temp_location)
     from pipeline.launch.stream_launch import StreamPlan, refuse_warm, run_stream
     from pipeline.pubsub.resources import check_subscription, check_topic
 
@@ -166,10 +167,14 @@ def _stream(options: argparse.Namespace, rest: list[str], arguments: list[str]) 
             "--update and --continues are for jobs on Dataflow: a stream here begins anew"
         )
     # An updated job keeps the state behind its tables; a stream here looks once it holds them.
-    if not updates and not runner.local:
-        refuse_warm(warehouse)
+    reader = dry_run.reader(warehouse)
+    if not updates and not runner.local and reader is not None:
+        refuse_warm(reader)
     run_stream(
-        StreamPlan(options, arguments, warehouse, runner, temp_location, started_at, updates)
+        StreamPlan(
+            *(options, arguments, warehouse, runner),
+            *(temp_location, started_at, updates, dry_run),
+        )
     )
     dry_run.tell()
 

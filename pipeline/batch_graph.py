@@ -14,12 +14,12 @@ from pipeline import __version__
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.read_csv import ReadCsv
 from pipeline.progress import Progress
+from pipeline.sinks import element_coders
 from pipeline.sinks.commit_batch import Commit
+from pipeline.sinks.stage_rows import StageRows
 from pipeline.staged_corrections import StagedMends
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change
-from pipeline.warehouse.staged_files import StageRows
-from transforms import coders
 from transforms.check_rows import CHECKED, CheckRows
 from transforms.events import COUNTS, DEAD_LETTERS, ByUserShard, ParseEvents
 from transforms.kernels.counters import Counters
@@ -85,7 +85,7 @@ class BatchJob:
 
 def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
     """Lay the batch graph into a pipeline."""
-    coders.register()
+    element_coders.register()
     files = pipeline | "Input files" >> beam.Create(list(job.files)).with_output_types(InputFile)
     parsed = (
         files
@@ -119,8 +119,9 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *files: beam.PCol
         **{name: shards[name] for name in (EVENTS, USERS, NEGATIVE)},
         **{name: marts[name] for name in FINISH},
     }
+    layout = job.warehouse.capabilities.layout
     staged = [
-        table_rows | f"Stage {name}" >> StageRows(TABLES[name], job.staging)
+        table_rows | f"Stage {name}" >> StageRows(TABLES[name], job.staging, layout)
         for name, table_rows in rows.items()
     ] | "All staged files" >> beam.Flatten()
     counts = (

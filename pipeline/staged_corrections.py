@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import RunError
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import TableReader
+from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.marts.registry import MENDS
 from transforms.vocabulary import SOURCE_COLUMNS
@@ -27,7 +28,7 @@ _ID: Final = "dead_letter_id"
 _ID_BYTES: Final = 32
 
 
-def stage_mends(warehouse: Warehouse, staging: str) -> StagedMends | None:
+def stage_mends(warehouse: TableReader, staging: str) -> StagedMends | None:
     """Stage what earlier replays have mended; None where they have mended nothing.
 
     Raises:
@@ -35,7 +36,7 @@ def stage_mends(warehouse: Warehouse, staging: str) -> StagedMends | None:
     """
     if not warehouse.count(MENDS):
         return None
-    files = StagedFiles(MENDS, staging)
+    files = StagedFiles(MENDS, staging, FileLayout())
     for part in warehouse.batches(MENDS, MENDS.column_names):
         for start in range(0, part.num_rows, _GROUP_ROWS):
             files.write(part.slice(start, _GROUP_ROWS))

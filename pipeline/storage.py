@@ -1,8 +1,12 @@
-"""Cloud Storage, as far as a command line asks for it."""
+"""Files on this machine and on Cloud Storage by one name: Beam's FileSystems, imported late.
+
+Beam takes a second to import, and wrong options are found before that.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import IO, cast
 
 from pipeline.errors import NO_CREDENTIALS, RunError
 
@@ -35,3 +39,45 @@ def _check_credentials() -> None:
         google.auth.default()
     except GoogleAuthError as error:
         raise RunError(f"can't use gs://: {NO_CREDENTIALS}") from error
+
+
+def join(folder: str, name: str) -> str:
+    """The path of a file in a folder."""
+    from apache_beam.io.filesystems import FileSystems
+
+    return str(FileSystems.join(folder, name))
+
+
+def create(path: str) -> IO[bytes]:
+    """A file to write, which holds what is written and nothing else, whatever its name says.
+
+    Raises:
+        one of STORAGE_ERRORS: if it can't be made; writing and closing it, likewise.
+    """
+    from apache_beam.io.filesystem import CompressionTypes
+    from apache_beam.io.filesystems import FileSystems
+
+    stream = FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return cast(IO[bytes], stream)
+
+
+def listed(pattern: str) -> list[str]:
+    """The paths of the files that a pattern matches.
+
+    Raises:
+        one of STORAGE_ERRORS: if they can't be listed.
+    """
+    from apache_beam.io.filesystems import FileSystems
+
+    return [file.path for file in FileSystems.match([pattern])[0].metadata_list]
+
+
+def delete(paths: Sequence[str]) -> None:
+    """Remove files.
+
+    Raises:
+        one of STORAGE_ERRORS: if one can't be removed.
+    """
+    from apache_beam.io.filesystems import FileSystems
+
+    FileSystems.delete(list(paths))

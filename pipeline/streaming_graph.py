@@ -11,10 +11,10 @@ from apache_beam.io.gcp.pubsub import WriteToPubSub
 
 from pipeline import __version__
 from pipeline.options.shared_options import LATE_HORIZON_DAYS
+from pipeline.sinks import element_coders
 from pipeline.sinks.commit_flushes import CommitFlushes
 from pipeline.sinks.stage_flushes import FILES, StageFlushes
 from pipeline.warehouse import Warehouse
-from transforms import coders
 from transforms.check_rows import CHECKED
 from transforms.events import COUNTS, DEAD_LETTERS
 from transforms.kernels.counters import Counters
@@ -77,7 +77,7 @@ class StreamJob:
 
 def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
     """Lay the streaming graph behind PubsubMessages; gives a report for each flush."""
-    coders.register()
+    element_coders.register()
     step = job.flush_seconds * _STEP
     parsed = messages | "ParseMessages" >> ParseMessages(
         job.subscription,
@@ -102,9 +102,11 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         table: rows | f"Shard {table.name}" >> ToUserShard(job.shards, shard_key(job.run))
         for table, rows in by_user.items()
     }
+    layout = job.warehouse.capabilities.layout
     staged = [
         rows
-        | f"Stage {table.name}" >> StageFlushes(table, job.staging, step, job.clock, job.checks)
+        | f"Stage {table.name}"
+        >> StageFlushes(table, job.staging, layout, step, job.clock, job.checks)
         for table, rows in sharded.items()
     ]
     files = [outputs[FILES] for outputs in staged] | "All staged files" >> beam.Flatten()

@@ -90,11 +90,11 @@ def replay(options: argparse.Namespace, rest: list[str]) -> None:
     rebuilds = not (options.output or options.dry_run or options.topic)
     taken = [warehouse.location, options.input, options.output]
     summary_file.refuse_taken(options.summary_file, [path for path in taken if path])
-    if rebuilds or warehouse.workers_must_be_local:
+    if rebuilds or warehouse.capabilities.workers_must_be_local:
         warehouse.check_staging(temp_location)
     check_storage([temp_location, options.summary_file], rest)
     summary_file.clear(options.summary_file)
-    if rebuilds or warehouse.workers_must_be_local:
+    if rebuilds or warehouse.capabilities.workers_must_be_local:
         warehouse.check((*ALL_TABLES, MENDS), temp_location)
     check_tables(warehouse)
     active_types: Sequence[str] = EVENT_TYPES

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from pipeline.errors import RunError
 from pipeline.terminal import counted
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import TableReader
 from transforms.marts.quick_ratio_analysis import TABLE as ANALYSIS
 from transforms.marts.social_capital_growth_accounting import TABLE as GROWTH
 
@@ -28,7 +28,7 @@ COLUMNS: Final = (
 _MONTHS_SHOWN: Final = 12
 
 
-def last_months(warehouse: Warehouse) -> list[dict[str, Any]]:
+def last_months(warehouse: TableReader) -> list[dict[str, Any]]:
     """The last rows of both monthly marts, joined; none where they can't be read now."""
     try:
         growth, analysis = warehouse.read(GROWTH), warehouse.read(ANALYSIS)

@@ -23,7 +23,7 @@ from pipeline.inputs.input_versions import InputFile
 from pipeline.progress import Progress as Notes
 from pipeline.progress import Reached
 from pipeline.terminal import Guarded, counted, is_watched, printable
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import TableReader
 from transforms.marts.registry import TABLES
 from transforms.quality.compile import Check
 
@@ -83,7 +83,9 @@ def _stage(notes: Notes, reached: Reached, total_bytes: int) -> str:
     return "Sessions, users, sums" if reached.bytes >= total_bytes else "Reading events"
 
 
-def show_summary(report: dict[str, Any], warehouse: Warehouse, files: Sequence[InputFile]) -> None:
+def show_summary(
+    report: dict[str, Any], warehouse: TableReader, files: Sequence[InputFile]
+) -> None:
     """Print a finished run's summary on stdout."""
     console = Page()
     size = _megabytes(sum(file.size for file in files))
@@ -137,7 +139,7 @@ def _show_mends(console: Console, applied: int, failed: int) -> None:
 def show_checks(
     results: Sequence[dict[str, Any]],
     left_out: Sequence[Check],
-    warehouse: Warehouse,
+    warehouse: TableReader,
     seconds: float,
 ) -> None:
     """Print what the check command found, and what it can't answer."""
@@ -164,7 +166,7 @@ def show_failed(console: Console, results: Sequence[dict[str, Any]]) -> None:
         console.print(Padding(line, (0, _GAP)))
 
 
-def show_growth(console: Console, warehouse: Warehouse) -> None:
+def show_growth(console: Console, warehouse: TableReader) -> None:
     """Print the last months, and how to look into the warehouse."""
     months = growth_lines.last_months(warehouse)
     if months:

@@ -12,7 +12,7 @@ from pipeline.display.page import Page, section, show_failed, show_growth
 from pipeline.display_checks import checks_line
 from pipeline.replay.attempt import Outcome, Sample
 from pipeline.terminal import counted, printable
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import TableReader
 
 _NOTHING = "[bold]Nothing to replay:[/]"
 
@@ -38,7 +38,7 @@ def show_dry_run(outcome: Outcome) -> None:
     page.print()
 
 
-def show_nothing(outcome: Outcome, warehouse: Warehouse) -> None:
+def show_nothing(outcome: Outcome, warehouse: TableReader) -> None:
     """Say that no letter was tried."""
     page = Page()
     page.print()
@@ -52,7 +52,7 @@ def show_nothing(outcome: Outcome, warehouse: Warehouse) -> None:
     page.print()
 
 
-def show_replay(report: dict[str, Any], outcome: Outcome, warehouse: Warehouse) -> None:
+def show_replay(report: dict[str, Any], outcome: Outcome, warehouse: TableReader) -> None:
     """Print a finished replay's summary."""
     page = Page()
     page.print()

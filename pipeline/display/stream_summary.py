@@ -13,7 +13,7 @@ from pipeline.display.page import (
     show_growth,
 )
 from pipeline.terminal import counted, printable, tell
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import TableReader
 
 # Of a flush's messages; a producer that sends this many wrong ones has changed something.
 _WARNED_PCT: Final = 10
@@ -98,7 +98,7 @@ def _letters(before: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def show_stream_summary(report: Mapping[str, Any], warehouse: Warehouse) -> None:
+def show_stream_summary(report: Mapping[str, Any], warehouse: TableReader) -> None:
     """Print what a stream has come to, once it has stopped."""
     console = Page()
     counts = report["counts"]

@@ -24,6 +24,7 @@ from pipeline.display.page import show_progress, show_summary
 from pipeline.errors import RunError
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import default_shards
+from pipeline.launch.dry_run import REAL_RUN, DryRun
 from pipeline.launch.runners import Runner
 from pipeline.launch.summary_file import finish, forgiving
 from pipeline.options.option import declare_new
@@ -64,6 +65,7 @@ class BatchPlan:
         temp_location: where to stage; None for beside the warehouse.
         started_at: the run's moment, in UTC without a zone.
         waits: whether the job's end is waited for; without that it is only handed over.
+        dry_run: whether nothing may be started or written.
     """
 
     options: argparse.Namespace
@@ -74,6 +76,7 @@ class BatchPlan:
     temp_location: str | None
     started_at: datetime
     waits: bool = True
+    dry_run: DryRun = REAL_RUN
 
 
 def run_batch(plan: BatchPlan) -> None:
@@ -86,7 +89,7 @@ def run_batch(plan: BatchPlan) -> None:
     run = new_run(plan.started_at)
     options = beam_options(plan.runner, plan.arguments)
     if not plan.waits:
-        staging = plan.warehouse.claim(written(plan.options.quality), plan.temp_location, run)
+        staging = _claimed(plan, run)
         _laid_out(partial(build, job=_job(plan, run, staging, None)), options).run()
         return
     watched = plan.runner.local and is_watched(sys.stderr)
@@ -104,6 +107,14 @@ def run_batch(plan: BatchPlan) -> None:
     if report:
         show = partial(show_summary, report, plan.warehouse, plan.files)
         finish(report, plan.options.summary_file, DONE, show)
+
+
+def _claimed(plan: BatchPlan, run: str) -> str:
+    """The staging folder of a run that goes on when this process is gone."""
+    writer = plan.dry_run.writer(plan.warehouse)
+    if writer is None:
+        return plan.dry_run.folder(plan.temp_location, run)
+    return writer.claim(written(plan.options.quality), plan.temp_location, run)
 
 
 def read_report(path: str) -> dict[str, Any]:
@@ -125,6 +136,7 @@ def read_report(path: str) -> dict[str, Any]:
 
 def _job(plan: BatchPlan, run: str, staging: str, progress: Progress | None) -> BatchJob:
     options, files = plan.options, plan.files
+    reader = plan.dry_run.reader(plan.warehouse)
     return BatchJob(
         files=files,
         warehouse=plan.warehouse,
@@ -142,7 +154,7 @@ def _job(plan: BatchPlan, run: str, staging: str, progress: Progress | None) -> 
         range_bytes=None if plan.runner.workers == 1 else _RANGE_BYTES,
         progress=progress,
         quality=options.quality,
-        mends=stage_mends(plan.warehouse, staging),
+        mends=None if reader is None else stage_mends(reader, staging),
     )
 
 

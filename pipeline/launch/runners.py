@@ -49,7 +49,7 @@ def choose_streaming_runner(given: Mapping[str, str], warehouse: Warehouse) -> R
     """
     asked = given.get("runner", _STREAMING_DEFAULT)
     local = asked.rsplit(".", 1)[-1].lower().removesuffix("runner") in _LOCAL
-    if not local and warehouse.workers_must_be_local:
+    if not local and warehouse.capabilities.workers_must_be_local:
         raise OptionError(_out_of_reach(warehouse, asked))
     if not local:
         _check_dataflow(given, asked)
@@ -117,7 +117,7 @@ def choose_runner(given: Mapping[str, str], warehouse: Warehouse) -> Runner:
         )
     asked = given.get("runner", _DEFAULT)
     name = _LOCAL.get(asked.rsplit(".", 1)[-1].lower().removesuffix("runner"))
-    if name is None and warehouse.workers_must_be_local:
+    if name is None and warehouse.capabilities.workers_must_be_local:
         raise OptionError(_out_of_reach(warehouse, asked))
     if name is None:
         _check_dataflow(given, asked)

@@ -25,6 +25,7 @@ from apache_beam.runners.runner import PipelineResult
 from pipeline.display.stream_summary import FlushLines, show_stream_summary
 from pipeline.errors import OptionError, RunError
 from pipeline.launch.batch_launch import quiet_workers
+from pipeline.launch.dry_run import REAL_RUN, DryRun
 from pipeline.launch.receipts import Receipts
 from pipeline.launch.runners import Runner
 from pipeline.launch.stalls import StallWatch
@@ -34,7 +35,7 @@ from pipeline.options.shared_options import STREAM
 from pipeline.pubsub.local_subscriber import Tap, tapped
 from pipeline.streaming_graph import StreamJob, build
 from pipeline.terminal import tell
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import TableReader, Warehouse
 from pipeline.warehouse.runs import is_stream, new_stream
 from transforms.marts import dead_letter_events, fct_events, growth_drivers
 from transforms.marts.registry import ALL_TABLES
@@ -67,6 +68,7 @@ class StreamPlan:
         temp_location: where to stage; None for beside the warehouse.
         started_at: the run's moment, in UTC without a zone.
         updates: whether the job takes the place of one that runs, and takes its state over.
+        dry_run: whether nothing may be started or written.
     """
 
     options: argparse.Namespace
@@ -76,6 +78,7 @@ class StreamPlan:
     temp_location: str | None
     started_at: datetime
     updates: bool = False
+    dry_run: DryRun = REAL_RUN
 
     def job(self, run: str, staging: str) -> StreamJob:
         """The job of a run that stages in a folder."""
@@ -96,7 +99,7 @@ class StreamPlan:
         )
 
 
-def refuse_warm(warehouse: Warehouse) -> None:
+def refuse_warm(warehouse: TableReader) -> None:
     """Raise OptionError if a warehouse holds rows: a new stream lacks the state behind them."""
     for table in (fct_events.TABLE, dead_letter_events.TABLE):
         rows = warehouse.count(table) or 0
@@ -140,24 +143,33 @@ def _launched(plan: StreamPlan) -> tuple[str, str]:
     They are part of the job's state, as are the files that it has staged: a job that takes the
     place of another one goes on under its run.
     """
-    home = plan.warehouse
-    if not plan.updates:
-        run = new_stream(plan.started_at)
-        return run, home.claim(ALL_TABLES, plan.temp_location, run)
-    last = home.last_run()
+    dry_run = plan.dry_run
+    run = _updated(plan) if plan.updates else new_stream(plan.started_at)
+    writer = dry_run.writer(plan.warehouse)
+    if writer is None:
+        return run, dry_run.folder(plan.temp_location, run)
+    claim = writer.resume if plan.updates else writer.claim
+    return run, claim(ALL_TABLES, plan.temp_location, run)
+
+
+def _updated(plan: StreamPlan) -> str:
+    """The run of the job that is to be updated; any, where nobody may look."""
+    if plan.dry_run.offline:
+        return "stream_unknown"
+    last = plan.warehouse.last_run()
     if last is None or not is_stream(last):
         written = f"were last written by the run {last}" if last else "are not there"
         raise OptionError(
-            f"--update: no stream keeps the tables of {home.url} true, they {written}; name the "
-            "warehouse of the job to update, or leave out --update and name an empty one"
+            f"--update: no stream keeps the tables of {plan.warehouse.url} true, they {written}; "
+            "name the warehouse of the job to update, or leave out --update and name an empty one"
         )
-    _refuse_earlier_state(plan)
-    return last, home.resume(ALL_TABLES, plan.temp_location, last)
+    _refuse_earlier_state(plan.warehouse)
+    return last
 
 
-def _refuse_earlier_state(plan: StreamPlan) -> None:
+def _refuse_earlier_state(warehouse: TableReader) -> None:
     """Raise OptionError if a version before 0.2.0 started the job: its events have other ids."""
-    columns = plan.warehouse.columns([growth_drivers.TABLE]).get(growth_drivers.TABLE.name)
+    columns = warehouse.columns([growth_drivers.TABLE]).get(growth_drivers.TABLE.name)
     if columns and "new_other_users" not in columns:
         raise OptionError(
             "--update: a version before 0.2.0 started this job, and this one can't read its state, "

@@ -20,11 +20,12 @@ from pipeline.progress import Progress
 from pipeline.replay.attempt import Outcome
 from pipeline.replay.read_staged import ReadStaged
 from pipeline.replay.replay_job import ReplayPlan
+from pipeline.sinks import element_coders
 from pipeline.terminal import is_watched
+from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from pipeline.warehouse.runs import new_run
 from pipeline.warehouse.staged_files import StagedFiles
-from transforms import coders
 from transforms.marts import dead_letter_events, fct_events
 from transforms.marts.registry import MENDS
 from transforms.stored_events import STORED, stored
@@ -85,9 +86,10 @@ def _try_letters(
     plan: ReplayPlan, outcome: Outcome, staging: str
 ) -> tuple[list[StagedFile], list[StagedFile], list[StagedFile]]:
     """Stage the events of letters that pass, the letters that stay, and what was mended."""
-    passed = StagedFiles(STORED, staging)
-    staying = StagedFiles(dead_letter_events.TABLE, staging)
-    mends = StagedFiles(MENDS, staging)
+    passed = StagedFiles(STORED, staging, FileLayout())
+    layout = plan.warehouse.capabilities.layout
+    staying = StagedFiles(dead_letter_events.TABLE, staging, layout)
+    mends = StagedFiles(MENDS, staging, layout)
     with plan.letters() as letters:
         for step in plan.attempt(letters, outcome):
             if len(step.events):
@@ -100,13 +102,13 @@ def _try_letters(
 
 def _stage_events(plan: ReplayPlan, staging: str) -> Iterator[StagedFile]:
     """Stage the source values of all rows of fct_events."""
-    files, rows = StagedFiles(STORED, staging), 0
+    files, rows = StagedFiles(STORED, staging, FileLayout()), 0
     for part in plan.warehouse.batches(fct_events.TABLE, SOURCE_COLUMNS):
         files.write(part)
         rows += part.num_rows
         if rows >= _FILE_ROWS:
             yield from files.close()
-            files, rows = StagedFiles(STORED, staging), 0
+            files, rows = StagedFiles(STORED, staging, FileLayout()), 0
     yield from files.close()
 
 
@@ -137,7 +139,7 @@ def _job(
 
 def _build(pipeline: beam.Pipeline, job: BatchJob, files: Sequence[StagedFile]) -> None:
     """Lay the batch graph behind staged files into a pipeline."""
-    coders.register()
+    element_coders.register()
     read = (
         pipeline
         | "Staged rows" >> beam.Create(list(files)).with_output_types(StagedFile)

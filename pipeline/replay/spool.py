@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import TableReader
 from transforms.kernels.dead_letters import Record, Selection, how_to_read
 from transforms.marts import dead_letter_events
 
@@ -63,7 +63,7 @@ class Letters:
 
 
 @contextmanager
-def spooled(warehouse: Warehouse) -> Iterator[Letters]:
+def spooled(warehouse: TableReader) -> Iterator[Letters]:
     """The dead letters of a warehouse as they are now.
 
     Raises:

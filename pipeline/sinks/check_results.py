@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pipeline.errors import RunError
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import TableWriter
+from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import Change, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.marts import data_quality_results
@@ -15,16 +16,16 @@ from transforms.quality.results import Result
 
 
 def staged_results(
-    results: Sequence[Result], folder: str, run: str, checked_at: datetime
+    results: Sequence[Result], folder: str, layout: FileLayout, run: str, checked_at: datetime
 ) -> Change:
     """The results of a run, staged, as a change of data_quality_results."""
-    files = StagedFiles(RESULTS, folder)
+    files = StagedFiles(RESULTS, folder, layout)
     if results:
         files.write(data_quality_results.rows(results, run, checked_at))
     return Change(RESULTS, WriteDisposition.APPEND, list(files.close()))
 
 
-def record_refusal(warehouse: Warehouse, change: Change, run: str, refusal: RunError) -> RunError:
+def record_refusal(warehouse: TableWriter, change: Change, run: str, refusal: RunError) -> RunError:
     """Commit the results of a run that commits nothing else; returns what to raise."""
     try:
         warehouse.commit([change], run)

@@ -134,7 +134,8 @@ class Commit(beam.PTransform):
             raise RunError(refusal)
 
     def _staged(self, results: Sequence[Result]) -> Change:
-        return staged_results(results, self.staging, self.run, self.started_at)
+        layout = self.warehouse.capabilities.layout
+        return staged_results(results, self.staging, layout, self.run, self.started_at)
 
     def _history(self, counts: RunCounts, rows: Mapping[str, int]) -> History:
         return History.of(self.warehouse, rows, counts.input_rows)

@@ -242,8 +242,9 @@ class _Commit(beam.DoFn):
     def _stage(self, changed: Mapping[str, pa.Table]) -> Iterator[StagedFile]:
         tables = {table.name: table for table in self._options.tables}
         tables.update({table.deletes.name: table.deletes for table in self._options.tables})
+        layout = self._options.warehouse.capabilities.layout
         for name, rows in changed.items():
-            files = StagedFiles(tables[name], self._options.folder)
+            files = StagedFiles(tables[name], self._options.folder, layout)
             files.write(rows)
             yield from files.close()
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from pipeline.errors import RunError
 from pipeline.terminal import counted
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import TableReader
 from transforms.contract import Table
 from transforms.marts import dead_letter_events, dim_users, fct_events, growth_metrics
 from transforms.quality.compile import Check
@@ -60,7 +60,7 @@ class History:
     input_rows: int
 
     @classmethod
-    def of(cls, warehouse: Warehouse, staged: Mapping[str, int], input_rows: int) -> History:
+    def of(cls, warehouse: TableReader, staged: Mapping[str, int], input_rows: int) -> History:
         """What a warehouse holds now, and what replaces it.
 
         Args:

@@ -20,6 +20,7 @@ from apache_beam.transforms.userstate import (
 )
 from apache_beam.utils.timestamp import Timestamp
 
+from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.check_rows import CHECKED
@@ -48,6 +49,7 @@ class StageFlushes(beam.PTransform):
     Attributes:
         table: the contract of the rows; those of `table.deletes` are told by their columns.
         folder: the staging folder, local or gs://.
+        layout: how the home wants its files.
         flush_seconds: how long rows are gathered.
         clock: processing time.
         checks: all checks; none for no CHECKED.
@@ -55,6 +57,7 @@ class StageFlushes(beam.PTransform):
 
     table: Table
     folder: str
+    layout: FileLayout
     flush_seconds: float
     clock: Clock
     checks: tuple[Check, ...] = ()
@@ -99,7 +102,7 @@ class _Stage(beam.DoFn):
         for contract in (table, table.deletes) if table.primary_key else (table,):
             found = [part for part in parts if tuple(part.column_names) == contract.column_names]
             if found:
-                files = StagedFiles(contract, self._options.folder)
+                files = StagedFiles(contract, self._options.folder, self._options.layout)
                 latest = _newest(table, pa.concat_tables(found))
                 files.write(latest)
                 yield from files.close()

@@ -1,74 +1,23 @@
-"""Tables of rows -> staged Parquet files."""
+"""Rows of a table -> staged Parquet files, laid out as its home wants them."""
 
 from __future__ import annotations
 
 import uuid
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-import apache_beam as beam
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.transforms.window import GlobalWindows
-from apache_beam.utils.windowed_value import WindowedValue
 
+from pipeline import storage
 from pipeline.errors import RunError
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
-from pipeline.warehouse.bigquery.limits import FIRST_DAY, PARTITIONS_PER_JOB, has_blocks
+from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.checksums import Summed
 from transforms.contract import TIMESTAMP, Table
 from transforms.kernels.figures import add, figures_of
-from transforms.prefetch import WorkAhead
-
-beam.coders.registry.register_coder(StagedFile, beam.coders.RowCoder)
-
-
-@dataclass
-class StageRows(beam.PTransform):
-    """Tables of rows -> StagedFile: one Parquet file for each bundle and block of partitions.
-
-    The rows of a file lie in a block of `PARTITIONS_PER_JOB` days, so that one job can load it.
-    TIMESTAMP columns are stored as instants (adjusted to UTC): others load as DATETIME.
-
-    Attributes:
-        table: the contract of the rows.
-        folder: the staging folder, local or gs://.
-    """
-
-    table: Table
-    folder: str
-
-    def expand(self, rows: beam.PCollection) -> beam.PCollection:
-        return rows | "Write Parquet" >> beam.ParDo(
-            _WriteParquet(self.table, self.folder)
-        ).with_output_types(StagedFile)
-
-
-class _WriteParquet(beam.DoFn):
-    """Writes in a thread, so that the next rows are made while these are encoded."""
-
-    def __init__(self, table: Table, folder: str):
-        self._table, self._folder = table, folder
-
-    def start_bundle(self) -> None:
-        self._files = StagedFiles(self._table, self._folder)
-        self._ahead = WorkAhead(self._files.write)
-
-    def process(self, rows: pa.Table) -> None:
-        if rows.num_rows:
-            deque(self._ahead.put(rows), maxlen=0)
-
-    def finish_bundle(self) -> Iterator[WindowedValue]:
-        deque(self._ahead.finish(), maxlen=0)
-        for staged in self._files.close():
-            yield GlobalWindows.windowed_value(staged)
 
 
 class StagedFiles:
@@ -77,10 +26,11 @@ class StagedFiles:
     Args:
         table: the contract of the rows.
         folder: where they come to lie, local or gs://.
+        layout: how the home that takes them wants them.
     """
 
-    def __init__(self, table: Table, folder: str):
-        self._table, self._folder = table, folder
+    def __init__(self, table: Table, folder: str, layout: FileLayout):
+        self._table, self._folder, self._layout = table, folder, layout
         self._by_block: dict[int, _ParquetFile] = {}
 
     def write(self, rows: pa.Table) -> None:
@@ -89,9 +39,9 @@ class StagedFiles:
         Raises:
             RunError: if they can't be written.
         """
-        for block, part, partitions in _blocks(self._table, rows):
+        for block, part, partitions in _blocks(self._table, rows, self._layout):
             if block not in self._by_block:
-                self._by_block[block] = _ParquetFile(self._table, self._folder)
+                self._by_block[block] = _ParquetFile(self._table, self._folder, self._layout)
             self._by_block[block].write(part, partitions)
 
     def close(self) -> Iterator[StagedFile]:
@@ -104,34 +54,37 @@ class StagedFiles:
             yield file.close()
 
 
-def _blocks(table: Table, rows: pa.Table) -> Iterator[tuple[int, pa.Table, list[int]]]:
+def _blocks(
+    table: Table, rows: pa.Table, layout: FileLayout
+) -> Iterator[tuple[int, pa.Table, list[int]]]:
     """The rows of each block of partitions, and the partitions that they lie in."""
     if table.partition is None:
         yield 0, rows, []
         return
-    partitions = table.partition.of(rows)
-    if not has_blocks(table):
-        yield 0, rows, partitions.tolist()
+    partitions = table.partition.of(rows).tolist()
+    blocks = layout.blocks_of(table)
+    if blocks is None:
+        yield 0, rows, partitions
         return
-    block_of = (partitions - FIRST_DAY) // PARTITIONS_PER_JOB
-    blocks = np.unique(block_of).tolist()
-    for block in blocks:
+    by_block: dict[int, list[int]] = {}
+    for day in partitions:
+        by_block.setdefault(blocks.of(day), []).append(day)
+    for block, found in by_block.items():
         part = rows
-        if len(blocks) > 1:
+        if len(by_block) > 1:
             days = rows[table.partition.column].cast(pa.date32(), safe=False).cast(pa.int32())
-            first = FIRST_DAY + block * PARTITIONS_PER_JOB
-            beyond = first + PARTITIONS_PER_JOB
+            first, beyond = blocks.span(block)
             part = rows.filter(pc.and_(pc.greater_equal(days, first), pc.less(days, beyond)))
-        yield block, part, partitions[block_of == block].tolist()
+        yield block, part, found
 
 
 class _ParquetFile:
     """A file that comes into being with its first rows."""
 
-    def __init__(self, table: Table, folder: str):
-        self._table = table
+    def __init__(self, table: Table, folder: str, layout: FileLayout):
+        self._table, self._layout = table, layout
         # A name of its own for each attempt: a retried bundle never meets its first half.
-        self._path = FileSystems.join(folder, f"{table.name}-{uuid.uuid4().hex}.parquet")
+        self._path = storage.join(folder, f"{table.name}-{uuid.uuid4().hex}.parquet")
         self._writer: pq.ParquetWriter | None = None
         self._rows = 0
         self._figures = [0] * (2 * len(table.columns))
@@ -139,7 +92,7 @@ class _ParquetFile:
 
     def write(self, rows: pa.Table, partitions: list[int]) -> None:
         try:
-            self._append(_as_instants(rows))
+            self._append(rows.cast(self._layout.schema(rows.schema)))
         except STORAGE_ERRORS as error:
             raise self._failure(error) from error
         self._figures = add(self._figures, figures_of(rows))
@@ -147,9 +100,7 @@ class _ParquetFile:
 
     def _append(self, rows: pa.Table) -> None:
         if self._writer is None:
-            self._stream = Summed(
-                FileSystems.create(self._path, compression_type=CompressionTypes.UNCOMPRESSED)
-            )
+            self._stream = Summed(storage.create(self._path))
             self._sink = pa.PythonFile(self._stream, mode="w")
             self._writer = pq.ParquetWriter(self._sink, rows.schema, **_parquet(self._table))
         self._writer.write_table(rows)
@@ -179,14 +130,6 @@ class _ParquetFile:
             "make room, see that you may write there, or stage elsewhere with --temp_location, "
             "and run again"
         )
-
-
-def _as_instants(rows: pa.Table) -> pa.Table:
-    schema = pa.schema(
-        field.with_type(pa.timestamp("us", "UTC")) if pa.types.is_timestamp(field.type) else field
-        for field in rows.schema
-    )
-    return rows.cast(schema)
 
 
 def _parquet(table: Table) -> dict[str, Any]:

@@ -23,11 +23,12 @@ from apache_beam.io.gcp.internal.clients.bigquery import BigqueryV2
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from pipeline.sinks import element_coders
+from pipeline.sinks.stage_rows import StageRows
 from pipeline.warehouse import Warehouse, open_warehouse
+from pipeline.warehouse.bigquery.limits import LAYOUT
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
-from pipeline.warehouse.staged_files import StageRows
 from tests.emulators.servers import BUCKET, PROJECT, running
-from transforms import coders
 from transforms.marts import fct_events
 
 TABLE: Final = fct_events.TABLE
@@ -61,7 +62,7 @@ def ours(path: str) -> float:
         (
             pipeline
             | ReadRowGroups(path)
-            | StageRows(TABLE, folder)
+            | StageRows(TABLE, folder, LAYOUT)
             | beam.CombineGlobally(beam.combiners.ToListCombineFn())
             | "Commit" >> beam.Map(_commit, warehouse)
         )
@@ -126,7 +127,7 @@ def _check(warehouse: Warehouse, path: str) -> None:
 
 
 if __name__ == "__main__":
-    coders.register()
+    element_coders.register()
     with running() as servers:
         os.environ.update(servers.environment)
         print(f"{ {'ours': ours, 'beam': beams}[sys.argv[1]](sys.argv[2]):.3f}")

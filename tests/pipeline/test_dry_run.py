@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import OptionError, RunError
-from pipeline.launch.dry_run import UntouchedWarehouse
+from pipeline.errors import OptionError
+from pipeline.launch.dry_run import REAL_RUN, DryRun
 from pipeline.warehouse import open_warehouse
 from tests.support.repository import ROOT
 from tests.support.runs import process_environment, run_graph
@@ -69,19 +69,24 @@ def test_a_dry_run_still_finds_wrong_options(tmp_path: Path) -> None:
     assert "--temp_location gs://bucket/folder" in run.stderr
 
 
-def test_a_warehouse_is_left_as_it_is(tmp_path: Path) -> None:
+def test_an_update_is_translated_offline(tmp_path: Path) -> None:
+    subscription = "--subscription=projects/test-project/subscriptions/events"
+    run = launch(tmp_path, subscription, *ON_DATAFLOW, "--continues=true")
+    assert run.returncode == 0, run.stderr
+
+
+def test_a_dry_run_has_no_writer_and_offline_no_reader(tmp_path: Path) -> None:
     home = open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb")
-    warehouse = UntouchedWarehouse(home, online=True)
+    online, offline = DryRun(asked=True, offline=False), DryRun(asked=True, offline=True)
+    assert (online.writer(home), online.reader(home)) == (None, home)
+    assert (offline.writer(home), offline.reader(home)) == (None, None)
+    assert (REAL_RUN.writer(home), REAL_RUN.reader(home)) == (home, home)
+    assert online.folder("gs://bucket/tmp/", "run") == "gs://bucket/tmp/dry-run/run"
     tables = tuple(TABLES.values())
-    warehouse.check(tables, None)
-    with warehouse.lock(tables, "gs://bucket/tmp/", "run") as folder:
-        assert folder == "gs://bucket/tmp/dry-run/run"
-    assert warehouse.count(tables[0]) is None
-    assert (warehouse.url, warehouse.location) == (home.url, home.location)
-    with pytest.raises(RunError, match="a dry run writes no table"):
-        warehouse.commit([], "run")
-    with pytest.raises(OptionError, match="no folder on this machine"):
-        UntouchedWarehouse(home, online=False).check(tables, "gs://bucket/tmp")
+    for dry_run in (online, offline):
+        dry_run.check(home, tables, None)
+        with pytest.raises(OptionError, match="no folder on this machine"):
+            dry_run.check(home, tables, "gs://bucket/tmp")
     assert os.listdir(tmp_path) == []
 
 

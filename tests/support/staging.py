@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.warehouse.bigquery.limits import LAYOUT
+from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.contract import DATE, FLOAT, INTEGER, STRING, TIMESTAMP, Column, Table
@@ -38,9 +40,15 @@ def at(minute: int) -> datetime:
     return START + timedelta(minutes=minute)
 
 
-def stage(table: Table, rows: Sequence[Row], folder: str) -> list[StagedFile]:
-    """Rows as staged files; none for no rows."""
-    files = StagedFiles(table, folder)
+def stage(
+    table: Table, rows: Sequence[Row], folder: str, layout: FileLayout | None = None
+) -> list[StagedFile]:
+    """Rows as staged files; none for no rows.
+
+    Without a layout they are as BigQuery wants them below gs://, and elsewhere as DuckDB does.
+    """
+    at_home = LAYOUT if folder.startswith("gs://") else FileLayout()
+    files = StagedFiles(table, folder, layout or at_home)
     if rows:
         files.write(pa.Table.from_pylist(list(rows), schema=table.arrow_schema))
     return list(files.close())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.display.growth_lines import headline, last_months, lines
 from pipeline.warehouse import Warehouse, open_warehouse
+from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import Change, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
 from tests.support.tables import compute, csv_text, parse, row
@@ -19,7 +20,7 @@ def warehouse_of(folder: Path, *days: str) -> Warehouse:
     warehouse = open_warehouse(f"duckdb:///{folder}/growth.duckdb")
     changes = []
     for name in FINISH:
-        files = StagedFiles(TABLES[name], str(folder))
+        files = StagedFiles(TABLES[name], str(folder), FileLayout())
         files.write(tables[name])
         changes.append(Change(TABLES[name], WriteDisposition.REPLACE, list(files.close())))
     warehouse.commit(changes, "run")

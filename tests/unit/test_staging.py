@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.warehouse.bigquery.limits import PARTITIONS_PER_JOB, block_of
+from pipeline.warehouse.bigquery.limits import LAYOUT, PARTITIONS_PER_JOB
+from pipeline.warehouse.capabilities import FileLayout
+from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.merging import Dialect, within_partitions
 from tests.support.staging import filled, stage
 from transforms.contract import DATE, Partition, Table, required
@@ -20,6 +22,12 @@ from transforms.marts import dead_letter_events, dim_users, fct_events, users_wi
 
 EVENTS, USERS = fct_events.TABLE, dim_users.TABLE
 EPOCH = date(1970, 1, 1)
+
+
+def block_of(file: StagedFile) -> int:
+    blocks = LAYOUT.blocks_of(EVENTS)
+    assert blocks is not None
+    return blocks.of(file.partitions[0])
 
 
 def days(*dates: str) -> list[int]:
@@ -44,8 +52,11 @@ def test_files_tell_their_rows_bytes_and_partitions(tmp_path: Path) -> None:
     assert staged.partitions == days("2024-01-31")
 
 
-def test_parquet_types_are_those_that_bigquery_loads_exactly(tmp_path: Path) -> None:
-    (staged,) = stage(EVENTS, [filled(EVENTS)], str(tmp_path))
+@pytest.mark.parametrize(("layout", "adjusted"), [(LAYOUT, "true"), (FileLayout(), "false")])
+def test_parquet_types_are_those_that_a_home_loads_exactly(
+    tmp_path: Path, layout: FileLayout, adjusted: str
+) -> None:
+    (staged,) = stage(EVENTS, [filled(EVENTS)], str(tmp_path), layout)
     schema = pq.ParquetFile(staged.path).schema
     columns = {schema.column(index).name: schema.column(index) for index in range(len(schema))}
     assert list(columns) == list(EVENTS.column_names)
@@ -55,7 +66,7 @@ def test_parquet_types_are_those_that_bigquery_loads_exactly(tmp_path: Path) -> 
         assert found.max_definition_level == (0 if contract.required else 1)
         logical, physical = str(found.logical_type), found.physical_type
         if contract.name in ("event_time", "processed_at"):
-            assert "isAdjustedToUTC=true, timeUnit=microseconds" in logical
+            assert f"isAdjustedToUTC={adjusted}, timeUnit=microseconds" in logical
         elif contract.name == "event_date":
             assert (logical, physical) == ("Date", "INT32")
         else:
@@ -65,9 +76,11 @@ def test_parquet_types_are_those_that_bigquery_loads_exactly(tmp_path: Path) -> 
 def test_no_file_holds_more_partitions_than_one_job_loads(tmp_path: Path) -> None:
     every_day = [date(2000, 1, 1) + timedelta(days=day) for day in range(9_900)]
     events = [filled(EVENTS, event_id=str(day), event_date=day) for day in every_day]
-    files = stage(EVENTS, events, str(tmp_path))
+    files = stage(EVENTS, events, str(tmp_path), LAYOUT)
     assert [len(file.partitions) for file in files] == [4_000, 4_000, 1_900]
     assert [block_of(file) for file in files] == [0, 1, 2]
+    (one,) = stage(EVENTS, events, str(tmp_path), FileLayout())
+    assert len(one.partitions) == 9_900
     for file in files:
         found = pq.read_table(file.path, columns=["event_date"])["event_date"]
         assert sorted({(day - EPOCH).days for day in found.to_pylist()}) == file.partitions
@@ -77,7 +90,7 @@ def test_no_file_holds_more_partitions_than_one_job_loads(tmp_path: Path) -> Non
 
 def test_rows_before_the_first_block_are_staged_too(tmp_path: Path) -> None:
     events = [filled(EVENTS, event_date=date(1999, 12, 31)), filled(EVENTS)]
-    assert [block_of(file) for file in stage(EVENTS, events, str(tmp_path))] == [-1, 2]
+    assert [block_of(file) for file in stage(EVENTS, events, str(tmp_path), LAYOUT)] == [-1, 2]
 
 
 PARTITIONED = Table("t", "Test.", (required("d", DATE, "A date."),))

@@ -20,6 +20,7 @@ from pipeline.options.option_values import DATASET, PROJECT
 from pipeline.terminal import printable
 from pipeline.warehouse.bigquery.client import QUICK, connect, explained
 from pipeline.warehouse.bigquery.jobs import side_by_side
+from pipeline.warehouse.bigquery.limits import LAYOUT
 from pipeline.warehouse.bigquery.loading import SCRATCH, Workplace
 from pipeline.warehouse.bigquery.reading import batches, count, read
 from pipeline.warehouse.bigquery.tables import (
@@ -29,6 +30,7 @@ from pipeline.warehouse.bigquery.tables import (
     conflicts,
     find,
 )
+from pipeline.warehouse.capabilities import Capabilities
 from pipeline.warehouse.changes import Change
 from transforms.contract import Table
 from transforms.marts import fct_events
@@ -56,7 +58,7 @@ class BigQueryWarehouse:
     require_partition_filter: bool | None = None
     noted_types: tuple[str, ...] | None = None
 
-    workers_must_be_local = False
+    capabilities = Capabilities(transactional=False, workers_must_be_local=False, layout=LAYOUT)
 
     @classmethod
     def from_url(
@@ -84,11 +86,11 @@ class BigQueryWarehouse:
 
     @property
     def location(self) -> str:
-        """See `Warehouse.location`."""
+        """See `TableWriter.location`."""
         return self.url
 
     def check_staging(self, temp_location: str | None) -> None:
-        """See `Warehouse.check_staging`."""
+        """See `TableWriter.check_staging`."""
         if not (temp_location or "").startswith("gs://"):
             raise OptionError(
                 f"--warehouse {self.url} loads from Cloud Storage: name a folder there with "
@@ -103,7 +105,7 @@ class BigQueryWarehouse:
             )
 
     def check(self, tables: Sequence[Table], temp_location: str | None) -> None:
-        """See `Warehouse.check`."""
+        """See `TableWriter.check`."""
         self.check_staging(temp_location)
         client = connect(self.project)
         if self._place(client) is None:
@@ -124,7 +126,7 @@ class BigQueryWarehouse:
 
     @contextmanager
     def lock(self, tables: Sequence[Table], temp_location: str | None, run: str) -> Iterator[str]:
-        """See `Warehouse.lock`.
+        """See `TableWriter.lock`.
 
         No run keeps another out: a run may die without a trace, and the next one must not wait.
         The one that begins later takes over, and the earlier one fails when it commits.
@@ -144,7 +146,7 @@ class BigQueryWarehouse:
                 )
 
     def claim(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
-        """See `Warehouse.claim`."""
+        """See `TableWriter.claim`."""
         from pipeline.warehouse.bigquery.staging import clear, folder_of, own
 
         self._claim(tables, run)
@@ -154,7 +156,7 @@ class BigQueryWarehouse:
         return own(folder, run)
 
     def resume(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
-        """See `Warehouse.resume`."""
+        """See `TableWriter.resume`."""
         from pipeline.warehouse.bigquery.staging import folder_of, own
 
         self._claim(tables, run)
@@ -166,7 +168,7 @@ class BigQueryWarehouse:
         side_by_side(lambda table: bring_up_to_date(client, place.claimed(table)), tables)
 
     def commit(self, changes: Sequence[Change], run: str) -> None:
-        """See `Warehouse.commit`."""
+        """See `TableWriter.commit`."""
         from pipeline.warehouse.bigquery.commit import commit
         from pipeline.warehouse.bigquery.staging import remove
 
@@ -174,15 +176,15 @@ class BigQueryWarehouse:
         remove([file.path for change in changes for file in (*change.files, *change.deletes)])
 
     def read(self, table: Table) -> pa.Table:
-        """See `Warehouse.read`."""
+        """See `TableReader.read`."""
         return read(self._client(), self._reference(table), table)
 
     def batches(self, table: Table, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """See `Warehouse.batches`."""
+        """See `TableReader.batches`."""
         return batches(self._client(), self._reference(table), table, columns)
 
     def count(self, table: Table) -> int | None:
-        """See `Warehouse.count`."""
+        """See `TableReader.count`."""
         client = connect(self.project)
         location = self._place(client)
         if location is None or find(client, self._reference(table)) is None:
@@ -190,12 +192,12 @@ class BigQueryWarehouse:
         return count(connect(self.project, location), self._reference(table))
 
     def active_event_types(self) -> tuple[str, ...] | None:
-        """See `Warehouse.active_event_types`."""
+        """See `RunNotes.active_event_types`."""
         noted = self._labels().get(ACTIVE_TYPES_LABEL)
         return None if noted is None else tuple(noted.split("-"))
 
     def last_run(self) -> str | None:
-        """See `Warehouse.last_run`."""
+        """See `RunNotes.last_run`."""
         return self._labels().get(RUN_LABEL)
 
     def _labels(self) -> Mapping[str, str]:
@@ -207,7 +209,7 @@ class BigQueryWarehouse:
         return {} if found is None else found.labels
 
     def present(self) -> set[str] | None:
-        """See `Warehouse.present`."""
+        """See `TableReader.present`."""
         client = connect(self.project)
         if self._place(client) is None:
             return None
@@ -215,7 +217,7 @@ class BigQueryWarehouse:
             return {item.table_id for item in client.list_tables(self._dataset)}
 
     def columns(self, tables: Sequence[Table]) -> Mapping[str, set[str]]:
-        """See `Warehouse.columns`."""
+        """See `TableReader.columns`."""
         client = self._client()
         found = side_by_side(lambda table: find(client, self._reference(table)), tables)
         return {
@@ -225,7 +227,7 @@ class BigQueryWarehouse:
         }
 
     def source(self, table: Table) -> str:
-        """See `Warehouse.source`."""
+        """See `TableReader.source`."""
         name = f"`{self.project}.{self.dataset}.{table.name}`"
         if table.partition is None:
             return name
@@ -234,7 +236,7 @@ class BigQueryWarehouse:
         return f"(SELECT * FROM {name} WHERE {table.partition.column} >= '0001-01-01')"
 
     def ask(self, statements: Sequence[str]) -> list[list[Mapping[str, Any]]]:
-        """See `Warehouse.ask`."""
+        """See `TableReader.ask`."""
         client = self._client()
 
         def rows(statement: str) -> list[Mapping[str, Any]]:
@@ -244,7 +246,7 @@ class BigQueryWarehouse:
         return side_by_side(rows, statements)
 
     def how_to_query(self) -> str:
-        """See `Warehouse.how_to_query`."""
+        """See `TableReader.how_to_query`."""
         query = (
             "SELECT event_date, daily_active_users, new_users, retained_users, resurrected_users, "
             f"churned_users FROM `{self.project}.{self.dataset}.growth_metrics` "

@@ -13,9 +13,9 @@ from pipeline import __version__
 from pipeline.errors import RunError
 from pipeline.warehouse.bigquery.client import explained
 from pipeline.warehouse.bigquery.jobs import Planned, run_jobs, side_by_side
-from pipeline.warehouse.bigquery.limits import BYTES_PER_LOAD, FILES_PER_LOAD, block_of, has_blocks
-from pipeline.warehouse.bigquery.reading import zoned
+from pipeline.warehouse.bigquery.limits import BYTES_PER_LOAD, FILES_PER_LOAD, LAYOUT
 from pipeline.warehouse.bigquery.tables import RUN_LABEL, declared, end_of_scratch_life, schema
+from pipeline.warehouse.capabilities import zoned
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.guarding import BIGQUERY_SUMS, guard, guard_statement
 from transforms.contract import Table
@@ -163,10 +163,11 @@ def _job(
 def _chunks(item: Load) -> Iterator[list[StagedFile]]:
     """The files in groups that one job may load."""
     files = sorted(item.files, key=lambda file: file.path)
-    blocks: dict[int, list[StagedFile]] = {}
+    blocks = LAYOUT.blocks_of(item.table)
+    by_block: dict[int, list[StagedFile]] = {}
     for file in files:
-        blocks.setdefault(block_of(file) if has_blocks(item.table) else 0, []).append(file)
-    for _, block in sorted(blocks.items()):
+        by_block.setdefault(blocks.of(file.partitions[0]) if blocks else 0, []).append(file)
+    for _, block in sorted(by_block.items()):
         chunk: list[StagedFile] = []
         size = 0
         for file in block:

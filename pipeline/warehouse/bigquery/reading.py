@@ -15,6 +15,7 @@ from google.cloud.bigquery_storage_v1.services.big_query_read.transports import 
 )
 
 from pipeline.warehouse.bigquery.client import EMULATOR, explained
+from pipeline.warehouse.capabilities import zoned
 from transforms.contract import Table
 
 _STORAGE_EMULATOR: Final = "BIGQUERY_STORAGE_EMULATOR_HOST"
@@ -76,14 +77,6 @@ def count(client: bigquery.Client, reference: bigquery.TableReference) -> int:
         except Conflict:  # Its answer was lost, and the client's own retry met the first one's job.
             rows = client.query_and_wait(counting)
         return int(next(iter(rows))[0])
-
-
-def zoned(schema: pa.Schema) -> pa.Schema:
-    """A schema with TIMESTAMP as an instant, as BigQuery gives it."""
-    return pa.schema(
-        field.with_type(pa.timestamp("us", "UTC")) if pa.types.is_timestamp(field.type) else field
-        for field in schema
-    )
 
 
 def _storage(client: bigquery.Client) -> bigquery_storage.BigQueryReadClient | None:

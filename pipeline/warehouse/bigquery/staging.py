@@ -6,8 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from apache_beam.io.filesystems import FileSystems
-
+from pipeline import storage
 from pipeline.errors import RunError
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.terminal import printable
@@ -33,7 +32,7 @@ def own(folder: str, run: str) -> str:
     """
     found = f"{folder}/{run}"
     try:
-        with FileSystems.create(f"{found}/{MARKER}") as marker:
+        with storage.create(f"{found}/{MARKER}") as marker:
             marker.write(f"{found}\n".encode())
     except STORAGE_ERRORS as error:
         raise RunError(
@@ -50,12 +49,11 @@ def clear(folder: str) -> None:
         RunError: if it can't be listed or a file can't be removed.
     """
     try:
-        found = FileSystems.match([f"{folder}/**"])[0].metadata_list
-        paths = [file.path for file in found]
+        paths = storage.listed(f"{folder}/**")
         owned = {parent for parent, name in map(_split, paths) if name == MARKER}
         # Markers go last: should the rest fail, the next run knows the folder still.
         theirs = [path for path in paths if _split(path)[0] in owned]
-        FileSystems.delete(sorted(theirs, key=lambda path: path.endswith(f"/{MARKER}")))
+        storage.delete(sorted(theirs, key=lambda path: path.endswith(f"/{MARKER}")))
     except STORAGE_ERRORS as error:
         raise RunError(
             f"can't list or clear {folder} ({storage_reason(error)}): see that "
@@ -71,7 +69,7 @@ def _split(path: str) -> tuple[str, str]:
 def remove(paths: Sequence[str]) -> None:
     """Remove files that are committed; what can't be removed the next run tries again."""
     try:
-        FileSystems.delete(list(paths))
+        storage.delete(paths)
     except STORAGE_ERRORS as error:
         logging.getLogger(__name__).warning(
             "can't remove staged files: %s", printable(storage_reason(error))

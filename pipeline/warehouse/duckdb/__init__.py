@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from pipeline.errors import OptionError, RunError
 from pipeline.paths import from_home, shown
+from pipeline.warehouse.capabilities import Capabilities, FileLayout
 from pipeline.warehouse.changes import Change, WriteDisposition
 from pipeline.warehouse.checksums import see_unchanged
 from pipeline.warehouse.duckdb.additions import refuse_conflicts, views_that_follow
@@ -58,7 +59,7 @@ class DuckDBWarehouse:
     url: str
     noted_types: tuple[str, ...] | None = None
 
-    workers_must_be_local = True
+    capabilities = Capabilities(transactional=True, workers_must_be_local=True, layout=FileLayout())
 
     @classmethod
     def from_url(cls, url: str, noted_types: tuple[str, ...] | None = None) -> DuckDBWarehouse:
@@ -86,11 +87,11 @@ class DuckDBWarehouse:
 
     @property
     def location(self) -> str:
-        """See `Warehouse.location`."""
+        """See `TableWriter.location`."""
         return self.path
 
     def check_staging(self, temp_location: str | None) -> None:
-        """See `Warehouse.check_staging`."""
+        """See `TableWriter.check_staging`."""
         if temp_location and "://" in temp_location:
             raise OptionError(
                 f"--temp_location {temp_location!r} is no folder on this machine, where DuckDB "
@@ -103,7 +104,7 @@ class DuckDBWarehouse:
                 raise OptionError(f"can't write in {present}: choose another folder")
 
     def check(self, tables: Sequence[Table], temp_location: str | None) -> None:
-        """See `Warehouse.check`."""
+        """See `TableWriter.check`."""
         if os.path.isdir(self.path):
             raise OptionError(f"--warehouse: {self.path} is a folder: name a file in it")
         self.check_staging(temp_location)
@@ -114,7 +115,7 @@ class DuckDBWarehouse:
 
     @contextmanager
     def lock(self, tables: Sequence[Table], temp_location: str | None, run: str) -> Iterator[str]:
-        """See `Warehouse.lock`; the lock dies with the run, however it ends."""
+        """See `TableWriter.lock`; the lock dies with the run, however it ends."""
         parent = Path(self.path).parent
         try:
             parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +129,7 @@ class DuckDBWarehouse:
                 yield folder
 
     def claim(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
-        """See `Warehouse.claim`; it can't be."""
+        """See `TableWriter.claim`; it can't be."""
         raise OptionError(
             f"--warehouse {self.url} is a file on this machine: a run that goes on elsewhere needs "
             "bigquery://project/dataset"
@@ -137,7 +138,7 @@ class DuckDBWarehouse:
     resume = claim
 
     def commit(self, changes: Sequence[Change], run: str) -> None:
-        """See `Warehouse.commit`; one transaction for all changes."""
+        """See `TableWriter.commit`; one transaction for all changes."""
         files = [Path(file.path) for change in changes for file in (*change.files, *change.deletes)]
         # Tells a commit that is tried again that it was done.
         done = files[0].with_name(f"{run}.committed") if files else None
@@ -184,14 +185,14 @@ class DuckDBWarehouse:
                 connection.commit()
 
     def read(self, table: Table) -> pa.Table:
-        """See `Warehouse.read`."""
+        """See `TableReader.read`."""
         with reading(self.path) as connection:
             shown = ", ".join(map(DIALECT.name, table.column_names))
             rows = connection.sql(f'SELECT {shown} FROM "{table.name}"').to_arrow_table()
         return rows.cast(table.arrow_schema)
 
     def batches(self, table: Table, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """See `Warehouse.batches`."""
+        """See `TableReader.batches`."""
         schema = pa.schema([table.arrow_schema.field(name) for name in columns])
         shown = ", ".join(f'"{name}"' for name in columns)
         with reading(self.path) as connection:
@@ -200,17 +201,17 @@ class DuckDBWarehouse:
                 yield pa.Table.from_batches([batch]).cast(schema)
 
     def count(self, table: Table) -> int | None:
-        """See `Warehouse.count`."""
+        """See `TableReader.count`."""
         counted = self._found(f'SELECT count(*) FROM "{table.name}"')
         return None if counted is None else int(counted)
 
     def active_event_types(self) -> tuple[str, ...] | None:
-        """See `Warehouse.active_event_types`."""
+        """See `RunNotes.active_event_types`."""
         noted = self._found(f"SELECT {_ACTIVE_TYPES}()")
         return None if noted is None else tuple(str(noted).split(","))
 
     def last_run(self) -> str | None:
-        """See `Warehouse.last_run`: a run that is at work holds the lock."""
+        """See `RunNotes.last_run`: a run that is at work holds the lock."""
         return None
 
     def _found(self, query: str) -> Any:
@@ -227,7 +228,7 @@ class DuckDBWarehouse:
         return row[0] if row else None
 
     def present(self) -> set[str] | None:
-        """See `Warehouse.present`."""
+        """See `TableReader.present`."""
         if not os.path.exists(self.path):
             return None
         (rows,) = self.ask(
@@ -236,7 +237,7 @@ class DuckDBWarehouse:
         return {row["table_name"] for row in rows}
 
     def columns(self, tables: Sequence[Table]) -> Mapping[str, set[str]]:
-        """See `Warehouse.columns`."""
+        """See `TableReader.columns`."""
         (rows,) = self.ask(
             ["SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'main'"]
         )
@@ -246,11 +247,11 @@ class DuckDBWarehouse:
         return {table.name: found[table.name] for table in tables if table.name in found}
 
     def source(self, table: Table) -> str:
-        """See `Warehouse.source`."""
+        """See `TableReader.source`."""
         return DIALECT.name(table.name)
 
     def ask(self, statements: Sequence[str]) -> list[list[Mapping[str, Any]]]:
-        """See `Warehouse.ask`."""
+        """See `TableReader.ask`."""
         with reading(self.path) as connection:
             connection.execute(f"SET memory_limit = '{MEMORY}'")
             for macro in MACROS:
@@ -258,7 +259,7 @@ class DuckDBWarehouse:
             return [_rows(connection.execute(statement)) for statement in statements]
 
     def how_to_query(self) -> str:
-        """See `Warehouse.how_to_query`."""
+        """See `TableReader.how_to_query`."""
         code = (
             f"import duckdb; print(duckdb.connect({json.dumps(shown(self.path))}, read_only=True)"
             f'.sql("{_FIRST_LOOK}"))'

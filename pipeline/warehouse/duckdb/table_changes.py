@@ -122,13 +122,7 @@ def _staged(table: Table, files: Sequence[StagedFile]) -> str | None:
         return None
     # A list of paths is one of globs.
     paths = ", ".join(literal(glob.escape(file.path)) for file in files)
-    # A cast of TIMESTAMP WITH TIME ZONE goes by the session's zone, and takes six times as long.
-    columns = ", ".join(
-        f'make_timestamp(epoch_us("{column.name}")) AS "{column.name}"'
-        if column.type == TIMESTAMP
-        else f'"{column.name}"'
-        for column in table.columns
-    )
+    columns = ", ".join(map(DIALECT.name, table.column_names))
     return f"(SELECT {columns} FROM read_parquet([{paths}], hive_partitioning=false))"
 
 

@@ -1,0 +1,182 @@
+"""What a warehouse is asked for, by role: reading, what is noted about runs, writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from pipeline.warehouse.capabilities import Capabilities
+from pipeline.warehouse.changes import Change
+from transforms.contract import Table
+
+
+class TableReader(Protocol):
+    """Reads tables; nothing is changed."""
+
+    @property
+    def url(self) -> str:
+        """The SQLAlchemy URL that names it."""
+
+    def read(self, table: Table) -> pa.Table:
+        """A table's rows, with the contract's Arrow schema.
+
+        Raises:
+            RunError: if it can't be read.
+        """
+
+    def batches(self, table: Table, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """A table's rows in pieces of some 100,000, in any order, never all in memory.
+
+        Args:
+            table: the contract.
+            columns: which columns, in this order; with the contract's Arrow types.
+
+        Raises:
+            RunError: if it can't be read.
+        """
+
+    def count(self, table: Table) -> int | None:
+        """How many rows a table has; None if it is not there.
+
+        Raises:
+            RunError: if the warehouse can't be read.
+        """
+
+    def present(self) -> set[str] | None:
+        """The names of its tables; None if the warehouse is not there.
+
+        Raises:
+            RunError: if it can't be read.
+        """
+
+    def columns(self, tables: Sequence[Table]) -> Mapping[str, set[str]]:
+        """By name the columns that tables have; those that are missing are left out.
+
+        Raises:
+            RunError: if the warehouse can't be read.
+        """
+
+    def source(self, table: Table) -> str:
+        """A table as SQL that may follow FROM, whatever its queries must say."""
+
+    def ask(self, statements: Sequence[str]) -> list[list[Mapping[str, Any]]]:
+        """The rows of each of some statements, which change nothing.
+
+        Statements are of BigQuery's SQL, as far as `transforms.quality.declaration` goes.
+
+        Raises:
+            RunError: if one can't be answered.
+        """
+
+    def how_to_query(self) -> str:
+        """A command line that shows a person some rows."""
+
+
+class RunNotes(Protocol):
+    """What is noted about the runs that wrote the tables."""
+
+    def active_event_types(self) -> tuple[str, ...] | None:
+        """Which event types made a user active in the tables; None where nobody has noted it.
+
+        Raises:
+            RunError: if the warehouse can't be read.
+        """
+
+    def last_run(self) -> str | None:
+        """The id of the run that claimed the tables last, and may be at work still.
+
+        None where no run has, or where `lock` keeps two apart.
+
+        Raises:
+            RunError: if the warehouse can't be read.
+        """
+
+
+class TableWriter(Protocol):
+    """Changes tables.
+
+    Workers stage Parquet files in a folder that launcher and workers reach; one step commits
+    them. The writer travels to that step, so it holds addresses, never connections.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do, and asks for."""
+
+    @property
+    def location(self) -> str:
+        """Where it is: a path on this machine, or a name that no path has."""
+
+    def check_staging(self, temp_location: str | None) -> None:
+        """See that rows can be staged below a folder, as far as that needs no network.
+
+        Raises:
+            OptionError: if they can't.
+        """
+
+    def check(self, tables: Sequence[Table], temp_location: str | None) -> None:
+        """See that tables can be staged and written; changes nothing.
+
+        Raises:
+            OptionError: if an option can't be right.
+            RunError: if the warehouse can't be reached or written, or holds a table that the
+                contract conflicts with.
+        """
+
+    def lock(
+        self, tables: Sequence[Table], temp_location: str | None, run: str
+    ) -> AbstractContextManager[str]:
+        """Keep other runs out and give an empty folder for staged files, removed at the end.
+
+        What earlier runs left behind is removed too.
+
+        Args:
+            tables: the contracts of all tables that the run may write.
+            temp_location: below which folder to stage; None for the warehouse's own choice.
+            run: the run's id: letters, digits and underscores.
+
+        Raises:
+            RunError: if another run writes to the warehouse, or it can't be written.
+        """
+
+    def claim(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
+        """Like `lock` for a run that goes on when this process is gone: nothing is removed at
+        its end, and no other run is kept out.
+
+        Returns:
+            An empty folder for staged files.
+
+        Raises:
+            OptionError: if workers elsewhere can't reach the warehouse.
+            RunError: if it can't be written.
+        """
+
+    def resume(self, tables: Sequence[Table], temp_location: str | None, run: str) -> str:
+        """The folder for staged files of a run that has claimed the tables and goes on with other
+        code; they are brought up to date, and what the run has staged stays.
+
+        Raises:
+            OptionError, RunError: as `claim` does.
+        """
+
+    def commit(self, changes: Sequence[Change], run: str) -> None:
+        """Change tables by their staged files.
+
+        All data is taken in first: an error there leaves every table as it was. A home that can
+        be left halfway between tables is put right by committing again under the same run's id:
+        what was done is not done twice.
+
+        Args:
+            changes: at most one for each table; a table that is missing is created.
+            run: the id of the run, or of one commit of several.
+
+        Raises:
+            RunError: if it can't be done.
+        """
+
+
+class Warehouse(TableReader, RunNotes, TableWriter, Protocol):
+    """One home of tables, in all roles."""
