@@ -106,7 +106,7 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
     from pipeline.launch.dry_run import dry_run_of
     from pipeline.launch.runners import choose_runner, refuse_local_input, refuse_lost
     from pipeline.storage import check_storage
-    from transforms.marts.registry import ALL_TABLES, MENDS
+    from transforms.marts.registry import ALL_TABLES, CORRECTIONS
 
     warehouse = _opened(options)
     runner = choose_runner(given, warehouse)
@@ -122,7 +122,7 @@ def _batch(options: argparse.Namespace, rest: list[str], arguments: list[str]) -
         check_storage([*options.input, temp_location, options.summary_file], rest)
     if not dry_run.asked:
         summary_file.clear(options.summary_file)
-    dry_run.check(warehouse, (*ALL_TABLES, MENDS), temp_location)
+    dry_run.check(warehouse, (*ALL_TABLES, CORRECTIONS), temp_location)
     files = unseen_inputs(options.input) if dry_run.offline else find_inputs(options.input)
     from pipeline.launch.batch_launch import BatchPlan, run_batch
 
@@ -273,7 +273,7 @@ _COMMANDS: Final = (
     ),
     (
         "replay",
-        "dead letters mended and tried again",
+        "dead letters corrected and tried again",
         _replay,
         REPLAY,
         REPLAY_HELP,

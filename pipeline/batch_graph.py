@@ -17,7 +17,7 @@ from pipeline.progress import Progress
 from pipeline.sinks import element_coders
 from pipeline.sinks.commit_batch import Commit
 from pipeline.sinks.stage_rows import StageRows
-from pipeline.staged_corrections import StagedMends
+from pipeline.staged_corrections import StagedCorrections
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change
 from transforms.check_rows import CHECKED, CheckRows
@@ -54,7 +54,7 @@ class BatchJob:
         range_bytes: how large a range of a file one worker reads; None for whole files.
         progress: where local workers tell how far they are.
         quality: enforce, warn or off.
-        mends: what earlier replays have mended; None for nothing.
+        corrections: what earlier replays have corrected; None for nothing.
         beside: changes of other tables, which are committed with those of the run.
         max_future_minutes: event times may be so much later than `started_at`.
     """
@@ -73,7 +73,7 @@ class BatchJob:
     quality: Mode | Literal["off"] = "enforce"
     max_shrink_pct: float | None = None
     summary_path: str | None = None
-    mends: StagedMends | None = None
+    corrections: StagedCorrections | None = None
     beside: tuple[Change, ...] = ()
     max_future_minutes: int = 60
 
@@ -91,7 +91,7 @@ def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
         files
         | "ReadCsv" >> ReadCsv(job.range_bytes, job.progress)
         | "ParseEvents"
-        >> ParseEvents(job.started_at, __version__, job.mends, job.max_future_minutes)
+        >> ParseEvents(job.started_at, __version__, job.corrections, job.max_future_minutes)
     )
     build_tables(parsed, job, files)
 

@@ -1,4 +1,4 @@
-"""The mends of earlier replays, staged for a batch run, and looked up by its workers."""
+"""The corrections of earlier replays, staged for a batch run, and looked up by its workers."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.warehouse import TableReader
 from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.staged_files import StagedFiles
-from transforms.marts.registry import MENDS
+from transforms.marts.registry import CORRECTIONS
 from transforms.vocabulary import SOURCE_COLUMNS
 
-# A worker holds the ids (40 bytes a mend) and one such group of mends at a time.
+# A worker holds the ids (40 bytes a correction) and one such group of corrections at a time.
 _GROUP_ROWS: Final = 2_000
 _ID: Final = "dead_letter_id"
 _ID_BYTES: Final = 32
 
 
-def stage_mends(warehouse: TableReader, staging: str) -> StagedMends | None:
-    """Stage what earlier replays have mended; None where they have mended nothing.
+def stage_corrections(warehouse: TableReader, staging: str) -> StagedCorrections | None:
+    """Stage what earlier replays have corrected; None where they have corrected nothing.
 
     Raises:
-        RunError: if the mends can't be read or staged.
+        RunError: if the corrections can't be read or staged.
     """
-    if not warehouse.count(MENDS):
+    if not warehouse.count(CORRECTIONS):
         return None
-    files = StagedFiles(MENDS, staging, FileLayout())
-    for part in warehouse.batches(MENDS, MENDS.column_names):
+    files = StagedFiles(CORRECTIONS, staging, FileLayout())
+    for part in warehouse.batches(CORRECTIONS, CORRECTIONS.column_names):
         for start in range(0, part.num_rows, _GROUP_ROWS):
             files.write(part.slice(start, _GROUP_ROWS))
     paths = [file.path for file in files.close()]
-    return StagedMends(paths[0]) if paths else None
+    return StagedCorrections(paths[0]) if paths else None
 
 
 @dataclass(frozen=True)
-class StagedMends:
-    """Mends in a staged file; a `Mends`.
+class StagedCorrections:
+    """Corrections in a staged file; a `Corrections`.
 
     Attributes:
         path: the file, which launcher and workers reach.
@@ -55,7 +55,7 @@ class StagedMends:
     path: str
 
     def find(self, ids: pa.ChunkedArray) -> pa.Table:
-        """See `Mends.find`.
+        """See `Corrections.find`.
 
         Raises:
             RunError: if the staged file can't be read.
@@ -64,24 +64,24 @@ class StagedMends:
             return self._file.rows(self._file.places(ids))
         except (*STORAGE_ERRORS, pa.ArrowException) as error:
             raise RunError(
-                f"{self.path}: staged mends can't be read ({storage_reason(error)}): see that "
-                "nobody else clears that folder, and run again"
+                f"{self.path}: staged corrections can't be read ({storage_reason(error)}): see "
+                "that nobody else clears that folder, and run again"
             ) from error
 
     @cached_property
-    def _file(self) -> _MendsFile:
+    def _file(self) -> _CorrectionsFile:
         stream = FileSystems.open(self.path, compression_type=CompressionTypes.UNCOMPRESSED)
-        return _MendsFile.of(cast(IO[bytes], stream))
+        return _CorrectionsFile.of(cast(IO[bytes], stream))
 
 
 @dataclass(frozen=True)
-class _MendsFile:
+class _CorrectionsFile:
     """A staged file that is open.
 
     Attributes:
         parquet: its rows, in groups.
-        ids: bytes [mends], sorted, each once.
-        rows_of_ids: int64 [mends], the row of each id in the file.
+        ids: bytes [corrections], sorted, each once.
+        rows_of_ids: int64 [corrections], the row of each id in the file.
         ends: int64 [groups], where each group of rows ends.
     """
 
@@ -91,7 +91,7 @@ class _MendsFile:
     ends: NDArray[np.int64]
 
     @classmethod
-    def of(cls, stream: IO[bytes]) -> _MendsFile:
+    def of(cls, stream: IO[bytes]) -> _CorrectionsFile:
         parquet = pq.ParquetFile(stream)
         groups = range(parquet.num_row_groups)
         sizes = [parquet.metadata.row_group(group).num_rows for group in groups]
@@ -102,7 +102,7 @@ class _MendsFile:
         return cls(parquet, ids, rows[first], np.cumsum(sizes))
 
     def places(self, ids: pa.ChunkedArray) -> NDArray[np.int64]:
-        """The rows of those ids that have a mend, ascending: int64 [found]."""
+        """The rows of those ids that have a correction, ascending: int64 [found]."""
         wanted = _as_bytes(ids)
         if not len(self.ids):
             return np.empty(0, np.int64)
@@ -113,7 +113,7 @@ class _MendsFile:
         """Some rows: dead_letter_id and the eight source columns."""
         columns = [_ID, *SOURCE_COLUMNS]
         group_of = np.searchsorted(self.ends, places, side="right")
-        parts = [MENDS.arrow_schema.empty_table().select(columns)]
+        parts = [CORRECTIONS.arrow_schema.empty_table().select(columns)]
         for group in np.unique(group_of).tolist():
             start = int(self.ends[group - 1]) if group else 0
             found = self.parquet.read_row_group(group, columns=columns, use_threads=False)

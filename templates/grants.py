@@ -16,7 +16,7 @@ _LAUNCHER_PERMISSIONS: Final = (
     "dataflow.jobs.get",
     "resourcemanager.projects.get",
 )
-# Sessions are for reading what earlier replays have mended.
+# Sessions are for reading what earlier replays have corrected.
 _ROLES_OF_WORKERS: Final = (
     "roles/dataflow.worker",
     "roles/bigquery.jobUser",

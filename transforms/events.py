@@ -16,7 +16,7 @@ from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms.kernels.corrections import Mends, apply_mends
+from transforms.kernels.corrections import Corrections, apply_corrections
 from transforms.kernels.event_batch import EVENT_BATCH, LABEL
 from transforms.kernels.parse import Limits, Parsed, parse_records
 from transforms.kernels.records import NO_REJECTIONS, RawRecords
@@ -53,14 +53,14 @@ class ParseEvents(beam.PTransform):
     Attributes:
         started_at: the run's moment, in UTC without a zone; dead letters carry it as failed_at.
         version: the pipeline's version.
-        mends: what earlier replays have mended: a record that would be a dead letter is read as
-            its mend says, if that passes. None for nothing.
+        corrections: what earlier replays have corrected: a record that would be a dead letter is
+            read as its correction says, if that passes. None for nothing.
         max_future_minutes: event times may be so much later than `started_at`.
     """
 
     started_at: datetime
     version: str
-    mends: Mends | None = None
+    corrections: Corrections | None = None
     max_future_minutes: int = 60
 
     def expand(self, records: beam.PCollection) -> pvalue.DoOutputsTuple:
@@ -103,16 +103,16 @@ class _Parse(beam.DoFn):
         parsed = replace(parsed, rejections=NO_REJECTIONS)
         counts = RunCounts(input_rows=len(records), ignored_amounts=parsed.ignored_amounts)
         parts = [parsed]
-        if letters.num_rows and options.mends is not None:
+        if letters.num_rows and options.corrections is not None:
             # Beside the parser, because a Flatten of its own would send all events through coders.
-            mends = options.mends.find(letters["dead_letter_id"])
-            applied = apply_mends(letters, mends, options.started_at, self._limits)
+            corrections = options.corrections.find(letters["dead_letter_id"])
+            applied = apply_corrections(letters, corrections, options.started_at, self._limits)
             parts, letters = [parsed, applied.parsed], applied.letters
             counts = replace(
                 counts,
                 ignored_amounts=parsed.ignored_amounts + applied.parsed.ignored_amounts,
-                mended=applied.mended,
-                mends_failed=applied.failed,
+                corrected=applied.corrected,
+                corrections_failed=applied.failed,
             )
         return parts, letters, RunCounts.total([counts, count_dead_letters(letters)])
 

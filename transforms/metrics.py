@@ -83,7 +83,7 @@ DUPLICATES: Final = _counter(
 DEAD_LETTERS: Final = _counter(
     "dead_letters",
     "records that are no events",
-    "over 1 % of input_rows: look at the counters by error type, mend, replay",
+    "over 1 % of input_rows: look at the counters by error type, correct, replay",
 )
 IGNORED_MILES_AMOUNTS: Final = _counter(
     "ignored_miles_amounts",

@@ -63,7 +63,7 @@ def _codes(name: str, words: pa.StringArray) -> pa.Array:
         word = words[int(np.flatnonzero(codes.is_null().to_numpy(zero_copy_only=False))[0])]
         raise DataError(
             f"{fct_events.TABLE.name} has an event whose {name} is {word.as_py()!r}, which is none "
-            f"of {', '.join(_WORDS[name])}: another program has written it; mend that row, or run "
-            "batch over the source files"
+            f"of {', '.join(_WORDS[name])}: another program has written it; correct that row, or "
+            "run batch over the source files"
         )
     return codes.cast(pa.int8())

@@ -9,11 +9,11 @@ from typing import Final
 from pipeline.dictionary.label_bounds import labels
 from pipeline.errors import RunError
 from transforms.contract import Column, Table
-from transforms.marts.registry import ALL_TABLES, MENDS, all_checks
+from transforms.marts.registry import ALL_TABLES, CORRECTIONS, all_checks
 from transforms.quality.compile import Check
 from transforms.vocabulary import EVENT_TYPES
 
-_DESCRIBED: Final = (*ALL_TABLES, MENDS)
+_DESCRIBED: Final = (*ALL_TABLES, CORRECTIONS)
 
 _HOLDS_EVERYWHERE: Final = (
     "Time is UTC. A session ends where a user's next event is 30 minutes or more away; midnight "

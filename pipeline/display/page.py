@@ -107,7 +107,7 @@ def show_summary(
             f"  {counted(report['ignored_miles_amounts'], 'event')} with a miles_amount that the "
             "event's type has no use for: it was left out"
         )
-    _show_mends(console, **report["earlier_mends"])
+    _show_corrections(console, **report["earlier_corrections"])
     if "quality" in report:
         console.print(f"  {checks_line(report['quality']['results'])}")
     tables = [
@@ -123,16 +123,16 @@ def show_summary(
     show_growth(console, warehouse)
 
 
-def _show_mends(console: Console, applied: int, failed: int) -> None:
+def _show_corrections(console: Console, applied: int, failed: int) -> None:
     if applied:
         console.print(
-            f"  {counted(applied, 'dead letter')} mended by earlier replays: what they were mended "
-            "to was taken"
+            f"  {counted(applied, 'dead letter')} corrected by earlier replays: their "
+            "corrections were taken"
         )
     if failed:
         console.print(
-            f"  {counted(failed, 'dead letter')} mended by earlier replays to what does not pass "
-            "any more: they stay; see dead_letter_mends"
+            f"  {counted(failed, 'dead letter')} whose correction by an earlier replay does not "
+            "pass any more: they stay; see dead_letter_corrections"
         )
 
 

@@ -60,7 +60,7 @@ def show_replay(report: dict[str, Any], outcome: Outcome, warehouse: TableReader
     before = report["before"]
     new = report["events"] - before["events"]
     page.print(
-        f"  {counted(outcome.passed.total(), 'mended record')} = {counted(new, 'new event')} + "
+        f"  {counted(outcome.passed.total(), 'corrected record')} = {counted(new, 'new event')} + "
         f"{counted(report['duplicates'], 'duplicate')}"
     )
     page.print(
@@ -69,10 +69,10 @@ def show_replay(report: dict[str, Any], outcome: Outcome, warehouse: TableReader
         f"{counted(report['duplicates'], 'duplicate')} + "
         f"{counted(report['dead_letters']['total'], 'dead letter')}"
     )
-    if outcome.mends:
+    if outcome.corrections:
         page.print(
-            f"  {counted(outcome.mends, 'mend')} kept in dead_letter_mends: later batch runs over "
-            "the same files apply them"
+            f"  {counted(outcome.corrections, 'correction')} kept in "
+            "dead_letter_corrections: later batch runs over the same files apply them"
         )
     results = report.get("quality", {}).get("results", [])
     if results:

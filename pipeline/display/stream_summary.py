@@ -26,7 +26,7 @@ _WAYS_OUT: Final[Mapping[str, str]] = {
     "malformed_message": "Send JSON objects with the columns as fields, or CSV records with the "
     "attribute content_type text/csv",
 }
-_OTHERWISE: Final = "Mend what sends them; `replay` takes in mended ones"
+_OTHERWISE: Final = "Correct what sends them; `replay` takes in corrected ones"
 
 
 class FlushLines:

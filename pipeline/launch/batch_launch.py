@@ -30,7 +30,7 @@ from pipeline.launch.summary_file import finish, forgiving
 from pipeline.options.option import declare_new
 from pipeline.options.shared_options import BATCH
 from pipeline.progress import Progress
-from pipeline.staged_corrections import stage_mends
+from pipeline.staged_corrections import stage_corrections
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.terminal import is_watched
 from pipeline.warehouse import Warehouse
@@ -154,7 +154,7 @@ def _job(plan: BatchPlan, run: str, staging: str, progress: Progress | None) -> 
         range_bytes=None if plan.runner.workers == 1 else _RANGE_BYTES,
         progress=progress,
         quality=options.quality,
-        mends=None if reader is None else stage_mends(reader, staging),
+        corrections=None if reader is None else stage_corrections(reader, staging),
     )
 
 

@@ -250,11 +250,11 @@ def new_csv_file(text: str) -> str:
     """A CSV file on this machine that is not there yet, as an absolute path."""
     path = _csv_file(text)
     if os.path.exists(path):
-        raise ValueError("is there already: it may be mended by hand, so name another file")
+        raise ValueError("is there already: it may be corrected by hand, so name another file")
     return output_file(path)
 
 
-def mended_file(text: str) -> str:
+def corrected_file(text: str) -> str:
     """A CSV file on this machine that is there, as an absolute path."""
     path = _csv_file(text)
     if not os.path.isfile(path):

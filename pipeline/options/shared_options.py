@@ -14,10 +14,10 @@ from pipeline.options.option_values import (
     LOCATION,
     PERCENTAGE,
     SWITCH,
+    corrected_file,
     listed,
     local_file,
     matching,
-    mended_file,
     moment,
     new_csv_file,
     number,
@@ -346,17 +346,17 @@ REPLAY: Final = (
     ),
     Option(
         "edit",
-        "mend the records: an expression for sed, or the path of an executable file, which is run "
-        "with your rights: it reads them on stdin, one a line, and writes as many to stdout",
+        "correct the records: an expression for sed, or the path of an executable file, which is "
+        "run with your rights: it reads them on stdin, one a line, and writes as many to stdout",
         "SED_OR_FILE",
     ),
     Option(
         "output",
-        "write the dead letters into this file instead, to be mended by hand",
+        "write the dead letters into this file instead, to be corrected by hand",
         "FILE.csv",
         new_csv_file,
     ),
-    Option("input", "read the mended file of --output back", "FILE.csv", mended_file),
+    Option("input", "read the corrected file of --output back", "FILE.csv", corrected_file),
     Option(
         "dry_run",
         "show what would happen, and write nothing",
@@ -367,8 +367,8 @@ REPLAY: Final = (
     ),
     Option(
         "topic",
-        "publish the mended records to this topic, for the stream that keeps the tables, instead "
-        "of rebuilding them: projects/P/topics/T",
+        "publish the corrected records to this topic, for the stream that keeps the tables, "
+        "instead of rebuilding them: projects/P/topics/T",
         "NAME",
         resource("topics", "PUBSUB_TOPIC"),
     ),

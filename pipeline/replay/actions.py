@@ -58,8 +58,8 @@ def _write_out(plan: ReplayPlan) -> None:
     with plan.letters() as letters:
         rows = spreadsheet.write(letters.chosen(plan.selection), path)
     say(
-        f"{path}: {rows:,} of {letters.rows:,} dead letters. Mend rows, remove those that are to "
-        f"stay as they are, and run again with --input {path}"
+        f"{path}: {rows:,} of {letters.rows:,} dead letters. Correct rows, remove those that are "
+        f"to stay as they are, and run again with --input {path}"
     )
 
 
@@ -70,7 +70,7 @@ def _publish(plan: ReplayPlan, outcome: Outcome) -> None:
     with plan.letters() as letters:
         publish_steps(plan.attempt(letters, outcome), topic)
     heading = (
-        f"Published {counted(outcome.passed.total(), 'mended record')} to {topic}. Their dead "
+        f"Published {counted(outcome.passed.total(), 'corrected record')} to {topic}. Their dead "
         "letters stay in the table, which the stream appends to"
     )
     _finish(plan, outcome, lambda tried: show_outcome(tried, heading))

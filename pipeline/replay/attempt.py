@@ -22,11 +22,11 @@ _SAMPLE_BYTES: Final = 300
 
 # The records to try in the letters' place, in their order; None leaves a letter as it is. It is
 # given what gives the letters, each time in the same order.
-Mend = Callable[[Callable[[], Iterable[Letter]]], Iterator[Record | None]]
+Correct = Callable[[Callable[[], Iterable[Letter]]], Iterator[Record | None]]
 
 
 def as_they_came(letters: Callable[[], Iterable[Letter]]) -> Iterator[Record | None]:
-    """Letters that nobody has mended."""
+    """Letters that nobody has corrected."""
     return (letter.record for letter in letters())
 
 
@@ -53,7 +53,7 @@ class Outcome:
         passed: how many are events, by the error_type that they had.
         failed: how many are none still, by the error_type that they had and the new one.
         rewritten: how many of these have another count of tries now.
-        mends: how many of those that passed were changed for it.
+        corrections: how many of those that passed were changed for it.
         samples: some letters by the error_type that they had.
     """
 
@@ -62,7 +62,7 @@ class Outcome:
     passed: Counter[str] = field(default_factory=Counter)
     failed: Counter[tuple[str, str]] = field(default_factory=Counter)
     rewritten: int = 0
-    mends: int = 0
+    corrections: int = 0
     samples: dict[str, list[Sample]] = field(default_factory=dict)
 
     @property
@@ -76,7 +76,7 @@ class Outcome:
             "letters": self.letters,
             "tried": self.tried,
             "cut_short": self.cut_short,
-            "mended": self.mends,
+            "corrected": self.corrections,
             "passed": dict(sorted(self.passed.items())),
             "failed_again": [
                 {"error_type": before, "now": now, "letters": number}
@@ -107,19 +107,19 @@ class Step(NamedTuple):
         events: those that passed, with the schema EVENT_BATCH.
         records: of each the record that passed.
         letters: rows of dead_letter_events that stay.
-        mends: rows of dead_letter_mends, of those that pass and were not so before.
+        corrections: rows of dead_letter_corrections, of those that pass and were not so before.
     """
 
     events: pa.RecordBatch
     records: list[Record]
     letters: pa.Table
-    mends: pa.Table
+    corrections: pa.Table
 
 
 def attempt(
     letters: Letters,
     selection: Selection,
-    mend: Mend,
+    correct: Correct,
     now: datetime,
     limits: Limits,
     outcome: Outcome,
@@ -129,28 +129,28 @@ def attempt(
     Args:
         letters: all of a warehouse.
         selection: which of them.
-        mend: what to try in their place.
+        correct: what to try in their place.
         now: in UTC without a zone.
         limits: which event times are taken.
         outcome: where it is counted.
 
     Raises:
-        RunError: if `mend` does.
+        RunError: if `correct` does.
         DataError: if it can't be told how to read a letter.
     """
     outcome.letters = letters.rows
-    mended = mend(lambda: letters.chosen(selection))
+    corrected = correct(lambda: letters.chosen(selection))
     for part in letters.parts():
         outcome.cut_short += int(dead_letter_events.cut_short(part).sum())
         rows = chosen_rows(part, selection)
         found = [
             (row, letter, record)
             for row, letter in zip(rows.tolist(), letters_of(part, rows), strict=True)
-            if (record := next(mended)) is not None
+            if (record := next(corrected)) is not None
         ]
         yield _try(part, found, now, limits, outcome)
     # An edit that is not asked for its end would keep its files open.
-    next(mended, None)
+    next(corrected, None)
 
 
 def _try(
@@ -182,12 +182,12 @@ def _try(
     passed = [found[at] for at in range(len(found)) if at not in result.failures]
     # A letter that passes as it came will pass in the next batch run, too.
     changed = [record != letter.record for _, letter, record in passed]
-    mends = dead_letter_corrections.rows(
+    corrections = dead_letter_corrections.rows(
         part,
         [row for (row, _, _), is_changed in zip(passed, changed, strict=True) if is_changed],
         result.texts.filter(pa.array(changed, pa.bool_())),
         now,
     )
-    outcome.mends += mends.num_rows
+    outcome.corrections += corrections.num_rows
     records = [record for _, _, record in passed]
-    return Step(result.events, records, kept.filter(pa.array(stays)), mends)
+    return Step(result.events, records, kept.filter(pa.array(stays)), corrections)

@@ -1,4 +1,4 @@
-"""Records mended by sed or by a program of the user's: one process for all of them.
+"""Records corrected by sed or by a program of the user's: one process for all of them.
 
 A record is a line. Its own line breaks travel as the signs for them, U+240A for LF and U+240D for
 CR, and become line breaks again. Nothing else is changed: bytes that are no UTF-8 go as they are.
@@ -29,10 +29,10 @@ _SCRIPTS: Final = (".py", ".sh", ".pl", ".rb", ".awk", ".sed")
 
 @dataclass(frozen=True)
 class Edit:
-    """How records are mended.
+    """How records are corrected.
 
     Attributes:
-        command: the process that mends them.
+        command: the process that corrects them.
         given: what the user has named it by.
     """
 
@@ -63,7 +63,7 @@ class Edit:
             )
         return edit
 
-    def mend(self, letters: Callable[[], Iterable[Letter]]) -> Iterator[Record]:
+    def correct(self, letters: Callable[[], Iterable[Letter]]) -> Iterator[Record]:
         """The letters' records as the process gives them back, in their order.
 
         Args:
@@ -129,7 +129,7 @@ def _sed(text: str) -> list[str]:
         raise OptionError(
             f"--edit {text!r} is no file, and the sed of this machine has no --sandbox: an "
             "expression could write files and run commands. Install GNU sed 4.3 or later, as sed "
-            "or gsed, or name an executable file that mends the records"
+            "or gsed, or name an executable file that corrects the records"
         )
     raise OptionError(
         f"--edit {text!r} is no file, and sed is not installed: name an executable file"
@@ -146,7 +146,7 @@ def _as_line(letter: Letter) -> bytes:
         if any(sign in data for _, sign in _SIGNS):
             raise RunError(
                 f"dead letter {letter.dead_letter_id} has line breaks and, beside them, the signs "
-                "U+240A or U+240D that stand for them in --edit: mend it with --output and "
+                "U+240A or U+240D that stand for them in --edit: correct it with --output and "
                 "--input, and leave it out here with --error_type or --since"
             )
         for character, sign in _SIGNS:

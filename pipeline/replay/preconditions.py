@@ -5,26 +5,26 @@ from __future__ import annotations
 import argparse
 
 from pipeline.errors import OptionError
-from pipeline.replay.attempt import Mend, as_they_came
+from pipeline.replay.attempt import Correct, as_they_came
 from pipeline.replay.editing import Edit
-from pipeline.replay.spreadsheet import Mended
+from pipeline.replay.spreadsheet import Corrected
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from pipeline.warehouse.runs import is_stream
 from transforms.marts import dead_letter_events, fct_events
 from transforms.vocabulary import EVENT_TYPES
 
 
-def mending(options: argparse.Namespace) -> tuple[Mend, Mended | None]:
-    """How --edit or --input mends letters, and the file of --input.
+def correcting(options: argparse.Namespace) -> tuple[Correct, Corrected | None]:
+    """How --edit or --input corrects letters, and the file of --input.
 
     Raises:
         OptionError: if the edit can't be run, or the file is none of --output.
     """
     if options.edit is not None:
-        return Edit.of(options.edit).mend, None
+        return Edit.of(options.edit).correct, None
     if options.input is not None:
-        mended = Mended.of(options.input)
-        return lambda letters: mended.mend(letters()), mended
+        corrected = Corrected.of(options.input)
+        return lambda letters: corrected.correct(letters()), corrected
     return as_they_came, None
 
 
@@ -59,8 +59,8 @@ def settle(warehouse: Warehouse, options: argparse.Namespace) -> tuple[Warehouse
         raise OptionError(
             f"--warehouse {warehouse.url} was last written by the stream {last}. While it is at "
             "work it knows nothing of what a replay puts into its tables, and fails at its next "
-            "flush: publish the mended records to its topic with --topic, or, once it is stopped "
-            "for good, add --stream_stopped"
+            "flush: publish the corrected records to its topic with --topic, or, once it is "
+            "stopped for good, add --stream_stopped"
         )
     types = _active_types(warehouse, options.active_event_types)
     return open_warehouse(options.warehouse, WarehouseOptions(active_event_types=types)), types

@@ -27,7 +27,7 @@ from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from pipeline.warehouse.runs import new_run
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.marts import dead_letter_events, fct_events
-from transforms.marts.registry import MENDS
+from transforms.marts.registry import CORRECTIONS
 from transforms.stored_events import STORED, stored
 from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
 
@@ -53,9 +53,11 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
     with (
         forgiving(DONE) as is_done,
         noted(plan.runner.local and is_watched(sys.stderr)) as progress,
-        warehouse.lock((*written(plan.options.quality), MENDS), plan.temp_location, run) as staging,
+        warehouse.lock(
+            (*written(plan.options.quality), CORRECTIONS), plan.temp_location, run
+        ) as staging,
     ):
-        passed, staying, mends = _try_letters(plan, outcome, staging)
+        passed, staying, corrections = _try_letters(plan, outcome, staging)
         if not outcome.passed:
             if outcome.rewritten:
                 warehouse.commit(
@@ -72,7 +74,7 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
                 "another program writes to it; no table was touched, run again"
             )
         files = [*accepted, *passed, *staying]
-        job = _job(plan, staging, run, sum(file.rows for file in files), progress, mends)
+        job = _job(plan, staging, run, sum(file.rows for file in files), progress, corrections)
         with show_progress(progress, sum(file.bytes for file in files)):
             options = beam_options(plan.runner, plan.arguments)
             run_to_end(partial(_build, job=job, files=files), options)
@@ -85,19 +87,19 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
 def _try_letters(
     plan: ReplayPlan, outcome: Outcome, staging: str
 ) -> tuple[list[StagedFile], list[StagedFile], list[StagedFile]]:
-    """Stage the events of letters that pass, the letters that stay, and what was mended."""
+    """Stage the events of letters that pass, the letters that stay, and what was corrected."""
     passed = StagedFiles(STORED, staging, FileLayout())
     layout = plan.warehouse.capabilities.layout
     staying = StagedFiles(dead_letter_events.TABLE, staging, layout)
-    mends = StagedFiles(MENDS, staging, layout)
+    corrections = StagedFiles(CORRECTIONS, staging, layout)
     with plan.letters() as letters:
         for step in plan.attempt(letters, outcome):
             if len(step.events):
                 passed.write(stored(step.events))
             staying.write(step.letters)
-            if step.mends.num_rows:
-                mends.write(step.mends)
-    return list(passed.close()), list(staying.close()), list(mends.close())
+            if step.corrections.num_rows:
+                corrections.write(step.corrections)
+    return list(passed.close()), list(staying.close()), list(corrections.close())
 
 
 def _stage_events(plan: ReplayPlan, staging: str) -> Iterator[StagedFile]:
@@ -118,7 +120,7 @@ def _job(
     run: str,
     rows: int,
     progress: Progress | None,
-    mends: Sequence[StagedFile],
+    corrections: Sequence[StagedFile],
 ) -> BatchJob:
     return BatchJob(
         files=(),
@@ -133,7 +135,7 @@ def _job(
         range_bytes=None if plan.runner.workers == 1 else _FILE_ROWS,
         progress=progress,
         quality=plan.options.quality,
-        beside=(Change(MENDS, WriteDisposition.MERGE, mends),),
+        beside=(Change(CORRECTIONS, WriteDisposition.MERGE, corrections),),
     )
 
 

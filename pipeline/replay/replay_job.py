@@ -11,9 +11,9 @@ from datetime import datetime
 
 from pipeline.errors import OptionError
 from pipeline.launch.runners import Runner
-from pipeline.replay.attempt import Mend, Outcome, Step, attempt
+from pipeline.replay.attempt import Correct, Outcome, Step, attempt
 from pipeline.replay.spool import Letters, spooled
-from pipeline.replay.spreadsheet import Mended
+from pipeline.replay.spreadsheet import Corrected
 from pipeline.terminal import tell
 from pipeline.warehouse import Warehouse
 from transforms.kernels.dead_letters import KNOWN_ERROR_TYPES, Selection
@@ -33,8 +33,8 @@ class ReplayPlan:
         temp_location: where to stage; None for beside the warehouse.
         started_at: the run's moment, in UTC without a zone.
         selection: which dead letters are meant.
-        mend: what to try in their place.
-        mended: the file that `mend` follows, if there is one.
+        correct: what to try in their place.
+        corrected: the file that `correct` follows, if there is one.
     """
 
     options: argparse.Namespace
@@ -45,8 +45,8 @@ class ReplayPlan:
     temp_location: str | None
     started_at: datetime
     selection: Selection
-    mend: Mend
-    mended: Mended | None
+    correct: Correct
+    corrected: Corrected | None
 
     @contextmanager
     def letters(self) -> Iterator[Letters]:
@@ -58,8 +58,8 @@ class ReplayPlan:
         """
         with spooled(self.warehouse) as found:
             _check_types(self.selection.error_types, found)
-            if self.mended is not None:
-                told = self.mended.without_letter(found)
+            if self.corrected is not None:
+                told = self.corrected.without_letter(found)
                 if told:
                     tell(told)
             yield found
@@ -67,7 +67,7 @@ class ReplayPlan:
     def attempt(self, letters: Letters, outcome: Outcome) -> Iterator[Step]:
         """Try the letters that are meant; see `attempt`."""
         limits = Limits(self.options.max_future_minutes)
-        return attempt(letters, self.selection, self.mend, self.started_at, limits, outcome)
+        return attempt(letters, self.selection, self.correct, self.started_at, limits, outcome)
 
 
 def _check_types(asked: Iterable[str], letters: Letters) -> None:

@@ -1,4 +1,4 @@
-"""Mended records published as messages, for the stream that keeps the tables."""
+"""Corrected records published as messages, for the stream that keeps the tables."""
 
 from __future__ import annotations
 

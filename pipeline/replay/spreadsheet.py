@@ -1,4 +1,4 @@
-"""Dead letters as a CSV file that a person mends in an editor or a spreadsheet, and back.
+"""Dead letters as a CSV file that a person corrects in an editor or a spreadsheet, and back.
 
 A row is a letter: its id, what is wrong, and either the eight source columns or, where the record
 can't be split into them, the record itself in `payload`. Of records that are no UTF-8 the odd
@@ -78,8 +78,8 @@ def _owners(path: str, flags: int) -> int:
 
 
 @dataclass(frozen=True)
-class Mended:
-    """The rows of a mended file.
+class Corrected:
+    """The rows of a corrected file.
 
     Attributes:
         path: the file.
@@ -90,8 +90,8 @@ class Mended:
     rows: Mapping[str, Cells]
 
     @classmethod
-    def of(cls, path: str) -> Mended:
-        """A file that `write` wrote and somebody has mended.
+    def of(cls, path: str) -> Corrected:
+        """A file that `write` wrote and somebody has corrected.
 
         Raises:
             OptionError: if it is no such file.
@@ -105,19 +105,19 @@ class Mended:
             raise OptionError(f"--input {path} can't be read as CSV: {error}") from error
 
     def without_letter(self, letters: Letters) -> str:
-        """What to say of rows that mend none of these letters; empty where there is none."""
+        """What to say of rows that correct none of these letters; empty where there is none."""
         unknown = set(self.rows)
         for part in letters.parts():
             unknown.difference_update(part[_ID].to_pylist())
         if not unknown:
             return ""
         return (
-            f"{self.path}: {len(unknown):,} of {len(self.rows):,} rows mend no letter of the "
+            f"{self.path}: {len(unknown):,} of {len(self.rows):,} rows correct no letter of the "
             f"warehouse ({_ID} {min(unknown)!r} and the like) and are left out: they were replayed "
             "before, or belong to another warehouse"
         )
 
-    def mend(self, letters: Iterable[Letter]) -> Iterator[Record | None]:
+    def correct(self, letters: Iterable[Letter]) -> Iterator[Record | None]:
         """The letters' records as the file has them; None for those that it has not."""
         for letter in letters:
             cells = self.rows.get(letter.dead_letter_id)
@@ -135,7 +135,7 @@ def cells_of(record: Record) -> Cells:
 
 
 def record_of(cells: Cells, before: Record) -> Record:
-    """The record that mended cells make.
+    """The record that corrected cells make.
 
     Args:
         cells: the eight source columns and the payload; of both the columns count.
@@ -160,7 +160,7 @@ def _bytes(text: str, before: Record) -> bytes:
     try:
         before.data.decode()
     except UnicodeDecodeError:
-        # An odd byte that nobody has mended is one still.
+        # An odd byte that nobody has corrected is one still.
         return _ODD_BYTE.sub(lambda found: bytes.fromhex(found[1].decode()), data)
     return data
 

@@ -166,7 +166,7 @@ def check_dead_letters(counts: RunCounts, max_pct: float) -> None:
         f"{counts.rejected:,} of {counts.input_rows:,} input rows are dead letters "
         f"({100 * counts.rejected / counts.input_rows:.1f} %), more than --max_dead_letter_pct "
         f"{max_pct:g} allows. Most are {worst}, e.g. {example.source} at "
-        f"byte {example.position}: {example.message}. Mend the input or raise the limit"
+        f"byte {example.position}: {example.message}. Correct the input or raise the limit"
     )
 
 
@@ -192,7 +192,7 @@ def report(counts: RunCounts, rows: dict[str, int], seconds: float) -> dict[str,
         "dead_letters": {"total": counts.rejected, "by_error_type": dict(counts.dead_letters)},
         "dead_letter_examples": {name: vars(found) for name, found in counts.examples.items()},
         "ignored_miles_amounts": counts.ignored_amounts,
-        "earlier_mends": {"applied": counts.mended, "failed": counts.mends_failed},
+        "earlier_corrections": {"applied": counts.corrected, "failed": counts.corrections_failed},
         "tables": rows,
         "seconds": round(seconds, 3),
     }

@@ -16,7 +16,7 @@ from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from pipeline.warehouse.bigquery.staging import MARKER
 from tests.emulators.servers import PROJECT, Servers
 from tests.support.runs import command, comparable
-from transforms.marts.registry import ALL_TABLES, MENDS, TABLES
+from transforms.marts.registry import ALL_TABLES, CORRECTIONS, TABLES
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Home:
         files = [
             path.name for path in self.staged.rglob("*") if path.is_file() and path.name != MARKER
         ]
-        known = {table.name for table in (*ALL_TABLES, MENDS)}
+        known = {table.name for table in (*ALL_TABLES, CORRECTIONS)}
         return [name for name in tables if name not in known] + files
 
 

@@ -68,10 +68,10 @@ def test_a_replay_ends_in_the_tables_of_batch(home: Home, sample: Path, tmp_path
     assert (again.returncode, again.stderr) == (0, "")
     assert "Nothing passes" in again.stdout
     assert unlike(home.contents(), first) == []
-    # A batch over the same file, which is as it was, takes what the replay has mended.
+    # A batch over the same file, which is as it was, takes what the replay has corrected.
     rerun = home.batch(sample, *active)
     assert (rerun.returncode, rerun.stderr) == (0, "")
-    assert "dead letters mended by earlier replays" in rerun.stdout
+    assert "dead letters corrected by earlier replays" in rerun.stdout
     assert unlike(home.contents(), theirs) == ["dead_letter_events"]
     assert home.leftovers() == []
 
@@ -123,7 +123,7 @@ def channel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[s
         yield topic, subscription
 
 
-def test_mended_records_are_published_for_a_stream(
+def test_corrected_records_are_published_for_a_stream(
     channel: tuple[str, str], tmp_path: Path
 ) -> None:
     topic, subscription = channel
@@ -138,7 +138,7 @@ def test_mended_records_are_published_for_a_stream(
     before = contents(tmp_path / "growth.duckdb")
     run = command("replay", "--edit", "s/WWW/Web/", "--topic", topic, cwd=tmp_path)
     assert (run.returncode, run.stderr) == (0, "")
-    assert f"Published 1 mended record to {topic}" in run.stdout
+    assert f"Published 1 corrected record to {topic}" in run.stdout
     assert unlike(contents(tmp_path / "growth.duckdb"), before) == []
     with pubsub.SubscriberClient() as client:
         found = client.pull(subscription=subscription, max_messages=10).received_messages

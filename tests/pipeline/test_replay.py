@@ -1,4 +1,4 @@
-"""Replays: the tables end as a batch over the mended input leaves them, and again is no more."""
+"""Replays: the tables end as a batch over the corrected input leaves them, and again is no more."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.strategies import broken_rows, valid_rows
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, Row, compute, csv_text, parse, row
 from tests.support.thorough import examples
-from transforms.marts.registry import MENDS, TABLES
+from transforms.marts.registry import CORRECTIONS, TABLES
 from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
 
 MARTS = [name for name in TABLES if name != "dead_letter_events"]
@@ -35,7 +35,7 @@ Tables = dict[str, pa.Table]
 
 
 def spoilt(item: Row) -> dict[str, str]:
-    """A row that `s/_APP//` mends."""
+    """A row that `s/_APP//` corrects."""
     return {**item, "platform": f"{item['platform']}_APP"}
 
 
@@ -71,24 +71,24 @@ def letters(database: Path) -> dict[str, dict[str, Any]]:
     return {letter["payload"]: letter for letter in table.to_pylist()}
 
 
-def test_a_mended_sample_ends_in_the_tables_of_batch(
+def test_a_corrected_sample_ends_in_the_tables_of_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.replay.spool._PART_ROWS", 100)  # Several parts.
-    source, mended = tmp_path / "events.csv", tmp_path / "mended.csv"
+    source, corrected = tmp_path / "events.csv", tmp_path / "corrected.csv"
     write_sample(source, 6_000, 3)
     header, *lines = source.read_bytes().splitlines(keepends=True)
     bad = [
         line.replace(b",iOS,", b",IOS_APP,") if at % 3 == 0 else line
         for at, line in enumerate(lines)
     ]
-    # Mended, these are rows that are there already, and one of them twice.
+    # Corrected, these are rows that are there already, and one of them twice.
     bad += [line.replace(b",iOS,", b",IOS_APP,") for line in lines[1:200]] * 2
     source.write_bytes(header + b"".join(bad))
-    mended.write_bytes(source.read_bytes().replace(b"IOS_APP", b"iOS"))
+    corrected.write_bytes(source.read_bytes().replace(b"IOS_APP", b"iOS"))
     ours = tmp_path / "ours.duckdb"
     run_graph([source], ours, Run(user_shards=5))
-    run_graph([mended], tmp_path / "theirs.duckdb")
+    run_graph([corrected], tmp_path / "theirs.duckdb")
     assert unlike(contents(ours), contents(tmp_path / "theirs.duckdb"), MARTS) == MARTS
     run_replay(ours, "--edit", "s/IOS_APP/iOS/")
     first = contents(ours)
@@ -126,7 +126,7 @@ def test_any_letters_end_in_the_tables_of_batch(
             run_graph([folder / f"{file}.csv"], folder / f"{file}.duckdb", run)
         run_replay(folder / "before.duckdb", "--edit", "s/_APP//")
         ours, theirs = contents(folder / "before.duckdb"), contents(folder / "after.duckdb")
-        # Whoever runs batch over the same file again does not lose what was mended.
+        # Whoever runs batch over the same file again does not lose what was corrected.
         run_graph([folder / "before.csv"], folder / "before.duckdb", run)
         again = contents(folder / "before.duckdb")
     assert unlike(ours, theirs, MARTS) == []
@@ -166,7 +166,7 @@ def test_letters_that_fail_again_stay_with_their_tries(tmp_path: Path) -> None:
     assert open_warehouse(f"duckdb:///{database}").count(TABLES["fct_events"]) == 1
 
 
-def test_a_mended_file_ends_in_the_tables_of_batch(tmp_path: Path) -> None:
+def test_a_corrected_file_ends_in_the_tables_of_batch(tmp_path: Path) -> None:
     good = [row(f"2024-01-0{day}T00:00:00Z", user) for day in (1, 2) for user in ("ann", "bob")]
     bad = [{**item, "event_type": "shared"} for item in good]
     text = csv_text([*good[:1], *bad]) + b'2024-01-09T00:00:00Z,"cy,share,,,Web,,\nx,y\n'
@@ -231,17 +231,17 @@ def test_the_active_event_types_are_those_of_the_tables(tmp_path: Path) -> None:
     assert open_warehouse(f"duckdb:///{database}").active_event_types() == ("like",)
 
 
-def mends(database: Path) -> list[dict[str, Any]]:
-    return list(open_warehouse(f"duckdb:///{database}").read(MENDS).to_pylist())
+def corrections(database: Path) -> list[dict[str, Any]]:
+    return list(open_warehouse(f"duckdb:///{database}").read(CORRECTIONS).to_pylist())
 
 
-def test_a_mend_outlives_later_runs_until_somebody_removes_it(tmp_path: Path) -> None:
+def test_a_correction_outlives_later_runs_until_somebody_removes_it(tmp_path: Path) -> None:
     good = [row(f"2024-01-0{day}T00:00:00Z", f"u{day}") for day in range(1, 5)]
     spoilt_twice = {**spoilt(good[2]), "country": "SGP"}
     rows = [good[0], spoilt(good[1]), spoilt_twice, {**good[3], "event_time": "never"}]
     database = build(tmp_path, rows)
     run_replay(database, "--edit", "s/_APP//;s/SGP/SG/")
-    (first, second) = sorted(mends(database), key=lambda mend: mend["user_id"])
+    (first, second) = sorted(corrections(database), key=lambda correction: correction["user_id"])
     assert {name: second[name] for name in SOURCE_COLUMNS} == good[2]
     assert (first["error_type"], first["source"]) == (
         "unknown_platform",
@@ -256,7 +256,7 @@ def test_a_mend_outlives_later_runs_until_somebody_removes_it(tmp_path: Path) ->
         users = contents(database)["dim_users"]["user_id"].to_pylist()
         assert sorted(users) == ["u1", "u2", "u3", "u5"]
         assert len(letters(database)) == 2
-    # A record that was changed is no longer the one that was mended; nor is one that is right now.
+    # A record that was changed is not the one that was corrected; nor is one that is right now.
     changed = [good[0], {**spoilt(good[1]), "user_id": "x"}, good[2]]
     (tmp_path / "events.csv").write_bytes(csv_text(changed))
     tables = run_graph([tmp_path / "events.csv"], database)
@@ -264,7 +264,7 @@ def test_a_mend_outlives_later_runs_until_somebody_removes_it(tmp_path: Path) ->
     assert len(letters(database)) == 1
     (tmp_path / "events.csv").write_bytes(csv_text(rows))
     with duckdb.connect(str(database)) as connection:
-        connection.execute("DELETE FROM dead_letter_mends WHERE user_id = 'u2'")
+        connection.execute("DELETE FROM dead_letter_corrections WHERE user_id = 'u2'")
     run_graph([tmp_path / "events.csv"], database)
     assert sorted(item["error_type"] for item in letters(database).values()) == [
         "bad_event_time",
@@ -272,28 +272,30 @@ def test_a_mend_outlives_later_runs_until_somebody_removes_it(tmp_path: Path) ->
     ]
 
 
-def test_a_mend_that_does_not_pass_any_more_leaves_its_letter(tmp_path: Path) -> None:
+def test_a_correction_that_does_not_pass_any_more_leaves_its_letter(tmp_path: Path) -> None:
     good = [row("2024-01-01T00:00:00Z", "ann"), row("2024-01-02T00:00:00Z", "bob")]
     database = build(tmp_path, [good[0], spoilt(good[1])])
     before = letters(database)
     run_replay(database, "--edit", "s/_APP//")
     with duckdb.connect(str(database)) as connection:  # As if the rules had changed since.
-        connection.execute("UPDATE dead_letter_mends SET country = 'SGP'")
+        connection.execute("UPDATE dead_letter_corrections SET country = 'SGP'")
     run_graph([tmp_path / "events.csv"], database)
     assert letters(database) == before
-    run_replay(database, "--edit", "s/_APP//")  # The newer mend takes the place of the older one.
+    run_replay(
+        database, "--edit", "s/_APP//"
+    )  # The newer correction takes the place of the older one.
     run_graph([tmp_path / "events.csv"], database)
     assert letters(database) == {}
-    assert [mend["country"] for mend in mends(database)] == ["SG"]
+    assert [correction["country"] for correction in corrections(database)] == ["SG"]
 
 
-def test_what_passes_as_it_came_needs_no_mend(tmp_path: Path) -> None:
+def test_what_passes_as_it_came_needs_no_correction(tmp_path: Path) -> None:
     tomorrow = row(f"{NOW + timedelta(days=3):%Y-%m-%dT%H:%M:%SZ}")
     database = build(tmp_path, [row("2024-01-01T00:00:00Z"), tomorrow])
     assert len(letters(database)) == 1
     run_replay(database)  # Its day has come.
     assert letters(database) == {}
-    assert mends(database) == []
+    assert corrections(database) == []
 
 
 @pytest.fixture
@@ -329,10 +331,10 @@ def test_the_sum_of_a_replay_is_printed_and_written(
     summary = tmp_path / "replay.json"
     run_replay(database, "--edit", "s/_APP//;s/^no,/2,/", "--summary_file", str(summary))
     told = capsys.readouterr().out
-    assert "2 mended records = 1 new event + 1 duplicate" in told
+    assert "2 corrected records = 1 new event + 1 duplicate" in told
     assert "1 event + 4 dead letters before = 2 events + 1 duplicate + 2 dead letters" in told
     assert "4 dead letters = 2 passed + 2 failed again + 0 not tried" in told
-    assert "2 mends kept in dead_letter_mends" in told
+    assert "2 corrections kept in dead_letter_corrections" in told
     assert "  checks  " in told
     assert " passed" in told.split("  checks  ")[1].splitlines()[0]
     report = json.loads(summary.read_text())

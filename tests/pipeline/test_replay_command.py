@@ -95,14 +95,14 @@ def test_a_killed_replay_leaves_the_warehouse_intact(tmp_path: Path) -> None:
     ours = contents(tmp_path / "growth.duckdb")
     assert all(ours[name].equals(whole[name]) for name in kept)
     assert not list(tmp_path.glob("*.staging-*"))
-    # The file is as it was: what was mended in it is mended still.
+    # The file is as it was: what was corrected in it is corrected still.
     batch = command("batch", "--input", "events.csv", "--summary_file", "run.json", cwd=tmp_path)
     assert (batch.returncode, batch.stderr) == (0, "")
     ours = contents(tmp_path / "growth.duckdb")
     assert all(ours[name].equals(whole[name]) for name in kept)
     number = sum(",WWW," in line for line in bad)
-    mended = json.loads((tmp_path / "run.json").read_text())["earlier_mends"]
-    assert mended["failed"] == 0
-    assert 0 < mended["applied"] <= number  # Some rows fail for another reason as well.
-    assert f"{mended['applied']:,} dead letters mended by earlier replays" in batch.stdout
+    corrected = json.loads((tmp_path / "run.json").read_text())["earlier_corrections"]
+    assert corrected["failed"] == 0
+    assert 0 < corrected["applied"] <= number  # Some rows fail for another reason as well.
+    assert f"{corrected['applied']:,} dead letters corrected by earlier replays" in batch.stdout
     assert (tmp_path / "growth.duckdb").stat().st_mode & 0o777 == 0o640

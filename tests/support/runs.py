@@ -22,7 +22,7 @@ from apache_beam.runners.runner import PipelineResult
 
 from pipeline.batch_graph import BatchJob, build
 from pipeline.inputs.input_versions import InputFile, local_file
-from pipeline.staged_corrections import stage_mends
+from pipeline.staged_corrections import stage_corrections
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from tests.support import forks
@@ -75,7 +75,7 @@ def finished(paths: Sequence[Path | InputFile], database: Path, run: Run = Run()
             started_at=run.started_at,
             range_bytes=run.range_bytes,
             quality=run.quality,
-            mends=stage_mends(warehouse, staging),
+            corrections=stage_corrections(warehouse, staging),
             max_shrink_pct=run.max_shrink_pct,
         )
         pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([]))

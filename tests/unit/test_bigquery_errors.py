@@ -21,7 +21,7 @@ DENIED = {"reason": "accessDenied", "message": "Access Denied"}
         (Forbidden("Access\nDenied", errors=[DENIED]), "Access Denied (accessDenied); grant roles"),
         (Forbidden("quota exceeded"), "(403); wait until the quota is refilled"),
         # The Storage Read API's errors are gRPC's own.
-        (ResourceExhausted("too large", errors=(object(),)), "too large (429); mend that"),
+        (ResourceExhausted("too large", errors=(object(),)), "too large (429); correct that"),
         (requests.ConnectionError("no route"), "BigQuery does not answer (no route)"),
         (RetryError("gave up", cause=None), "BigQuery does not answer (gave up"),
         (ConnectionResetError("reset"), "BigQuery does not answer (reset)"),

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pipeline.errors import OptionError, RunError
 from pipeline.replay import spreadsheet
 from pipeline.replay.spool import Letter, spooled
-from pipeline.replay.spreadsheet import Mended, cells_of, record_of
+from pipeline.replay.spreadsheet import Corrected, cells_of, record_of
 from pipeline.warehouse import Warehouse
 from tests.support.dead_letters import Holding, letter, rows
 from tests.support.strategies import broken_rows, valid_rows
@@ -49,7 +49,7 @@ def through(letters: Sequence[Letter], change: Callable[[Sheet], Sheet]) -> list
             writer = csv.DictWriter(file, names)
             writer.writeheader()
             writer.writerows(sheet)
-        return list(Mended.of(str(path)).mend(letters))
+        return list(Corrected.of(str(path)).correct(letters))
 
 
 _CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -88,13 +88,13 @@ def test_untouched_rows_are_the_records_as_they_came(found: list[Letter]) -> Non
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(broken_rows, valid_rows, st.sampled_from(HEADERS))
-def test_mended_cells_make_the_event_that_they_say(
+def test_corrected_cells_make_the_event_that_they_say(
     broken: Row, sound: Row, header: Sequence[str] | None
 ) -> None:
-    def mend(sheet: Sheet) -> Sheet:
+    def correct(sheet: Sheet) -> Sheet:
         return [{**item, **sound} for item in sheet]
 
-    (record,) = through([letter(line(broken, header), header)], mend)
+    (record,) = through([letter(line(broken, header), header)], correct)
     assert record is not None
     expected = reread([Record(line(sound), STANDARD)], NOW, LIMITS)
     assert reread([record], NOW, LIMITS).events.to_pylist() == expected.events.to_pylist()
@@ -105,33 +105,33 @@ def test_rows_that_are_removed_leave_their_letters() -> None:
     assert through(letters, lambda sheet: sheet[1:2]) == [None, letters[1].record, None]
 
 
-def test_what_can_not_be_split_is_mended_in_payload_or_in_the_columns() -> None:
+def test_what_can_not_be_split_is_corrected_in_payload_or_in_the_columns() -> None:
     sound = row("2024-01-01T00:00:00Z")
     letters = numbered([letter(b'2024-01-01,"ann'), letter(b"{", None), letter(b"x")])
 
-    def mend(sheet: Sheet) -> Sheet:
+    def correct(sheet: Sheet) -> Sheet:
         assert [item["payload"] for item in sheet] == ['2024-01-01,"ann', "{", "x"]
         sheet[0]["payload"] = line(sound).decode()
         sheet[1]["payload"] = json.dumps(sound)
         sheet[2].update(sound)  # And payload is left as it is.
         return sheet
 
-    found = [record for record in through(letters, mend) if record is not None]
+    found = [record for record in through(letters, correct) if record is not None]
     first, second, third = reread(found, NOW, LIMITS).events.to_pylist()
     assert first == second == third
 
 
-def test_odd_bytes_are_mended_one_by_one() -> None:
+def test_odd_bytes_are_corrected_one_by_one() -> None:
     data = line(row("2024-01-01T00:00:00Z", category="caf?", source="k?ln"))
     bad = letter(data.replace(b"f?", b"f\xe9").replace(b"k?", b"k\xf6"))
 
     def cell(name: str, before: str, after: str) -> Callable[[Sheet], Sheet]:
-        def mend(sheet: Sheet) -> Sheet:
+        def correct(sheet: Sheet) -> Sheet:
             assert sheet[0][name] == before
             sheet[0][name] = after
             return sheet
 
-        return mend
+        return correct
 
     (half,) = through([bad], cell("transaction_category", r"caf\xe9", "caf\u00e9"))
     assert half is not None
@@ -141,7 +141,7 @@ def test_odd_bytes_are_mended_one_by_one() -> None:
     (whole,) = through([bad._replace(record=half)], cell("utm_source", r"k\xf6ln", "k\u00f6ln"))
     assert whole is not None
     (event,) = reread([whole], NOW, LIMITS).events.to_pylist()
-    # The letter of the half-mended file was whole in its category: as bytes it comes back whole.
+    # The letter of the half-corrected file was whole in its category: as bytes it comes back whole.
     assert (event["transaction_category"], event["utm_source"]) == ("caf\u00e9", "k\u00f6ln")
 
 
@@ -177,7 +177,7 @@ def test_no_spreadsheet_finds_a_formula_wherever_it_splits(
         spreadsheet.write([told], str(path))
         with path.open(encoding="utf-8-sig", newline="") as file:
             text = file.read()
-        (record,) = Mended.of(str(path)).mend([bad])
+        (record,) = Corrected.of(str(path)).correct([bad])
     assert record == bad.record
     rows_of_cells = [
         found for at in ";|\t" for found in csv.reader(io.StringIO(text, ""), delimiter=at)
@@ -191,10 +191,10 @@ def test_no_spreadsheet_finds_a_formula_wherever_it_splits(
 def test_apostrophes_that_somebody_types_stay(tmp_path: Path) -> None:
     typed = row("2024-01-01T00:00:00Z", category="rock;'n'roll")
 
-    def mend(sheet: Sheet) -> Sheet:
+    def correct(sheet: Sheet) -> Sheet:
         return [{**item, **typed} for item in sheet]
 
-    (record,) = through([letter(b"x")], mend)
+    (record,) = through([letter(b"x")], correct)
     assert record is not None
     (event,) = reread([record], NOW, LIMITS).events.to_pylist()
     assert event["transaction_category"] == "rock;'n'roll"
@@ -206,7 +206,7 @@ def test_spaces_before_a_quoted_cell_are_no_part_of_it(tmp_path: Path) -> None:
     cells = ["1", *row("2024-01-01T00:00:00Z", category="a, b").values()]
     text = "\n".join([", ".join(names), ", ".join(f'"{cell}"' for cell in cells), ""])
     path.write_text(text, encoding="utf-8-sig")
-    (record,) = Mended.of(str(path)).mend([letter(b"x")])
+    (record,) = Corrected.of(str(path)).correct([letter(b"x")])
     assert record is not None
     (event,) = reread([record], NOW, LIMITS).events.to_pylist()
     assert event["transaction_category"] == "a, b"
@@ -218,7 +218,7 @@ def test_files_of_other_spreadsheets_are_read(tmp_path: Path) -> None:
     cells = ["1", *row("2024-01-01T00:00:00Z").values()]
     text = "\n".join([";".join(names), ";".join(cells), ";" * 8, ""])
     path.write_text(text, encoding="utf-8-sig")
-    (record,) = Mended.of(str(path)).mend([letter(b"x")])
+    (record,) = Corrected.of(str(path)).correct([letter(b"x")])
     assert record is not None
     assert len(reread([record], NOW, LIMITS).events) == 1
 
@@ -240,7 +240,7 @@ def test_other_files_are_refused(tmp_path: Path, text: bytes, told: str) -> None
     path = tmp_path / "letters.csv"
     path.write_bytes(text)
     with pytest.raises(OptionError, match=told):
-        Mended.of(str(path))
+        Corrected.of(str(path))
 
 
 def test_rows_without_a_letter_are_told() -> None:
@@ -249,19 +249,19 @@ def test_rows_without_a_letter_are_told() -> None:
     cells = cells_of(letter(b"a").record)
     holding = cast(Warehouse, Holding(table.slice(0, 1)))
     with spooled(holding) as letters:
-        assert Mended("m.csv", {known: cells}).without_letter(letters) == ""
-        told = Mended("m.csv", {known: cells, other: cells}).without_letter(letters)
+        assert Corrected("m.csv", {known: cells}).without_letter(letters) == ""
+        told = Corrected("m.csv", {known: cells, other: cells}).without_letter(letters)
         assert told.startswith(
-            f"m.csv: 1 of 2 rows mend no letter of the warehouse (dead_letter_id {other!r}"
+            f"m.csv: 1 of 2 rows correct no letter of the warehouse (dead_letter_id {other!r}"
         )
 
 
 def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "letters.csv"
-    path.write_text("mended")
+    path.write_text("corrected")
     with pytest.raises(RunError, match=r"can't write .*letters\.csv"):
         spreadsheet.write([], str(path))
-    assert path.read_text() == "mended"
+    assert path.read_text() == "corrected"
 
 
 def test_an_emptied_row_is_an_empty_record() -> None:

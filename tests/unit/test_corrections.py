@@ -1,4 +1,4 @@
-"""Mends of earlier replays: found by their letters' ids, and read in their place."""
+"""Corrections of earlier replays: found by their letters' ids, and read in their place."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.staged_corrections import StagedMends, stage_mends
+from pipeline.staged_corrections import StagedCorrections, stage_corrections
 from tests.support.dead_letters import Holding, rows
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import LIMITS, NOW, Row, csv_text, parse, row
-from transforms.kernels.corrections import apply_mends
+from transforms.kernels.corrections import apply_corrections
 from transforms.marts import dead_letter_corrections
 from transforms.vocabulary import SOURCE_COLUMNS
 
 
-def mends_of(letters: pa.Table, chosen: list[int], mended: Sequence[Row]) -> pa.Table:
+def corrections_of(letters: pa.Table, chosen: list[int], corrected: Sequence[Row]) -> pa.Table:
     texts = {
-        name: pa.array([item[name] for item in mended], pa.string()) for name in SOURCE_COLUMNS
+        name: pa.array([item[name] for item in corrected], pa.string()) for name in SOURCE_COLUMNS
     }
     return dead_letter_corrections.rows(letters, chosen, pa.table(texts), NOW)
 
 
 class Kept(Holding):
-    """A warehouse that has mends alone."""
+    """A warehouse that has corrections alone."""
 
     def count(self, *_: object) -> int:
         return sum(part.num_rows for part in self._parts)
@@ -35,20 +35,20 @@ class Kept(Holding):
 
 @given(
     st.lists(
-        st.tuples(st.one_of(valid_rows, broken_rows), st.sampled_from(["mended", "not"])),
+        st.tuples(st.one_of(valid_rows, broken_rows), st.sampled_from(["corrected", "not"])),
         max_size=20,
     )
 )
-def test_mends_are_read_as_records_are(drawn: list[tuple[Row, str]]) -> None:
+def test_corrections_are_read_as_records_are(drawn: list[tuple[Row, str]]) -> None:
     letters = rows(*(str(at).encode() for at in range(len(drawn))))
-    chosen = [at for at, (_, what) in enumerate(drawn) if what == "mended"]
-    mended = [drawn[at][0] for at in chosen]
-    applied = apply_mends(letters, mends_of(letters, chosen, mended), NOW, LIMITS)
-    theirs = parse(csv_text(mended))
+    chosen = [at for at, (_, what) in enumerate(drawn) if what == "corrected"]
+    corrected = [drawn[at][0] for at in chosen]
+    applied = apply_corrections(letters, corrections_of(letters, chosen, corrected), NOW, LIMITS)
+    theirs = parse(csv_text(corrected))
     events = [event for part in theirs for event in part.events.to_pylist()]
     rejected = [bad.payload for part in theirs for bad in part.rejections]
     assert applied.parsed.events.to_pylist() == events
-    assert (applied.mended, applied.failed) == (len(events), len(rejected))
+    assert (applied.corrected, applied.failed) == (len(events), len(rejected))
     stays = [
         str(at)
         for at, (item, _) in enumerate(drawn)
@@ -57,20 +57,20 @@ def test_mends_are_read_as_records_are(drawn: list[tuple[Row, str]]) -> None:
     assert applied.letters["payload"].to_pylist() == stays
 
 
-def test_mends_are_found_in_any_group_by_their_letters(
+def test_corrections_are_found_in_any_group_by_their_letters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.staged_corrections._GROUP_ROWS", 7)
     letters = rows(*(str(at).encode() for at in range(100)))
     chosen = list(range(0, 100, 2))
-    mended = [row("2024-01-01T00:00:00Z", f"u{at}") for at in chosen]
-    table = mends_of(letters, chosen, mended)
+    corrected = [row("2024-01-01T00:00:00Z", f"u{at}") for at in chosen]
+    table = corrections_of(letters, chosen, corrected)
     # A warehouse does not promise that ids are there once, or that they are ids.
     strange = table.slice(0, 2).set_column(
         0, table.schema.field(0), pa.array(["x" * 1_000_000, "\u00e9"])
     )
-    staged = stage_mends(Kept(strange, table.slice(20), table), str(tmp_path))  # type: ignore[arg-type]
-    assert isinstance(staged, StagedMends)
+    staged = stage_corrections(Kept(strange, table.slice(20), table), str(tmp_path))  # type: ignore[arg-type]
+    assert isinstance(staged, StagedCorrections)
     found = staged.find(letters["dead_letter_id"].slice(11, 30))
     assert sorted(found["user_id"].to_pylist()) == [f"u{at}" for at in range(12, 41, 2)]
     by_id = dict(
@@ -80,6 +80,9 @@ def test_mends_are_found_in_any_group_by_their_letters(
     assert by_id == {ids[at]: f"u{at}" for at in range(12, 41, 2)}
     assert staged.find(letters["dead_letter_id"].slice(11, 1)).num_rows == 0
     assert (
-        apply_mends(letters, staged.find(pa.chunked_array([["no", "é"]])), NOW, LIMITS).mended == 0
+        apply_corrections(
+            letters, staged.find(pa.chunked_array([["no", "é"]])), NOW, LIMITS
+        ).corrected
+        == 0
     )
-    assert stage_mends(Kept(table.slice(0, 0)), str(tmp_path)) is None  # type: ignore[arg-type]
+    assert stage_corrections(Kept(table.slice(0, 0)), str(tmp_path)) is None  # type: ignore[arg-type]

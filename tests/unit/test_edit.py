@@ -22,13 +22,13 @@ _PIECES = st.sampled_from(
 payloads = st.lists(_PIECES, max_size=12).map(b"".join)
 
 
-def mended(edit: str, *records: bytes) -> list[bytes]:
+def corrected(edit: str, *records: bytes) -> list[bytes]:
     letters = [letter(data) for data in records]
-    return [record.data for record in Edit.of(edit).mend(lambda: letters)]
+    return [record.data for record in Edit.of(edit).correct(lambda: letters)]
 
 
 def script(folder: Path, text: str) -> str:
-    path = folder / "mend"
+    path = folder / "correct"
     path.write_text(f"#!{sys.executable}\n{text}")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return str(path)
@@ -37,11 +37,11 @@ def script(folder: Path, text: str) -> str:
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(records=st.lists(payloads, max_size=8))
 def test_records_come_back_as_they_went(records: Sequence[bytes]) -> None:
-    assert mended("", *records) == list(records)
+    assert corrected("", *records) == list(records)
 
 
 def test_sed_sees_one_record_a_line() -> None:
-    assert mended(r"s/^a/b/;s/$/!/", b"a,a", b"x\na\n", b"a\r\nx", b"", b"\xffa") == [
+    assert corrected(r"s/^a/b/;s/$/!/", b"a,a", b"x\na\n", b"a\r\nx", b"", b"\xffa") == [
         b"b,a!",
         b"x\na\n!",
         b"b\r\nx!",
@@ -51,14 +51,14 @@ def test_sed_sees_one_record_a_line() -> None:
 
 
 def test_sed_may_put_a_line_break_in_the_place_of_another() -> None:
-    assert mended("s/\u240a/ /", b"a\nb", b"c\n\nd") == [b"a b", b"c \nd"]
+    assert corrected("s/\u240a/ /", b"a\nb", b"c\n\nd") == [b"a b", b"c \nd"]
 
 
 def test_the_signs_of_line_breaks_are_themselves_elsewhere() -> None:
     sign = "a\u240ab\u240d".encode()
-    assert mended("s/a/x/", sign) == ["x\u240ab\u240d".encode()]
+    assert corrected("s/a/x/", sign) == ["x\u240ab\u240d".encode()]
     with pytest.raises(RunError, match=r"dead letter 1 has line breaks and.*U\+240A"):
-        mended("s/a/x/", sign + b"\n")
+        corrected("s/a/x/", sign + b"\n")
 
 
 def test_a_program_is_one_process_for_all(tmp_path: Path) -> None:
@@ -67,16 +67,16 @@ def test_a_program_is_one_process_for_all(tmp_path: Path) -> None:
         "import sys\nfor number, line in enumerate(sys.stdin.buffer):\n"
         "    sys.stdout.buffer.write(b'%d:' % number + line)\n",
     )
-    assert mended(path, b"a", b"\xff\nb", b"") == [b"0:a", b"1:\xff\nb", b"2:"]
+    assert corrected(path, b"a", b"\xff\nb", b"") == [b"0:a", b"1:\xff\nb", b"2:"]
 
 
 def test_a_last_line_without_its_end_counts(tmp_path: Path) -> None:
     path = script(tmp_path, "import sys\nsys.stdout.write(sys.stdin.read()[:-1])\n")
-    assert mended(path, b"a", b"b") == [b"a", b"b"]
+    assert corrected(path, b"a", b"b") == [b"a", b"b"]
 
 
 def test_no_letter_starts_no_process(tmp_path: Path) -> None:
-    assert mended(script(tmp_path, "raise SystemExit(3)")) == []
+    assert corrected(script(tmp_path, "raise SystemExit(3)")) == []
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_no_letter_starts_no_process(tmp_path: Path) -> None:
 def test_a_program_that_fails_ends_the_replay(tmp_path: Path, text: str, told: list[str]) -> None:
     path = script(tmp_path, text)
     with pytest.raises(RunError) as raised:
-        mended(path, b"a", b"b")
-    for part in ("mend", "no table was touched", *told):
+        corrected(path, b"a", b"b")
+    for part in ("correct", "no table was touched", *told):
         assert part in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -102,7 +102,7 @@ def test_a_script_without_a_first_line_is_named(tmp_path: Path) -> None:
     path = Path(script(tmp_path, ""))
     path.write_text("import sys\n")
     with pytest.raises(RunError, match="first line like #!"):
-        mended(str(path), b"a")
+        corrected(str(path), b"a")
 
 
 def test_what_is_neither_sed_nor_a_program_is_refused(tmp_path: Path) -> None:

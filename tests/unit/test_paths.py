@@ -22,9 +22,9 @@ def test_a_tilde_that_no_shell_saw_is_the_home_folder(
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(tmp_path)
     assert output_file("~/run.json") == str(home / "run.json")
-    (home / "mend.py").write_text("#!/bin/cat\n")
-    (home / "mend.py").chmod(0o700)
-    assert Edit.of("~/mend.py").command == [str(home / "mend.py")]
+    (home / "correct.py").write_text("#!/bin/cat\n")
+    (home / "correct.py").chmod(0o700)
+    assert Edit.of("~/correct.py").command == [str(home / "correct.py")]
     warehouse = open_warehouse("duckdb:///x.duckdb")
     with warehouse.lock((), "~/stage", "run") as folder:
         assert Path(folder).is_relative_to(home / "stage")

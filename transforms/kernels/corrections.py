@@ -1,4 +1,4 @@
-"""Dead letters that people have mended before -> the events that their mends are."""
+"""Dead letters that people have corrected before -> the events that their corrections are."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from transforms.kernels.records import NO_REJECTIONS, RawRecords
 from transforms.vocabulary import SOURCE_COLUMNS
 
 
-class Mends(Protocol):
-    """What earlier replays have mended."""
+class Corrections(Protocol):
+    """What earlier replays have corrected."""
 
     def find(self, ids: pa.ChunkedArray) -> pa.Table:
-        """The mends of some letters: dead_letter_id and the texts of the eight source columns.
+        """The corrections of some letters: dead_letter_id and the eight source columns as text.
 
         Args:
-            ids: strings, the letters' dead_letter_id; most have no mend.
+            ids: strings, the letters' dead_letter_id; most have no correction.
         """
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What mends make of dead letters.
+    """What corrections make of dead letters.
 
     Attributes:
-        parsed: the events of the mends that pass; no rejections.
+        parsed: the events of the corrections that pass; no rejections.
         letters: the letters that stay, as they came.
-        failed: how many of them have a mend that does not pass (any more).
+        failed: how many of them have a correction that does not pass (any more).
     """
 
     parsed: Parsed
@@ -42,24 +42,26 @@ class Applied:
     failed: int
 
     @property
-    def mended(self) -> int:
+    def corrected(self) -> int:
         """How many letters are events now."""
         return len(self.parsed.events)
 
 
-def apply_mends(letters: pa.Table, mends: pa.Table, now: datetime, limits: Limits) -> Applied:
-    """Read mends by the parser of all records, in the place of the letters that they mend.
+def apply_corrections(
+    letters: pa.Table, corrections: pa.Table, now: datetime, limits: Limits
+) -> Applied:
+    """Read corrections by the parser of all records, in the place of the letters that they correct.
 
     Args:
         letters: rows of dead_letter_events, each id once.
-        mends: of some of them, each once, as `Mends.find` gives them.
+        corrections: of some of them, each once, as `Corrections.find` gives them.
         now, limits: as in `parse_records`.
     """
-    columns = [mends[name].combine_chunks() for name in SOURCE_COLUMNS]
-    parsed = parse_records(RawRecords(columns, _Texts(columns), "mends"), now, limits)
-    fails = np.zeros(mends.num_rows, np.bool_)
+    columns = [corrections[name].combine_chunks() for name in SOURCE_COLUMNS]
+    parsed = parse_records(RawRecords(columns, _Texts(columns), "corrections"), now, limits)
+    fails = np.zeros(corrections.num_rows, np.bool_)
     fails[[int(rejection.position) for rejection in parsed.rejections]] = True
-    passed = mends["dead_letter_id"].filter(pa.array(~fails)).combine_chunks()
+    passed = corrections["dead_letter_id"].filter(pa.array(~fails)).combine_chunks()
     stays = pc.invert(pc.is_in(letters["dead_letter_id"], value_set=passed))
     return Applied(
         replace(parsed, rejections=NO_REJECTIONS), letters.filter(stays), int(fails.sum())

@@ -126,8 +126,8 @@ def check_int64(
     if outside.any():
         raise DataError(
             f"the counter {names[int(np.argmax(outside))]} adds up to more than INT64 holds "
-            "(9.2e18): look for events with an absurd miles_amount, mend or remove them, and run "
-            "again"
+            "(9.2e18): look for events with an absurd miles_amount, correct or remove them, and "
+            "run again"
         )
 
 

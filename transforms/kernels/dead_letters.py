@@ -1,4 +1,4 @@
-"""Dead letters read again: by the parser that has rejected them, mended or as they came."""
+"""Dead letters read again: by the parser that has rejected them, corrected or as they came."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _loaded(letter: Mapping[str, Any]) -> dict[str, Any]:
 def _strange(letter: Mapping[str, Any]) -> DataError:
     return DataError(
         f"dead letter {letter['dead_letter_id']}: its attributes {letter['attributes']!r:.200} are "
-        "not what this pipeline writes, so that its record can't be read; mend that row"
+        "not what this pipeline writes, so that its record can't be read; correct that row"
     )
 
 

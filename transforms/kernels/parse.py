@@ -253,7 +253,7 @@ _MESSAGES: Final[dict[str, Callable[[_Source], str]]] = {
     ),
     "event_time_out_of_range": lambda row: (
         f"event_time {_quoted(row.event_time)} lies before {EARLIEST} or more than "
-        "--max_future_minutes ahead: mend it, or replay it when its time has come"
+        "--max_future_minutes ahead: correct it, or replay it when its time has come"
     ),
     "unknown_event_type": lambda row: (
         f"event_type {_quoted(row.event_type)} is none of {', '.join(EVENT_TYPES)}"
@@ -271,7 +271,7 @@ _MESSAGES: Final[dict[str, Callable[[_Source], str]]] = {
         "run take it in"
     ),
     "too_many_miles": lambda row: (
-        f"miles_amount {_quoted(row.miles_amount)} is more than {fields.MOST_MILES:,}: mend it, "
+        f"miles_amount {_quoted(row.miles_amount)} is more than {fields.MOST_MILES:,}: correct it, "
         "or split it over several events"
     ),
 }

@@ -35,8 +35,8 @@ class RunCounts:
         ignored_amounts: events with a miles_amount that their type has no use for.
         dead_letters: rejected records by error_type.
         examples: for each error_type the first dead letter by source and position.
-        mended: records that would be dead letters, but for the mend of an earlier replay.
-        mends_failed: dead letters with such a mend, which does not pass (any more).
+        corrected: records that would be dead letters, but for the correction of an earlier replay.
+        corrections_failed: dead letters with such a correction, which does not pass (any more).
     """
 
     input_rows: int = 0
@@ -45,8 +45,8 @@ class RunCounts:
     ignored_amounts: int = 0
     dead_letters: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, Example] = field(default_factory=dict)
-    mended: int = 0
-    mends_failed: int = 0
+    corrected: int = 0
+    corrections_failed: int = 0
 
     @property
     def rejected(self) -> int:
@@ -76,8 +76,8 @@ class RunCounts:
             ignored_amounts=sum(part.ignored_amounts for part in parts),
             dead_letters=dict(sorted(letters.items())),
             examples=dict(sorted(examples.items())),
-            mended=sum(part.mended for part in parts),
-            mends_failed=sum(part.mends_failed for part in parts),
+            corrected=sum(part.corrected for part in parts),
+            corrections_failed=sum(part.corrections_failed for part in parts),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -89,8 +89,8 @@ class RunCounts:
             "ignored_amounts": self.ignored_amounts,
             "dead_letters": dict(self.dead_letters),
             "examples": {name: vars(example) for name, example in self.examples.items()},
-            "mended": self.mended,
-            "mends_failed": self.mends_failed,
+            "corrected": self.corrected,
+            "corrections_failed": self.corrections_failed,
         }
 
     @classmethod

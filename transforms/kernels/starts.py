@@ -56,7 +56,7 @@ def refuse_start(start: bytes, source: str) -> None:
     if _BARE_CR.search(head):
         raise DataError(
             f"{source}: its lines end in CR alone, as old Macs have it; they must end in LF or "
-            "CRLF: tr '\\r' '\\n' < old.csv > new.csv mends that"
+            "CRLF: tr '\\r' '\\n' < old.csv > new.csv corrects that"
         )
 
 

@@ -158,7 +158,7 @@ def _miles(table: pa.Table, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
         raise DataError(
             "the miles_amount values add up to more than INT64 holds (9.2e18); the largest is "
             f"{miles[largest]}, of user {table['user_id'][largest].as_py()!r} at "
-            f"{table['event_time'][largest].as_py().isoformat()}Z: mend or remove such events "
+            f"{table['event_time'][largest].as_py().isoformat()}Z: correct or remove such events "
             "and run again"
         )
     return miles

@@ -57,7 +57,7 @@ TABLES: Final[Mapping[str, Table]] = {
 RESULTS: Final = data_quality_results.TABLE
 ALL_TABLES: Final = (*TABLES.values(), RESULTS)
 # What replays merge into and batch runs read.
-MENDS: Final = dead_letter_corrections.TABLE
+CORRECTIONS: Final = dead_letter_corrections.TABLE
 
 
 def all_checks(active_types: Sequence[int]) -> tuple[Check, ...]:

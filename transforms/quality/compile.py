@@ -142,7 +142,7 @@ def _refuse_unknown_tables(checks: Iterable[Check], known: set[str]) -> None:
         if unknown:
             raise DataError(
                 f"the check {check.check_id} can't be evaluated: there is no table {unknown[0]}. "
-                f"Mend it where {check.table} is declared"
+                f"Correct it where {check.table} is declared"
             )
 
 

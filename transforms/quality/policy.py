@@ -41,7 +41,8 @@ class Policy:
         if not failed or self.mode == "warn":
             return None
         return (
-            f"{_failures(failed)}. Mend the input and run again, or see what --quality warn commits"
+            f"{_failures(failed)}. Correct the input and run again, or see what --quality warn "
+            "commits"
         )
 
     def summary(self, results: Sequence[Result]) -> dict[str, Any]:

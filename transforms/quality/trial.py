@@ -39,7 +39,7 @@ def refuse_wrong(checks: Sequence[Check], tables: Mapping[str, Table]) -> None:
         reason = first or _reason(checks, tables) or reason
     raise DataError(
         f"the check {checks[0].check_id} can't be evaluated: {reason}; it asks {_sql(checks[0])}. "
-        f"Mend it where {checks[0].table} is declared"
+        f"Correct it where {checks[0].table} is declared"
     )
 
 

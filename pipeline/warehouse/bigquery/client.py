@@ -118,7 +118,7 @@ def described(message: str, reason: str) -> str:
     """A message of BigQuery in one line, with its reason and what to do."""
     message = " ".join(message.split())
     found = f"{message} {reason}".casefold()
-    advice = next((text for sign, text in _ADVICE if sign in found), "mend that")
+    advice = next((text for sign, text in _ADVICE if sign in found), "correct that")
     return f"{message} ({reason}); {advice}, and run again"
 
 

@@ -107,7 +107,7 @@ def _column_conflicts(column: Column, found: bigquery.SchemaField | None) -> Ite
     if kind != column.type.value or found.mode == "REPEATED":
         repeated = " REPEATED" if found.mode == "REPEATED" else ""
         yield f"its column {column.name} is {kind}{repeated}, not {column.type.value}"
-    # The other way round does no harm, and a load that replaces the table mends it.
+    # The other way round does no harm, and a load that replaces the table repairs it.
     elif found.mode == "REQUIRED" and not column.required:
         yield f"its column {column.name} is REQUIRED, not NULLABLE"
 

@@ -98,7 +98,7 @@ def _problems(
             yield f"its column {found.name} is {found.type}, not {TYPES[column.type]}"
         elif found.default is not None:
             yield f"its column {found.name} has a default or an expression, {found.default}"
-        # The other way round does no harm, and a run that replaces the table mends it.
+        # The other way round does no harm, and a run that replaces the table repairs it.
         elif not column.required and not found.nullable:
             yield f"its column {found.name} is NOT NULL, which is not expected"
     for constraint in constraints:
