@@ -10,8 +10,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+import sqlglot
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlglot import exp
 
 from tests.support.quality import CHECKS, failures, in_memory, of_run
 from tests.support.strategies import row_lists
@@ -185,6 +187,22 @@ def test_the_names_in_a_condition_are_found_and_spelled_as_the_join_has_them(
 ) -> None:
     assert names(condition) == found
     assert spell(condition) == spelled
+
+
+def conditions() -> list[str]:
+    """The SQL of all checks."""
+    rules = [getattr(check.rule, "condition", None) for check in CHECKS]
+    totals = [total.expression for check in CHECKS for total in check.totals]
+    return [*(condition for condition in rules if condition is not None), *totals]
+
+
+def test_a_parser_of_sql_finds_the_same_names_in_every_condition() -> None:
+    for condition in conditions():
+        columns = sqlglot.parse_one(condition, dialect="bigquery").find_all(exp.Column)
+        found = {(column.table, column.name) for column in columns}  # "" for the row's own table.
+        assert found == {
+            (name.table, name.column if name.table else name.spelled) for name in names(condition)
+        }, condition
 
 
 def test_no_condition_uses_what_the_two_dialects_read_differently() -> None:

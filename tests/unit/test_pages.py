@@ -66,3 +66,13 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_a_stranger_knows_in_a_minute() -> None:
     assert len((ROOT / "README.md").read_bytes()) <= 8_000
+
+
+def test_the_architecture_defines_every_rule_that_code_names_by_number() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    defined = set(re.findall(r"^\| (\d+) \| \*\*", page, re.MULTILINE))
+    sources = [path for part in ("transforms", "pipeline") for path in (ROOT / part).rglob("*.py")]
+    lists = [re.findall(r"\brules? (\d+(?:, \d+)*)", path.read_text()) for path in sources]
+    named = {number for found in lists for numbers in found for number in numbers.split(", ")}
+    assert named
+    assert named <= defined

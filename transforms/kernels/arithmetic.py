@@ -80,19 +80,3 @@ def first_that_holds(cases: Sequence[tuple[Masks, str]], otherwise: str | None) 
     labels = np.array([*(label for _, label in cases), otherwise], dtype=object)
     holds = np.stack([*masks, np.ones_like(masks[0])])
     return pa.array(labels[holds.argmax(axis=0)], type=pa.string())
-
-
-def graded(
-    values: Floats, grades: Sequence[tuple[float, str]], lowest: str, unknown: str | None = None
-) -> pa.Array:
-    """Per row the label of the first bound that the value reaches, else `lowest`.
-
-    Args:
-        values: float64, NaN for NULL.
-        grades: (bound, label), bounds descending; a value equal to a bound reaches it.
-        lowest: the label of values below all bounds.
-        unknown: the label of NaN; None for NULL.
-    """
-    known = ~np.isnan(values)
-    cases = [(known & (values >= bound), label) for bound, label in grades]
-    return first_that_holds([*cases, (known, lowest)], unknown)

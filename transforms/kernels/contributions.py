@@ -17,7 +17,9 @@ from transforms.kernels.calendar import US_PER_DAY, month_of
 from transforms.kernels.counters import (
     COHORTS,
     DAILY,
+    DORMANCIES,
     MONTHLY,
+    STAGES,
     WINDOWS,
     Counters,
     Grid,
@@ -119,15 +121,12 @@ def _count_active_days(board: _Board, days: _Activity) -> None:
     board.count("new", date[since == 0])
     board.count("retained", date[since == 1])
     board.count("churned", date[until != 1] + 1)
-    board.count("stage_new", date[age <= 7])
-    board.count("stage_growing", date[(age > 7) & (age <= 30)])
-    board.count("stage_established", date[(age > 30) & (age <= 90)])
-    board.count("stage_mature", date[age > 90])
-    board.count("dormant_short", date[(since >= 2) & (since <= 7)])
-    board.count("dormant_medium", date[(since > 7) & (since <= 30)])
-    board.count("dormant_long", date[(since > 30) & (since <= 90)])
-    board.count("dormant_very_long", date[since > 90])
-    board.add("dormant_days", date[since >= 2], since[since >= 2])
+    for days_known in STAGES:
+        board.count(days_known.counter, date[days_known.hold(age)])
+    for days_away in DORMANCIES:
+        board.count(days_away.counter, date[days_away.hold(since)])
+    away = since >= DORMANCIES[0].first
+    board.add("dormant_days", date[away], since[away])
     for n in WINDOWS:
         # Where stretches of dates with activity in the last n days begin and have ended.
         board.count(f"window_{n}", date[(since == 0) | (since > n)])

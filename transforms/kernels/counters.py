@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,49 @@ from transforms.data_error import DataError
 from transforms.vocabulary import CHANNELS, EVENT_TYPES, OTHER_CHANNEL, PLATFORMS
 
 WINDOWS: Final = (7, 28, 30)
-STAGES: Final = ("new", "growing", "established", "mature")
-DORMANCIES: Final = ("short", "medium", "long", "very_long")
+
+
+class Days(NamedTuple):
+    """A range of days, and the counter of users who are in it.
+
+    Attributes:
+        counter: its name.
+        first, last: days, both included; no last for any number.
+    """
+
+    counter: str
+    first: int
+    last: int | None
+
+    @property
+    def text(self) -> str:
+        """The range in words: 8-30 days, or more than 90 days."""
+        return (
+            f"more than {self.first - 1} days"
+            if self.last is None
+            else f"{self.first}-{self.last} days"
+        )
+
+    def hold(self, days: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which numbers of days are in the range."""
+        inside: NDArray[np.bool_] = days >= self.first
+        return inside if self.last is None else inside & (days <= self.last)
+
+
+# A week, a month and a quarter: by them both how long users are known and how long they were away.
+_EDGES: Final = (7, 30, 90)
+
+
+def _ranges(counters: Sequence[str], first: int) -> tuple[Days, ...]:
+    firsts = (first, *(edge + 1 for edge in _EDGES))
+    return tuple(map(Days, counters, firsts, (*_EDGES, None)))
+
+
+# By days since a user's first active date; by days since the last one before a return.
+STAGES: Final = _ranges(("stage_new", "stage_growing", "stage_established", "stage_mature"), 0)
+DORMANCIES: Final = _ranges(
+    ("dormant_short", "dormant_medium", "dormant_long", "dormant_very_long"), 2
+)
 
 # The order of these names is the layout of encoded counters: a running job's state and messages
 # in flight hold it, so names are only ever appended.
@@ -29,8 +70,8 @@ DAILY: Final = (
     "retained",
     "churned",
     *(f"window_{days}" for days in WINDOWS),
-    *(f"stage_{stage}" for stage in STAGES),
-    *(f"dormant_{dormancy}" for dormancy in DORMANCIES),
+    *(stage.counter for stage in STAGES),
+    *(dormancy.counter for dormancy in DORMANCIES),
     "dormant_days",
     *(f"events_{event_type}" for event_type in EVENT_TYPES),
     *(f"events_{platform}" for platform in PLATFORMS),

@@ -1,4 +1,4 @@
-"""What a run counts: every input row is an event, a duplicate or a dead letter (promise 3)."""
+"""What a run counts: every input row is an event, a duplicate or a dead letter."""
 
 from __future__ import annotations
 

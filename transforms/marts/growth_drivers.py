@@ -8,7 +8,6 @@ from transforms.contract import (
     DATE,
     FLOAT,
     INTEGER,
-    STRING,
     TIMESTAMP,
     Partition,
     Table,
@@ -18,24 +17,24 @@ from transforms.contract import (
 )
 from transforms.kernels.arithmetic import (
     Ints,
-    exact,
-    first_that_holds,
-    graded,
     moving_average,
     percentage,
     ratio,
     rounded,
 )
 from transforms.kernels.spine import Spine
-from transforms.marts.growth_drivers_checks import ACTIVITY, HEALTH, MILES, RATES, TOTALS
+from transforms.marts.grades import Grades, Step
+from transforms.marts.growth_drivers_checks import ACTIVITY, FIFTH, HEALTH, MILES, RATES, TOTALS
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
-from transforms.quality.declaration import (
-    at_least,
-    one_of,
-)
+from transforms.quality.declaration import at_least
 from transforms.vocabulary import CHANNELS, EVENT_TYPES, OTHER_CHANNEL, PLATFORMS
 
 _PCT = "in percent of daily_active_users"
+_ENGAGEMENT = Grades(
+    f"the distinct users who shared or liked, {_PCT}",
+    (Step(">=", 20, "High Social"), Step(">=", 10, "Moderate Social")),
+    "Low Social",
+)
 
 TABLE = Table(
     name="growth_drivers",
@@ -99,19 +98,12 @@ TABLE = Table(
             "Users whose first event is on this date, of every utm_source or none",
             at_least(0),
         ),
-        required(
+        HEALTH.column(
             "miles_economy_health",
-            STRING,
             "Earned > 1.2 x redeemed: Healthy Growth; earned > redeemed: Stable; "
             "redeemed > 1.2 x earned: High Redemption; else Balanced",
-            one_of(*(name for _, name in HEALTH), "Balanced"),
         ),
-        nullable(
-            "social_engagement_level",
-            STRING,
-            f"Distinct users who shared or liked {_PCT}: >= 20 High, >= 10 Moderate, else Low",
-            one_of("High Social", "Moderate Social", "Low Social"),
-        ),
+        _ENGAGEMENT.column("social_engagement_level"),
         nullable(
             "feature_adoption_score",
             INTEGER,
@@ -183,13 +175,10 @@ def _miles(day: dict[str, Ints]) -> dict[str, object]:
         "miles_earn_redeem_ratio": ratio(earned, redeemed),
         "earning_user_pct": percentage(day["users_miles_earned"], active),
         "redeeming_user_pct": percentage(day["users_miles_redeemed"], active),
-        "miles_economy_health": first_that_holds(
-            [
-                (10 * exact(earned) > 12 * exact(redeemed), "Healthy Growth"),
-                (earned > redeemed, "Stable"),
-                (10 * exact(redeemed) > 12 * exact(earned), "High Redemption"),
-            ],
-            "Balanced",
+        "miles_economy_health": HEALTH.labels(
+            earned - redeemed > redeemed // FIFTH,
+            earned > redeemed,
+            redeemed - earned > earned // FIFTH,
         ),
         "avg_7d_miles_earned": moving_average(earned, 7),
     }
@@ -207,11 +196,7 @@ def _social(day: dict[str, Ints]) -> dict[str, object]:
         "sharing_user_pct": percentage(day["users_share"], active),
         "liking_user_pct": percentage(day["users_like"], active),
         "searching_user_pct": percentage(day["users_reward_search"], active),
-        "social_engagement_level": graded(
-            percentage(day["users_social"], active),
-            [(20, "High Social"), (10, "Moderate Social")],
-            lowest="Low Social",
-        ),
+        "social_engagement_level": _ENGAGEMENT.labels(percentage(day["users_social"], active)),
         "avg_7d_social_actions": moving_average(day["events_share"] + day["events_like"], 7),
     }
 

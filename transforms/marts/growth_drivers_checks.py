@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from transforms.marts.grades import Cases
 from transforms.quality.declaration import (
     AddsUp,
     Holds,
     Total,
-    is_label,
     is_percentage,
     is_quotient,
     is_rounded,
@@ -14,10 +14,15 @@ from transforms.quality.declaration import (
 from transforms.vocabulary import CHANNELS, OTHER_CHANNEL, PLATFORMS
 
 _DAU = "daily_active_users"
-HEALTH = (
-    ("net_miles_change > DIV(daily_miles_redeemed, 5)", "Healthy Growth"),
-    ("net_miles_change > 0", "Stable"),
-    ("-net_miles_change > DIV(daily_miles_earned, 5)", "High Redemption"),
+FIFTH = 5
+# Miles are compared as whole numbers: more than 1.2 x what is redeemed is more than a fifth above.
+HEALTH = Cases(
+    (
+        (f"net_miles_change > DIV(daily_miles_redeemed, {FIFTH})", "Healthy Growth"),
+        ("net_miles_change > 0", "Stable"),
+        (f"-net_miles_change > DIV(daily_miles_earned, {FIFTH})", "High Redemption"),
+    ),
+    "Balanced",
 )
 # Distinct users of a date, and the events that make them.
 _USERS_OF_EVENTS = {
@@ -105,7 +110,7 @@ MILES = (
         "net_miles_change = daily_miles_earned - daily_miles_redeemed",
         "net_miles_change is miles earned less miles redeemed",
     ),
-    is_label("miles_economy_health", HEALTH, "Balanced"),
+    HEALTH.check("miles_economy_health"),
     *(
         Holds(
             f"{column}_of_miles_analytics",

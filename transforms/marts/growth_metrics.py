@@ -21,15 +21,15 @@ from transforms.contract import (
 from transforms.kernels.arithmetic import (
     Ints,
     first_that_holds,
-    graded,
     moving_average,
     moving_sum,
     percentage,
     previous,
     ratio,
 )
-from transforms.kernels.counters import DORMANCIES
+from transforms.kernels.counters import DORMANCIES, WINDOWS
 from transforms.kernels.spine import Spine
+from transforms.marts.grades import Grades, Step
 from transforms.marts.rules import (
     ALL_COHORTS,
     DATES_BEFORE_ARE_COMPLETE,
@@ -45,7 +45,6 @@ from transforms.quality.declaration import (
     References,
     Total,
     at_least,
-    is_label,
     is_percentage,
     is_quotient,
     one_of,
@@ -61,11 +60,13 @@ _OTHERS = (
     "growth_drivers",
     "miles_analytics",
 )
-_QUALITIES = (
-    ("daily_quick_ratio IS NULL", "Unknown"),
-    ("daily_quick_ratio < 1.0", "Declining"),
-    ("daily_quick_ratio < 1.5", "Healthy"),
+_QUALITY = Grades(
+    "daily_quick_ratio",
+    (Step("<", 1.0, "Declining"), Step("<", 1.5, "Healthy")),
+    "Strong",
+    unknown="Unknown",
 )
+_UP, _DOWN, _STABLE = "Trending Up", "Trending Down", "Stable"
 
 TABLE = Table(
     name="growth_metrics",
@@ -117,17 +118,12 @@ TABLE = Table(
         nullable(
             "wau_mau_stickiness", FLOAT, "100 x WAU over 7 days / MAU over 30 days", at_least(0.0)
         ),
-        required(
-            "daily_growth_quality",
-            STRING,
-            "Of daily_quick_ratio: none Unknown, < 1.0 Declining, < 1.5 Healthy, else Strong",
-            one_of(*(name for _, name in _QUALITIES), "Strong"),
-        ),
+        _QUALITY.column("daily_growth_quality"),
         required(
             "activity_trend_7d",
             STRING,
-            "DAU against the mean of the seven days before: Trending Up, Trending Down or Stable",
-            one_of("Trending Up", "Trending Down", "Stable"),
+            f"DAU against the mean of the seven days before: {_UP}, {_DOWN} or {_STABLE}",
+            one_of(_UP, _DOWN, _STABLE),
         ),
         required("calculated_at", TIMESTAMP, "When the row was written"),
         IS_COMPLETE_DATE,
@@ -183,7 +179,7 @@ TABLE = Table(
         is_percentage("dau_wau_stickiness", _DAU, "weekly_active_users_7d"),
         is_percentage("dau_mau_stickiness", _DAU, "monthly_active_users_30d"),
         is_percentage("wau_mau_stickiness", "weekly_active_users_7d", "monthly_active_users_30d"),
-        is_label("daily_growth_quality", _QUALITIES, "Strong"),
+        _QUALITY.check("daily_growth_quality"),
         AddsUp(
             "new_users_are_all_cohorts",
             (Total("growth_metrics", "new_users"),),
@@ -198,9 +194,11 @@ def rows(spine: Spine) -> pa.Table:
     """The rows of the table from the sums over all users."""
     day = spine.daily
     active, churned = day["active"], day["churned"]
-    resurrected = sum((day[f"dormant_{name}"] for name in DORMANCIES), start=np.zeros_like(active))
+    resurrected = sum(
+        (day[dormancy.counter] for dormancy in DORMANCIES), start=np.zeros_like(active)
+    )
     quick_ratio = ratio(day["new"] + resurrected, churned)
-    last_7, last_28, last_30 = (np.cumsum(day[f"window_{days}"]) for days in (7, 28, 30))
+    last_7, last_28, last_30 = (np.cumsum(day[f"window_{days}"]) for days in WINDOWS)
     growth = pa.array(active - previous(active), mask=np.arange(len(active)) == 0)
     return TABLE.build(
         {
@@ -224,12 +222,7 @@ def rows(spine: Spine) -> pa.Table:
             "dau_wau_stickiness": percentage(active, last_7),
             "dau_mau_stickiness": percentage(active, last_30),
             "wau_mau_stickiness": percentage(last_7, last_30),
-            "daily_growth_quality": graded(
-                quick_ratio,
-                [(1.5, "Strong"), (1.0, "Healthy")],
-                lowest="Declining",
-                unknown="Unknown",
-            ),
+            "daily_growth_quality": _QUALITY.labels(quick_ratio),
             "activity_trend_7d": _trend(active),
             "calculated_at": spine.stamps(len(spine.dates)),
             "is_complete": spine.complete_dates,
@@ -242,8 +235,8 @@ def _trend(active: Ints) -> pa.Array:
     total, days = (previous(values) for values in moving_sum(active, 7))
     return first_that_holds(
         [
-            ((days > 0) & (active * days > total), "Trending Up"),
-            ((days > 0) & (active * days < total), "Trending Down"),
+            ((days > 0) & (active * days > total), _UP),
+            ((days > 0) & (active * days < total), _DOWN),
         ],
-        "Stable",
+        _STABLE,
     )

@@ -13,7 +13,6 @@ from transforms.kernels.arithmetic import (
     Masks,
     exact,
     first_that_holds,
-    graded,
     moving_average_of_known,
     percentage,
     previous,
@@ -21,34 +20,61 @@ from transforms.kernels.arithmetic import (
     rounded,
 )
 from transforms.kernels.spine import Spine
+from transforms.marts.grades import Cases, Grades, Step
 from transforms.marts.rules import IS_COMPLETE_MONTH, is_complete_of
-from transforms.quality.declaration import Holds, References, at_least, between, is_label, one_of
+from transforms.quality.declaration import Holds, References, at_least, between, one_of
 
 _GROWTH = "social_capital_growth_accounting"
 _RETENTION = f"{_GROWTH}.retention_rate_pct"
-_RETENTION_GRADES = (
-    (80, "Excellent (80%+)"),
-    (60, "Good (60-80%)"),
-    (40, "Average (40-60%)"),
-    (20, "Below Average (20-40%)"),
+_SHRINKS, _GROWS_FAST = 1.0, 1.5
+_STAYS_WELL, _LEAVES = 60, 40
+_RETENTION_GRADES = Grades(
+    _RETENTION,
+    (
+        Step(">=", 80, "Excellent (80%+)"),
+        Step(">=", 60, "Good (60-80%)"),
+        Step(">=", 40, "Average (40-60%)"),
+        Step(">=", 20, "Below Average (20-40%)"),
+    ),
+    "Poor (<20%)",
 )
-_RATIO_GRADES = (
-    (2.0, "Top Tier (2.0+)"),
-    (1.5, "Strong (1.5-2.0)"),
-    (1.0, "Healthy (1.0-1.5)"),
-    (0.8, "Concerning (0.8-1.0)"),
+_RATIO_GRADES = Grades(
+    "quick_ratio",
+    (
+        Step(">=", 2.0, "Top Tier (2.0+)"),
+        Step(">=", 1.5, "Strong (1.5-2.0)"),
+        Step(">=", 1.0, "Healthy (1.0-1.5)"),
+        Step(">=", 0.8, "Concerning (0.8-1.0)"),
+    ),
+    "Critical (<0.8)",
 )
-_RECOMMENDATIONS = (
-    ("quick_ratio < 1.0", "Focus on reducing churn before growth"),
-    (f"quick_ratio >= 1.5 AND {_RETENTION} >= 60", "Invest heavily in user acquisition"),
-    (f"{_RETENTION} < 40", "Improve product stickiness and onboarding"),
-    (f"{_GROWTH}.new_users = 0", "Restart user acquisition efforts"),
+_STAGES = Grades(
+    "the months since the first month",
+    (Step("<", 6, "Early Stage"), Step("<=", 24, "Growth Stage")),
+    "Mature Stage",
+    always=True,
 )
+_RECOMMENDATION = Cases(
+    (
+        (f"quick_ratio < {_SHRINKS}", "Focus on reducing churn before growth"),
+        (
+            f"quick_ratio >= {_GROWS_FAST} AND {_RETENTION} >= {_STAYS_WELL}",
+            "Invest heavily in user acquisition",
+        ),
+        (f"{_RETENTION} < {_LEAVES}", "Improve product stickiness and onboarding"),
+        (f"{_GROWTH}.new_users = 0", "Restart user acquisition efforts"),
+    ),
+    "Optimize current growth strategy",
+)
+_CRITICAL = "CRITICAL: Quick Ratio Below 1.0"
+_DROPPED = "WARNING: Quick Ratio Dropped Below 1.2"
+_DECLINED = "WARNING: Quick Ratio Declined >0.3 Points"
+_CHURNING = "WARNING: Churn Significantly Exceeding Growth"
+_OK = "OK"
 _SCORE = (
     f"(50 * ({_GROWTH}.new_users + {_GROWTH}.resurrected_users) "
     f"/ NULLIF({_GROWTH}.churned_users, 0))"
 )
-_OTHERWISE = "Optimize current growth strategy"
 
 
 def _when_complete(rule: Holds) -> Holds:
@@ -84,13 +110,7 @@ TABLE = Table(
             "OK, or the first alarm that holds: CRITICAL below 1.0, WARNING when it drops below "
             "1.2, falls by more than 0.3, or churn exceeds 1.5 x growth; of a running month that "
             "of the last complete one, OK where there is none",
-            one_of(
-                "OK",
-                "CRITICAL: Quick Ratio Below 1.0",
-                "WARNING: Quick Ratio Dropped Below 1.2",
-                "WARNING: Quick Ratio Declined >0.3 Points",
-                "WARNING: Churn Significantly Exceeding Growth",
-            ),
+            one_of(_OK, _CRITICAL, _DROPPED, _DECLINED, _CHURNING),
         ),
         nullable(
             "growth_quality_score",
@@ -98,30 +118,13 @@ TABLE = Table(
             "min(100, 50 x quick_ratio), rounded half up",
             between(0, 100),
         ),
-        nullable(
-            "retention_benchmark",
-            STRING,
-            "Grade of the month's retention_rate_pct",
-            one_of(*(name for _, name in _RETENTION_GRADES), "Poor (<20%)"),
-        ),
-        nullable(
-            "quick_ratio_benchmark",
-            STRING,
-            "Grade of quick_ratio",
-            one_of(*(name for _, name in _RATIO_GRADES), "Critical (<0.8)"),
-        ),
-        required(
-            "business_stage",
-            STRING,
-            "By months since the first month: < 6 Early Stage, 6 to 24 Growth Stage, else Mature",
-            one_of("Early Stage", "Growth Stage", "Mature Stage"),
-        ),
-        required(
+        _RETENTION_GRADES.column("retention_benchmark", "Grade of the month's retention_rate_pct"),
+        _RATIO_GRADES.column("quick_ratio_benchmark", "Grade of quick_ratio"),
+        _STAGES.column("business_stage"),
+        _RECOMMENDATION.column(
             "strategic_recommendation",
-            STRING,
             "What the month's figures suggest; of a running month what those of the last complete "
             "one do",
-            one_of(*(name for _, name in _RECOMMENDATIONS), _OTHERWISE),
         ),
         IS_COMPLETE_MONTH,
     ),
@@ -139,12 +142,12 @@ TABLE = Table(
         _when_complete(
             Holds(
                 "critical_below_one",
-                "(quick_ratio IS NOT NULL AND quick_ratio < 1.0) "
-                "= (alert_level = 'CRITICAL: Quick Ratio Below 1.0')",
-                "the alert is critical where quick_ratio is below 1.0, and only there",
+                f"(quick_ratio IS NOT NULL AND quick_ratio < {_SHRINKS}) "
+                f"= (alert_level = '{_CRITICAL}')",
+                f"the alert is critical where quick_ratio is below {_SHRINKS}, and only there",
             )
         ),
-        _when_running("alert_level", "OK"),
+        _when_running("alert_level", _OK),
         Holds(
             "growth_quality_score.formula",
             "CASE WHEN quick_ratio IS NULL THEN growth_quality_score IS NULL "
@@ -153,20 +156,10 @@ TABLE = Table(
             f"ELSE growth_quality_score = FLOOR({_SCORE} + 0.5) END",
             "growth_quality_score = min(100, 50 x quick_ratio), rounded half up",
         ),
-        is_label(
-            "retention_benchmark",
-            tuple((f"{_RETENTION} >= {low}", name) for low, name in _RETENTION_GRADES),
-            "Poor (<20%)",
-            unknown=f"{_RETENTION} IS NULL",
-        ),
-        is_label(
-            "quick_ratio_benchmark",
-            tuple((f"quick_ratio >= {low}", name) for low, name in _RATIO_GRADES),
-            "Critical (<0.8)",
-            unknown="quick_ratio IS NULL",
-        ),
-        _when_complete(is_label("strategic_recommendation", _RECOMMENDATIONS, _OTHERWISE)),
-        _when_running("strategic_recommendation", _OTHERWISE),
+        _RETENTION_GRADES.check("retention_benchmark"),
+        _RATIO_GRADES.check("quick_ratio_benchmark"),
+        _when_complete(_RECOMMENDATION.check("strategic_recommendation")),
+        _when_running("strategic_recommendation", _RECOMMENDATION.otherwise),
     ),
 )
 
@@ -177,42 +170,25 @@ def rows(spine: Spine) -> pa.Table:
     gained, churned = month["new"] + month["resurrected"], month["churned"]
     quick_ratio = ratio(gained, churned)
     retention = percentage(month["retained"], previous(month["active"]))
-    age = np.arange(len(spine.months))
     judged = _last_complete(spine.complete_months)
     return TABLE.build(
         {
             "activity_month": spine.months,
             "quick_ratio": quick_ratio,
             "quick_ratio_3mo_avg": moving_average_of_known(quick_ratio, 3),
-            "alert_level": _alert_level(gained, churned).take(judged).fill_null("OK"),
+            "alert_level": _alert_level(gained, churned).take(judged).fill_null(_OK),
             "growth_quality_score": rounded(np.minimum(ratio(50 * gained, churned), 100)),
-            "retention_benchmark": graded(
-                retention,
-                _RETENTION_GRADES,
-                lowest="Poor (<20%)",
-            ),
-            "quick_ratio_benchmark": graded(
-                quick_ratio,
-                _RATIO_GRADES,
-                lowest="Critical (<0.8)",
-            ),
-            "business_stage": first_that_holds(
-                [(age < 6, "Early Stage"), (age <= 24, "Growth Stage")], "Mature Stage"
-            ),
-            "strategic_recommendation": first_that_holds(
-                [
-                    (quick_ratio < 1.0, "Focus on reducing churn before growth"),
-                    (
-                        (quick_ratio >= 1.5) & (retention >= 60),
-                        "Invest heavily in user acquisition",
-                    ),
-                    (retention < 40, "Improve product stickiness and onboarding"),
-                    (month["new"] == 0, "Restart user acquisition efforts"),
-                ],
-                _OTHERWISE,
+            "retention_benchmark": _RETENTION_GRADES.labels(retention),
+            "quick_ratio_benchmark": _RATIO_GRADES.labels(quick_ratio),
+            "business_stage": _STAGES.labels(np.arange(len(spine.months))),
+            "strategic_recommendation": _RECOMMENDATION.labels(
+                quick_ratio < _SHRINKS,
+                (quick_ratio >= _GROWS_FAST) & (retention >= _STAYS_WELL),
+                retention < _LEAVES,
+                month["new"] == 0,
             )
             .take(judged)
-            .fill_null(_OTHERWISE),
+            .fill_null(_RECOMMENDATION.otherwise),
             "is_complete": spine.complete_months,
         }
     )
@@ -233,18 +209,15 @@ def _alert_level(gained: Ints, churned: Ints) -> pa.Array:
     was_above_1_2 = before_known & (10 * gained_before >= 12 * churned_before)
     return first_that_holds(
         [
-            (known & (gained < churned), "CRITICAL: Quick Ratio Below 1.0"),
-            (below_1_2 & was_above_1_2, "WARNING: Quick Ratio Dropped Below 1.2"),
+            (known & (gained < churned), _CRITICAL),
+            (below_1_2 & was_above_1_2, _DROPPED),
             (
                 known & before_known & _fell(gained, churned, gained_before, churned_before),
-                "WARNING: Quick Ratio Declined >0.3 Points",
+                _DECLINED,
             ),
-            (
-                known & (2 * churned > 3 * gained),
-                "WARNING: Churn Significantly Exceeding Growth",
-            ),
+            (known & (2 * churned > 3 * gained), _CHURNING),
         ],
-        "OK",
+        _OK,
     )
 
 

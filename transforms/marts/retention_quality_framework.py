@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
 
-from transforms.contract import DATE, FLOAT, INTEGER, STRING, Partition, Table, nullable, required
-from transforms.kernels.arithmetic import first_that_holds, graded, percentage, ratio, rounded
+from transforms.contract import DATE, FLOAT, INTEGER, Partition, Table, nullable, required
+from transforms.kernels.arithmetic import percentage, ratio, rounded
+from transforms.kernels.counters import DORMANCIES, STAGES
 from transforms.kernels.spine import Spine
+from transforms.marts.grades import Grades, Step
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
 from transforms.quality.declaration import (
     PERCENTAGE,
     Holds,
     at_least,
     between,
-    is_label,
     is_percentage,
     is_rounded,
-    one_of,
 )
 
+_NEW, _GROWING, _ESTABLISHED, _MATURE = STAGES
 _RETURNS = "user_resurrection_analysis"
-_GRADES = ((80, "Excellent"), (60, "Good"), (40, "Average"), (20, "Below Average"))
+_CATEGORY = Grades(
+    "consecutive_today_pct",
+    (
+        Step(">=", 80, "Excellent"),
+        Step(">=", 60, "Good"),
+        Step(">=", 40, "Average"),
+        Step(">=", 20, "Below Average"),
+    ),
+    "Poor",
+)
+_ENGAGEMENT = Grades(
+    "consecutive_today_pct",
+    (Step(">", 70, "High Engagement"), Step(">=", 40, "Moderate Engagement")),
+    "Low Engagement",
+)
 
 TABLE = Table(
     name="retention_quality_framework",
@@ -32,12 +46,14 @@ TABLE = Table(
         required(
             "new_stage_users",
             INTEGER,
-            "Of them, 0-7 days after their first active date",
+            f"Of them, {_NEW.text} after their first active date",
             at_least(0),
         ),
-        required("growing_stage_users", INTEGER, "8-30 days after it", at_least(0)),
-        required("established_stage_users", INTEGER, "31-90 days after it", at_least(0)),
-        required("mature_stage_users", INTEGER, "More than 90 days after it", at_least(0)),
+        required("growing_stage_users", INTEGER, f"{_GROWING.text} after it", at_least(0)),
+        required("established_stage_users", INTEGER, f"{_ESTABLISHED.text} after it", at_least(0)),
+        required(
+            "mature_stage_users", INTEGER, f"{_MATURE.text.capitalize()} after it", at_least(0)
+        ),
         required(
             "users_consecutive_today", INTEGER, "Users active today and yesterday", at_least(0)
         ),
@@ -45,23 +61,12 @@ TABLE = Table(
         nullable(
             "daily_retention_health_score",
             INTEGER,
-            "100 x (3 x consecutive + 2 x returned after 2-7 days + returned after more) "
-            "/ (3 x DAU), rounded half up",
+            f"100 x (3 x consecutive + 2 x returned after {DORMANCIES[0].text} + returned after "
+            "more) / (3 x DAU), rounded half up",
             between(0, 100),
         ),
-        nullable(
-            "retention_quality_category",
-            STRING,
-            "Of consecutive_today_pct: >= 80 Excellent, >= 60 Good, >= 40 Average, "
-            ">= 20 Below Average, else Poor",
-            one_of(*(name for _, name in _GRADES), "Poor"),
-        ),
-        nullable(
-            "engagement_trend",
-            STRING,
-            "Of consecutive_today_pct: > 70 High, >= 40 Moderate, else Low Engagement",
-            one_of("High Engagement", "Moderate Engagement", "Low Engagement"),
-        ),
+        _CATEGORY.column("retention_quality_category"),
+        _ENGAGEMENT.column("engagement_trend"),
         IS_COMPLETE_DATE,
     ),
     partition=Partition("event_date", "MONTH"),
@@ -94,21 +99,8 @@ TABLE = Table(
             f"+ {_RETURNS}.very_long_dormancy_resurrections)",
             "(3 * daily_active_users)",
         ),
-        is_label(
-            "retention_quality_category",
-            tuple((f"consecutive_today_pct >= {low}", name) for low, name in _GRADES),
-            "Poor",
-            unknown="consecutive_today_pct IS NULL",
-        ),
-        is_label(
-            "engagement_trend",
-            (
-                ("consecutive_today_pct > 70", "High Engagement"),
-                ("consecutive_today_pct >= 40", "Moderate Engagement"),
-            ),
-            "Low Engagement",
-            unknown="consecutive_today_pct IS NULL",
-        ),
+        _CATEGORY.check("retention_quality_category"),
+        _ENGAGEMENT.check("engagement_trend"),
     ),
 )
 
@@ -131,19 +123,8 @@ def rows(spine: Spine) -> pa.Table:
             "users_consecutive_today": consecutive,
             "consecutive_today_pct": consecutive_pct,
             "daily_retention_health_score": rounded(ratio(100 * points, 3 * active)),
-            "retention_quality_category": graded(
-                consecutive_pct,
-                _GRADES,
-                lowest="Poor",
-            ),
-            "engagement_trend": first_that_holds(
-                [
-                    (consecutive_pct > 70, "High Engagement"),
-                    (consecutive_pct >= 40, "Moderate Engagement"),
-                    (~np.isnan(consecutive_pct), "Low Engagement"),
-                ],
-                None,
-            ),
+            "retention_quality_category": _CATEGORY.labels(consecutive_pct),
+            "engagement_trend": _ENGAGEMENT.labels(consecutive_pct),
             "is_complete": spine.complete_dates,
         }
     )

@@ -8,15 +8,15 @@ from transforms.contract import (
     DATE,
     FLOAT,
     INTEGER,
-    STRING,
     TIMESTAMP,
     Partition,
     Table,
     nullable,
     required,
 )
-from transforms.kernels.arithmetic import graded, percentage, previous, ratio
+from transforms.kernels.arithmetic import percentage, previous, ratio
 from transforms.kernels.spine import Spine
+from transforms.marts.grades import Grades, Step
 from transforms.marts.rules import (
     ALL_COHORTS,
     FIRST_OF_MONTH,
@@ -33,17 +33,19 @@ from transforms.quality.declaration import (
     References,
     Total,
     at_least,
-    is_label,
     is_percentage,
     is_quotient,
-    one_of,
 )
 
-_CATEGORIES = (
-    ("quick_ratio IS NULL", "Unknown"),
-    ("quick_ratio < 1.0", "Declining"),
-    ("quick_ratio < 1.5", "Typical Consumer"),
-    ("quick_ratio < 2.0", "Good Consumer"),
+_QUALITY = Grades(
+    "quick_ratio",
+    (
+        Step("<", 1.0, "Declining"),
+        Step("<", 1.5, "Typical Consumer"),
+        Step("<", 2.0, "Good Consumer"),
+    ),
+    "Excellent Consumer",
+    unknown="Unknown",
 )
 
 TABLE = Table(
@@ -72,13 +74,7 @@ TABLE = Table(
             "retention_rate_pct", FLOAT, "100 x retained / the previous month's MAU", PERCENTAGE
         ),
         nullable("quick_ratio", FLOAT, "(new + resurrected) / churned", at_least(0.0)),
-        required(
-            "growth_quality_category",
-            STRING,
-            "Of quick_ratio: none Unknown, < 1.0 Declining, < 1.5 Typical Consumer, "
-            "< 2.0 Good Consumer, else Excellent Consumer",
-            one_of(*(name for _, name in _CATEGORIES), "Excellent Consumer"),
-        ),
+        _QUALITY.column("growth_quality_category"),
         required(
             "verification_total",
             INTEGER,
@@ -126,7 +122,7 @@ TABLE = Table(
             "retention_rate_pct = 100 x retained / MAU of the month before",
         ),
         is_quotient("quick_ratio", "new_users + resurrected_users", "churned_users"),
-        is_label("growth_quality_category", _CATEGORIES, "Excellent Consumer"),
+        _QUALITY.check("growth_quality_category"),
         AddsUp(
             "new_users_are_all_cohorts",
             (Total("social_capital_growth_accounting", "new_users"),),
@@ -152,12 +148,7 @@ def rows(spine: Spine) -> pa.Table:
             "churned_users": month["churned"],
             "retention_rate_pct": percentage(month["retained"], previous(month["active"])),
             "quick_ratio": quick_ratio,
-            "growth_quality_category": graded(
-                quick_ratio,
-                [(2.0, "Excellent Consumer"), (1.5, "Good Consumer"), (1.0, "Typical Consumer")],
-                lowest="Declining",
-                unknown="Unknown",
-            ),
+            "growth_quality_category": _QUALITY.labels(quick_ratio),
             "verification_total": gained + month["retained"],
             "calculated_at": spine.stamps(len(spine.months)),
             "is_complete": spine.complete_months,

@@ -4,40 +4,45 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from transforms.contract import DATE, FLOAT, INTEGER, STRING, Partition, Table, nullable, required
+from transforms.contract import DATE, FLOAT, INTEGER, Partition, Table, nullable, required
 from transforms.kernels.arithmetic import (
-    first_that_holds,
-    graded,
     moving_average,
     moving_average_of_known,
     percentage,
     ratio,
 )
+from transforms.kernels.counters import DORMANCIES
 from transforms.kernels.spine import Spine
+from transforms.marts.grades import Cases, Grades, Step
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
-from transforms.quality.declaration import (
-    PERCENTAGE,
-    Holds,
-    at_least,
-    between,
-    is_label,
-    is_percentage,
-    one_of,
-)
+from transforms.quality.declaration import PERCENTAGE, Holds, at_least, between, is_percentage
 
-_GRADES = ((30, "Excellent"), (20, "Good"), (10, "Average"), (5, "Below Average"))
-_PATTERNS = (
-    ("total_resurrections = 0", "No Resurrections"),
+_SHORT, _MEDIUM, _LONG, _VERY_LONG = DORMANCIES
+_CATEGORY = Grades(
+    "resurrection_pct_of_dau",
     (
-        "short_dormancy_resurrections > medium_dormancy_resurrections "
-        "+ long_dormancy_resurrections",
-        "Quick Return Focus",
+        Step(">=", 30, "Excellent"),
+        Step(">=", 20, "Good"),
+        Step(">=", 10, "Average"),
+        Step(">=", 5, "Below Average"),
     ),
+    "Poor",
+)
+_PATTERN = Cases(
     (
-        "long_dormancy_resurrections + very_long_dormancy_resurrections "
-        "> short_dormancy_resurrections",
-        "Long-term Recovery",
+        ("total_resurrections = 0", "No Resurrections"),
+        (
+            "short_dormancy_resurrections > medium_dormancy_resurrections "
+            "+ long_dormancy_resurrections",
+            "Quick Return Focus",
+        ),
+        (
+            "long_dormancy_resurrections + very_long_dormancy_resurrections "
+            "> short_dormancy_resurrections",
+            "Long-term Recovery",
+        ),
     ),
+    "Balanced Recovery",
 )
 
 TABLE = Table(
@@ -48,12 +53,15 @@ TABLE = Table(
         required("event_date", DATE, "UTC date"),
         required("total_resurrections", INTEGER, "Users who came back on the date", at_least(0)),
         required(
-            "short_dormancy_resurrections", INTEGER, "After a dormancy of 2-7 days", at_least(0)
+            "short_dormancy_resurrections",
+            INTEGER,
+            f"After a dormancy of {_SHORT.text}",
+            at_least(0),
         ),
-        required("medium_dormancy_resurrections", INTEGER, "After 8-30 days", at_least(0)),
-        required("long_dormancy_resurrections", INTEGER, "After 31-90 days", at_least(0)),
+        required("medium_dormancy_resurrections", INTEGER, f"After {_MEDIUM.text}", at_least(0)),
+        required("long_dormancy_resurrections", INTEGER, f"After {_LONG.text}", at_least(0)),
         required(
-            "very_long_dormancy_resurrections", INTEGER, "After more than 90 days", at_least(0)
+            "very_long_dormancy_resurrections", INTEGER, f"After {_VERY_LONG.text}", at_least(0)
         ),
         nullable("resurrection_pct_of_dau", FLOAT, "100 x resurrections / DAU", PERCENTAGE),
         nullable("avg_dormancy_length", FLOAT, "Mean dormancy, in days", at_least(2.0)),
@@ -63,18 +71,10 @@ TABLE = Table(
             "100 x (short + 2 x medium + 3 x long + 4 x very long) / DAU",
             between(0.0, 400.0),
         ),
-        nullable(
-            "resurrection_quality_category",
-            STRING,
-            "Of the percentage: >= 30 Excellent, >= 20 Good, >= 10 Average, >= 5 Below Average, "
-            "else Poor",
-            one_of(*(name for _, name in _GRADES), "Poor"),
-        ),
-        required(
+        _CATEGORY.column("resurrection_quality_category"),
+        _PATTERN.column(
             "resurrection_pattern",
-            STRING,
             "No Resurrections, Quick Return Focus, Long-term Recovery or Balanced Recovery",
-            one_of(*(name for _, name in _PATTERNS), "Balanced Recovery"),
         ),
         required(
             "avg_7d_resurrections",
@@ -120,13 +120,8 @@ TABLE = Table(
             "+ 3 * long_dormancy_resurrections + 4 * very_long_dormancy_resurrections)",
             "growth_metrics.daily_active_users",
         ),
-        is_label(
-            "resurrection_quality_category",
-            tuple((f"resurrection_pct_of_dau >= {low}", name) for low, name in _GRADES),
-            "Poor",
-            unknown="resurrection_pct_of_dau IS NULL",
-        ),
-        is_label("resurrection_pattern", _PATTERNS, "Balanced Recovery"),
+        _CATEGORY.check("resurrection_quality_category"),
+        _PATTERN.check("resurrection_pattern"),
     ),
 )
 
@@ -152,18 +147,9 @@ def rows(spine: Spine) -> pa.Table:
             "resurrection_effectiveness_score": percentage(
                 short + 2 * medium + 3 * long + 4 * very_long, active
             ),
-            "resurrection_quality_category": graded(
-                pct,
-                _GRADES,
-                lowest="Poor",
-            ),
-            "resurrection_pattern": first_that_holds(
-                [
-                    (total == 0, "No Resurrections"),
-                    (short > medium + long, "Quick Return Focus"),
-                    (long + very_long > short, "Long-term Recovery"),
-                ],
-                "Balanced Recovery",
+            "resurrection_quality_category": _CATEGORY.labels(pct),
+            "resurrection_pattern": _PATTERN.labels(
+                total == 0, short > medium + long, long + very_long > short
             ),
             "avg_7d_resurrections": moving_average(total, 7),
             "avg_7d_resurrection_pct": moving_average_of_known(pct, 7),

@@ -33,7 +33,7 @@ class RowRule:
 
     Attributes:
         condition: SQL; a row that makes it FALSE fails, one that makes it NULL is not checked. It
-            takes for unknown what a column's own check refuses, so that one wrong value is told
+            takes for unknown what a column's own check refuses, so that one wrong value is reported
             once.
     """
 
@@ -233,8 +233,8 @@ def _table_check(table: str, rule: TableCheck) -> Check:
         return Check(f"{table}.{rule.name}", table, column, "unique", rule.severity, unique, rule)
     if isinstance(rule, References):
         check_id = f"{table}.{rule.column}.in_{rule.table}"
-        told = f"every {rule.column}{_where(rule.where)} stands in {rule.table}.{rule.other}"
-        return Check(check_id, table, rule.column, "references", rule.severity, told, rule)
+        stands = f"every {rule.column}{_where(rule.where)} stands in {rule.table}.{rule.other}"
+        return Check(check_id, table, rule.column, "references", rule.severity, stands, rule)
     check_id = f"{table}.{rule.name}"
     if isinstance(rule, AddsUp):
         return Check(check_id, table, None, "totals", rule.severity, rule.description, rule)

@@ -218,11 +218,11 @@ def is_label(
         unknown: a condition under which the column is NULL instead.
     """
     whens = " ".join(f"WHEN {condition} THEN '{name}'" for condition, name in cases)
-    told = "; ".join(f"{condition}: {name}" for condition, name in cases)
+    listed = "; ".join(f"{condition}: {name}" for condition, name in cases)
     return Holds(
         f"{column}.formula",
         f"CASE WHEN {column} IS NULL THEN {unknown} WHEN {unknown} THEN FALSE "
         f"ELSE {column} = CASE {whens} ELSE '{otherwise}' END END",
-        f"{column} is the first that holds: {told}; else {otherwise}"
+        f"{column} is the first that holds: {listed}; else {otherwise}"
         + ("" if unknown == "FALSE" else f"; NULL where {unknown}"),
     )
