@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from typing import Any, Protocol, Self
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.coders import Coder
 
+from transforms.kernels.codecs.sum_codecs import (
+    decode_counters,
+    decode_run_counts,
+    encode_counters,
+    encode_run_counts,
+)
 from transforms.kernels.counters import Counters
 from transforms.kernels.parse import Parsed
 from transforms.kernels.records import RawRecords
@@ -86,44 +92,41 @@ class FusedCoder(Coder):
         return False
 
 
-class _SelfEncoding(Protocol):
-    def to_bytes(self) -> bytes: ...
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self: ...
-
-
-class _SelfCoder(Coder):
-    """Objects that encode themselves."""
-
-    kind: type[_SelfEncoding]
-
-    def encode(self, value: _SelfEncoding) -> bytes:
-        return value.to_bytes()
-
-    def decode(self, encoded: bytes) -> _SelfEncoding:
-        return self.kind.from_bytes(encoded)
+class _StateCoder(Coder):
+    """What a job keeps, the same bytes for equal values."""
 
     def is_deterministic(self) -> bool:
         return True
 
 
-class CountersCoder(_SelfCoder):
-    """Counters, by `Counters.to_bytes`."""
+class CountersCoder(_StateCoder):
+    """Counters, by `sum_codecs`."""
 
-    kind = Counters
+    def encode(self, value: Counters) -> bytes:
+        return encode_counters(value)
 
-
-class RunCountsCoder(_SelfCoder):
-    """Run counts, by `RunCounts.to_bytes`."""
-
-    kind = RunCounts
+    def decode(self, encoded: bytes) -> Counters:
+        return decode_counters(encoded)
 
 
-class CheckCountsCoder(_SelfCoder):
+class RunCountsCoder(_StateCoder):
+    """Run counts, by `sum_codecs`."""
+
+    def encode(self, value: RunCounts) -> bytes:
+        return encode_run_counts(value)
+
+    def decode(self, encoded: bytes) -> RunCounts:
+        return decode_run_counts(encoded)
+
+
+class CheckCountsCoder(_StateCoder):
     """What checks have counted, by `CheckCounts.to_bytes`."""
 
-    kind = CheckCounts
+    def encode(self, value: CheckCounts) -> bytes:
+        return value.to_bytes()
+
+    def decode(self, encoded: bytes) -> CheckCounts:
+        return CheckCounts.from_bytes(encoded)
 
 
 def register() -> None:

@@ -26,6 +26,12 @@ from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.contract import Table
+from transforms.kernels.codecs.sum_codecs import (
+    decode_counters,
+    decode_run_counts,
+    encode_counters,
+    encode_run_counts,
+)
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import (
@@ -82,8 +88,8 @@ class CommitFlushes(beam.PTransform):
         staged, counters, counts, checked = inputs
         parts = (
             staged | "Files" >> _Keyed(_FILE, _file_to_bytes),
-            counters | "Sums" >> _Keyed(_SUM, Counters.to_bytes),
-            counts | "Counts" >> _Keyed(_COUNTS, RunCounts.to_bytes),
+            counters | "Sums" >> _Keyed(_SUM, encode_counters),
+            counts | "Counts" >> _Keyed(_COUNTS, encode_run_counts),
             checked | "Checks" >> _Keyed(_CHECKED, CheckCounts.to_bytes),
         )
         return (
@@ -185,12 +191,12 @@ class _Commit(beam.DoFn):
         flush = (number.read() or 0) + 1
         number.write(flush)
         known = total.read()
-        before = Counters.from_bytes(known) if known else Counters.empty()
-        after = Counters.total([before, *map(Counters.from_bytes, by_kind[_SUM])])
-        total.write(after.to_bytes())
+        before = decode_counters(known) if known else Counters.empty()
+        after = Counters.total([before, *map(decode_counters, by_kind[_SUM])])
+        total.write(encode_counters(after))
         sums = [counts.read()] if flush > 1 else []
-        counted = RunCounts.total(map(RunCounts.from_bytes, [*sums, *by_kind[_COUNTS]]))
-        counts.write(counted.to_bytes())
+        counted = RunCounts.total(map(decode_run_counts, [*sums, *by_kind[_COUNTS]]))
+        counts.write(encode_run_counts(counted))
         written_at_us = later(self._options.clock, written_at.read())
         written_at.write(written_at_us)
         finished = self._options.finish(before, after, written_at_us)

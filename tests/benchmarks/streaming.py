@@ -38,9 +38,9 @@ from pipeline.warehouse import open_warehouse
 from tests.emulators.servers import PROJECT, missing_pubsub, running_pubsub
 from tests.support.tables import NOW, codes, csv_text, parse, row
 from transforms import coders
+from transforms.kernels.codecs.single_timeline import encode_timeline
 from transforms.kernels.sessions import sort_events
 from transforms.kernels.timelines import timelines
-from transforms.kernels.user_state import encode_timeline
 from transforms.marts import fct_events
 from transforms.shards import EVENTS
 from transforms.streaming.parse_messages import ParseMessages

@@ -15,7 +15,7 @@ from tests.support.tables import codes, compute, csv_text, finish, parse, row
 from tests.support.thorough import examples
 from transforms.data_error import DataError
 from transforms.kernels.contributions import contributions
-from transforms.kernels.counters import DAILY, Counters, Grid
+from transforms.kernels.counters import Counters
 from transforms.kernels.hashing import Hashes
 from transforms.kernels.sessions import SortedEvents, sort_events
 from transforms.kernels.timelines import Timelines, timelines
@@ -66,22 +66,6 @@ def test_changes_of_single_users_add_up_to_the_batch(
     assert total == _counters(rows, active)
     batch = compute([part.events for part in parse(csv_text(rows))], active)
     assert all(table.equals(batch[name]) for name, table in finish(total).items())
-
-
-@_SETTINGS
-@given(rows=row_lists)
-def test_counters_survive_their_encoding(rows: Rows) -> None:
-    counters = _counters(rows, list(EVENT_TYPES))
-    assert Counters.from_bytes(counters.to_bytes()) == counters
-    assert (counters - counters) == Counters.empty()
-
-
-@pytest.mark.parametrize("width", [5, len(DAILY) - 1])
-def test_counters_of_another_layout_are_refused(width: int) -> None:
-    counters = _counters([row("2024-01-01T00:00:00Z")], list(EVENT_TYPES))
-    daily = Grid(DAILY[:width], counters.daily.keys, counters.daily.values[:, :width])
-    with pytest.raises(DataError, match=f"holds {width} counters a day, not {len(DAILY)}"):
-        Counters.from_bytes(Counters(daily, counters.monthly, counters.cohorts).to_bytes())
 
 
 def test_no_user_contributes_nothing() -> None:

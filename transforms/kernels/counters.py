@@ -6,7 +6,6 @@ in any order and grouping, and `after - before` is what a user's new events chan
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -62,8 +61,8 @@ DORMANCIES: Final = _ranges(
     ("dormant_short", "dormant_medium", "dormant_long", "dormant_very_long"), 2
 )
 
-# The order of these names is the layout of encoded counters: a running job's state and messages
-# in flight hold it, so names are only ever appended.
+# The order of these names is the layout of stored counters (codecs/sum_codecs.py): names are only
+# ever appended.
 DAILY: Final = (
     "active",
     "new",
@@ -216,48 +215,6 @@ class Counters:
     def __sub__(self, other: Counters) -> Counters:
         return Counters(
             self.daily - other.daily, self.monthly - other.monthly, self.cohorts - other.cohorts
-        )
-
-    def to_bytes(self) -> bytes:
-        """The same bytes for equal counters; `from_bytes` reads them."""
-        grids = (self.daily, self.monthly, self.cohorts)
-        header = struct.pack("<3Q", *(len(grid.keys) for grid in grids))
-        arrays = [array for grid in grids for array in (grid.keys, grid.values)]
-        return header + b"".join(array.astype("<i8").tobytes() for array in arrays)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Counters:
-        """The counters that `to_bytes` wrote.
-
-        Raises:
-            DataError: if another version wrote them, with other counters.
-        """
-        sizes = struct.unpack_from("<3Q", data)
-        numbers = np.frombuffer(data, "<i8", offset=24).astype(np.int64)
-        _check_daily_width(sizes, len(numbers))
-        widths = (len(DAILY), len(MONTHLY), len(COHORTS))
-        blocks = []
-        for size, width in zip(sizes, widths, strict=True):
-            cells = size * (1 + width)
-            block, numbers = numbers[:cells], numbers[cells:]
-            blocks.append((block[:size], block[size:].reshape(size, width)))
-        (days, daily), (months, monthly), (keys, cohorts) = blocks
-        return cls(
-            Grid(DAILY, days, daily), Grid(MONTHLY, months, monthly), Grid(COHORTS, keys, cohorts)
-        )
-
-
-def _check_daily_width(sizes: Sequence[int], numbers: int) -> None:
-    """See that a day has the counters of this version in an encoding of so many numbers."""
-    days, months, cells = sizes
-    if not days:
-        return
-    others = months * (1 + len(MONTHLY)) + cells * (1 + len(COHORTS))
-    width = (numbers - others) // days - 1
-    if width != len(DAILY):
-        raise DataError(
-            f"a job's state holds {width} counters a day, not {len(DAILY)}: another version wrote "
-            "it; drain that job, build the tables with batch, and start a new one"
         )
 
 

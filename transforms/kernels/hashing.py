@@ -46,7 +46,7 @@ class Hashes:
     def __len__(self) -> int:
         return len(self.high)
 
-    def __getitem__(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Hashes:
+    def __getitem__(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Hashes:
         return Hashes(self.high[rows], self.low[rows])
 
     def hex(self) -> NDArray[np.uint8]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+from transforms.data_error import DataError
+
+
+# What 0.2.0 called them before its release: state of a job may still have these.
+_EARLIER_NAMES: Final = {"mended": "corrected", "mends_failed": "corrections_failed"}
 
 
 @dataclass(frozen=True)
@@ -95,15 +100,16 @@ class RunCounts:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunCounts:
-        """The counts that `to_json` wrote."""
+        """The counts that `to_json` wrote, here or in an earlier version.
+
+        Raises:
+            DataError: if a later version wrote them.
+        """
+        data = {_EARLIER_NAMES.get(name, name): count for name, count in data.items()}
+        if unknown := set(data) - {count.name for count in fields(cls)}:
+            raise DataError(
+                f"the counts of a run hold {sorted(unknown)}, which this version of the pipeline "
+                "does not know: a later version wrote them; use that version"
+            )
         examples = {name: Example(**example) for name, example in data["examples"].items()}
         return cls(**{**data, "examples": examples})
-
-    def to_bytes(self) -> bytes:
-        """The same bytes for equal counts; `from_bytes` reads them."""
-        return json.dumps(self.to_json(), sort_keys=True).encode()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> RunCounts:
-        """The counts that `to_bytes` wrote."""
-        return cls.from_json(json.loads(data))

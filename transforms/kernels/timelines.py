@@ -14,20 +14,12 @@ from transforms.data_error import DataError
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.counters import check_int64
 from transforms.kernels.hashing import Hashes
-from transforms.kernels.sessions import SortedEvents, ranked
+from transforms.kernels.sessions import SortedEvents, ranked, sort_events
 from transforms.vocabulary import EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
 
 _TEXTS: Final = ("user_id", "first_utm_source", "first_country")
-_NUMBERS: Final = (
-    "date",
-    "type_events",
-    "platform_events",
-    "miles_earned",
-    "miles_redeemed",
-    "first_seen_us",
-    "last_seen_us",
-    "first_platform",
-)
+_OF_DAYS: Final = ("date", "type_events", "platform_events", "miles_earned", "miles_redeemed")
+_OF_USERS: Final = ("first_seen_us", "last_seen_us", "first_platform")
 
 
 @dataclass(frozen=True)
@@ -63,10 +55,16 @@ class Timelines:
     first_id: Hashes
 
     @classmethod
+    def none(cls) -> Timelines:
+        """Those of no user."""
+        return timelines(sort_events([]))
+
+    @classmethod
     def concat(cls, parts: Sequence[Timelines]) -> Timelines:
         """The timelines of one or more parts side by side, in their order; users may repeat."""
         arrays = {
-            name: np.concatenate([getattr(part, name) for part in parts]) for name in _NUMBERS
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in (*_OF_DAYS, *_OF_USERS)
         }
         texts = {name: pa.concat_arrays([getattr(part, name) for part in parts]) for name in _TEXTS}
         days = np.concatenate([np.diff(part.day_offsets) for part in parts])
@@ -91,6 +89,32 @@ class Timelines:
 
     def __len__(self) -> int:
         return len(self.day_offsets) - 1
+
+    def between(self, start: int, stop: int) -> Timelines:
+        """The timelines of the users from `start` to below `stop`; nothing is copied."""
+        offsets = self.day_offsets[start : stop + 1]
+        return self._of(slice(start, stop), slice(offsets[0], offsets[-1]), offsets - offsets[0])
+
+    def take(self, users: NDArray[np.int64]) -> Timelines:
+        """The timelines of some users, by their indices and in this order."""
+        days = np.diff(self.day_offsets)[users]
+        offsets = np.append(0, np.cumsum(days))
+        rows = np.arange(offsets[-1]) + np.repeat(self.day_offsets[users] - offsets[:-1], days)
+        return self._of(users, rows, offsets)
+
+    def _of(self, users: Any, days: Any, offsets: NDArray[np.int64]) -> Timelines:
+        taken = users if isinstance(users, slice) else pa.array(users)
+        return Timelines(
+            day_offsets=offsets,
+            first_id=self.first_id[users],
+            **{name: getattr(self, name)[days] for name in _OF_DAYS},
+            **{name: getattr(self, name)[users] for name in _OF_USERS},
+            **{
+                name: text[taken] if isinstance(users, slice) else text.take(taken)
+                for name in _TEXTS
+                for text in [getattr(self, name)]
+            },
+        )
 
     @property
     def user_of_day(self) -> NDArray[np.int64]:

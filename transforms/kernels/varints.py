@@ -12,29 +12,43 @@ _MOST_BYTES: Final = 9  # 63 bits, 7 in each.
 
 def encode(values: NDArray[np.int64]) -> bytes:
     """Numbers >= 0, each in as many bytes as its value needs: 1 below 128, 2 below 16,384 ..."""
+    return encode_each(values)[0].tobytes()
+
+
+def encode_each(values: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """What `encode` writes, as uint8 [bytes], and int64 [n], how many bytes each number takes."""
+    lengths = byte_lengths(values)
+    starts = np.cumsum(lengths) - lengths
+    out = np.zeros(int(lengths.sum()), np.uint8)
+    rows = np.arange(len(values))
+    for at in range(int(lengths.max(initial=0))):
+        if at:
+            rows = rows[lengths[rows] > at]
+        more = (lengths[rows] > at + 1).astype(np.uint8) << 7
+        out[starts[rows] + at] = (values[rows] >> (7 * at) & 0x7F).astype(np.uint8) | more
+    return out, lengths
+
+
+def byte_lengths(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many bytes each number takes: int64 [n]."""
     lengths = np.ones(len(values), np.int64)
     for bits in range(7, 7 * _MOST_BYTES, 7):
         longer = values >> bits > 0
         if not longer.any():
             break
         lengths += longer
-    starts = np.cumsum(lengths) - lengths
-    out = np.zeros(int(lengths.sum()), np.uint8)
-    for at in range(int(lengths.max(initial=0))):
-        rows = np.flatnonzero(lengths > at)
-        more = (lengths[rows] > at + 1).astype(np.uint8) << 7
-        out[starts[rows] + at] = (values[rows] >> (7 * at) & 0x7F).astype(np.uint8) | more
-    return out.tobytes()
+    return lengths
 
 
-def decode(data: bytes) -> NDArray[np.int64]:
+def decode(data: bytes | NDArray[np.uint8]) -> NDArray[np.int64]:
     """The numbers that `encode` wrote."""
     octets = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(octets < 0x80)
     starts = np.concatenate(([0], ends[:-1] + 1))[: len(ends)]
-    values = np.zeros(len(ends), np.int64)
     lengths = ends - starts + 1
-    for at in range(int(lengths.max(initial=0))):
-        rows = np.flatnonzero(lengths > at)
+    values = (octets[starts] & 0x7F).astype(np.int64)
+    rows = np.arange(len(ends))
+    for at in range(1, int(lengths.max(initial=0))):
+        rows = rows[lengths[rows] > at]
         values[rows] |= (octets[starts[rows] + at] & 0x7F).astype(np.int64) << (7 * at)
     return values

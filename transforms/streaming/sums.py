@@ -32,11 +32,6 @@ class _Summable(Protocol):
     @classmethod
     def total(cls, parts: Iterable[Self]) -> Self: ...
 
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self: ...
-
-    def to_bytes(self) -> bytes: ...
-
 
 @dataclass
 class ToShard(beam.PTransform):
@@ -116,6 +111,7 @@ class _SumShard(beam.DoFn):
 
     def __init__(self, options: SumShards):
         self._options = options
+        self._coder = beam.coders.registry.get_coder(options.kind)
 
     def process(
         self,
@@ -126,18 +122,17 @@ class _SumShard(beam.DoFn):
         # Setting a timer that is set would put it off for as long as changes come.
         if not any(True for _ in gathered.read()):
             flush.set(Timestamp.of(self._options.clock() + self._options.seconds))
-        gathered.add(change[1].to_bytes())
+        gathered.add(self._coder.encode(change[1]))
 
     @on_timer(FLUSH)
     def send(
         self, gathered: AccumulatingRuntimeState = beam.DoFn.StateParam(GATHERED)
     ) -> Iterator[_Summable]:
         """The sum of what has come since the last time."""
-        kind = self._options.kind
-        parts = [kind.from_bytes(data) for data in gathered.read()]
+        parts = [self._coder.decode(data) for data in gathered.read()]
         gathered.clear()
         if parts:  # A timer may fire twice.
-            yield kind.total(parts)
+            yield self._options.kind.total(parts)
 
 
 class Finished(NamedTuple):

@@ -26,16 +26,13 @@ from transforms.events import COUNTS
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.codecs.arrival_codec import encode_arrivals
 from transforms.kernels.codecs.event_codec import decode_events
+from transforms.kernels.codecs.recent_codec import decode_recent, encode_recent
+from transforms.kernels.codecs.single_timeline import decode_timeline, encode_timeline
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.timelines import Timelines
-from transforms.kernels.user_state import (
-    RecentEvents,
-    advance,
-    decode_timeline,
-    encode_timeline,
-)
+from transforms.kernels.user_state import RecentEvents, advance
 from transforms.marts import dim_users, users_with_negative_miles
 from transforms.metrics import EVENTS_PER_USER, count
 from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
@@ -119,7 +116,7 @@ class _UpdateUser(beam.DoFn):
         known = recent.read()
         step = advance(
             decode_timeline(user_id, before) if before else None,
-            RecentEvents.from_bytes(known) if known else RecentEvents.none(),
+            decode_recent(known) if known else RecentEvents.none(),
             decode_events(data),
             now_us,
             self._kept_us,
@@ -133,7 +130,7 @@ class _UpdateUser(beam.DoFn):
         first = later(self._clock, written_at.read())
         last = first + new - 1
         timeline.write(after)
-        recent.write(step.recent.to_bytes())
+        recent.write(encode_recent(step.recent))
         written_at.write(last)
         # An event from ahead may be repeated until it is too late for it.
         latest_us = max(now_us, int(step.recent.time_us[-1]))

@@ -1,6 +1,6 @@
 """Single events with the moment of their arrival, in few bytes: what session windows gather.
 
-The layout is part of running jobs: it may only change together with `_VERSION`.
+The layout is part of running jobs: it may only change together with `_VERSION`. 0.1.0 wrote it too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from transforms.kernels.codecs.layouts import check_layout
 from transforms.kernels.event_batch import EVENT_BATCH, event_batch
 
 _VERSION: Final = 1
@@ -49,14 +50,13 @@ def decode_arrivals(arrivals: Iterable[bytes]) -> tuple[pa.RecordBatch, NDArray[
     """What `encode_arrivals` wrote: the events, and int64 [n], when each arrived.
 
     Raises:
-        ValueError: if another version wrote them.
+        DataError: if a later version wrote them.
     """
     columns: dict[str, list[Any]] = {name: [] for name in EVENT_BATCH.names}
     arrived: list[int] = []
     for data in arrivals:
         version, arrival, *fixed = _FIXED.unpack_from(data)
-        if version != _VERSION:
-            raise ValueError(f"an arrival is encoded as version {version}, not {_VERSION}")
+        check_layout("an event's arrival", version, _VERSION)
         arrived.append(arrival)
         for name, number in zip(_NUMBERS, fixed, strict=False):
             columns[name].append(None if number == -1 else number)

@@ -1,6 +1,6 @@
-"""A user's few events in few bytes: what streaming shuffles and keeps as state.
+"""A user's few events in few bytes: what streaming shuffles.
 
-The layout is part of running jobs: it may only change together with `_VERSION`.
+The layout is part of running jobs: it may only change together with `_VERSION`. 0.1.0 wrote it too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from transforms.kernels import varints
+from transforms.kernels.codecs.layouts import check_layout
 from transforms.kernels.event_batch import event_batch
 
 _VERSION: Final = 1
@@ -49,12 +50,11 @@ def decode_events(data: bytes) -> pa.RecordBatch:
     """The events that `encode_events` wrote.
 
     Raises:
-        ValueError: if another version wrote them.
+        DataError: if a later version wrote them.
     """
     reader = _Reader(data)
     version, rows = reader.varint(), reader.varint()
-    if version != _VERSION:
-        raise ValueError(f"events are encoded as version {version}, not {_VERSION}")
+    check_layout("an event", version, _VERSION)
     times = np.frombuffer(reader.take(8 * rows), "<i8")
     types, platforms = (np.frombuffer(reader.take(rows), np.int8) for _ in range(2))
     known_miles = np.frombuffer(reader.take(rows), np.bool_)

@@ -1,0 +1,333 @@
+"""What a job or a warehouse keeps comes back from its bytes, those of earlier versions too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.strategies import row_lists
+from tests.support.tables import codes, csv_text, parse, row
+from tests.support.thorough import examples
+from tests.unit.test_contributions import assert_equal
+from transforms.data_error import DataError
+from transforms.kernels.codecs.arrival_codec import decode_arrivals, encode_arrivals
+from transforms.kernels.codecs.event_codec import decode_events, encode_events
+from transforms.kernels.codecs.recent_codec import decode_recent, encode_recent
+from transforms.kernels.codecs.single_timeline import decode_timeline, encode_timeline
+from transforms.kernels.codecs.sum_codecs import (
+    decode_counters,
+    decode_run_counts,
+    encode_counters,
+    encode_run_counts,
+)
+from transforms.kernels.codecs.timeline_codec import decode_timelines, encode_timelines
+from transforms.kernels.contributions import contributions
+from transforms.kernels.counters import COHORTS, DAILY, MONTHLY, Counters
+from transforms.kernels.run_counts import Example, RunCounts
+from transforms.kernels.sessions import SortedEvents, sort_events
+from transforms.kernels.timelines import Timelines, timelines
+from transforms.kernels.user_state import RecentEvents
+from transforms.vocabulary import EVENT_TYPES
+
+_SETTINGS = settings(
+    max_examples=examples(30, 100), deadline=None, suppress_health_check=list(HealthCheck)
+)
+_FOLDER = Path(__file__).with_name("stored_state")
+Rows = list[dict[str, str]]
+
+# What the files of stored_state hold: written by the version that their names tell.
+STORED: Rows = [
+    row(
+        "2023-12-31T23:50:00.000001Z",
+        "dé",
+        "miles_earned",
+        amount="250",
+        platform="Android",
+        source="tv",
+        country="",
+        category="flight",
+    ),
+    row("2024-01-01T00:10:00Z", "dé", "share", platform="Web", source="", country="SG"),
+    row(
+        "2024-03-05T12:00:00Z",
+        "dé",
+        "miles_redeemed",
+        amount="1000",
+        platform="Android",
+        source="paid",
+        country="us",
+    ),
+]
+COUNTS = RunCounts(
+    5, 3, 1, 1, {"bad_country": 1}, {"bad_country": Example("m", "p\n,é", "file", "7")}
+)
+
+
+def stored(name: str) -> bytes:
+    return bytes.fromhex((_FOLDER / f"{name}.hex").read_text())
+
+
+def batch_of(rows: Rows) -> pa.RecordBatch:
+    (parsed,) = parse(csv_text(rows))
+    return parsed.events
+
+
+def sorted_of(rows: Rows) -> SortedEvents:
+    return sort_events([batch_of(rows)])
+
+
+def lives_of(rows: Rows) -> Timelines:
+    return timelines(sorted_of(rows))
+
+
+def counters_of(rows: Rows) -> Counters:
+    return contributions(lives_of(rows), codes(EVENT_TYPES))
+
+
+def test_stored_events_are_read() -> None:
+    assert decode_events(stored("events-1")).to_pylist() == batch_of(STORED).to_pylist()
+    assert encode_events(batch_of(STORED)) == stored("events-1")
+
+
+def test_a_stored_arrival_is_read() -> None:
+    events, arrived = decode_arrivals([stored("arrival-1")])
+    assert events.to_pylist() == batch_of(STORED[:1]).to_pylist()
+    assert arrived.tolist() == [1_700_000_000_000_000]
+    assert encode_arrivals(batch_of(STORED[:1]), 1_700_000_000_000_000) == [stored("arrival-1")]
+
+
+def test_a_stored_timeline_is_read() -> None:
+    life = decode_timeline("dé", stored("timeline-2"))
+    assert_equal(life, lives_of(STORED))
+    assert life.date.astype("datetime64[D]").astype(str).tolist() == [
+        "2023-12-31",
+        "2024-01-01",
+        "2024-03-05",
+    ]
+    assert life.type_events.tolist() == [[1, 0, 0, 0, 0], [0, 0, 1, 0, 0], [0, 1, 0, 0, 0]]
+    assert life.platform_events.tolist() == [[0, 1, 0], [0, 0, 1], [0, 1, 0]]
+    assert (life.miles_earned.tolist(), life.miles_redeemed.tolist()) == (
+        [250, 0, 0],
+        [0, 0, 1000],
+    )
+    assert (life.first_utm_source.to_pylist(), life.first_country.to_pylist()) == (["tv"], [None])
+    assert encode_timeline(lives_of(STORED)) == stored("timeline-2")
+
+
+def test_a_timeline_with_the_ids_of_another_version_is_refused() -> None:
+    with pytest.raises(DataError, match=r"layout 1, of 0\.1\.0, with event ids that today's can't"):
+        decode_timeline("dé", stored("timeline-1"))
+    both = pa.array([stored("timeline-2"), stored("timeline-1")])
+    with pytest.raises(DataError, match=r"layout 1, of 0\.1\.0"):
+        decode_timelines(pa.array(["a", "b"]), both)
+
+
+@pytest.mark.parametrize("layout", [1, 2])
+def test_stored_recent_events_are_read(layout: int) -> None:
+    expected = sorted_of(STORED)
+    recent = decode_recent(stored(f"recent-{layout}"))
+    assert recent.time_us.tolist() == expected.time_us.tolist()
+    assert recent.ids.hex().tolist() == expected.ids.hex().tolist()
+    assert encode_recent(recent) == stored("recent-2")
+
+
+@pytest.mark.parametrize("layout", [1, 2])
+def test_stored_counters_are_read(layout: int) -> None:
+    counters = decode_counters(stored(f"counters-{layout}"))
+    assert counters == counters_of(STORED)
+    assert counters.daily.keys[:2].tolist() == [19_722, 19_723]
+    assert counters.daily.dense(19_722, 19_723)["first_other"].tolist() == [1, 0]
+    assert counters.daily.dense(19_722, 19_723)["miles_earned"].tolist() == [250, 0]
+    assert counters.monthly.dense(647, 650)["active"].tolist() == [1, 1, 0, 1]
+    assert encode_counters(counters) == stored("counters-2")
+
+
+def test_counters_that_lack_one_which_the_others_do_not_tell_are_refused() -> None:
+    """0.1.0 did not count the first events of other channels."""
+    with pytest.raises(DataError, match=f"holds {len(DAILY) - 1} counters a row, not {len(DAILY)}"):
+        decode_counters(stored("counters-0.1.0"))
+
+
+def test_counters_that_were_appended_read_as_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ((*DAILY, "later"), MONTHLY, (*COHORTS, "more", "still more"))
+    monkeypatch.setattr("transforms.kernels.codecs.sum_codecs._NAMES", names)
+    for layout in (1, 2):
+        counters = decode_counters(stored(f"counters-{layout}"))
+        known = counters_of(STORED)
+        assert counters.daily.names == names[0]
+        assert np.array_equal(counters.daily.values[:, :-1], known.daily.values)
+        assert not counters.daily.values[:, -1].any()
+        assert np.array_equal(counters.cohorts.values[:, :1], known.cohorts.values)
+        assert not counters.cohorts.values[:, 1:].any()
+
+
+@pytest.mark.parametrize("version", ["0.1.0", "0.2.0"])
+def test_stored_run_counts_are_read(version: str) -> None:
+    assert decode_run_counts(stored(f"run_counts-{version}")) == COUNTS
+    assert decode_run_counts(encode_run_counts(COUNTS)) == COUNTS
+
+
+LATER: list[tuple[Callable[[bytes], Any], bytes]] = [
+    (decode_events, b"\x09" + stored("events-1")[1:]),
+    (lambda data: decode_arrivals([data]), b"\x09" + stored("arrival-1")[1:]),
+    (lambda data: decode_timeline("dé", data), b"\x09" + stored("timeline-2")[1:]),
+    (
+        lambda data: decode_timelines(pa.array(["a", "b"]), pa.array([stored("timeline-2"), data])),
+        b"\x09" + stored("timeline-2")[1:],
+    ),
+    (decode_recent, b"\x09" + stored("recent-2")[1:]),
+    (decode_counters, b"\x09" + stored("counters-2")[1:]),
+]
+
+
+@pytest.mark.parametrize(("decode", "data"), LATER)
+def test_what_a_later_version_wrote_is_refused(decode: Callable[[bytes], Any], data: bytes) -> None:
+    with pytest.raises(DataError, match=r"layout 9, and .* up to \d: a later version wrote it"):
+        decode(data)
+
+
+def test_counts_of_a_later_version_are_refused() -> None:
+    with pytest.raises(DataError, match=r"'erased'.*a later version wrote them"):
+        decode_run_counts(b'{"erased": 3,' + encode_run_counts(COUNTS)[1:])
+
+
+def test_counters_of_a_later_version_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transforms.kernels.codecs.sum_codecs._NAMES", (DAILY[:-1], *[MONTHLY] * 2))
+    with pytest.raises(DataError, match=rf"holds counter {len(DAILY)}, and .* knows"):
+        decode_counters(stored("counters-2"))
+
+
+def test_days_with_counters_of_a_later_version_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layout = "transforms.kernels.codecs.timeline_layout.DAY_COUNTERS"
+    monkeypatch.setattr(layout, ("miles_earned", "miles_redeemed"))
+    with pytest.raises(DataError, match=r"holds counter 10, and .* knows 2: a later version"):
+        decode_timeline("dé", stored("timeline-2"))
+    with pytest.raises(DataError, match=r"holds counter 10, and .* knows 2: a later version"):
+        decode_timelines(pa.array(["dé"]), pa.array([stored("timeline-2")]))
+
+
+DAMAGED: list[tuple[Callable[[bytes], Any], str]] = [
+    (lambda data: decode_timeline("dé", data), "timeline-2"),
+    (lambda data: decode_timelines(pa.array(["dé"]), pa.array([data])), "timeline-2"),
+    (decode_recent, "recent-2"),
+    (decode_counters, "counters-2"),
+]
+
+
+@pytest.mark.parametrize(("decode", "name"), DAMAGED)
+@pytest.mark.parametrize("kept", [0.0, 0.04, 0.3, 0.9, -2])
+def test_what_is_cut_off_is_refused(decode: Callable[[bytes], Any], name: str, kept: float) -> None:
+    data = stored(name)
+    cut = data[:-2] if kept == -2 else data[: int(len(data) * kept)]
+    if (decode, cut) == (decode_recent, b""):
+        assert not len(decode_recent(cut).time_us)  # No event, of layout 1.
+        return
+    with pytest.raises(DataError, match="bytes that can't be read"):
+        decode(cut)
+
+
+@_SETTINGS
+@given(rows=row_lists)
+def test_events_and_their_arrivals_survive(rows: Rows) -> None:
+    events = batch_of(rows)
+    decoded = decode_events(encode_events(events))
+    decoded.validate(full=True)
+    assert decoded.schema.equals(events.schema)
+    assert decoded.to_pylist() == events.to_pylist()
+    assert encode_events(decoded) == encode_events(events)
+    arrivals = encode_arrivals(events, 2**62)
+    decoded, arrived = decode_arrivals(reversed(arrivals))
+    decoded.validate(full=True)
+    assert decoded.schema.equals(events.schema)
+    assert decoded.to_pylist() == events.to_pylist()[::-1]
+    assert arrived.tolist() == [2**62 + at for at in reversed(range(len(events)))]
+
+
+@_SETTINGS
+@given(rows=row_lists, data=st.data())
+def test_timelines_survive_alone_and_together(rows: Rows, data: st.DataObject) -> None:
+    lives = lives_of(rows)
+    encoded = encode_timelines(lives)
+    encoded.validate(full=True)
+    decoded = decode_timelines(lives.user_id, encoded)
+    for text in (decoded.first_utm_source, decoded.first_country):
+        text.validate(full=True)
+    assert_equal(decoded, lives)
+    alone = [lives.take(np.array([user])) for user in range(len(lives))]
+    assert [encode_timeline(life) for life in alone] == encoded.to_pylist()
+    for life, value in zip(alone, encoded.to_pylist(), strict=True):
+        assert_equal(decode_timeline(life.user_id[0].as_py(), value), life)
+    start = data.draw(st.integers(0, len(lives)))
+    stop = data.draw(st.integers(start, len(lives)))
+    part = decode_timelines(lives.user_id[start:stop], encoded[start:stop])
+    assert_equal(part, lives.take(np.arange(start, stop)))
+    assert_equal(lives.between(start, stop), part)
+
+
+@_SETTINGS
+@given(rows=row_lists)
+def test_counters_survive(rows: Rows) -> None:
+    counters = counters_of(rows)
+    assert decode_counters(encode_counters(counters)) == counters
+    assert (counters - counters) == Counters.empty()
+    assert decode_counters(encode_counters(Counters.empty())) == Counters.empty()
+
+
+def test_the_largest_values_survive() -> None:
+    rows = [
+        row("2024-01-01T00:00:00Z", "é" * 100_000, category="x" * 9),
+        row("2000-01-01T00:00:00Z", "u", "miles_earned", amount=str(10**12), country=""),
+        row("2024-01-01T00:00:00Z", "u", "miles_redeemed", amount="0", source=""),
+    ]
+    events = batch_of(rows)
+    assert len(events) == 3
+    assert decode_events(encode_events(events)).to_pylist() == events.to_pylist()
+    assert decode_arrivals(encode_arrivals(events, 0))[0].to_pylist() == events.to_pylist()
+    lives = lives_of(rows)
+    lives.miles_earned[lives.miles_earned > 0] = 2**63 - 1
+    lives = Timelines(**{**vars(lives), "first_utm_source": pa.array(["ü" * 100_000, None])})
+    assert_equal(decode_timelines(lives.user_id, encode_timelines(lives)), lives)
+    for user in range(2):
+        life = lives.take(np.array([user]))
+        name = life.user_id[0].as_py()
+        assert_equal(decode_timeline(name, encode_timeline(life)), life)
+
+
+def test_nobody_has_no_bytes() -> None:
+    nobody = Timelines.none()
+    assert len(encode_timelines(nobody)) == 0
+    assert_equal(decode_timelines(nobody.user_id, encode_timelines(nobody)), nobody)
+    none = decode_recent(encode_recent(RecentEvents.none()))
+    assert (len(none.time_us), len(none.ids)) == (0, 0)
+
+
+def test_users_of_several_chunks_stay_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transforms.kernels.codecs.timeline_codec._CHUNK", 7)
+    start = datetime(2024, 1, 1)
+    rows = [
+        row((start + timedelta(days=n % 13)).isoformat(), f"u{n % 50}", source="paid" * (n % 3))
+        for n in range(400)
+    ]
+    lives = lives_of(rows)
+    assert_equal(decode_timelines(lives.user_id, encode_timelines(lives)), lives)
+
+
+@pytest.mark.parametrize(("days", "most"), [(1, 80), (100, 1_000), (1_000, 10_000)])
+def test_a_day_takes_few_bytes(days: int, most: int) -> None:
+    start = datetime(2020, 1, 1)
+    rows = [
+        row((start + timedelta(days=day, hours=hour)).isoformat(), "ann", kind)
+        for day in range(days)
+        for hour, kind in enumerate(["miles_earned", "share", "like"])
+    ]
+    assert len(encode_timeline(lives_of(rows))) <= most

@@ -1,0 +1,96 @@
+"""The timeline of one user as bytes: what `timeline_codec` does, in a third of its time for one.
+
+A stream reads and writes the state of one user at a time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from transforms.kernels import varints
+from transforms.kernels.codecs.layouts import refuse_damaged
+from transforms.kernels.codecs.timeline_layout import (
+    DAY_COUNTERS,
+    HEAD,
+    LATEST,
+    TEXTS,
+    check_versions,
+    counters_of,
+    fields_of,
+    filled_by,
+    masks_of,
+)
+from transforms.kernels.hashing import Hashes
+from transforms.kernels.timelines import Timelines
+
+
+def encode_timeline(user: Timelines) -> bytes:
+    """The timeline of one user as bytes, without the user id."""
+    counters = counters_of(user)
+    filled = counters != 0
+    steps = np.diff(user.date, prepend=user.date[:1])
+    # Dates before 1970 can't be: event times begin in 2000.
+    numbers = np.concatenate(
+        [[len(steps), user.date[0]], steps, masks_of(filled), counters[filled]]
+    )
+    texts = [getattr(user, name)[0].as_py() for name in TEXTS]
+    parts = [b"" if text is None else text.encode() for text in texts]
+    sizes = varints.encode(
+        np.array(
+            [0 if text is None else len(part) + 1 for text, part in zip(texts, parts, strict=True)]
+        )
+    )
+    head = np.array(
+        (
+            LATEST,
+            user.first_seen_us[0],
+            user.last_seen_us[0],
+            user.first_id.high[0],
+            user.first_id.low[0],
+            user.first_platform[0],
+        ),
+        HEAD,
+    )
+    return b"".join([head.tobytes(), bytes([len(sizes)]), sizes, *parts, varints.encode(numbers)])
+
+
+def decode_timeline(user_id: str, data: bytes) -> Timelines:
+    """The timeline that `encode_timeline` wrote.
+
+    Raises:
+        DataError: as `timeline_codec.decode_timelines`.
+    """
+    if not data:
+        refuse_damaged("a timeline")
+    check_versions(np.frombuffer(data, np.uint8, 1))
+    try:
+        return _decoded(user_id, data)
+    except (IndexError, ValueError):
+        refuse_damaged("a timeline")
+
+
+def _decoded(user_id: str, data: bytes) -> Timelines:
+    head = np.frombuffer(data, HEAD, 1)
+    at = HEAD.itemsize + 1 + data[HEAD.itemsize]
+    texts: list[str | None] = []
+    for size in varints.decode(data[HEAD.itemsize + 1 : at]).tolist():
+        texts.append(data[at : at + size - 1].decode() if size else None)
+        at += max(size - 1, 0)
+    numbers = varints.decode(data[at:])
+    days, first_date = int(numbers[0]), int(numbers[1])
+    steps, masks, values = np.split(numbers[2:], [days, 2 * days])
+    counters = np.zeros((days, len(DAY_COUNTERS)), np.int64)
+    counters[filled_by(masks)] = values
+    return Timelines(
+        user_id=pa.array([user_id], pa.string()),
+        day_offsets=np.array([0, days]),
+        date=first_date + np.cumsum(steps),
+        **fields_of(counters),
+        first_seen_us=head["first_seen_us"],
+        last_seen_us=head["last_seen_us"],
+        first_platform=head["first_platform"],
+        first_utm_source=pa.array(texts[:1], pa.string()),
+        first_country=pa.array(texts[1:], pa.string()),
+        first_id=Hashes(head["high"], head["low"]),
+    )

@@ -1,0 +1,204 @@
+"""Timelines as bytes, one value for each user; many users at once.
+
+`timeline_layout` says what the bytes are.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from transforms.kernels import varints
+from transforms.kernels.codecs.layouts import refuse_damaged
+from transforms.kernels.codecs.timeline_layout import (
+    HEAD,
+    LATEST,
+    TEXTS,
+    check_versions,
+    counters_of,
+    fields_of,
+    filled_by,
+    masks_of,
+)
+from transforms.kernels.hashing import Hashes
+from transforms.kernels.timelines import Timelines
+
+# Users that are worked on together: what is made of them stays in the cache.
+_CHUNK: Final = 1 << 13
+
+
+def encode_timelines(users: Timelines) -> pa.Array:
+    """The timeline of each user, without the user id: binary [users].
+
+    Equal timelines have equal bytes, alone and in any company.
+    """
+    chunks = [
+        _encode(users.between(start, start + _CHUNK)) for start in range(0, len(users), _CHUNK)
+    ]
+    return pa.concat_arrays(chunks or [pa.array([], pa.binary())])
+
+
+def decode_timelines(user_ids: pa.Array, encoded: pa.Array) -> Timelines:
+    """The timelines that `encode_timelines` wrote.
+
+    Args:
+        user_ids: string [users]; the timelines come in their order.
+        encoded: binary [users], without NULL.
+
+    Raises:
+        DataError: if a later version wrote one of them, or 0.1.0, or if one is damaged.
+    """
+    if not len(user_ids):
+        return Timelines.none()
+    parts = [
+        _decode(user_ids[start : start + _CHUNK], encoded[start : start + _CHUNK])
+        for start in range(0, len(user_ids), _CHUNK)
+    ]
+    return parts[0] if len(parts) == 1 else Timelines.concat(parts)
+
+
+def _encode(users: Timelines) -> pa.Array:
+    head = np.empty(len(users), HEAD)
+    head["version"] = LATEST
+    head["high"], head["low"] = users.first_id.high, users.first_id.low
+    for name in ("first_seen_us", "last_seen_us", "first_platform"):
+        head[name] = getattr(users, name)
+    texts = [getattr(users, name) for name in TEXTS]
+    sizes = np.column_stack([pc.binary_length(text).fill_null(-1).to_numpy() + 1 for text in texts])
+    taken = varints.byte_lengths(sizes.ravel()).reshape(sizes.shape).sum(axis=1)
+    return pc.binary_join_element_wise(
+        _binary(head.view(np.uint8), np.full(len(users), HEAD.itemsize)),
+        _as_varints(np.column_stack([taken, sizes]).ravel(), np.full(len(users), 3)),
+        *(text.fill_null("").cast(pa.binary()) for text in texts),
+        _as_varints(*_numbers_of(users)),
+        b"",
+    )
+
+
+def _numbers_of(users: Timelines) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The numbers of all users, one after the other, and how many each has: int64 [users]."""
+    first = users.day_offsets[:-1]
+    days = np.diff(users.day_offsets)
+    counters = counters_of(users)
+    filled = counters != 0
+    steps = np.diff(users.date, prepend=0)
+    steps[first] = 0
+    sizes = 2 + 2 * days + np.add.reduceat(filled.sum(axis=1), first)
+    starts = np.cumsum(sizes) - sizes
+    numbers = np.empty(int(sizes.sum()), np.int64)
+    rest = np.ones(len(numbers), np.bool_)
+    for at, values in (
+        (starts, days),
+        # Dates before 1970 can't be: event times begin in 2000.
+        (starts + 1, users.date[first]),
+        (_spans(starts + 2, days), steps),
+        (_spans(starts + 2 + days, days), masks_of(filled)),
+    ):
+        numbers[at], rest[at] = values, False
+    numbers[rest] = counters[filled]
+    return numbers, sizes
+
+
+def _decode(user_ids: pa.Array, encoded: pa.Array) -> Timelines:
+    data, ends = _bytes_of(encoded)
+    starts = np.append(0, ends[:-1])
+    for user in np.flatnonzero(ends - starts < HEAD.itemsize)[:1].tolist():
+        refuse_damaged(f"the timeline of user {user_ids[user].as_py()!r}")
+    check_versions(data[starts])
+    try:
+        return _decoded(user_ids, data, starts, ends)
+    except (IndexError, ValueError):
+        refuse_damaged(f"a timeline of users {user_ids[0].as_py()!r} to {user_ids[-1].as_py()!r}")
+
+
+def _decoded(
+    user_ids: pa.Array,
+    data: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+) -> Timelines:
+    users = len(starts)
+    head = data[_spans(starts, np.full(users, HEAD.itemsize))].view(HEAD)
+    at = starts + HEAD.itemsize
+    taken = data[at].astype(np.int64)
+    sizes = varints.decode(data[_spans(at + 1, taken)]).reshape(users, len(TEXTS))
+    at += 1 + taken
+    texts = []
+    for size in sizes.T:
+        lengths = np.maximum(size - 1, 0)
+        texts.append(_strings(data[_spans(at, lengths)], lengths, size > 0))
+        at += lengths
+    return Timelines(
+        user_id=user_ids,
+        first_seen_us=head["first_seen_us"].astype(np.int64),
+        last_seen_us=head["last_seen_us"].astype(np.int64),
+        first_platform=head["first_platform"].copy(),
+        first_utm_source=texts[0],
+        first_country=texts[1],
+        first_id=Hashes(head["high"].astype(np.uint64), head["low"].astype(np.uint64)),
+        **_days(data[_spans(at, ends - at)], ends - at),
+    )
+
+
+def _days(octets: NDArray[np.uint8], sizes: NDArray[np.int64]) -> dict[str, Any]:
+    """The fields of days from the bytes of numbers, of which each user has so many."""
+    numbers = varints.decode(octets)
+    counts = np.add.reduceat(octets < 0x80, np.cumsum(sizes) - sizes, dtype=np.int64)
+    starts = np.cumsum(counts) - counts
+    days, first_date = numbers[starts], numbers[starts + 1]
+    step_rows, mask_rows = _spans(starts + 2, days), _spans(starts + 2 + days, days)
+    filled = filled_by(numbers[mask_rows])
+    rest = np.ones(len(numbers), np.bool_)
+    for rows in (starts, starts + 1, step_rows, mask_rows):
+        rest[rows] = False
+    counters = np.zeros(filled.shape, np.int64)
+    counters[filled] = numbers[rest]
+    offsets = np.append(0, np.cumsum(days))
+    run = np.cumsum(numbers[step_rows])
+    return {
+        "day_offsets": offsets,
+        "date": run + np.repeat(first_date - run[offsets[:-1]], days),
+        **fields_of(counters),
+    }
+
+
+def _spans(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The places from each start on, so many each, one after the other."""
+    ends = np.cumsum(lengths)
+    places: NDArray[np.int64] = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
+    return places
+
+
+def _as_varints(numbers: NDArray[np.int64], counts: NDArray[np.int64]) -> pa.Array:
+    """Binary [rows] of so many numbers each."""
+    data, lengths = varints.encode_each(numbers)
+    return _binary(data, np.add.reduceat(lengths, np.cumsum(counts) - counts))
+
+
+def _binary(data: NDArray[np.uint8], lengths: NDArray[np.int64]) -> pa.Array:
+    """Binary [rows] of so many bytes each."""
+    offsets = np.append(0, np.cumsum(lengths)).astype(np.int32)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data))]
+    return pa.Array.from_buffers(pa.binary(), len(lengths), buffers)
+
+
+def _strings(
+    data: NDArray[np.uint8], lengths: NDArray[np.int64], known: NDArray[np.bool_]
+) -> pa.Array:
+    """String [rows] of so many bytes each, NULL where it is not known."""
+    offsets = np.append(0, np.cumsum(lengths)).astype(np.int32)
+    mask = None if known.all() else pa.py_buffer(np.packbits(known, bitorder="little"))
+    buffers = [mask, pa.py_buffer(offsets), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.string(), len(lengths), buffers)
+
+
+def _bytes_of(encoded: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The bytes of binary [rows] and where each row's end."""
+    _, offsets, data = encoded.buffers()
+    ends = np.frombuffer(offsets, np.int32)[encoded.offset : encoded.offset + len(encoded) + 1]
+    octets = np.frombuffer(data or b"", np.uint8)[ends[0] : ends[-1]]
+    return octets, (ends[1:] - ends[0]).astype(np.int64)
