@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from transforms.data_error import DataError
 
-
 # What 0.2.0 called them before its release: state of a job may still have these.
 _EARLIER_NAMES: Final = {"mended": "corrected", "mends_failed": "corrections_failed"}
 
