@@ -18,7 +18,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from pipeline.display import growth_lines
-from pipeline.display_checks import checks_line, failed_lines
+from pipeline.display.check_display import checks_line, failed_lines
 from pipeline.inputs.input_versions import InputFile
 from pipeline.progress import Progress as Notes
 from pipeline.progress import Reached

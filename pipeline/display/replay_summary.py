@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline.display.check_display import checks_line
 from pipeline.display.page import Page, section, show_failed, show_growth
-from pipeline.display_checks import checks_line
 from pipeline.replay.attempt import Outcome, Sample
 from pipeline.terminal import counted, printable
 from pipeline.warehouse import TableReader

@@ -149,7 +149,7 @@ TOTALS = (
     AddsUp(
         "total_new_users_add_up",
         (Total("growth_drivers", "total_new_users"),),
-        # Of a row without a user_id that column's own check tells.
+        # Of a row without a user_id that column's own check reports.
         (Total("dim_users", "CASE WHEN user_id IS NOT NULL THEN 1 ELSE 0 END"),),
         "total_new_users of all days add up to the users of dim_users",
     ),

@@ -23,7 +23,7 @@ def _running(kind: str) -> tuple[Holds, Holds, AddsUp]:
         ),
         Holds(
             f"{total}_rise_by_day",
-            # Where they fall, the check above tells.
+            # Where they fall, the check above fails.
             day_after_day(
                 f"{total} = {daily}",
                 f"{total} < previous_{total} OR {total} - previous_{total} = {daily}",

@@ -10,6 +10,7 @@ from typing import Any
 from transforms.quality.check_counts import CheckCount, CheckCounts
 from transforms.quality.compile import Check
 from transforms.quality.declaration import AddsUp
+from transforms.quality.reported import Reported
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,16 @@ class Result:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The result as a JSON object."""
-        return {
-            "check_id": self.check.check_id,
-            "severity": self.check.severity,
-            "status": "pass" if self.passed else "fail",
-            "failing_rows": self.failing_rows,
-            "checked_rows": self.checked_rows,
-            "sample": None if self.sample is None else json.loads(self.sample),
-            "description": self.check.description,
-        }
+        """The result as a JSON object, which `Reported` reads."""
+        return Reported(
+            self.check.check_id,
+            self.check.severity,
+            "pass" if self.passed else "fail",
+            self.failing_rows,
+            self.checked_rows,
+            None if self.sample is None else json.loads(self.sample),
+            self.check.description,
+        ).to_json()
 
 
 def errors(results: Iterable[Result]) -> list[Result]:
@@ -80,7 +81,7 @@ def _compared(check: Check, rule: AddsUp, counts: CheckCounts) -> Result:
     values = {total.key: counts.totals[total.key] for total in check.totals}
     known = [value for value in values.values() if value is not None]
     if len(known) < len(values):
-        return Result(check, 0, 0, None)  # A column's own check tells what is wrong there.
+        return Result(check, 0, 0, None)  # A column's own check reports what is wrong there.
     left, right = (
         sum(values[total.key] or 0 for total in side) for side in (rule.left, rule.right)
     )

@@ -144,7 +144,7 @@ class Scan:
         named = sorted(name for name in self.named if name.table == other)
         key = self.tables[other].primary_key
         columns = [f"{name} AS {other}__key_{name}" for name in key]
-        # A key that repeats is told by its own check, and must not multiply rows here.
+        # A key that repeats is reported by its own check, and must not multiply rows here.
         columns += [f"ANY_VALUE({name.column}) AS {name.spelled}" for name in named]
         same = " AND ".join(f"t.{name} = {other}.{other}__key_{name}" for name in key)
         return (
