@@ -21,12 +21,13 @@ from pipeline.staged_corrections import StagedCorrections
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change
 from transforms.check_rows import CHECKED, CheckRows
-from transforms.events import COUNTS, DEAD_LETTERS, ByUserShard, ParseEvents
+from transforms.events import ByUserShard, ParseEvents
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import FINISH, TABLES, all_checks
+from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
 from transforms.quality.policy import Mode, Policy

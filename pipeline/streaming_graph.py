@@ -16,13 +16,13 @@ from pipeline.sinks.commit_flushes import CommitFlushes
 from pipeline.sinks.stage_flushes import FILES, StageFlushes
 from pipeline.warehouse import Warehouse
 from transforms.check_rows import CHECKED
-from transforms.events import COUNTS, DEAD_LETTERS
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import ALL_TABLES, TABLES, all_checks
 from transforms.marts.users_with_negative_miles import TABLE as NEGATIVE_TABLE
+from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.quality.compile import Check
 from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 from transforms.streaming.clock import Clock, system_clock

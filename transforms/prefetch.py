@@ -1,4 +1,4 @@
-"""Let a thread work ahead of the thread that uses the results.
+"""Prefetching: a thread works ahead of the thread that uses the results.
 
 Worth it where both sides spend their time outside the interpreter's lock, as pyarrow and NumPy do
 on large arrays: on two cores it takes a third off a batch run.
@@ -15,7 +15,7 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-def ahead(items: Iterator[_Item]) -> Iterator[_Item]:
+def prefetch(items: Iterator[_Item]) -> Iterator[_Item]:
     """The same items; while one is being used, a thread already makes the next."""
     end = object()
     with ThreadPoolExecutor(1) as executor:
@@ -25,7 +25,7 @@ def ahead(items: Iterator[_Item]) -> Iterator[_Item]:
             yield item  # type: ignore[misc]
 
 
-class WorkAhead(Generic[_Item, _Result]):
+class Prefetcher(Generic[_Item, _Result]):
     """Applies a function to items in a thread, in order, at most two items ahead.
 
     Args:

@@ -13,7 +13,6 @@ from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindows
 
 from transforms.check_rows import CHECKED
-from transforms.events import COUNTS
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
@@ -22,7 +21,8 @@ from transforms.kernels.timelines import timelines
 from transforms.marts import dim_users, fct_events, users_with_negative_miles
 from transforms.marts.registry import TABLES
 from transforms.metrics import EVENTS_PER_USER, count
-from transforms.prefetch import WorkAhead
+from transforms.parse_step import COUNTS
+from transforms.prefetch import Prefetcher
 from transforms.quality.buffered_checks import BufferedChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
@@ -77,17 +77,17 @@ class _Shard(beam.DoFn):
 
     def start_bundle(self) -> None:
         self._over.begin()
-        self._ahead = WorkAhead(self._work)
-        self._checked = WorkAhead(self._over.evaluate)
+        self._prefetcher = Prefetcher(self._work)
+        self._checked = Prefetcher(self._over.evaluate)
 
     def process(self, shard: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pvalue.TaggedOutput]:
         # Decoded here: the iterable may not be read from another thread.
-        for outputs in self._ahead.put(list(shard[1])):
+        for outputs in self._prefetcher.put(list(shard[1])):
             for tag, value in self._finished(outputs):
                 yield pvalue.TaggedOutput(tag, value)
 
     def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
-        for outputs in self._ahead.finish():
+        for outputs in self._prefetcher.finish():
             for tag, value in self._finished(outputs):
                 yield pvalue.TaggedOutput(tag, GlobalWindows.windowed_value(value))
         for check_counts in [*self._checked.finish(), self._over.finish()]:

@@ -20,7 +20,7 @@ from transforms.kernels.csv_records import (
     record_boundaries,
 )
 from transforms.kernels.records import RawRecords
-from transforms.prefetch import ahead
+from transforms.prefetch import prefetch
 
 
 class FileRange(NamedTuple):
@@ -109,7 +109,7 @@ class _Read(beam.DoFn):
     def process(self, part: FileRange) -> Iterator[RawRecords]:
         header = Header(Layout(part.fields, tuple(part.places)), part.header_bytes)
         begin = part.start if part.start > part.header_bytes else 0
-        for records, read in ahead(_blocks(part, header)):
+        for records, read in prefetch(_blocks(part, header)):
             yield records
             if self._progress:
                 self._progress.report(part.path, begin, read, len(records))

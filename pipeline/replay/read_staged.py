@@ -17,12 +17,12 @@ from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.warehouse.changes import StagedFile
 from transforms.contract import Table
 from transforms.data_error import DataError
-from transforms.events import COUNTS, DEAD_LETTERS, count_dead_letters
 from transforms.kernels.parse import Parsed
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events
 from transforms.metrics import count
-from transforms.prefetch import ahead
+from transforms.parse_step import COUNTS, DEAD_LETTERS, count_dead_letters
+from transforms.prefetch import prefetch
 from transforms.stored_events import STORED, restored
 
 _BATCH_ROWS = 200_000
@@ -57,7 +57,7 @@ class _Read(beam.DoFn):
     def process(self, file: StagedFile) -> Iterator[Parsed | pvalue.TaggedOutput]:
         done = 0
         if file.table == STORED.name:
-            for parsed in ahead(map(restored, _rows(file, STORED))):
+            for parsed in prefetch(map(restored, _rows(file, STORED))):
                 yield parsed
                 number = len(parsed.events)
                 yield self._counted(RunCounts(input_rows=number))

@@ -11,7 +11,7 @@ from pipeline.pubsub.publishing import Publisher
 from pipeline.pubsub.resources import explained
 from pipeline.replay.attempt import Step
 from transforms.kernels.dead_letters import Record
-from transforms.kernels.messages import record_fields
+from transforms.kernels.single_records import record_fields
 from transforms.vocabulary import SOURCE_COLUMNS
 
 

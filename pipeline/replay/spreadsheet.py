@@ -21,7 +21,7 @@ from pipeline.errors import OptionError, RunError
 from pipeline.replay.spool import Letter, Letters
 from transforms.kernels.csv_layout import STANDARD
 from transforms.kernels.dead_letters import Record
-from transforms.kernels.messages import UnreadableError, record_fields, split_record
+from transforms.kernels.single_records import UnreadableError, record_fields, split_record
 from transforms.vocabulary import SOURCE_COLUMNS
 
 _ID: Final = "dead_letter_id"

@@ -15,7 +15,7 @@ from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.contract import Table
-from transforms.prefetch import WorkAhead
+from transforms.prefetch import Prefetcher
 
 
 @dataclass
@@ -47,13 +47,13 @@ class _WriteParquet(beam.DoFn):
     def start_bundle(self) -> None:
         options = self._options
         self._files = StagedFiles(options.table, options.folder, options.layout)
-        self._ahead = WorkAhead(self._files.write)
+        self._prefetcher = Prefetcher(self._files.write)
 
     def process(self, rows: pa.Table) -> None:
         if rows.num_rows:
-            deque(self._ahead.put(rows), maxlen=0)
+            deque(self._prefetcher.put(rows), maxlen=0)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        deque(self._ahead.finish(), maxlen=0)
+        deque(self._prefetcher.finish(), maxlen=0)
         for staged in self._files.close():
             yield GlobalWindows.windowed_value(staged)

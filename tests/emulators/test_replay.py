@@ -16,8 +16,9 @@ from tests.emulators.servers import PROJECT, missing_pubsub, running_pubsub
 from tests.emulators.support import Home, unlike
 from tests.support.runs import command, contents
 from tests.support.tables import NOW, csv_text, row
-from transforms.kernels.messages import Message, read_messages
+from transforms.kernels.messages import Message
 from transforms.kernels.parse import Limits, parse_records
+from transforms.kernels.single_records import read_records
 from transforms.marts.registry import TABLES
 from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
 
@@ -143,7 +144,7 @@ def test_corrected_records_are_published_for_a_stream(
     with pubsub.SubscriberClient() as client:
         found = client.pull(subscription=subscription, max_messages=10).received_messages
     (message,) = [item.message for item in found]
-    records = read_messages([Message(message.data, dict(message.attributes), "1")], subscription)
+    records = read_records([Message(message.data, dict(message.attributes), "1")], subscription)
     (event,) = parse_records(records, NOW, Limits()).events.to_pylist()
     assert (event["user_id"], event["transaction_category"]) == ("ann", "a, b")
     gone = command("replay", "--edit", "s/WWW/Web/", "--topic", f"{topic}-gone", cwd=tmp_path)

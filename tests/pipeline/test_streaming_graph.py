@@ -14,7 +14,7 @@ from tests.support.streaming_graph import describe, has_coder, laid_out
 from tests.support.streams import message, stream_of, ticking
 from tests.support.tables import codes, row
 from tests.support.translation import OPTIONS
-from transforms.events import COUNTS, DEAD_LETTERS
+from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 from transforms.streaming.parse_messages import ParseMessages
 from transforms.streaming.sessions import Sessionize

@@ -54,7 +54,7 @@ def test_corrections_are_read_as_records_are(drawn: list[tuple[Row, str]]) -> No
         for at, (item, _) in enumerate(drawn)
         if at not in chosen or any(part.rejections for part in parse(csv_text([item])))
     ]
-    assert applied.letters["payload"].to_pylist() == stays
+    assert applied.dead_letters["payload"].to_pylist() == stays
 
 
 def test_corrections_are_found_in_any_group_by_their_letters(

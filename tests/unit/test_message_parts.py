@@ -14,7 +14,7 @@ from pipeline.replay import spool
 from pipeline.replay.spool import spooled
 from tests.support.dead_letters import Holding, rows
 from tests.support.tables import row
-from transforms.events import COUNTS
+from transforms.parse_step import COUNTS
 from transforms.streaming import parse_messages
 from transforms.streaming.parse_messages import ParseMessages, _Parse
 

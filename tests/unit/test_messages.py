@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import LIMITS, NOW, Row, csv_text, parse, row
-from transforms.kernels.messages import Message, read_messages
+from transforms.kernels.messages import Message
 from transforms.kernels.parse import Parsed, parse_records
 from transforms.kernels.records import MAX_RECORD_BYTES
+from transforms.kernels.single_records import read_records
 from transforms.marts import dead_letter_events
 from transforms.vocabulary import SOURCE_COLUMNS
 
@@ -26,7 +27,7 @@ def parsed(*payloads: bytes, attributes: Mapping[str, str] | None = None) -> Par
     messages = [
         Message(data, attributes or {}, f"id {number}") for number, data in enumerate(payloads)
     ]
-    return parse_records(read_messages(messages, "projects/p/subscriptions/s"), NOW, LIMITS)
+    return parse_records(read_records(messages, "projects/p/subscriptions/s"), NOW, LIMITS)
 
 
 def as_json(row: Row) -> bytes:

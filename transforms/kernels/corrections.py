@@ -33,12 +33,12 @@ class Applied:
 
     Attributes:
         parsed: the events of the corrections that pass; no rejections.
-        letters: the letters that stay, as they came.
+        dead_letters: those that stay, as they came.
         failed: how many of them have a correction that does not pass (any more).
     """
 
     parsed: Parsed
-    letters: pa.Table
+    dead_letters: pa.Table
     failed: int
 
     @property

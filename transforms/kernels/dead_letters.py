@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from transforms.data_error import DataError
 from transforms.kernels.csv_layout import Layout
-from transforms.kernels.messages import UnreadableError, layout_of, record_fields
+from transforms.kernels.messages import layout_of
 from transforms.kernels.parse import ERROR_TYPES, Limits, parse_records
-from transforms.kernels.records import RawRecords, Rejection, Rejections
+from transforms.kernels.single_records import read_records
 from transforms.vocabulary import SOURCE_COLUMNS
 
 # In a letter's attributes: how many different records were tried in its place, and the last one's
@@ -133,24 +133,13 @@ class Reread:
     failures: Mapping[int, Failure]
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Rows that are records: their `Origin`; a position is the record's index."""
+class _Numbered(NamedTuple):
+    """A record whose position is its index; a `SingleRecord`."""
 
-    records: Sequence[Record]
-    indices: Sequence[int]
-
-    def sizes(self) -> NDArray[np.int64]:
-        return np.array([len(self.records[index].data) for index in self.indices], np.int64)
-
-    def payload(self, row: int) -> bytes:
-        return self.records[self.indices[row]].data
-
-    def position(self, row: int) -> str:
-        return str(self.indices[row])
-
-    def attributes(self, row: int) -> str | None:
-        return None
+    data: bytes
+    layout: Layout | None
+    position: str
+    attributes_json: None = None
 
 
 def reread(records: Sequence[Record], now: datetime, limits: Limits) -> Reread:
@@ -161,26 +150,16 @@ def reread(records: Sequence[Record], now: datetime, limits: Limits) -> Reread:
         now: in UTC without a zone.
         limits: which event times are taken.
     """
-    rows: list[list[str]] = []
-    indices: list[int] = []
-    unreadable: list[Rejection] = []
-    for index, record in enumerate(records):
-        try:
-            rows.append(record_fields(record.data, record.layout))
-            indices.append(index)
-        except UnreadableError as error:
-            error_type, problem = error.args
-            unreadable.append(Rejection.unreadable(error_type, problem, record.data, str(index)))
-    texts = zip(*rows, strict=True) if rows else [()] * len(SOURCE_COLUMNS)
-    columns = [pa.array(column, pa.string()) for column in texts]
-    raw = RawRecords(columns, _Rows(records, indices), "", Rejections.of(unreadable))
+    numbered = [_Numbered(*record, str(index)) for index, record in enumerate(records)]
+    raw = read_records(numbered, "")
     parsed = parse_records(raw, now, limits)
     failures = {
         int(rejection.position): Failure(rejection.error_type, rejection.message)
         for rejection in parsed.rejections
     }
+    indices = (int(raw.origin.position(row)) for row in range(raw.rows))
     passes = pa.array([index not in failures for index in indices], pa.bool_())
-    passed = pa.Table.from_arrays(columns, names=SOURCE_COLUMNS).filter(passes)
+    passed = pa.Table.from_arrays(raw.columns, names=SOURCE_COLUMNS).filter(passes)
     return Reread(parsed.events, passed, failures)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import apache_beam as beam
@@ -13,15 +13,16 @@ import pyarrow as pa
 from apache_beam import pvalue
 from apache_beam.io.gcp.pubsub import PubsubMessage
 
-from transforms.events import COUNTS, DEAD_LETTERS, count_dead_letters
 from transforms.kernels.calendar import US_PER_DAY, US_PER_SECOND
 from transforms.kernels.codecs.event_codec import encode_events
-from transforms.kernels.messages import Message, read_messages
-from transforms.kernels.parse import Limits, parse_records
+from transforms.kernels.messages import Message
+from transforms.kernels.parse import Limits
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.sessions import ranked
+from transforms.kernels.single_records import read_records
 from transforms.marts import dead_letter_events
-from transforms.metrics import LATENESS, count
+from transforms.metrics import LATENESS
+from transforms.parse_step import COUNTS, DEAD_LETTERS, parse_part
 from transforms.streaming.clock import Clock, arriving, as_datetime, microseconds
 
 BY_USER: Final = "by_user"
@@ -80,23 +81,19 @@ class _Parse(beam.DoFn):
         if not self._messages:
             return
         options, now_us = self._options, microseconds(self._options.clock)
-        now = as_datetime(now_us)
-        records = read_messages(self._messages, options.source)
         since_us = now_us - options.horizon_days * US_PER_DAY
-        parsed = parse_records(records, now, Limits(options.max_future_minutes, since_us))
-        counts = RunCounts(input_rows=len(records), ignored_amounts=parsed.ignored_amounts)
-        for user, events in _by_user(parsed.events):
-            yield arriving((user, encode_events(events)), options.clock)
-        if parsed.rejections:
-            letters = dead_letter_events.rows(
-                parsed.rejections, options.source, now, options.version
-            )
-            counts = RunCounts.total([counts, count_dead_letters(letters)])
-            yield pvalue.TaggedOutput(DEAD_LETTERS, arriving(letters, options.clock))
-        yield pvalue.TaggedOutput(COUNTS, arriving(counts, options.clock))
-        count(counts)
-        arrived_after_us = now_us - parsed.events["event_time"].cast(pa.int64()).to_numpy()
-        LATENESS.observe(arrived_after_us // US_PER_SECOND)
+        part = parse_part(
+            read_records(self._messages, options.source),
+            as_datetime(now_us),
+            Limits(options.max_future_minutes, since_us),
+            options.version,
+        )
+        for parsed in part.parsed:
+            for user, events in _by_user(parsed.events):
+                yield arriving((user, encode_events(events)), options.clock)
+            arrived_after_us = now_us - parsed.events["event_time"].cast(pa.int64()).to_numpy()
+            LATENESS.observe(arrived_after_us // US_PER_SECOND)
+        yield from part.beside_events(partial(arriving, clock=options.clock))
 
 
 def _by_user(events: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
@@ -111,15 +108,16 @@ def _by_user(events: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
         yield user_id, events.slice(start, end - start)
 
 
-def as_messages(letters: pa.Table) -> Iterator[PubsubMessage]:
+def as_messages(dead_letters: pa.Table) -> Iterator[PubsubMessage]:
     """Rows of dead_letter_events as messages: the payload, and what is wrong with it."""
-    for letter in letters.to_pylist():
-        payload = letter["payload"]
-        encoded = letter["payload_encoding"] == "base64"
-        data = base64.b64decode(payload) if encoded else payload.encode()
-        shown = ("error_type", "error_message", "source", "position", "attributes")
+    shown = ("error_type", "error_message", "source", "position", "attributes")
+    for row, data in zip(
+        dead_letters.select(shown).to_pylist(),
+        dead_letter_events.payloads(dead_letters),
+        strict=True,
+    ):
         # Pub/Sub takes 1,024 bytes of an attribute.
         attributes = {
-            name: (letter[name] or "").encode()[:1024].decode(errors="ignore") for name in shown
+            name: (text or "").encode()[:1024].decode(errors="ignore") for name, text in row.items()
         }
         yield PubsubMessage(data, attributes)

@@ -22,7 +22,6 @@ from apache_beam.transforms.userstate import (
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
-from transforms.events import COUNTS
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.codecs.arrival_codec import encode_arrivals
 from transforms.kernels.codecs.event_codec import decode_events
@@ -35,6 +34,7 @@ from transforms.kernels.timelines import Timelines
 from transforms.kernels.user_state import RecentEvents, advance
 from transforms.marts import dim_users, users_with_negative_miles
 from transforms.metrics import EVENTS_PER_USER, count
+from transforms.parse_step import COUNTS
 from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 from transforms.streaming.clock import Clock, arriving, as_datetime, later, microseconds
 

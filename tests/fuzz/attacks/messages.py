@@ -14,7 +14,8 @@ from tests.fuzz import texts
 from tests.fuzz.attacks.csv_records import parsed
 from tests.fuzz.contract import COLUMNS, Event, Refused
 from tests.fuzz.plain_json import result_of
-from transforms.kernels.messages import Message, read_messages
+from transforms.kernels.messages import Message
+from transforms.kernels.single_records import read_records
 
 NOW: Final = datetime(2026, 1, 1)
 _CSV: Final = {"content_type": "text/csv"}
@@ -66,7 +67,7 @@ def case(chance: random.Random, folder: Path) -> int:
 
 def _results(messages: list[Message]) -> dict[int, Event | Refused]:
     """What becomes of messages, by their number: each is there once."""
-    records = read_messages(messages, "fuzz")
+    records = read_records(messages, "fuzz")
     assert len(records) == len(messages)
     found = {outcome.start: outcome for outcome in parsed(records)}
     assert sorted(found) == sorted(int(message.message_id) for message in messages)
