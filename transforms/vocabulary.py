@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 SOURCE_COLUMNS: Final = (
@@ -14,6 +15,9 @@ SOURCE_COLUMNS: Final = (
     "utm_source",
     "country",
 )
+
+# Of event_time, in UTC: what is earlier is no event.
+EARLIEST: Final = datetime(2000, 1, 1)
 
 # Between kernels an event type and a platform are their index in these tuples; counters and
 # shuffled batches hold the indices, so the order is part of a running job's state.

@@ -22,10 +22,10 @@ from pipeline.terminal import tell
 from transforms.kernels.csv_records import read_blocks, read_header
 from transforms.kernels.messages import CONTENT_TYPE, CSV
 from transforms.kernels.records import MAX_RECORD_BYTES
-from transforms.vocabulary import SOURCE_COLUMNS
+from transforms.vocabulary import EARLIEST, SOURCE_COLUMNS
 
 _SECONDS_PER_DAY: Final = 86_400
-_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
+_EARLIEST: Final = EARLIEST.replace(tzinfo=UTC).timestamp()
 # Published and not yet confirmed, at most.
 _IN_FLIGHT: Final = 5_000
 

@@ -22,10 +22,9 @@ from transforms.kernels.records import (
     Rejection,
     Rejections,
 )
-from transforms.vocabulary import EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
+from transforms.vocabulary import EARLIEST, EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
 
-EARLIEST: Final = "2000-01-01T00:00:00Z"
-_EARLIEST_US: Final = int(np.datetime64("2000-01-01", "us").astype(np.int64))
+_EARLIEST_US: Final = int(np.datetime64(EARLIEST, "us").astype(np.int64))
 # BigQuery's TIMESTAMP, and Python's datetime, know the years 1 to 9999.
 _YEAR_1_US: Final = int(np.datetime64("0001-01-01", "us").astype(np.int64))
 _YEAR_10000_US: Final = int(np.datetime64("10000-01-01", "us").astype(np.int64))
@@ -252,7 +251,7 @@ _MESSAGES: Final[dict[str, Callable[[_Source], str]]] = {
         f"event_time {_quoted(row.event_time)} is no date and time like 2025-01-31T12:34:56Z"
     ),
     "event_time_out_of_range": lambda row: (
-        f"event_time {_quoted(row.event_time)} lies before {EARLIEST} or more than "
+        f"event_time {_quoted(row.event_time)} lies before {EARLIEST.isoformat()}Z or more than "
         "--max_future_minutes ahead: correct it, or replay it when its time has come"
     ),
     "unknown_event_type": lambda row: (

@@ -12,14 +12,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.kernels.alike import refuse_unlike
-from transforms.kernels.calendar import US_PER_SECOND
+from transforms.kernels.calendar import US_PER_MINUTE
 from transforms.kernels.compression import digests
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.event_ids import event_ids, session_ids
 from transforms.kernels.hashing import Hashes
 from transforms.kernels.text_blocks import Blocks
 
-SESSION_GAP_US: Final = 30 * 60 * US_PER_SECOND
+SESSION_GAP_MINUTES: Final = 30
+SESSION_GAP_US: Final = SESSION_GAP_MINUTES * US_PER_MINUTE
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -23,16 +22,14 @@ from transforms.contract import (
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.timelines import Timelines
 from transforms.quality.declaration import COUNTRY, LOWER_CASE, Holds, References, at_least, one_of
-from transforms.vocabulary import EVENT_TYPES, PLATFORMS
+from transforms.vocabulary import EARLIEST, EVENT_TYPES, PLATFORMS
 
 TABLE = Table(
     name="dim_users",
     description="One row per user: first and last event, lifetime totals.",
     columns=(
         required("user_id", STRING, "The user, as the source names them"),
-        required(
-            "first_seen_at", TIMESTAMP, "Time of the first event", at_least(datetime(2000, 1, 1))
-        ),
+        required("first_seen_at", TIMESTAMP, "Time of the first event", at_least(EARLIEST)),
         required("first_seen_date", DATE, "UTC date of the first event"),
         required("last_seen_at", TIMESTAMP, "Time of the last event"),
         required("last_seen_date", DATE, "UTC date of the last event"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -19,7 +17,7 @@ from transforms.contract import (
     required,
 )
 from transforms.kernels.hashing import hex_array
-from transforms.kernels.sessions import SESSION_GAP_US, Sessions, SortedEvents
+from transforms.kernels.sessions import SESSION_GAP_MINUTES, SESSION_GAP_US, Sessions, SortedEvents
 from transforms.quality.declaration import (
     COUNTRY,
     HEX_ID,
@@ -34,7 +32,7 @@ from transforms.quality.declaration import (
     at_least,
     one_of,
 )
-from transforms.vocabulary import EVENT_TYPES, PLATFORMS
+from transforms.vocabulary import EARLIEST, EVENT_TYPES, PLATFORMS
 
 _GAP = "UNIX_MICROS(event_time) - UNIX_MICROS(previous_event_time)"
 
@@ -55,12 +53,12 @@ _SESSIONS = (
     Holds(
         "no_gap_inside",
         f"CASE WHEN event_sequence_in_session > 1 THEN {_GAP} < {SESSION_GAP_US} END",
-        "inside a session no event is 30 minutes or more after the one before",
+        f"inside a session no event is {SESSION_GAP_MINUTES} minutes or more after the one before",
     ),
     Holds(
         "no_shorter_gap_between",
         f"CASE WHEN event_sequence_in_session = 1 THEN {_GAP} >= {SESSION_GAP_US} END",
-        "a user's sessions are 30 minutes or more apart",
+        f"a user's sessions are {SESSION_GAP_MINUTES} minutes or more apart",
     ),
 )
 
@@ -82,7 +80,7 @@ TABLE = Table(
             "event_time",
             TIMESTAMP,
             "When it happened (event time), UTC, microseconds",
-            at_least(datetime(2000, 1, 1)),
+            at_least(EARLIEST),
         ),
         required("event_date", DATE, "The UTC date of event_time"),
         nullable("transaction_category", STRING, "What the miles were earned or redeemed for"),
