@@ -12,13 +12,10 @@ import apache_beam as beam
 from pipeline.inputs.input_streams import opened
 from pipeline.inputs.input_versions import InputFile
 from pipeline.progress import Progress
+from transforms.kernels.csv_blocks import record_boundaries
+from transforms.kernels.csv_header import Header, read_header
 from transforms.kernels.csv_layout import Layout
-from transforms.kernels.csv_records import (
-    Header,
-    read_blocks,
-    read_header,
-    record_boundaries,
-)
+from transforms.kernels.csv_records import read_blocks
 from transforms.kernels.records import RawRecords
 from transforms.prefetch import prefetch
 

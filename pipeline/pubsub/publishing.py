@@ -19,7 +19,8 @@ from pipeline.inputs.input_versions import local_file
 from pipeline.options.shared_options import LATE_HORIZON_DAYS
 from pipeline.pubsub.resources import explained
 from pipeline.terminal import tell
-from transforms.kernels.csv_records import read_blocks, read_header
+from transforms.kernels.csv_header import read_header
+from transforms.kernels.csv_records import read_blocks
 from transforms.kernels.messages import CONTENT_TYPE, CSV
 from transforms.kernels.records import MAX_RECORD_BYTES
 from transforms.vocabulary import EARLIEST, SOURCE_COLUMNS

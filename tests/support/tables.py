@@ -15,7 +15,8 @@ import pyarrow as pa
 from tests.oracle import oracle
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
-from transforms.kernels.csv_records import read_blocks, read_header
+from transforms.kernels.csv_header import read_header
+from transforms.kernels.csv_records import read_blocks
 from transforms.kernels.parse import Limits, Parsed, parse_records
 from transforms.kernels.sessions import number_sessions, sort_events
 from transforms.kernels.spine import lay_out

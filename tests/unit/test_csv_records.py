@@ -15,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.data_error import DataError
-from transforms.kernels import csv_lines, csv_records, records
+from transforms.kernels import csv_blocks, csv_lines, csv_records, records
+from transforms.kernels.csv_blocks import record_boundaries
+from transforms.kernels.csv_header import Header, read_header
 from transforms.kernels.csv_layout import STANDARD
 from transforms.kernels.csv_lines import MAX_HEADER_BYTES
-from transforms.kernels.csv_records import Header, read_blocks, read_header, record_boundaries
+from transforms.kernels.csv_records import read_blocks
 from transforms.vocabulary import SOURCE_COLUMNS
 
 HEADER = ",".join(SOURCE_COLUMNS).encode() + b"\n"
@@ -310,10 +312,11 @@ class TestBounds:
             at += len(line) + 1
         with (
             patch.object(csv_lines, "LONGEST_LINE", 30),
-            patch.object(csv_records, "LONGEST_LINE", 30),
+            patch.object(csv_blocks, "LONGEST_LINE", 30),
+            patch.object(csv_blocks, "MAX_RECORD_BYTES", 12),
             patch.object(csv_records, "MAX_RECORD_BYTES", 12),
             patch.object(records, "MAX_RECORD_BYTES", 12),
-            patch.object(csv_records, "_MOST_LINES", data.draw(st.integers(1, 5))),
+            patch.object(csv_blocks, "_MOST_LINES", data.draw(st.integers(1, 5))),
             patch.object(csv_records, "_FEW", data.draw(st.integers(0, 2))),
         ):
             header = header_of(text)
@@ -358,7 +361,7 @@ class TestBounds:
 
     def test_blocks_have_a_limited_number_of_lines(self) -> None:
         text = (ROW + b"\n") * 10 + b"x\n" * 100 + (ROW + b"\n") * 10
-        with patch.object(csv_records, "_MOST_LINES", 16):
+        with patch.object(csv_blocks, "_MOST_LINES", 16):
             found = list(read_blocks(io.BytesIO(text), header_of(HEADER), "e.csv", 0, None))
         assert max(map(len, found)) <= 32
         assert (sum(part.rows for part in found), sum(map(len, found))) == (20, 120)

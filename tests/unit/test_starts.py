@@ -20,8 +20,8 @@ from pipeline.options.option import declare
 from pipeline.options.shared_options import BATCH
 from tests.support.tables import csv_text, row
 from transforms.data_error import DataError
+from transforms.kernels.csv_header import read_header
 from transforms.kernels.csv_layout import STANDARD, Layout
-from transforms.kernels.csv_records import read_header
 
 TEXT = csv_text([row("2024-01-01T00:00:00Z")])
 

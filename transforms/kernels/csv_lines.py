@@ -30,6 +30,8 @@ MAX_RECORD_BYTES: Final = 32 << 20
 MAX_HEADER_BYTES: Final = 1 << 20
 # A longer one is no record's part: it is a record by itself, whatever its quotes.
 LONGEST_LINE: Final = MAX_RECORD_BYTES
+BOM: Final = b"\xef\xbb\xbf"
+NOT_CLOSED: Final = "a quoted field is not closed before a comma or the end of the record"
 
 _LF, _CR, _QUOTE, _COMMA = b'\n\r",'
 _OPEN_FIELD = rb'[ \t]*+"(?:[^"]++|"")*+'

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import IO, Final
 
 import numpy as np
@@ -13,18 +11,10 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from transforms.data_error import DataError
+from transforms.kernels.csv_blocks import BLOCK_BYTES, blocks
+from transforms.kernels.csv_header import Header
 from transforms.kernels.csv_layout import Layout
-from transforms.kernels.csv_lines import (
-    LONGEST_LINE,
-    MAX_HEADER_BYTES,
-    Lines,
-    OddRecord,
-    blank_beginning,
-    find_records,
-    first_record_end,
-    is_blank,
-    split_fields,
-)
+from transforms.kernels.csv_lines import BOM, NOT_CLOSED, Lines, OddRecord, split_fields
 from transforms.kernels.event_batch import LABEL
 from transforms.kernels.records import (
     MAX_RECORD_BYTES,
@@ -34,107 +24,17 @@ from transforms.kernels.records import (
     Rejection,
     Rejections,
     Spans,
+    encoding_problem,
 )
-from transforms.kernels.starts import refuse_start, separator_line
 from transforms.vocabulary import SOURCE_COLUMNS
 
-_NEEDED: Final = f"Every file needs a header with the columns {', '.join(SOURCE_COLUMNS)}"
-# 16 MiB are some 200,000 rows: columns of that length stay in the L2 cache while they are parsed.
-BLOCK_BYTES: Final = 16 << 20
-
-# So that memory follows the text: a line takes some 100 bytes, a dead letter 300. Rows have more
-# than 64 bytes as a rule, so that most blocks stay whole.
-_MOST_LINES: Final = 1 << 18
-
-_HEADER_READ: Final = 1 << 16
 _LF, _QUOTE, _COMMA = b'\n",'
 # Spans that are cut out one by one; more of them are cut out together, which goes over all bytes.
 _FEW: Final = 1_000
-_NOT_CLOSED: Final = "a quoted field is not closed before a comma or the end of the record"
-_BOM: Final = b"\xef\xbb\xbf"
 _TYPES: Final = {
     "event_time": pa.string(),
     "user_id": pa.string(),
 }
-
-
-@dataclass(frozen=True)
-class Header:
-    """A file's first record.
-
-    Attributes:
-        layout: where in a record the source columns stand.
-        length: how many bytes of the file come before the second record, the BOM included.
-    """
-
-    layout: Layout
-    length: int
-
-
-def read_header(stream: IO[bytes], source: str) -> Header | None:
-    """The header of a CSV file, read from the file's beginning.
-
-    Returns:
-        None where the file holds nothing but blank lines.
-
-    Raises:
-        DataError: if it is no CSV in UTF-8, a source column is missing or there twice, or no line
-            ends where one should.
-    """
-    text = stream.read(_HEADER_READ)
-    refuse_start(text, source)
-    before = len(_BOM) if text.startswith(_BOM) else 0
-    before += separator_line(text[before:], source)
-    text = text[before:]
-    final = False
-    while True:
-        blank = blank_beginning(text)
-        text, before = text[blank:], before + blank
-        if final and is_blank(text):
-            return None
-        length = first_record_end(text, final)
-        if length is not None:
-            break
-        refuse_start(text, source)
-        if len(text) >= MAX_HEADER_BYTES:
-            raise DataError(
-                f"{source}: no line ends in its first {MAX_HEADER_BYTES >> 20} MiB: a CSV file is "
-                "needed whose lines end in LF or CRLF"
-            )
-        more = stream.read(_HEADER_READ)
-        text, final = text + more, not more
-    record = text[:length].rstrip(b"\r\n")
-    names = tuple(name.decode(errors="replace").strip() for name in split_fields(record))
-    _check_columns(names, source)
-    return Header(Layout.of(names), before + length)
-
-
-def _check_columns(names: tuple[str, ...], source: str) -> None:
-    missing = [name for name in SOURCE_COLUMNS if name not in names]
-    if missing:
-        others = {name.lower(): name for name in names if name not in SOURCE_COLUMNS}
-        hints = [
-            f"{others[close[0]]!r} looks like {name}"
-            for name in missing
-            if (close := difflib.get_close_matches(name, others, n=1))
-        ]
-        if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
-            hints = ["its fields must be separated by commas"]
-        found = ", ".join(names)[:300]
-        hint = f" ({'; '.join(hints)})" if hints else ""
-        if len(missing) == len(SOURCE_COLUMNS):
-            raise DataError(
-                f"{source}: no header is found; the first line is {found!a}{hint}. {_NEEDED}"
-            )
-        raise DataError(
-            f"{source}: the header lacks {', '.join(missing)}; it has {found!a}{hint}. {_NEEDED}"
-        )
-    repeated = [name for name in SOURCE_COLUMNS if names.count(name) > 1]
-    if repeated:
-        raise DataError(
-            f"{source}: the header has {', '.join(repeated)} more than once: rename or remove "
-            "one of them, so that it is clear which to read"
-        )
 
 
 def read_blocks(
@@ -155,86 +55,8 @@ def read_blocks(
         size: how many bytes to read, up to where another record begins; None for all.
         block_bytes: how much to read at a time.
     """
-    for data, lines, at in _blocks(stream, header.layout.fields, offset, size, block_bytes):
+    for data, lines, at in blocks(stream, header.layout.fields, offset, size, block_bytes):
         yield _records(data, lines, header.layout, source, at)
-
-
-def record_boundaries(
-    stream: IO[bytes], header: Header, offset: int, block_bytes: int = BLOCK_BYTES
-) -> Iterator[int]:
-    """Byte offsets, one after each block, at which records begin; the last is the file's end."""
-    for _, lines, at in _blocks(stream, header.layout.fields, offset, None, block_bytes):
-        yield at + lines.consumed
-
-
-def _blocks(
-    stream: IO[bytes], width: int, offset: int, size: int | None, block_bytes: int
-) -> Iterator[tuple[bytes, Lines, int]]:
-    rest = more = b""
-    texts = _texts(stream, size, block_bytes)
-    for text in texts:
-        more += text
-        # As much again as a record has already taken, so that a huge one is not read in squares.
-        if text and len(more) < len(rest):
-            continue
-        data, more = rest + more, b""
-        if not data:
-            return
-        lines = find_records(data, width, final=not text)
-        yield data, lines, offset
-        rest = data[lines.consumed :]
-        offset += lines.consumed
-        if len(rest) > LONGEST_LINE:
-            data, lines, rest = _long_line(rest, texts)
-            yield data, lines, offset
-            offset += lines.consumed
-
-
-def _texts(stream: IO[bytes], size: int | None, block_bytes: int) -> Iterator[bytes]:
-    """The text in pieces of not too many lines; an empty one at its end."""
-    left = size
-    while True:
-        text = stream.read(block_bytes if left is None else min(block_bytes, left))
-        if left is not None:
-            left -= len(text)
-        yield from _divided(text)
-        if not text:
-            return
-
-
-def _divided(text: bytes) -> Iterator[bytes]:
-    # A third of the time that bytes.count takes.
-    if np.count_nonzero(np.frombuffer(text, np.uint8) == _LF) <= _MOST_LINES:
-        yield text
-        return
-    middle = len(text) // 2
-    yield from _divided(text[:middle])
-    yield from _divided(text[middle:])
-
-
-def _long_line(beginning: bytes, texts: Iterator[bytes]) -> tuple[bytes, Lines, bytes]:
-    """A line that is longer than any record, read to its end without being held.
-
-    Args:
-        beginning: of the line; it ends before the line does.
-        texts: what follows.
-
-    Returns:
-        What is kept of the line, as a block of one record, and the text behind the line.
-    """
-    kept, read, last = beginning[:MAX_RECORD_BYTES], len(beginning), beginning[-1:]
-    rest, ended = b"", 0
-    for text in texts:
-        end = text.find(b"\n")
-        part = text if end < 0 else text[:end]
-        read, last = read + len(part), part[-1:] or last
-        if end >= 0:
-            rest, ended = text[end + 1 :], 1
-            break
-    size = read - (last == b"\r")
-    none = np.empty(0, np.int64)
-    record = OddRecord(0, len(kept), None, size - len(kept))
-    return kept, Lines(none, none, [record], none.reshape(0, 2), read + ended), rest
 
 
 def _records(data: bytes, lines: Lines, layout: Layout, source: str, at: int) -> RawRecords:
@@ -286,7 +108,7 @@ def _plain_text(data: bytes, lines: Lines, short: NDArray[np.int64]) -> pa.Buffe
         np.column_stack([lines.starts[short], lines.ends[short]]),
     ]
     others = np.concatenate(spans)
-    if not len(others) and lines.consumed == len(data) and not data.startswith(_BOM):
+    if not len(others) and lines.consumed == len(data) and not data.startswith(BOM):
         return pa.py_buffer(data)
     # Arrow drops a BOM with which a text begins; behind a blank line it stays in its record.
     text = np.empty(min(lines.consumed, len(data)) + 1, np.uint8)
@@ -331,8 +153,8 @@ def _sort_odd(
     for record in odd:
         payload = data[record.start : record.end]
         if record.fields is None:
-            failure = ("malformed_row", _NOT_CLOSED)
-        elif (problem := _encoding_problem(payload)) is not None:
+            failure = ("malformed_row", NOT_CLOSED)
+        elif (problem := encoding_problem(payload)) is not None:
             failure = ("invalid_utf8", problem)
         elif len(record.fields) != layout.fields:
             failure = ("malformed_row", _width_message(layout, len(record.fields)))
@@ -343,16 +165,6 @@ def _sort_odd(
         position = str(at + record.start)
         unreadable.append(Rejection.unreadable(*failure, payload, position, told, record.beyond))
     return rows, fields, unreadable
-
-
-def _encoding_problem(payload: bytes) -> str | None:
-    try:
-        payload.decode()
-    except UnicodeDecodeError as error:
-        return (
-            f"byte {payload[error.start]:#04x} at offset {error.start} of the record is not UTF-8"
-        )
-    return None
 
 
 def _wrong_width(

@@ -18,6 +18,15 @@ OVERSIZED: Final = (
 )
 
 
+def encoding_problem(record: bytes) -> str | None:
+    """What is wrong with a record that is no UTF-8; None where nothing is."""
+    try:
+        record.decode()
+    except UnicodeDecodeError as error:
+        return f"byte {record[error.start]:#04x} at offset {error.start} of the record is not UTF-8"
+    return None
+
+
 class Origin(Protocol):
     """Where the rows of a batch came from."""
 

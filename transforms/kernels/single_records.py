@@ -13,8 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from transforms.kernels.csv_layout import Layout
-from transforms.kernels.csv_lines import find_records, split_fields
-from transforms.kernels.records import RawRecords, Rejection, Rejections
+from transforms.kernels.csv_lines import NOT_CLOSED, find_records, split_fields
+from transforms.kernels.records import RawRecords, Rejection, Rejections, encoding_problem
 from transforms.vocabulary import SOURCE_COLUMNS
 
 # Of arrays and objects in fields that are ignored; Python's parser takes some 900 at most.
@@ -105,9 +105,11 @@ def record_fields(data: bytes, layout: Layout | None) -> list[str]:
     Raises:
         UnreadableError: if it can't be split into them.
     """
+    if (problem := encoding_problem(data)) is not None:
+        raise UnreadableError("invalid_utf8", problem)
     if layout is not None:
-        return _csv_fields(data, layout)
-    found = _json(data)
+        return [field.decode() for field in split_record(data, layout)]
+    found = _json(data.decode())
     if not isinstance(found, _Object):
         kinds = {_Number: "a number", list: "an array", str: "a string", bool: "a boolean"}
         kind = kinds.get(type(found), "null")
@@ -136,9 +138,8 @@ class _Object(dict[str, Any]):
         self.repeated = next((name for name in SOURCE_COLUMNS if names.count(name) > 1), "")
 
 
-def _json(data: bytes) -> Any:
+def _json(text: str) -> Any:
     try:
-        text = data.decode()
         _check_depth(text)
         return json.loads(
             text,
@@ -147,8 +148,6 @@ def _json(data: bytes) -> Any:
             parse_float=_Number,
             parse_constant=_refuse,
         )
-    except UnicodeDecodeError as error:
-        raise _not_utf8(data, error) from error
     except ValueError as error:
         problem = f"the message is no JSON object: {error}"
         raise UnreadableError("malformed_message", problem) from error
@@ -183,14 +182,6 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON value")
 
 
-def _csv_fields(data: bytes, layout: Layout) -> list[str]:
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        raise _not_utf8(data, error) from error
-    return [field.decode() for field in split_record(data, layout)]
-
-
 def split_record(data: bytes, layout: Layout) -> list[bytes]:
     """The eight source columns of one CSV record, be it UTF-8 or not.
 
@@ -208,14 +199,8 @@ def split_record(data: bytes, layout: Layout) -> list[bytes]:
         else split_fields(data[int(lines.starts[0]) : int(lines.ends[0])])
     )
     if fields is None:
-        problem = "a quoted field is not closed before a comma or the end of the record"
-        raise UnreadableError("malformed_row", problem)
+        raise UnreadableError("malformed_row", NOT_CLOSED)
     if len(fields) != layout.fields:
         problem = f"a record has {layout.fields} fields, this one {len(fields)}"
         raise UnreadableError("malformed_row", problem)
     return [fields[place] for place in layout.places]
-
-
-def _not_utf8(data: bytes, error: UnicodeDecodeError) -> UnreadableError:
-    problem = f"byte {data[error.start]:#04x} at offset {error.start} of the record is not UTF-8"
-    return UnreadableError("invalid_utf8", problem)
