@@ -9,6 +9,7 @@ from typing import Literal
 
 import apache_beam as beam
 from apache_beam import pvalue
+from apache_beam.io.filesystems import FileSystems
 
 from pipeline import __version__
 from pipeline.inputs.input_versions import InputFile
@@ -20,13 +21,15 @@ from pipeline.sinks.stage_rows import StageRows
 from pipeline.staged_corrections import StagedCorrections
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change
+from transforms.active_event_types import ActiveEventTypes
 from transforms.check_rows import CHECKED, CheckRows
+from transforms.contract import Table
 from transforms.events import ByUserShard, ParseEvents
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
 from transforms.marts import dead_letter_events
-from transforms.marts.registry import FINISH, TABLES, all_checks
+from transforms.marts.registry import ALL_TABLES, FINISH, TABLES, all_checks
 from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
@@ -42,16 +45,15 @@ class BatchJob:
     Attributes:
         files: the input files, as they were when they were listed.
         warehouse: where the tables are replaced.
-        staging: a folder for staged files that launcher and workers reach.
-        report_path: where the run's report is written as JSON, for the launcher.
         max_shrink_pct: how many percent of its events, users or dates the warehouse may lose;
             None for all.
         summary_path: where on gs:// it is written too, where no launcher waits for it.
         user_shards: in how many shards the users are processed.
-        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        active_types: the event types that make a user active.
         max_dead_letter_pct: above this share of rejected rows nothing is committed.
         run: the run's id.
         started_at: the run's moment, in UTC without a zone.
+        staging: a folder for staged files that launcher and workers reach; "" until it is made.
         range_bytes: how large a range of a file one worker reads; None for whole files.
         progress: where local workers tell how far they are.
         quality: enforce, warn or off.
@@ -62,13 +64,12 @@ class BatchJob:
 
     files: Sequence[InputFile]
     warehouse: Warehouse
-    staging: str
-    report_path: str
     user_shards: int
-    active_types: tuple[int, ...]
+    active_types: ActiveEventTypes
     max_dead_letter_pct: float
     run: str
     started_at: datetime
+    staging: str = ""
     range_bytes: int | None = None
     progress: Progress | None = None
     quality: Mode | Literal["off"] = "enforce"
@@ -79,9 +80,19 @@ class BatchJob:
     max_future_minutes: int = 60
 
     @property
+    def report_path(self) -> str:
+        """Where the run's report is written as JSON, for the launcher."""
+        return str(FileSystems.join(self.staging, "report.json"))
+
+    @property
     def checks(self) -> tuple[Check, ...]:
         """The checks that the run evaluates."""
         return () if self.quality == "off" else all_checks(self.active_types)
+
+
+def written(quality: str) -> tuple[Table, ...]:
+    """The contracts of the tables that a run writes which takes its checks so."""
+    return tuple(TABLES.values()) if quality == "off" else ALL_TABLES
 
 
 def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
@@ -108,7 +119,7 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *files: beam.PCol
     shards = (
         parsed.events
         | "ByUserShard" >> ByUserShard(job.user_shards, shard_key(job.run))
-        | "UserShards" >> UserShards(job.active_types, job.started_at, job.checks)
+        | "UserShards" >> UserShards(job.active_types.codes, job.started_at, job.checks)
     )
     marts = (
         shards[CONTRIBUTIONS]

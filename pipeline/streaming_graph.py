@@ -15,6 +15,7 @@ from pipeline.sinks import element_coders
 from pipeline.sinks.commit_flushes import CommitFlushes
 from pipeline.sinks.stage_flushes import FILES, StageFlushes
 from pipeline.warehouse import Warehouse
+from transforms.active_event_types import ActiveEventTypes
 from transforms.check_rows import CHECKED
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
@@ -42,9 +43,9 @@ class StreamJob:
     Attributes:
         subscription: where messages come from, for the dead letters.
         warehouse: where the tables are kept true.
-        staging: a folder for staged files that all workers reach.
         run: the run's id.
-        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        active_types: the event types that make a user active.
+        staging: a folder for staged files that all workers reach; "" until it is made.
         late_horizon_days: events from longer ago are dead letters.
         flush_seconds: an event is in all tables within two of these.
         dead_letter_topic: where dead letters are published too; None for nowhere.
@@ -57,9 +58,9 @@ class StreamJob:
 
     subscription: str
     warehouse: Warehouse
-    staging: str
     run: str
-    active_types: tuple[int, ...]
+    active_types: ActiveEventTypes
+    staging: str = ""
     late_horizon_days: int = LATE_HORIZON_DAYS
     flush_seconds: float = 60.0
     dead_letter_topic: str | None = None
@@ -87,7 +88,7 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.max_future_minutes,
     )
     users = parsed.by_user | "UpdateUser" >> UpdateUser(job.late_horizon_days, job.clock)
-    changed = users[CHANGES] | "Contribute" >> Contribute(job.active_types, job.clock)
+    changed = users[CHANGES] | "Contribute" >> Contribute(job.active_types.codes, job.clock)
     sums = (
         changed[CONTRIBUTIONS]
         | "Shard contributions" >> ToShard(Counters, job.shards)

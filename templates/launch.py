@@ -1,8 +1,6 @@
 """The file that the Flex Templates' launcher runs: FLEX_TEMPLATE_PYTHON_PY_FILE."""
 
-import sys
-
-from pipeline.options.flex_template import launch
+from pipeline.commands.flex_template import launch
 
 if __name__ == "__main__":
-    sys.exit(launch())
+    launch()

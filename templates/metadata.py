@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.options.flex_template import OPTIONS
+from pipeline.commands.flex_template import OPTIONS
 from pipeline.options.option import Option
 from pipeline.options.option_values import Values
 

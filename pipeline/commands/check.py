@@ -2,111 +2,58 @@
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
-from pipeline.display.page import show_checks
-from pipeline.errors import OptionError, RunError
-from pipeline.paths import typed_program
-from pipeline.terminal import tell
-from pipeline.warehouse import Warehouse
-from transforms.marts.registry import TABLES, all_checks
-from transforms.quality.planning import without_columns
-from transforms.quality.pushdown import evaluate
-from transforms.quality.results import Result, errors
-from transforms.quality.trial import refuse_wrong
-from transforms.vocabulary import EVENT_TYPES
+from pipeline.commands.command import Command
+from pipeline.options import shared_options as shared
+from pipeline.options.option import given_by
+from transforms.active_event_types import ActiveEventTypes
 
-
-def check(warehouse: Warehouse, options: argparse.Namespace) -> None:
-    """Evaluate all checks of a warehouse's tables and print what fails.
-
-    Raises:
-        OptionError: if other event types are named than the tables were built with.
-        RunError: if the warehouse or a table is missing or can't be read, or an error check fails.
-        DataError: if a check can't be evaluated.
-    """
-    _see_all_tables(warehouse)
-    active = [EVENT_TYPES.index(name) for name in _active_types(warehouse, options)]
-    missing = _missing_columns(warehouse)
-    started = time.monotonic()
-    checks = all_checks(active)
-    here = without_columns(checks, missing)
-    try:
-        results = evaluate(here, TABLES, lambda name: warehouse.source(TABLES[name]), warehouse.ask)
-    except RunError:
-        refuse_wrong(here, TABLES)
-        raise
-    told = [result.to_json() for result in results]
-    evaluated = {result.check.check_id for result in results}
-    left_out = [check for check in here if check.check_id not in evaluated]
-    show_checks(told, left_out, warehouse, time.monotonic() - started)
-    if missing:
-        tell(
-            f"{len(checks) - len(here):,} checks were left out: an earlier version wrote these "
-            f"tables, and they lack {', '.join(f'{t}.{c}' for t, c in missing)}. The next run that "
-            "writes the tables adds them"
-        )
-    _raise_errors(results)
+_ACTIVE_TYPES: Final = replace(
+    shared.ACTIVE_TYPES,
+    help="what the tables were built with; the users of all cohorts are those whom such events "
+    "made active (default: what the warehouse has noted, or all five)",
+    default=None,
+)
 
 
-def _missing_columns(warehouse: Warehouse) -> list[tuple[str, str]]:
-    """(table, column) of those added columns that no run has given the tables yet.
+@dataclass(frozen=True)
+class CheckOptions:
+    """What a command line asks for; the options' own texts say what each field means."""
 
-    Raises:
-        RunError: if a table lacks a column that it had from the beginning.
-    """
-    columns = warehouse.columns(list(TABLES.values()))
-    gone = [
-        (table, column)
-        for table in TABLES.values()
-        for column in table.columns
-        if column.name not in columns.get(table.name, ())
-    ]
-    lost = [f"{table.name}.{column.name}" for table, column in gone if not column.is_added]
-    if lost:
-        raise RunError(
-            f"{warehouse.url} holds tables without columns that the checks read: "
-            f"{', '.join(lost)}. Somebody has dropped them: build the tables anew with python -m "
-            "pipeline batch"
-        )
-    return [(table.name, column.name) for table, column in gone]
+    warehouse: str = given_by(shared.WAREHOUSE)
+    active_event_types: ActiveEventTypes | None = given_by(_ACTIVE_TYPES)
 
 
-def _active_types(warehouse: Warehouse, options: argparse.Namespace) -> Sequence[str]:
-    asked, noted = options.active_event_types, warehouse.active_event_types()
-    if asked and noted and asked != noted:
-        raise OptionError(
-            f"--active_event_types {','.join(asked)}: the tables were built with "
-            f"{','.join(noted)}, which is noted beside them; leave it out"
-        )
-    found: Sequence[str] = asked or noted or EVENT_TYPES
-    return found
+def run(options: CheckOptions) -> None:
+    """Evaluate all checks of a warehouse's tables and print what fails; see `check_tables`."""
+    from pipeline.launch.check_launch import check_tables
+    from pipeline.warehouse import open_warehouse
+
+    check_tables(open_warehouse(options.warehouse), options.active_event_types)
 
 
-def _see_all_tables(warehouse: Warehouse) -> None:
-    present = warehouse.present()
-    if present is None:
-        raise RunError(
-            f"there is no warehouse {warehouse.url}: see that --warehouse is right, or build it "
-            f"with {typed_program()} batch"
-        )
-    missing = [name for name in TABLES if name not in present]
-    if missing:
-        raise RunError(
-            f"{warehouse.url} lacks the table{'' if len(missing) == 1 else 's'} "
-            f"{', '.join(missing)}: see that --warehouse is right, or build them with "
-            f"{typed_program()} batch"
-        )
+_HELP: Final = """\
+Check tables that are there already, by SQL that the warehouse runs: nothing is downloaded but
+counts and some keys of rows that fail, and nothing is written. A batch run evaluates the same
+checks before it commits. docs/tables.md lists them beside the columns.
+"""
 
+_EXAMPLES: Final = """\
+examples:
+  %(prog)s
+  %(prog)s --warehouse bigquery://project/dataset
 
-def _raise_errors(results: list[Result]) -> None:
-    failed = errors(results)
-    if failed:
-        count = "1 check" if len(failed) == 1 else f"{len(failed):,} checks"
-        raise RunError(
-            f"{count} of severity error failed, as told above: the tables are not what the events "
-            f"make of them. Build them again with {typed_program()} batch, and where a check fails "
-            "again report it as a bug"
-        )
+exit codes: 0 no check of severity error failed; 1 one did, or the tables can't be read; 2 a wrong
+option
+"""
+
+COMMAND: Final = Command(
+    "check",
+    "tables that are there: do they keep their checks?",
+    CheckOptions,
+    run,
+    _HELP,
+    _EXAMPLES,
+)

@@ -2,19 +2,184 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from pipeline.allocator import keep_freed_memory
+from pipeline.commands.command import Command
 from pipeline.errors import OptionError
-from pipeline.launch import summary_file
-from pipeline.options import beam_options
-from pipeline.options.shared_options import REPLAY
-from transforms.vocabulary import EVENT_TYPES
+from pipeline.launch.process import keep_to_owner, leave_at_once_on_interrupt, utc_now
+from pipeline.options import shared_options as shared
+from pipeline.options.beam_options import BeamArguments
+from pipeline.options.option import Option, given_by
+from pipeline.options.option_values import (
+    ERROR_TYPE,
+    SWITCH,
+    corrected_file,
+    moment,
+    new_csv_file,
+    resource,
+)
+from transforms.active_event_types import ActiveEventTypes
 
-HELP: Final = """\
+_ERROR_TYPE: Final = Option(
+    "take only dead letters of these types: one or more, e.g. bad_country (default: all)",
+    "TYPE",
+    ERROR_TYPE,
+    many=True,
+)
+_SINCE: Final = Option(
+    "take only dead letters that failed at this date or time (UTC) or later", "DATE", moment
+)
+_EDIT: Final = Option(
+    "correct the records: an expression for sed, or the path of an executable file, which is "
+    "run with your rights: it reads them on stdin, one a line, and writes as many to stdout",
+    "SED_OR_FILE",
+)
+_OUTPUT: Final = Option(
+    "write the dead letters into this file instead, to be corrected by hand",
+    "FILE.csv",
+    new_csv_file,
+)
+_INPUT: Final = Option("read the corrected file of --output back", "FILE.csv", corrected_file)
+_DRY_RUN: Final = Option(
+    "show what would happen, and write nothing",
+    "true|false",
+    SWITCH,
+    default=False,
+    bare=True,
+)
+_TOPIC: Final = Option(
+    "publish the corrected records to this topic, for the stream that keeps the tables, "
+    "instead of rebuilding them: projects/P/topics/T",
+    "NAME",
+    resource("topics", "PUBSUB_TOPIC"),
+)
+_STREAM_STOPPED: Final = Option(
+    "BigQuery: the stream that wrote the tables last is stopped for good, so that they can be "
+    "rebuilt",
+    "true|false",
+    SWITCH,
+    default=False,
+    bare=True,
+)
+_ACTIVE_TYPES: Final = replace(
+    shared.ACTIVE_TYPES,
+    help="the event types that make a user active; needed only where the warehouse does not "
+    "say with which its tables were built, and refused where it says otherwise",
+    default=None,
+)
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """What a command line asks for; the options' own texts say what each field means.
+
+    Raises:
+        OptionError: if options contradict each other.
+    """
+
+    warehouse: str = given_by(shared.WAREHOUSE)
+    error_type: tuple[str, ...] = given_by(_ERROR_TYPE)
+    since: datetime | None = given_by(_SINCE)
+    edit: str | None = given_by(_EDIT)
+    output: str | None = given_by(_OUTPUT)
+    input: str | None = given_by(_INPUT)
+    dry_run: bool = given_by(_DRY_RUN)
+    topic: str | None = given_by(_TOPIC)
+    stream_stopped: bool = given_by(_STREAM_STOPPED)
+    active_event_types: ActiveEventTypes | None = given_by(_ACTIVE_TYPES)
+    max_future_minutes: int = given_by(shared.MAX_FUTURE)
+    user_shards: int | None = given_by(shared.USER_SHARDS)
+    quality: shared.Quality = given_by(shared.QUALITY)
+    summary_file: str | None = given_by(shared.SUMMARY_FILE)
+    beam: BeamArguments = BeamArguments()
+
+    def __post_init__(self) -> None:
+        for one, other, why in (
+            ("edit", "input", "a letter is corrected by one of them"),
+            ("output", "input", "the file is either written or read"),
+            ("output", "edit", "letters are written out as they came"),
+            ("output", "dry_run", "writing them out changes nothing"),
+            ("output", "topic", "letters are either written out or published"),
+            ("output", "summary_file", "writing them out replays nothing"),
+        ):
+            if getattr(self, one) and getattr(self, other):
+                raise OptionError(f"--{one} and --{other} do not go together: {why}")
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether the tables are replaced."""
+        return not (self.output or self.dry_run or self.topic)
+
+
+def run(options: ReplayOptions) -> None:
+    """Show, write out, publish, or rebuild the tables with the dead letters that pass.
+
+    Raises:
+        OptionError: if an option can't be right.
+        RunError, or a runner's error around it: if the run failed.
+    """
+    started_at = utc_now()
+    leave_at_once_on_interrupt(COMMAND.name)
+    keep_to_owner()
+    keep_freed_memory()
+    # All that can be wrong with the options is found before Beam is imported, which takes a second.
+    from pipeline import summary_file
+    from pipeline.launch.runners import choose_runner
+    from pipeline.replay.preconditions import check_tables, correcting, settle
+    from pipeline.storage import check_storage
+    from pipeline.warehouse import WarehouseOptions, open_warehouse
+    from transforms.marts.registry import ALL_TABLES, CORRECTIONS
+
+    beam = options.beam
+    correct, corrected = correcting(options.edit, options.input)
+    warehouse = open_warehouse(options.warehouse)
+    runner = choose_runner(beam.values, warehouse)
+    taken = [warehouse.location, options.input, options.output]
+    summary_file.refuse_taken(options.summary_file, [path for path in taken if path])
+    needs_staging = options.rebuilds or warehouse.capabilities.workers_must_be_local
+    if needs_staging:
+        warehouse.check_staging(beam.temp_location)
+    check_storage([beam.temp_location, options.summary_file], beam.own)
+    summary_file.clear(options.summary_file)
+    if needs_staging:
+        warehouse.check((*ALL_TABLES, CORRECTIONS), beam.temp_location)
+    check_tables(warehouse)
+    active_types = ActiveEventTypes()
+    if options.rebuilds:
+        active_types = settle(warehouse, options.active_event_types, options.stream_stopped)
+        noted = WarehouseOptions(active_event_types=active_types.names)
+        warehouse = open_warehouse(options.warehouse, noted)
+    from pipeline.launch.beam_run import pipeline_options
+    from pipeline.replay import actions
+    from pipeline.replay.replay_job import ReplayJob
+    from transforms.kernels.dead_letters import Selection
+
+    job = ReplayJob(
+        warehouse=warehouse,
+        started_at=started_at,
+        selection=Selection(frozenset(options.error_type), options.since),
+        correct=correct,
+        corrected=corrected,
+        active_types=active_types,
+        max_future_minutes=options.max_future_minutes,
+        user_shards=options.user_shards,
+        quality=options.quality,
+    )
+    if options.output:
+        actions.write_out(job, options.output)
+    elif options.dry_run:
+        actions.try_out(job, options.summary_file)
+    elif options.topic:
+        actions.publish(job, options.topic, options.summary_file)
+    else:
+        for_beam = pipeline_options(runner, beam.own)
+        actions.replace_tables(job, runner, for_beam, beam.temp_location, options.summary_file)
+
+
+_HELP: Final = """\
 Try dead letters again, corrected or as they came, and rebuild the tables with those that pass.
 
 Letters go through the same parser as at first. Those that pass become events as if they had been
@@ -44,7 +209,7 @@ A stream that is at work keeps its figures to itself, so its tables are not rebu
 corrected records to its topic instead, with --topic. A stream takes what is within its horizon.
 """
 
-EXAMPLES: Final = """\
+_EXAMPLES: Final = """\
 examples:
   %(prog)s --error_type unknown_platform --edit 's/Windows Phone/Web/' --dry_run
   %(prog)s --error_type unknown_platform --edit 's/Windows Phone/Web/'
@@ -60,76 +225,6 @@ exit codes: 0 done, or nothing to do; 1 it failed, and unless the message says o
 are as they were; 2 a wrong option; 130 interrupted by Ctrl-C
 """
 
-
-def replay(options: argparse.Namespace, rest: list[str]) -> None:
-    """Run the command.
-
-    Args:
-        options: the values of the options in `options.REPLAY`.
-        rest: the other arguments, for Beam.
-
-    Raises:
-        OptionError: if an option can't be right.
-        RunError, or a runner's error around it: if the run failed.
-    """
-    started_at = datetime.now(UTC).replace(tzinfo=None)
-    given = beam_options.check(rest, [option.name for option in REPLAY])
-    check_together(options)
-    keep_freed_memory()
-    # All that can be wrong with the options is found before Beam is imported, which takes a second.
-    from pipeline.launch.runners import choose_runner
-    from pipeline.replay.preconditions import check_tables, correcting, settle
-    from pipeline.storage import check_storage
-    from pipeline.warehouse import open_warehouse
-    from transforms.marts.registry import ALL_TABLES, CORRECTIONS
-
-    correct, corrected = correcting(options)
-    warehouse = open_warehouse(options.warehouse)
-    runner = choose_runner(given, warehouse)
-    temp_location = given.get("temp_location")
-    rebuilds = not (options.output or options.dry_run or options.topic)
-    taken = [warehouse.location, options.input, options.output]
-    summary_file.refuse_taken(options.summary_file, [path for path in taken if path])
-    if rebuilds or warehouse.capabilities.workers_must_be_local:
-        warehouse.check_staging(temp_location)
-    check_storage([temp_location, options.summary_file], rest)
-    summary_file.clear(options.summary_file)
-    if rebuilds or warehouse.capabilities.workers_must_be_local:
-        warehouse.check((*ALL_TABLES, CORRECTIONS), temp_location)
-    check_tables(warehouse)
-    active_types: Sequence[str] = EVENT_TYPES
-    if rebuilds:
-        warehouse, active_types = settle(warehouse, options)
-    from pipeline.replay.actions import run_replay
-    from pipeline.replay.replay_job import ReplayPlan
-    from transforms.kernels.dead_letters import Selection
-
-    selection = Selection(frozenset(options.error_type or ()), options.since)
-    run_replay(
-        ReplayPlan(
-            options,
-            rest,
-            warehouse,
-            active_types,
-            runner,
-            temp_location,
-            started_at,
-            selection,
-            correct,
-            corrected,
-        )
-    )
-
-
-def check_together(options: argparse.Namespace) -> None:
-    """Raise OptionError if options contradict each other."""
-    for one, other, why in (
-        ("edit", "input", "a letter is corrected by one of them"),
-        ("output", "input", "the file is either written or read"),
-        ("output", "edit", "letters are written out as they came"),
-        ("output", "dry_run", "writing them out changes nothing"),
-        ("output", "topic", "letters are either written out or published"),
-        ("output", "summary_file", "writing them out replays nothing"),
-    ):
-        if getattr(options, one) and getattr(options, other):
-            raise OptionError(f"--{one} and --{other} do not go together: {why}")
+COMMAND: Final = Command(
+    "replay", "dead letters corrected and tried again", ReplayOptions, run, _HELP, _EXAMPLES
+)

@@ -8,10 +8,10 @@ from typing import Final
 
 from pipeline.dictionary.label_bounds import labels
 from pipeline.errors import RunError
+from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Column, Table
 from transforms.marts.registry import ALL_TABLES, CORRECTIONS, all_checks
 from transforms.quality.compile import Check
-from transforms.vocabulary import EVENT_TYPES
 
 _DESCRIBED: Final = (*ALL_TABLES, CORRECTIONS)
 
@@ -52,7 +52,7 @@ def write_docs(path: str) -> None:
 
 def data_dictionary() -> str:
     """The Markdown text, the same for the same contract."""
-    checks = all_checks(range(len(EVENT_TYPES)))
+    checks = all_checks(ActiveEventTypes())
     parts = [line for table in _DESCRIBED for line in _columns(table)]
     return "\n".join([*_introduction(checks), *parts, labels(), *_all_checks(checks)])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -10,10 +9,9 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,79 +22,23 @@ from apache_beam.runners.runner import PipelineResult
 
 from pipeline.display.stream_summary import FlushLines, show_stream_summary
 from pipeline.errors import OptionError, RunError
-from pipeline.launch.batch_launch import quiet_workers
-from pipeline.launch.dry_run import REAL_RUN, DryRun
+from pipeline.launch.beam_run import quiet_workers, start
+from pipeline.launch.dry_run import DryRun
 from pipeline.launch.receipts import Receipts
-from pipeline.launch.runners import Runner
 from pipeline.launch.stalls import StallWatch
-from pipeline.launch.summary_file import forgiving
-from pipeline.options.option import declare_new
-from pipeline.options.shared_options import STREAM
 from pipeline.pubsub.local_subscriber import Tap, tapped
 from pipeline.streaming_graph import StreamJob, build
+from pipeline.summary_file import forgiving
 from pipeline.terminal import tell
 from pipeline.warehouse import TableReader, Warehouse
-from pipeline.warehouse.runs import is_stream, new_stream
+from pipeline.warehouse.runs import is_stream
 from transforms.marts import dead_letter_events, fct_events, growth_drivers
 from transforms.marts.registry import ALL_TABLES
-from transforms.vocabulary import EVENT_TYPES
 
-_SHARDS: Final = 16
 _POLL_SECONDS: Final = 0.2
 _LEAVING_SECONDS: Final = 5
 # Beside three flushes: a commit may wait for a minute for who reads the file.
 _STALL_SECONDS: Final = 90
-
-
-class StreamOptions(PipelineOptions):
-    """The stream command's own options, so that Beam takes them and Dataflow shows them."""
-
-    @classmethod
-    def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
-        declare_new(parser, STREAM)
-
-
-@dataclass(frozen=True)
-class StreamPlan:
-    """What a checked command line asks for.
-
-    Attributes:
-        options: the values of the options in `options.STREAM`.
-        arguments: the command line behind the command, for Beam.
-        warehouse: where to write.
-        runner: what runs the graph.
-        temp_location: where to stage; None for beside the warehouse.
-        started_at: the run's moment, in UTC without a zone.
-        updates: whether the job takes the place of one that runs, and takes its state over.
-        dry_run: whether nothing may be started or written.
-    """
-
-    options: argparse.Namespace
-    arguments: Sequence[str]
-    warehouse: Warehouse
-    runner: Runner
-    temp_location: str | None
-    started_at: datetime
-    updates: bool = False
-    dry_run: DryRun = REAL_RUN
-
-    def job(self, run: str, staging: str) -> StreamJob:
-        """The job of a run that stages in a folder."""
-        options = self.options
-        return StreamJob(
-            subscription=options.subscription,
-            warehouse=self.warehouse,
-            staging=staging,
-            run=run,
-            active_types=tuple(EVENT_TYPES.index(name) for name in options.active_event_types),
-            late_horizon_days=options.late_horizon_days,
-            flush_seconds=options.flush_seconds,
-            dead_letter_topic=options.dead_letter_topic,
-            shards=1 if self.runner.local else _SHARDS,
-            quality=options.quality,
-            awaited=self.runner.local,
-            max_future_minutes=options.max_future_minutes,
-        )
 
 
 def refuse_warm(warehouse: TableReader) -> None:
@@ -111,59 +53,83 @@ def refuse_warm(warehouse: TableReader) -> None:
             )
 
 
-def run_stream(plan: StreamPlan) -> None:
-    """Run the streaming graph: here until SIGINT or SIGTERM, with a summary, or on Dataflow.
+def run_stream(job: StreamJob, options: PipelineOptions, temp_location: str | None) -> None:
+    """Run the streaming graph in this process until SIGINT or SIGTERM, and print its summary.
+
+    Args:
+        job: what the run does; its staging folder is made here.
+        options: of Beam.
+        temp_location: where to stage; None for beside the warehouse.
 
     Raises:
-        OptionError: if the warehouse holds rows already, or there is no job to update.
+        OptionError: if the warehouse holds rows already.
         RunError, or a runner's error around it: if another run writes to the warehouse, or the run
             failed.
     """
-    if not plan.runner.local:
-        _lay_out(plan, plan.job(*_launched(plan)), None).run()
-        return
-    run = new_stream(plan.started_at)
     with (
-        plan.warehouse.lock(ALL_TABLES, plan.temp_location, run) as staging,
+        job.warehouse.lock(ALL_TABLES, temp_location, job.run) as staging,
         tempfile.TemporaryDirectory(prefix="growth-stream-") as folder,
     ):
         # Once it holds the warehouse, which clears what a stream left behind that was killed.
-        refuse_warm(plan.warehouse)
-        report, failure = _run_here(plan, plan.job(run, staging), Path(folder, "report.json"))
+        refuse_warm(job.warehouse)
+        job = replace(job, staging=staging)
+        report, failure = _run_here(job, options, Path(folder, "report.json"))
         with forgiving("the stream has stopped") as is_done:
             is_done()
-            show_stream_summary(report, plan.warehouse)
+            show_stream_summary(report, job.warehouse)
         if failure is not None:
             raise failure
 
 
-def _launched(plan: StreamPlan) -> tuple[str, str]:
-    """The run and the staging folder of a job that goes on when this process is gone.
+def hand_over_stream(job: StreamJob, options: PipelineOptions) -> None:
+    """Start the streaming graph as a job that goes on when this process is gone.
 
-    They are part of the job's state, as are the files that it has staged: a job that takes the
-    place of another one goes on under its run.
+    Args:
+        job: as `claimed` or `taken_over` gives it.
+        options: of Beam.
     """
-    dry_run = plan.dry_run
-    run = _updated(plan) if plan.updates else new_stream(plan.started_at)
-    writer = dry_run.writer(plan.warehouse)
+    _start(job, options, None)
+
+
+def claimed(job: StreamJob, temp_location: str | None, dry_run: DryRun) -> StreamJob:
+    """A new job with its staging folder, once it has claimed the tables.
+
+    Raises:
+        RunError: if the warehouse can't be written.
+    """
+    writer = dry_run.writer(job.warehouse)
     if writer is None:
-        return run, dry_run.folder(plan.temp_location, run)
-    claim = writer.resume if plan.updates else writer.claim
-    return run, claim(ALL_TABLES, plan.temp_location, run)
+        return replace(job, staging=dry_run.folder(temp_location, job.run))
+    return replace(job, staging=writer.claim(ALL_TABLES, temp_location, job.run))
 
 
-def _updated(plan: StreamPlan) -> str:
+def taken_over(job: StreamJob, temp_location: str | None, dry_run: DryRun) -> StreamJob:
+    """A job that takes the place of another one: it goes on under its run and in its folder, which
+    are part of the job's state, as are the files that it has staged.
+
+    Raises:
+        OptionError: if there is no job to update, or its state can't be read.
+        RunError: if the warehouse can't be read or written.
+    """
+    job = replace(job, run=_updated(job.warehouse, dry_run))
+    writer = dry_run.writer(job.warehouse)
+    if writer is None:
+        return replace(job, staging=dry_run.folder(temp_location, job.run))
+    return replace(job, staging=writer.resume(ALL_TABLES, temp_location, job.run))
+
+
+def _updated(warehouse: Warehouse, dry_run: DryRun) -> str:
     """The run of the job that is to be updated; any, where nobody may look."""
-    if plan.dry_run.offline:
+    if dry_run.offline:
         return "stream_unknown"
-    last = plan.warehouse.last_run()
+    last = warehouse.last_run()
     if last is None or not is_stream(last):
         written = f"were last written by the run {last}" if last else "are not there"
         raise OptionError(
-            f"--update: no stream keeps the tables of {plan.warehouse.url} true, they {written}; "
+            f"--update: no stream keeps the tables of {warehouse.url} true, they {written}; "
             "name the warehouse of the job to update, or leave out --update and name an empty one"
         )
-    _refuse_earlier_state(plan.warehouse)
+    _refuse_earlier_state(warehouse)
     return last
 
 
@@ -178,18 +144,17 @@ def _refuse_earlier_state(warehouse: TableReader) -> None:
         )
 
 
-def _lay_out(plan: StreamPlan, job: StreamJob, report: Path | None) -> beam.Pipeline:
-    options = PipelineOptions(list(plan.arguments))
-    options.view_as(StandardOptions).runner = plan.runner.name
+def _start(job: StreamJob, options: PipelineOptions, report: Path | None) -> PipelineResult:
+    def lay(pipeline: beam.Pipeline) -> None:
+        messages = pipeline | "ReadFromPubSub" >> ReadFromPubSub(
+            subscription=job.subscription, with_attributes=True
+        )
+        reports = build(messages, job)
+        if report is not None:
+            reports | "Report" >> beam.Map(_write, str(report))
+
     options.view_as(StandardOptions).streaming = True
-    pipeline = beam.Pipeline(options=options)
-    messages = pipeline | "ReadFromPubSub" >> ReadFromPubSub(
-        subscription=job.subscription, with_attributes=True
-    )
-    reports = build(messages, job)
-    if report is not None:
-        reports | "Report" >> beam.Map(_write, str(report))
-    return pipeline
+    return start(lay, options)
 
 
 def _write(report: dict[str, Any], path: str) -> None:
@@ -199,7 +164,7 @@ def _write(report: dict[str, Any], path: str) -> None:
 
 
 def _run_here(
-    plan: StreamPlan, job: StreamJob, path: Path
+    job: StreamJob, options: PipelineOptions, path: Path
 ) -> tuple[dict[str, Any], RunError | None]:
     """Run in this process until a signal comes, or no more can be read, and all that was read is
     committed.
@@ -214,7 +179,7 @@ def _run_here(
         shutil.rmtree(path.parent, ignore_errors=True)
 
     with tapped(tap), quiet_workers(), _stopping(job.flush_seconds, leave) as stop:
-        running = _Running(_lay_out(plan, job, path).run())
+        running = _Running(_start(job, options, path))
         flushes = _Flushes(path, tap, StallWatch(3 * job.flush_seconds + _STALL_SECONDS))
         tell(f"Reading {job.subscription}; Ctrl-C stops")
         while not stop.is_set() and tap.failure is None:

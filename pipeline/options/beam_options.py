@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, Final
 
@@ -19,6 +21,35 @@ _TYPES: Final[dict[str, tuple[Callable[[str], object], str]]] = {
     "float": (float, "a number"),
     "loads": (json.loads, "JSON"),
 }
+
+
+@dataclass(frozen=True)
+class BeamArguments:
+    """What a command line says to Beam.
+
+    Attributes:
+        values: Beam's own options by name; one without a value has "".
+        own: the arguments that are Beam's alone.
+        whole: all arguments of the command, ours among them, which Beam shows.
+    """
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    own: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, own: Sequence[str], whole: Sequence[str], ours: Collection[str]) -> BeamArguments:
+        """The arguments once they are checked; see `check`.
+
+        Raises:
+            OptionError: if one is no option of Beam, or its value is not one that it takes.
+        """
+        return cls(check(own, ours), tuple(own), tuple(whole))
+
+    @property
+    def temp_location(self) -> str | None:
+        """Where to stage; None for beside the warehouse."""
+        return self.values.get("temp_location")
 
 
 def known() -> dict[str, dict[str, Any]]:
@@ -90,16 +121,28 @@ def _check_runner(value: str, runners: Sequence[str]) -> None:
         raise OptionError(f"--runner {value!r} is none of {', '.join(runners)}")
 
 
+class _Recorder(argparse.ArgumentParser):
+    """A parser that remembers what was declared."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.actions: list[argparse.Action] = []
+
+    def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
+        self.actions.append(super().add_argument(*names, **settings))
+        return self.actions[-1]
+
+
 def describe() -> dict[str, dict[str, Any]]:
     """What Beam's own option classes declare: by option name what it takes."""
     from apache_beam.options import pipeline_options
 
-    parser = pipeline_options._BeamArgumentParser(add_help=False, conflict_handler="resolve")
+    parser = _Recorder(add_help=False, conflict_handler="resolve")
     for kind in _option_classes(pipeline_options.PipelineOptions):
         if kind.__module__ == pipeline_options.__name__:
             kind._add_argparse_args(parser)
     options: dict[str, dict[str, Any]] = {}
-    for action in parser._actions:
+    for action in parser.actions:
         takes = "nothing" if action.nargs == 0 else "maybe" if action.nargs == "?" else "one"
         described: dict[str, Any] = {"takes": takes}
         kind_name = getattr(action.type, "__name__", "")

@@ -6,12 +6,18 @@ Nothing here imports Beam: a wrong option is refused before the second that the 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from pipeline.options.option_values import Values
 from pipeline.terminal import printable, tell
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_OPTION: Final = "option"
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,6 @@ class Option:
     """One option.
 
     Attributes:
-        name: without the dashes.
         help: what it does, for the help page.
         metavar: the value's name in the help page.
         parse: turns the text into the value; raises ValueError with what is wrong.
@@ -46,9 +51,9 @@ class Option:
         many: whether it takes several values; `parse` then sees each of them.
         bare: the value where the option is given without one; None where it needs one.
         parameter: how it stands in a Flex Template.
+        name: without the dashes: that of its field; see `options_of`.
     """
 
-    name: str
     help: str
     metavar: str
     parse: Callable[[str], Any] = str
@@ -56,9 +61,33 @@ class Option:
     many: bool = False
     bare: Any = None
     parameter: Parameter = Parameter()
+    name: str = ""
 
 
-def declare(parser: argparse.ArgumentParser, options: tuple[Option, ...]) -> None:
+def given_by(option: Option) -> Any:
+    """A field of a command's options, whose value the option of the field's name gives."""
+    return field(default=() if option.many else option.default, metadata={_OPTION: option})
+
+
+def options_of(kind: type[DataclassInstance]) -> tuple[Option, ...]:
+    """The options that give a class its fields, in their order."""
+    return tuple(
+        replace(found.metadata[_OPTION], name=found.name)
+        for found in fields(kind)
+        if _OPTION in found.metadata
+    )
+
+
+def values_given(options: Iterable[Option], known: argparse.Namespace) -> dict[str, Any]:
+    """By name what `declare`'s parser has found; of an option that takes several, a tuple."""
+    found = {option.name: getattr(known, option.name) for option in options}
+    return {
+        option.name: tuple(found[option.name] or ()) if option.many else found[option.name]
+        for option in options
+    }
+
+
+def declare(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
     """Add options to an argparse parser."""
     for option in options:
         parser.add_argument(
@@ -73,10 +102,11 @@ def declare(parser: argparse.ArgumentParser, options: tuple[Option, ...]) -> Non
         )
 
 
-def declare_new(parser: argparse.ArgumentParser, options: tuple[Option, ...]) -> None:
+def declare_new(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
     """Add those options that the parser does not have: Beam's holds those of all commands."""
-    known = parser._option_string_actions
-    declare(parser, tuple(option for option in options if f"--{option.name}" not in known))
+    for option in options:
+        with suppress(argparse.ArgumentError):
+            declare(parser, [option])
 
 
 def _type(option: Option) -> Callable[[str], Any]:

@@ -32,8 +32,8 @@ _IN_FLIGHT: Final = 5_000
 
 
 @dataclass(frozen=True)
-class Replay:
-    """How events are replayed.
+class PublishPace:
+    """How fast and how disturbed events are published.
 
     Attributes:
         speed: how much faster than life; 0 for as fast as it goes.
@@ -57,7 +57,7 @@ class Outgoing(NamedTuple):
     is_csv: bool
 
 
-def publish(paths: Sequence[str], topic: str, replay: Replay) -> int:
+def publish(paths: Sequence[str], topic: str, pace: PublishPace) -> int:
     """Publish the records of CSV files; returns how many messages there were.
 
     Raises:
@@ -70,7 +70,7 @@ def publish(paths: Sequence[str], topic: str, replay: Replay) -> int:
             f"the earliest event is {days - 1:,} days old: for a stream with less than "
             f"--late_horizon_days {days} it is a dead letter (too_late)"
         )
-    messages = schedule(records, replay)
+    messages = schedule(records, pace)
     with (
         explained(f"publish to {topic}", "roles/pubsub.publisher"),
         pubsub.PublisherClient() as client,
@@ -78,8 +78,8 @@ def publish(paths: Sequence[str], topic: str, replay: Replay) -> int:
     ):
         started, first = time.monotonic(), messages[0].at if messages else 0.0
         for message in messages:
-            if replay.speed:
-                due = started + (message.at - first) / replay.speed
+            if pace.speed:
+                due = started + (message.at - first) / pace.speed
                 time.sleep(max(due - time.monotonic(), 0))
             publisher.publish(message.data, {CONTENT_TYPE: CSV} if message.is_csv else {})
     return len(messages)
@@ -128,14 +128,14 @@ class Publisher:
         self._pending.clear()
 
 
-def schedule(records: Sequence[Outgoing], replay: Replay) -> list[Outgoing]:
+def schedule(records: Sequence[Outgoing], pace: PublishPace) -> list[Outgoing]:
     """Records in the order in which they are published, delayed and repeated."""
-    random = Random(replay.seed)
+    random = Random(pace.seed)
     planned: list[Outgoing] = []
     for record in records:
-        times = 2 if random.uniform(0, 100) < replay.repeat_pct else 1
+        times = 2 if random.uniform(0, 100) < pace.repeat_pct else 1
         for _ in range(times):
-            delay = random.uniform(0, replay.shuffle_seconds)
+            delay = random.uniform(0, pace.shuffle_seconds)
             planned.append(record._replace(at=record.at + delay, number=len(planned)))
     return sorted(planned)
 

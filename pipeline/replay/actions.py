@@ -1,4 +1,4 @@
-"""Do what a replay is asked for: show, write out, publish, or rebuild the tables."""
+"""What a replay can do: show, write out, publish, or replace the tables."""
 
 from __future__ import annotations
 
@@ -6,71 +6,99 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from pipeline.display.replay_summary import show_dry_run, show_nothing, show_outcome, show_replay
+from apache_beam.options.pipeline_options import PipelineOptions
+
 from pipeline.launch.batch_launch import DONE
-from pipeline.launch.summary_file import finish
+from pipeline.launch.runners import Runner
 from pipeline.replay import spreadsheet
 from pipeline.replay.attempt import Outcome
 from pipeline.replay.rebuilding import rebuild
-from pipeline.replay.replay_job import ReplayPlan
+from pipeline.replay.replay_job import ReplayJob
+from pipeline.replay.replay_summary import show_dry_run, show_nothing, show_outcome, show_replay
+from pipeline.summary_file import finish
 from pipeline.terminal import counted, say
 
 
-def run_replay(plan: ReplayPlan) -> None:
-    """Do what a plan asks for, and print what came of it.
+def write_out(job: ReplayJob, path: str) -> None:
+    """Write the letters that are meant into a new file, to be corrected by hand.
 
     Raises:
-        RunError, or a runner's error around it: if another run writes to the warehouse, or it
-            failed.
+        RunError: if they can't be read or written.
     """
-    outcome = Outcome()
-    if plan.options.output:
-        _write_out(plan)
-    elif plan.options.dry_run:
-        with plan.letters() as letters:
-            deque(plan.attempt(letters, outcome), maxlen=0)
-        _finish(plan, outcome, show_dry_run)
-    elif plan.options.topic:
-        _publish(plan, outcome)
-    else:
-        report = rebuild(plan, outcome)
-        if report is None:
-            heading = "Nothing passes: all events stay as they are"
-            _finish(plan, outcome, lambda tried: show_outcome(tried, heading))
-        else:
-            show = partial(show_replay, report, outcome, plan.warehouse)
-            if report:
-                finish(report, plan.options.summary_file, DONE, show)
-
-
-def _finish(plan: ReplayPlan, outcome: Outcome, show: Callable[[Outcome], None]) -> None:
-    def show_any() -> None:
-        if outcome.tried:
-            show(outcome)
-        else:
-            show_nothing(outcome, plan.warehouse)
-
-    finish(outcome.to_json(), plan.options.summary_file, "the replay is done", show_any)
-
-
-def _write_out(plan: ReplayPlan) -> None:
-    path = plan.options.output
-    with plan.letters() as letters:
-        rows = spreadsheet.write(letters.chosen(plan.selection), path)
+    with job.letters() as letters:
+        rows = spreadsheet.write(letters.chosen(job.selection), path)
     say(
         f"{path}: {rows:,} of {letters.rows:,} dead letters. Correct rows, remove those that are "
         f"to stay as they are, and run again with --input {path}"
     )
 
 
-def _publish(plan: ReplayPlan, outcome: Outcome) -> None:
+def try_out(job: ReplayJob, summary_file: str | None) -> None:
+    """Try letters, write nothing, and show what would happen.
+
+    Raises:
+        RunError: if they can't be read or corrected.
+    """
+    outcome = Outcome()
+    with job.letters() as letters:
+        deque(job.attempt(letters, outcome), maxlen=0)
+    _finish(job, outcome, summary_file, show_dry_run)
+
+
+def publish(job: ReplayJob, topic: str, summary_file: str | None) -> None:
+    """Publish the records that pass to a topic, and print what came of it.
+
+    Raises:
+        RunError: if letters can't be read or corrected, or a message can't be published.
+    """
     from pipeline.replay.republish import publish_steps
 
-    topic = plan.options.topic
-    with plan.letters() as letters:
-        publish_steps(plan.attempt(letters, outcome), topic)
+    outcome = Outcome()
+    with job.letters() as letters:
+        publish_steps(job.attempt(letters, outcome), topic)
     heading = (
         f"Published {counted(outcome.passed.total(), 'corrected record')} to {topic}. Their dead "
         "letters stay in the table, which the stream appends to"
     )
-    _finish(plan, outcome, lambda tried: show_outcome(tried, heading))
+    _finish(job, outcome, summary_file, lambda tried: show_outcome(tried, heading))
+
+
+def replace_tables(
+    job: ReplayJob,
+    runner: Runner,
+    options: PipelineOptions,
+    temp_location: str | None,
+    summary_file: str | None,
+) -> None:
+    """Rebuild the tables with the letters that pass, and print what came of it.
+
+    Args:
+        job: what the replay does.
+        runner: what runs the graph.
+        options: of Beam.
+        temp_location: where to stage; None for beside the warehouse.
+        summary_file: where the summary is written; None for nowhere.
+
+    Raises:
+        RunError, or a runner's error around it: if another run writes to the warehouse, or it
+            failed; the tables are as before.
+    """
+    outcome = Outcome()
+    report = rebuild(job, runner, options, temp_location, outcome)
+    if report is None:
+        heading = "Nothing passes: all events stay as they are"
+        _finish(job, outcome, summary_file, lambda tried: show_outcome(tried, heading))
+    elif report:
+        finish(report, summary_file, DONE, partial(show_replay, report, outcome, job.warehouse))
+
+
+def _finish(
+    job: ReplayJob, outcome: Outcome, summary_file: str | None, show: Callable[[Outcome], None]
+) -> None:
+    def show_any() -> None:
+        if outcome.tried:
+            show(outcome)
+        else:
+            show_nothing(outcome, job.warehouse)
+
+    finish(outcome.to_json(), summary_file, "the replay is done", show_any)

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
-
 from pipeline.errors import OptionError
+from pipeline.launch.tables_built import types_of_tables
 from pipeline.replay.attempt import Correct, as_they_came
 from pipeline.replay.editing import Edit
 from pipeline.replay.spreadsheet import Corrected
-from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
+from pipeline.warehouse import Warehouse
 from pipeline.warehouse.runs import is_stream
+from transforms.active_event_types import ActiveEventTypes
 from transforms.marts import dead_letter_events, fct_events
-from transforms.vocabulary import EVENT_TYPES
 
 
-def correcting(options: argparse.Namespace) -> tuple[Correct, Corrected | None]:
+def correcting(edit: str | None, path: str | None) -> tuple[Correct, Corrected | None]:
     """How --edit or --input corrects letters, and the file of --input.
+
+    Args:
+        edit: what --edit says.
+        path: what --input says.
 
     Raises:
         OptionError: if the edit can't be run, or the file is none of --output.
     """
-    if options.edit is not None:
-        return Edit.of(options.edit).correct, None
-    if options.input is not None:
-        corrected = Corrected.of(options.input)
+    if edit is not None:
+        return Edit.of(edit).correct, None
+    if path is not None:
+        corrected = Corrected.of(path)
         return lambda letters: corrected.correct(letters()), corrected
     return as_they_came, None
 
@@ -47,38 +50,34 @@ def check_tables(warehouse: Warehouse) -> None:
         )
 
 
-def settle(warehouse: Warehouse, options: argparse.Namespace) -> tuple[Warehouse, tuple[str, ...]]:
-    """The warehouse as a rebuild opens it, and the event types that make a user active in it.
+def settle(
+    warehouse: Warehouse, asked: ActiveEventTypes | None, stream_stopped: bool
+) -> ActiveEventTypes:
+    """The event types that make a user active in tables, once it is certain that they may be
+    rebuilt.
+
+    Args:
+        warehouse: where the tables are.
+        asked: the event types that the command line names.
+        stream_stopped: whether the stream that wrote the tables last is stopped for good.
 
     Raises:
         OptionError: if a stream may be writing it, or it is not certain which event types count.
         RunError: if the warehouse can't be read.
     """
     last = warehouse.last_run()
-    if last is not None and is_stream(last) and not options.stream_stopped:
+    if last is not None and is_stream(last) and not stream_stopped:
         raise OptionError(
             f"--warehouse {warehouse.url} was last written by the stream {last}. While it is at "
             "work it knows nothing of what a replay puts into its tables, and fails at its next "
             "flush: publish the corrected records to its topic with --topic, or, once it is "
             "stopped for good, add --stream_stopped"
         )
-    types = _active_types(warehouse, options.active_event_types)
-    return open_warehouse(options.warehouse, WarehouseOptions(active_event_types=types)), types
-
-
-def _active_types(warehouse: Warehouse, asked: tuple[str, ...] | None) -> tuple[str, ...]:
-    noted = warehouse.active_event_types()
-    if noted is None and asked is None:
+    types = types_of_tables(warehouse, asked)
+    if types is None:
         raise OptionError(
             "--active_event_types is needed: the warehouse does not say which event types made a "
             f"user active when its tables were built. Name them; unless that run was told "
-            f"otherwise, they are {','.join(EVENT_TYPES)}"
+            f"otherwise, they are {ActiveEventTypes()}"
         )
-    if noted is not None and asked is not None and noted != asked:
-        raise OptionError(
-            f"--active_event_types {','.join(asked)}: the tables were built with "
-            f"{','.join(noted)}, which a replay keeps; leave it out, or run batch to change them"
-        )
-    found = noted or asked
-    assert found is not None
-    return found
+    return types

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline.batch_graph import BatchJob, build_tables
+from pipeline.batch_graph import BatchJob, build_tables, written
 from pipeline.display.page import show_progress
 from pipeline.errors import RunError
 from pipeline.inputs.listing import shards_for
-from pipeline.launch.batch_launch import DONE, beam_options, noted, read_report, run_to_end, written
-from pipeline.launch.summary_file import forgiving
-from pipeline.progress import Progress
+from pipeline.launch.batch_launch import DONE, noted, read_report
+from pipeline.launch.beam_run import run_to_end
+from pipeline.launch.runners import Runner
 from pipeline.replay.attempt import Outcome
 from pipeline.replay.read_staged import ReadStaged
-from pipeline.replay.replay_job import ReplayPlan
+from pipeline.replay.replay_job import ReplayJob
 from pipeline.sinks import element_coders
+from pipeline.summary_file import forgiving
 from pipeline.terminal import is_watched
 from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
@@ -29,16 +31,29 @@ from pipeline.warehouse.staged_files import StagedFiles
 from transforms.marts import dead_letter_events, fct_events
 from transforms.marts.registry import CORRECTIONS
 from transforms.stored_events import STORED, stored
-from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
+from transforms.vocabulary import SOURCE_COLUMNS
 
 # Of a staged file of events: more of them, so that several workers have their share.
 _FILE_ROWS: Final = 1_000_000
 
 
-def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
+def rebuild(
+    job: ReplayJob,
+    runner: Runner,
+    options: PipelineOptions,
+    temp_location: str | None,
+    outcome: Outcome,
+) -> dict[str, Any] | None:
     """Try letters and replace all tables by what a batch makes of the events with those that pass.
 
     The warehouse is this run's alone from before it is read until it is written.
+
+    Args:
+        job: what the replay does.
+        runner: what runs the graph.
+        options: of Beam.
+        temp_location: where to stage; None for beside the warehouse.
+        outcome: where the attempt is counted.
 
     Returns:
         The run's report, empty where that is lost; None where no letter passes: then the letters'
@@ -49,15 +64,13 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
         RunError, or a runner's error around it: if another run writes to the warehouse, or the
             run failed; the tables are as before.
     """
-    warehouse, run = plan.warehouse, new_run(plan.started_at)
+    warehouse, run = job.warehouse, new_run(job.started_at)
     with (
         forgiving(DONE) as is_done,
-        noted(plan.runner.local and is_watched(sys.stderr)) as progress,
-        warehouse.lock(
-            (*written(plan.options.quality), CORRECTIONS), plan.temp_location, run
-        ) as staging,
+        noted(runner.local and is_watched(sys.stderr)) as progress,
+        warehouse.lock((*written(job.quality), CORRECTIONS), temp_location, run) as staging,
     ):
-        passed, staying, corrections = _try_letters(plan, outcome, staging)
+        passed, staying, corrections = _try_letters(job, outcome, staging)
         if not outcome.passed:
             if outcome.rewritten:
                 warehouse.commit(
@@ -65,7 +78,7 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
                 )
             is_done()
             return None
-        accepted = list(_stage_events(plan, staging))
+        accepted = list(_stage_events(job, staging))
         events = sum(file.rows for file in accepted)
         found = warehouse.count(fct_events.TABLE)
         if found != events:
@@ -74,26 +87,31 @@ def rebuild(plan: ReplayPlan, outcome: Outcome) -> dict[str, Any] | None:
                 "another program writes to it; no table was touched, run again"
             )
         files = [*accepted, *passed, *staying]
-        job = _job(plan, staging, run, sum(file.rows for file in files), progress, corrections)
+        batch = replace(
+            _batch(job, run, files),
+            staging=staging,
+            progress=progress,
+            range_bytes=None if runner.workers == 1 else _FILE_ROWS,
+            beside=(Change(CORRECTIONS, WriteDisposition.MERGE, corrections),),
+        )
         with show_progress(progress, sum(file.bytes for file in files)):
-            options = beam_options(plan.runner, plan.arguments)
-            run_to_end(partial(_build, job=job, files=files), options)
+            run_to_end(partial(_build, job=batch, files=files), options)
             is_done()
         before = {"events": events, "dead_letters": outcome.letters}
-        return {**outcome.to_json(), "before": before, **read_report(job.report_path)}
+        return {**outcome.to_json(), "before": before, **read_report(batch.report_path)}
     return {}
 
 
 def _try_letters(
-    plan: ReplayPlan, outcome: Outcome, staging: str
+    job: ReplayJob, outcome: Outcome, staging: str
 ) -> tuple[list[StagedFile], list[StagedFile], list[StagedFile]]:
     """Stage the events of letters that pass, the letters that stay, and what was corrected."""
     passed = StagedFiles(STORED, staging, FileLayout())
-    layout = plan.warehouse.capabilities.layout
+    layout = job.warehouse.capabilities.layout
     staying = StagedFiles(dead_letter_events.TABLE, staging, layout)
     corrections = StagedFiles(CORRECTIONS, staging, layout)
-    with plan.letters() as letters:
-        for step in plan.attempt(letters, outcome):
+    with job.letters() as letters:
+        for step in job.attempt(letters, outcome):
             if len(step.events):
                 passed.write(stored(step.events))
             staying.write(step.letters)
@@ -102,10 +120,10 @@ def _try_letters(
     return list(passed.close()), list(staying.close()), list(corrections.close())
 
 
-def _stage_events(plan: ReplayPlan, staging: str) -> Iterator[StagedFile]:
+def _stage_events(job: ReplayJob, staging: str) -> Iterator[StagedFile]:
     """Stage the source values of all rows of fct_events."""
     files, rows = StagedFiles(STORED, staging, FileLayout()), 0
-    for part in plan.warehouse.batches(fct_events.TABLE, SOURCE_COLUMNS):
+    for part in job.warehouse.batches(fct_events.TABLE, SOURCE_COLUMNS):
         files.write(part)
         rows += part.num_rows
         if rows >= _FILE_ROWS:
@@ -114,28 +132,17 @@ def _stage_events(plan: ReplayPlan, staging: str) -> Iterator[StagedFile]:
     yield from files.close()
 
 
-def _job(
-    plan: ReplayPlan,
-    staging: str,
-    run: str,
-    rows: int,
-    progress: Progress | None,
-    corrections: Sequence[StagedFile],
-) -> BatchJob:
+def _batch(job: ReplayJob, run: str, files: Sequence[StagedFile]) -> BatchJob:
+    """The batch run that makes the tables of staged files."""
     return BatchJob(
         files=(),
-        warehouse=plan.warehouse,
-        staging=staging,
-        report_path=FileSystems.join(staging, "report.json"),
-        user_shards=plan.options.user_shards or shards_for(rows),
-        active_types=tuple(EVENT_TYPES.index(name) for name in plan.active_types),
-        max_dead_letter_pct=100.0,  # The letters were let in once.
+        warehouse=job.warehouse,
         run=run,
-        started_at=plan.started_at,
-        range_bytes=None if plan.runner.workers == 1 else _FILE_ROWS,
-        progress=progress,
-        quality=plan.options.quality,
-        beside=(Change(CORRECTIONS, WriteDisposition.MERGE, corrections),),
+        started_at=job.started_at,
+        user_shards=job.user_shards or shards_for(sum(file.rows for file in files)),
+        active_types=job.active_types,
+        max_dead_letter_pct=100.0,  # The letters were let in once.
+        quality=job.quality,
     )
 
 

@@ -1,52 +1,51 @@
-"""What a checked command line of replay asks for."""
+"""What a replay does, and the dead letters that it is about."""
 
 from __future__ import annotations
 
-import argparse
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from pipeline.errors import OptionError
-from pipeline.launch.runners import Runner
 from pipeline.replay.attempt import Correct, Outcome, Step, attempt
 from pipeline.replay.spool import Letters, spooled
 from pipeline.replay.spreadsheet import Corrected
 from pipeline.terminal import tell
 from pipeline.warehouse import Warehouse
+from transforms.active_event_types import ActiveEventTypes
 from transforms.kernels.dead_letters import KNOWN_ERROR_TYPES, Selection
 from transforms.kernels.parse import Limits
+from transforms.quality.policy import Mode
 
 
 @dataclass(frozen=True)
-class ReplayPlan:
-    """What a checked command line asks for.
+class ReplayJob:
+    """What a replay does.
 
     Attributes:
-        options: the values of the options in `options.REPLAY`.
-        arguments: the options of Beam among them.
         warehouse: whose dead letters are tried, and whose tables are rebuilt.
-        active_types: the event types that make a user active in them.
-        runner: what runs the graph.
-        temp_location: where to stage; None for beside the warehouse.
         started_at: the run's moment, in UTC without a zone.
         selection: which dead letters are meant.
         correct: what to try in their place.
         corrected: the file that `correct` follows, if there is one.
+        active_types: the event types that make a user active in the tables.
+        max_future_minutes: event times may be so much later than `started_at`.
+        user_shards: in how many shards the users are processed; None to go by their events.
+        quality: enforce, warn or off.
     """
 
-    options: argparse.Namespace
-    arguments: Sequence[str]
     warehouse: Warehouse
-    active_types: Sequence[str]
-    runner: Runner
-    temp_location: str | None
     started_at: datetime
     selection: Selection
     correct: Correct
-    corrected: Corrected | None
+    corrected: Corrected | None = None
+    active_types: ActiveEventTypes = ActiveEventTypes()
+    max_future_minutes: int = 60
+    user_shards: int | None = None
+    quality: Mode | Literal["off"] = "enforce"
 
     @contextmanager
     def letters(self) -> Iterator[Letters]:
@@ -66,7 +65,7 @@ class ReplayPlan:
 
     def attempt(self, letters: Letters, outcome: Outcome) -> Iterator[Step]:
         """Try the letters that are meant; see `attempt`."""
-        limits = Limits(self.options.max_future_minutes)
+        limits = Limits(self.max_future_minutes)
         return attempt(letters, self.selection, self.correct, self.started_at, limits, outcome)
 
 

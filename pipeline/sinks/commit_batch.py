@@ -11,9 +11,9 @@ from typing import Any
 import apache_beam as beam
 from apache_beam import pvalue
 
+from pipeline import summary_file
 from pipeline.errors import RunError
 from pipeline.inputs.input_versions import InputFile, refuse_any_changed
-from pipeline.launch import summary_file
 from pipeline.progress import Progress
 from pipeline.sinks.check_results import record_refusal, staged_results
 from pipeline.sinks.shrinking import History

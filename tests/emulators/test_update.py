@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import OptionError
-from pipeline.launch.runners import Runner
-from pipeline.launch.stream_launch import StreamPlan, _launched
+from pipeline.launch.dry_run import REAL_RUN
+from pipeline.launch.stream_launch import claimed, taken_over
+from pipeline.streaming_graph import StreamJob
 from pipeline.warehouse.changes import Change, WriteDisposition
+from pipeline.warehouse.runs import new_stream
 from tests.emulators.support import Home
 from tests.support.staging import at, filled, in_order, stage
 from tests.support.tables import csv_text, row
+from transforms.active_event_types import ActiveEventTypes
 from transforms.marts import dim_users
 
 USERS = dim_users.TABLE
@@ -23,47 +24,45 @@ USERS = dim_users.TABLE
 pytestmark = pytest.mark.usefixtures("here")
 
 
-def plan_of(home: Home) -> StreamPlan:
-    options = Namespace(
+def job_of(home: Home, month: int = 1) -> StreamJob:
+    return StreamJob(
         subscription="projects/p/subscriptions/s",
-        active_event_types=("share",),
-        late_horizon_days=7,
-        flush_seconds=60.0,
-        dead_letter_topic=None,
+        warehouse=home.warehouse(),
+        run=new_stream(datetime(2025, month, 1)),
+        active_types=ActiveEventTypes(("share",)),
     )
-    dataflow = Runner("DataflowRunner", local=False, workers=None)
-    return StreamPlan(options, [], home.warehouse(), dataflow, home.temp, datetime(2025, 1, 1))
+
+
+def updated(home: Home) -> StreamJob:
+    return taken_over(job_of(home, 2), home.temp, REAL_RUN)
 
 
 def test_an_updated_job_finds_its_run_and_what_it_has_staged(home: Home) -> None:
-    plan = plan_of(home)
-    run, staging = _launched(plan)
+    job = claimed(job_of(home), home.temp, REAL_RUN)
     ann = filled(USERS, user_id="ann", updated_at=at(0))
-    under_way = stage(USERS, [ann], staging)  # The job's state knows of it when it is updated.
-    updated, folder = _launched(replace(plan, updates=True, started_at=datetime(2025, 2, 1)))
-    assert (updated, folder) == (run, staging)
-    assert home.table(USERS.name).labels["growth_run"] == run
-    plan.warehouse.commit([Change(USERS, WriteDisposition.MERGE, under_way)], f"{run}_7")
+    under_way = stage(USERS, [ann], job.staging)  # The job's state knows of it when it is updated.
+    other = updated(home)
+    assert (other.run, other.staging) == (job.run, job.staging)
+    assert home.table(USERS.name).labels["growth_run"] == job.run
+    job.warehouse.commit([Change(USERS, WriteDisposition.MERGE, under_way)], f"{job.run}_7")
     assert in_order(home.rows(USERS.name).to_pylist()) == [ann]
 
 
 def test_a_launch_clears_what_other_runs_have_left(home: Home) -> None:
-    plan = plan_of(home)
-    first, staging = _launched(plan)
-    stage(USERS, [filled(USERS, user_id="ann")], staging)
+    first = claimed(job_of(home), home.temp, REAL_RUN)
+    stage(USERS, [filled(USERS, user_id="ann")], first.staging)
     assert home.leftovers() != []
-    second, _ = _launched(replace(plan, started_at=datetime(2025, 2, 1)))
-    assert second != first
+    second = claimed(job_of(home, 2), home.temp, REAL_RUN)
+    assert second.run != first.run
     assert home.leftovers() == []
 
 
 def test_tables_that_no_stream_keeps_are_not_taken_for_an_updated_one(
     home: Home, tmp_path: Path
 ) -> None:
-    plan = replace(plan_of(home), updates=True)
     with pytest.raises(OptionError, match="they are not there; name the warehouse of the job"):
-        _launched(plan)
+        updated(home)
     (tmp_path / "events.csv").write_bytes(csv_text([row("2024-01-01T00:00:00Z")]))
     assert home.batch(tmp_path / "events.csv").returncode == 0
     with pytest.raises(OptionError, match=r"were last written by the run \d+t\d+_"):
-        _launched(plan)
+        updated(home)

@@ -29,9 +29,9 @@ from pipeline.warehouse import open_warehouse
 from tests.emulators.servers import free_ports
 from tests.support.repository import copy_to, tracked
 from tests.support.runs import PATIENCE_SECONDS, Run, contents, run_graph
-from tests.support.tables import NOW, codes
+from tests.support.tables import NOW
+from transforms.active_event_types import ActiveEventTypes
 from transforms.marts.registry import TABLES
-from transforms.vocabulary import EVENT_TYPES
 
 pytestmark = pytest.mark.xdist_group("image")
 
@@ -156,9 +156,8 @@ def test_workers_that_have_only_the_package_give_the_same_tables(
             files=find_inputs([str(sample)]),
             warehouse=warehouse,
             staging=staging,
-            report_path=f"{staging}/report.json",
             user_shards=3,
-            active_types=codes(EVENT_TYPES),
+            active_types=ActiveEventTypes(),
             max_dead_letter_pct=100.0,
             run="test",
             started_at=NOW,

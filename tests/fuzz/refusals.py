@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.errors import OptionError, clear_message
-from pipeline.launch.batch_launch import quiet_workers
+from pipeline.launch.beam_run import quiet_workers
 from tests.fuzz.commands import Tables, same
 from tests.support.runs import Run, contents, run_graph
 

@@ -15,16 +15,19 @@ import google.cloud.pubsub as pubsub
 import pytest
 from google.api_core.exceptions import NotFound
 
-from pipeline.__main__ import _parsers
 from pipeline.errors import RunError
 from pipeline.launch import stalls, stream_launch
+from pipeline.launch.beam_run import pipeline_options
 from pipeline.launch.runners import choose_streaming_runner
-from pipeline.launch.stream_launch import StreamPlan, run_stream
+from pipeline.launch.stream_launch import run_stream
+from pipeline.streaming_graph import StreamJob
 from pipeline.warehouse import open_warehouse
+from pipeline.warehouse.runs import new_stream
 from tests.support.runs import comparable, read_all
 from tests.support.streams import message
 from tests.support.subscriptions import Subscription
 from tests.support.tables import NOW, Row, compute, csv_text, parse, row
+from transforms.active_event_types import ActiveEventTypes
 from transforms.marts.registry import TABLES
 from transforms.streaming import clock
 from transforms.streaming.clock import GrowingClock
@@ -54,14 +57,19 @@ class Stream:
 
     def _run(self) -> None:
         warehouse = open_warehouse(f"duckdb:///{self.database}")
-        parser, _ = _parsers()
-        name = "projects/project-1/subscriptions/events"
-        words = ["stream", "--subscription", name, "--late_horizon_days", "3650"]
-        options, _ = parser.parse_known_args(words)
-        options.flush_seconds = 0.2
+        job = StreamJob(
+            subscription="projects/project-1/subscriptions/events",
+            warehouse=warehouse,
+            run=new_stream(NOW),
+            active_types=ActiveEventTypes(),
+            late_horizon_days=3_650,
+            flush_seconds=0.2,
+            shards=1,
+            awaited=True,
+        )
         runner = choose_streaming_runner({}, warehouse)
         try:
-            run_stream(StreamPlan(options, [], warehouse, runner, None, NOW))
+            run_stream(job, pipeline_options(runner, []), None)
         except BaseException as error:
             self.error = error
 

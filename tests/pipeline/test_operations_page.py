@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.__main__ import _parsers
+from pipeline.__main__ import parsers
+from pipeline.commands import batch, publish, stream
 from pipeline.options import beam_options
-from pipeline.options.shared_options import BATCH, PUBLISH, STREAM
 from templates.settings import SETTINGS
 from tests.support import batch_graph, streaming_graph
 from tests.support.deployment import refused
@@ -52,7 +52,7 @@ def test_make_targets_and_their_settings_exist() -> None:
 
 
 def test_commands_of_the_pipeline_parse() -> None:
-    parser, _ = _parsers()
+    parser, _ = parsers()
     command = ".venv/bin/python -m pipeline "
     typed = [line for line in (*COMMANDS, *INLINE) if line.startswith(command)]
     assert len(typed) > 5
@@ -80,7 +80,9 @@ def test_files_that_are_named_exist() -> None:
 
 
 def test_settings_and_options_that_are_named_exist() -> None:
-    ours = {option.name for option in (*BATCH, *STREAM, *PUBLISH)}
+    ours = {
+        option.name for module in (batch, stream, publish) for option in module.COMMAND.declared
+    }
     known = {*ours, *beam_options.known(), "help"}
     for text in INLINE:
         if re.fullmatch(r"[A-Z][A-Z_]{3,}", text):

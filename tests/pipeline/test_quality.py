@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +12,8 @@ import duckdb
 import pytest
 
 from pipeline import batch_graph as graph
-from pipeline.commands import check
 from pipeline.errors import clear_message
+from pipeline.launch import check_launch
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.support import batch_graph
@@ -23,6 +22,7 @@ from tests.support.runs import Run, command, contents, run_graph
 from tests.support.tables import csv_text, row
 from tests.support.thorough import some
 from tests.support.translation import OPTIONS
+from transforms.active_event_types import ActiveEventTypes
 from transforms.data_error import DataError
 from transforms.marts.registry import RESULTS, TABLES, all_checks
 from transforms.quality.compile import Check, RowRule
@@ -48,7 +48,7 @@ def _add(monkeypatch: pytest.MonkeyPatch, severity: Severity) -> None:
     monkeypatch.setattr(graph, "all_checks", _with(broken(severity)))
 
 
-def _with(more: Check) -> Callable[[Sequence[int]], tuple[Check, ...]]:
+def _with(more: Check) -> Callable[[ActiveEventTypes], tuple[Check, ...]]:
     return lambda active_types: (*all_checks(active_types), more)
 
 
@@ -149,10 +149,10 @@ def test_a_typo_in_a_check_is_one_line_in_batch_and_check(
     message = str(clear_message(raised.value))
     assert message.startswith(told)
     assert "\n" not in message
-    monkeypatch.setattr(check, "all_checks", _with(typo))
+    monkeypatch.setattr(check_launch, "all_checks", _with(typo))
     warehouse = open_warehouse(f"duckdb:///{database}")
     with pytest.raises(DataError) as refused:
-        check.check(warehouse, Namespace(active_event_types=None))
+        check_launch.check_tables(warehouse)
     assert str(refused.value) == message
 
 
@@ -161,7 +161,7 @@ def test_check_says_what_it_can_not_answer(
 ) -> None:
     run_graph([source], tmp_path / "growth.duckdb")
     warehouse = open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb")
-    check.check(warehouse, Namespace(active_event_types=None))
+    check_launch.check_tables(warehouse)
     assert "not evaluated: fct_events.input_adds_up (input rows =" in capsys.readouterr().out
 
 

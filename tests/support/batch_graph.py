@@ -12,8 +12,8 @@ from pipeline.batch_graph import BatchJob, build
 from pipeline.inputs.listing import unseen_inputs
 from pipeline.warehouse import open_warehouse
 from tests.support.streaming_graph import describe
-from tests.support.tables import NOW, codes
-from transforms.vocabulary import EVENT_TYPES
+from tests.support.tables import NOW
+from transforms.active_event_types import ActiveEventTypes
 
 
 def laid_out(*options: str) -> beam.Pipeline:
@@ -23,9 +23,8 @@ def laid_out(*options: str) -> beam.Pipeline:
         files=unseen_inputs(["gs://bucket/a.csv", "gs://bucket/b.csv.gz"]),
         warehouse=open_warehouse("bigquery://test-project/growth"),
         staging="gs://bucket/tmp/run",
-        report_path="gs://bucket/tmp/run/report.json",
         user_shards=64,
-        active_types=codes(EVENT_TYPES),
+        active_types=ActiveEventTypes(),
         max_dead_letter_pct=50.0,
         run="run",
         started_at=NOW,

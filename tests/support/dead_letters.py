@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -9,9 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.commands.replay import replay
-from pipeline.options.option import Parser, declare
-from pipeline.options.shared_options import REPLAY
+from pipeline.commands.replay import COMMAND
+from pipeline.options.option import Parser
 from pipeline.replay.spool import Letter
 from tests.support.tables import NOW
 from transforms.kernels.csv_layout import Layout
@@ -64,6 +65,11 @@ class Holding:
 def run_replay(database: Path, *arguments: str) -> None:
     """The replay command on a DuckDB file, in this process."""
     parser = Parser()
-    declare(parser, REPLAY)
-    known, rest = parser.parse_known_args([*arguments, "--warehouse", f"duckdb:///{database}"])
-    replay(known, rest)
+    COMMAND.declare(parser)
+    words = [*arguments, "--warehouse", f"duckdb:///{database}"]
+    interrupt, mask = signal.getsignal(signal.SIGINT), os.umask(0o022)
+    try:
+        COMMAND.start(*parser.parse_known_args(words), words)
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
+        os.umask(mask)

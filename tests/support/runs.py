@@ -26,7 +26,8 @@ from pipeline.staged_corrections import stage_corrections
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from tests.support import forks
-from tests.support.tables import NOW, codes
+from tests.support.tables import NOW
+from transforms.active_event_types import ActiveEventTypes
 from transforms.marts.registry import TABLES
 from transforms.quality.policy import Mode
 from transforms.vocabulary import EVENT_TYPES
@@ -67,9 +68,8 @@ def finished(paths: Sequence[Path | InputFile], database: Path, run: Run = Run()
             files=[_listed(path) for path in paths],
             warehouse=warehouse,
             staging=staging,
-            report_path=f"{staging}/report.json",
             user_shards=run.user_shards,
-            active_types=codes(run.active_types),
+            active_types=ActiveEventTypes(tuple(run.active_types)),
             max_dead_letter_pct=run.max_dead_letter_pct,
             run=run.run,
             started_at=run.started_at,

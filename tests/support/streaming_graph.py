@@ -15,8 +15,7 @@ from apache_beam.transforms.userstate import get_dofn_specs
 
 from pipeline.streaming_graph import StreamJob, build
 from pipeline.warehouse import open_warehouse
-from tests.support.tables import codes
-from transforms.vocabulary import EVENT_TYPES
+from transforms.active_event_types import ActiveEventTypes
 
 SUBSCRIPTION = "projects/test-project/subscriptions/events"
 
@@ -32,7 +31,7 @@ def laid_out(*options: str) -> beam.Pipeline:
         warehouse=open_warehouse("bigquery://test-project/growth"),
         staging="gs://bucket/tmp/run",
         run="run",
-        active_types=codes(EVENT_TYPES),
+        active_types=ActiveEventTypes(),
     )
     build(messages, job)
     return pipeline

@@ -20,7 +20,8 @@ from apache_beam.testing.test_stream import TestStream
 from pipeline.streaming_graph import StreamJob, build
 from pipeline.warehouse import Warehouse, open_warehouse
 from tests.support.runs import read_all
-from tests.support.tables import NOW, Row, codes
+from tests.support.tables import NOW, Row
+from transforms.active_event_types import ActiveEventTypes
 from transforms.marts.registry import TABLES
 from transforms.streaming.clock import Clock
 from transforms.vocabulary import EVENT_TYPES
@@ -115,7 +116,7 @@ def finished_stream(
             warehouse=warehouse,
             staging=staging,
             run="stream",
-            active_types=codes(active_types),
+            active_types=ActiveEventTypes(tuple(active_types)),
             late_horizon_days=late_horizon_days,
             flush_seconds=FLUSH_SECONDS,
             clock=clock,

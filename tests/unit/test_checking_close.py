@@ -8,6 +8,7 @@ from datetime import date
 import pyarrow as pa
 
 from tests.support.staging import filled
+from transforms.active_event_types import ActiveEventTypes
 from transforms.marts import fct_events
 from transforms.marts.registry import all_checks
 from transforms.quality.arrow_checks import ArrowChecks
@@ -19,7 +20,7 @@ def test_closing_while_a_thread_evaluates_raises_nothing() -> None:
     rows = pa.Table.from_pylist(
         [filled(table, event_date=date(2024, 1, 1))] * 200_000, schema=table.arrow_schema
     )
-    checks = answerable(all_checks([0]), [table.name])
+    checks = answerable(all_checks(ActiveEventTypes()), [table.name])
     over = ArrowChecks(checks, {table.name: table})
     began = threading.Event()
     ended: list[BaseException] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.commands.check import check
 from pipeline.errors import RunError
+from pipeline.launch.check_launch import check_tables
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import WriteDisposition
 from tests.support.quality import CHECKS
@@ -107,7 +106,7 @@ def whole(folder: Path) -> Warehouse:
 def test_what_earlier_tables_can_answer_is_checked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    check(whole(tmp_path), Namespace(active_event_types=None))
+    check_tables(whole(tmp_path))
     told = capsys.readouterr()
     passed = int(told.out.split(" passed")[0].split()[-1])
     left_out = int(told.err.split(" checks were left out")[0])
@@ -125,7 +124,7 @@ def test_a_column_that_was_always_there_is_missed(tmp_path: Path) -> None:
     with pytest.raises(
         RunError, match=r"without columns that the checks read: growth_metrics\.dau_growth\."
     ):
-        check(warehouse, Namespace(active_event_types=None))
+        check_tables(warehouse)
 
 
 def test_columns_and_indexes_of_a_person_are_no_obstacle(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.__main__ import _parsers
+from pipeline.__main__ import parsers
 from pipeline.options import beam_options
 from tests.support.repository import ROOT
 
@@ -33,7 +33,7 @@ def test_commands_are_those_that_exist(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    parser, known_commands = _parsers()
+    parser, known_commands = parsers()
     for line in commands(page.read_text()):
         words = [w for w in shlex.split(line, comments=True)[3:] if w not in ("--help", "…")]
         if len(words) < 2:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.__main__ import _parsers
+from pipeline.__main__ import parsers
 from pipeline.options.option_values import output_file
 from pipeline.paths import typed_program
 from pipeline.replay.editing import Edit
@@ -43,7 +43,7 @@ def test_help_types_the_python_that_has_the_packages(
     monkeypatch.chdir(tmp_path.parent)
     typed = f"'{tmp_path.name}/my env/bin/python' -m pipeline"
     assert typed_program() == typed
-    parser, commands = _parsers()
+    parser, commands = parsers()
     for page in (parser.format_help(), *(each.format_help() for each in commands.values())):
         # argparse breaks the first paragraph into lines.
         _, _, body = page.partition("\n\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.pubsub.publishing import Outgoing, Replay, _records, _timed, horizon_of, schedule
+from pipeline.pubsub.publishing import Outgoing, PublishPace, _records, _timed, horizon_of, schedule
 from tests.support.tables import csv_text, row
 
 outgoing = st.builds(Outgoing, st.floats(0, 1e6), st.integers(0, 9), st.binary(), st.booleans())
@@ -19,20 +19,20 @@ outgoing = st.builds(Outgoing, st.floats(0, 1e6), st.integers(0, 9), st.binary()
 def test_every_record_goes_out_within_its_delay(
     records: list[Outgoing], shuffle: float, seed: int
 ) -> None:
-    planned = schedule(records, Replay(shuffle_seconds=shuffle, seed=seed))
+    planned = schedule(records, PublishPace(shuffle_seconds=shuffle, seed=seed))
     assert [message.at for message in planned] == sorted(message.at for message in planned)
     by_number = sorted(planned, key=lambda message: message.number)
     for message, record in zip(by_number, records, strict=True):
         assert (message.data, message.is_csv) == (record.data, record.is_csv)
         assert record.at <= message.at <= record.at + shuffle
-    assert planned == schedule(records, Replay(shuffle_seconds=shuffle, seed=seed))
+    assert planned == schedule(records, PublishPace(shuffle_seconds=shuffle, seed=seed))
 
 
 def test_the_asked_share_is_repeated() -> None:
     records = [Outgoing(float(at), 0, b"%d" % at, False) for at in range(2_000)]
-    assert len(schedule(records, Replay(repeat_pct=0))) == 2_000
-    assert len(schedule(records, Replay(repeat_pct=100))) == 4_000
-    assert 2_300 < len(schedule(records, Replay(repeat_pct=20))) < 2_500
+    assert len(schedule(records, PublishPace(repeat_pct=0))) == 2_000
+    assert len(schedule(records, PublishPace(repeat_pct=100))) == 4_000
+    assert 2_300 < len(schedule(records, PublishPace(repeat_pct=20))) < 2_500
 
 
 def test_records_are_read_as_they_are(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.commands import batch
 from pipeline.errors import OptionError
 from pipeline.inputs.input_streams import opened
 from pipeline.inputs.input_versions import local_file
 from pipeline.inputs.listing import find_inputs
 from pipeline.options.option import declare
-from pipeline.options.shared_options import BATCH
 from tests.support.tables import csv_text, row
 from transforms.data_error import DataError
 from transforms.kernels.csv_header import read_header
@@ -114,7 +114,7 @@ def test_names_are_taken_as_people_write_them(
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_bytes(TEXT)
     options = argparse.ArgumentParser()
-    declare(options, BATCH)
+    declare(options, batch.COMMAND.declared)
     globs = options.parse_args(["--input", pattern]).input
     assert [file.path for file in find_inputs(globs)] == [str(tmp_path / name)]
 

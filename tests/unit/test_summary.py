@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import summary_file
 from pipeline.errors import OptionError, RunError
-from pipeline.launch import summary_file
 from pipeline.options.option_values import output_file
 
 REPORT = {"input_rows": 3, "text": "ä" * 50_000}

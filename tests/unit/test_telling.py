@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline import summary_file
 from pipeline.display.page import Page, section, show_failed
 from pipeline.errors import clear_message
-from pipeline.launch import summary_file
 from pipeline.terminal import Guarded, printable, say, tell
 from tests.support.runs import shell
 from transforms.data_error import DataError

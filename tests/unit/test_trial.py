@@ -8,6 +8,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
 from transforms.data_error import DataError
 from transforms.marts.registry import TABLES, all_checks
@@ -16,7 +17,7 @@ from transforms.quality.compile import Check, ColumnRule, RowRule, Rule, compile
 from transforms.quality.declaration import AddsUp, Holds, Matches, Total, Unique
 from transforms.quality.trial import refuse_wrong
 
-CHECKS = all_checks(range(5))
+CHECKS = all_checks(ActiveEventTypes())
 EMPTY = {name: table.arrow_schema.empty_table() for name, table in TABLES.items()}
 
 

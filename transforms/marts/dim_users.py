@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -110,15 +108,6 @@ COUNT_COLUMNS = {
     "like": "like_events",
     "reward_search": "reward_search_events",
 }
-
-
-def active_events(active_types: Sequence[int]) -> str:
-    """SQL for how many events a user has that make one active: ACTIVE_EVENTS in totals.
-
-    Args:
-        active_types: indices in EVENT_TYPES of the event types that make a user active.
-    """
-    return f"({' + '.join(COUNT_COLUMNS[EVENT_TYPES[code]] for code in active_types)})"
 
 
 def rows(timelines: Timelines, written_at: pa.Scalar | pa.Array) -> pa.Table:

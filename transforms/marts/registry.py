@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import pyarrow as pa
 
+from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
 from transforms.kernels.spine import Spine
 from transforms.marts import (
@@ -60,10 +61,7 @@ ALL_TABLES: Final = (*TABLES.values(), RESULTS)
 CORRECTIONS: Final = dead_letter_corrections.TABLE
 
 
-def all_checks(active_types: Sequence[int]) -> tuple[Check, ...]:
-    """All checks of TABLES.
-
-    Args:
-        active_types: indices in EVENT_TYPES of the event types that make a user active.
-    """
-    return compile_checks(TABLES.values(), {"ACTIVE_EVENTS": dim_users.active_events(active_types)})
+def all_checks(active_types: ActiveEventTypes) -> tuple[Check, ...]:
+    """All checks of TABLES, where some event types make a user active."""
+    active_events = active_types.sum_of(dim_users.COUNT_COLUMNS)
+    return compile_checks(TABLES.values(), {"ACTIVE_EVENTS": active_events})

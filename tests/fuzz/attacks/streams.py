@@ -23,7 +23,8 @@ from tests.fuzz.contract import TYPES
 from tests.fuzz.plain_json import result_of
 from tests.fuzz.tables import check_tables
 from tests.support.runs import read_all
-from tests.support.tables import NOW, codes
+from tests.support.tables import NOW
+from transforms.active_event_types import ActiveEventTypes
 from transforms.marts.registry import TABLES
 
 _FLUSH_SECONDS = 60
@@ -106,7 +107,7 @@ def _streamed(
             warehouse=warehouse,
             staging=staging,
             run="fuzz",
-            active_types=codes(active_types),
+            active_types=ActiveEventTypes(tuple(active_types)),
             late_horizon_days=3_650,
             flush_seconds=_FLUSH_SECONDS,
             clock=clock,

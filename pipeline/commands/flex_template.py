@@ -10,28 +10,29 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, NoReturn
 
+from pipeline.commands import batch, stream
 from pipeline.options import beam_options
 from pipeline.options.option import Option
-from pipeline.options.shared_options import BATCH, STREAM
 from pipeline.terminal import tell
 
-OPTIONS: Final[Mapping[str, tuple[Option, ...]]] = {"batch": BATCH, "stream": STREAM}
+OPTIONS: Final[Mapping[str, tuple[Option, ...]]] = {
+    module.COMMAND.name: module.COMMAND.declared for module in (batch, stream)
+}
 # The image's own name, which the Dockerfile puts there: workers run the image of the launcher.
 IMAGE: Final = "GROWTH_PIPELINE_IMAGE"
 
 
-def launch() -> int:
-    """Run the command that this process's arguments mean; returns the exit code."""
-    from pipeline.__main__ import main
+def launch() -> NoReturn:
+    """Let the command that this process's arguments mean take its place.
 
+    A new program, since Beam's clients read options of their own from the command line.
+    """
     command, translated, dropped = translate(sys.argv[1:], os.environ.get(IMAGE, ""))
     for argument in dropped:
         tell(f"No option of the pipeline or of Beam, left out: {argument}")
-    # Beam's clients read options of their own from there.
-    sys.argv[1:] = [command, *translated]
-    return main()
+    os.execv(sys.executable, [sys.executable, "-m", "pipeline", command, *translated])
 
 
 def translate(arguments: Sequence[str], image: str = "") -> tuple[str, list[str], list[str]]:

@@ -1,0 +1,189 @@
+"""The batch command: CSV files to all tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.allocator import keep_freed_memory
+from pipeline.commands.command import Command
+from pipeline.errors import OptionError
+from pipeline.launch.process import keep_to_owner, leave_at_once_on_interrupt, utc_now
+from pipeline.options import shared_options as shared
+from pipeline.options.beam_options import BeamArguments
+from pipeline.options.option import Option, Parameter, given_by
+from pipeline.options.option_values import PERCENTAGE, SWITCH
+from transforms.active_event_types import ActiveEventTypes
+from transforms.vocabulary import EVENT_TYPES, PLATFORMS
+
+_MAX_DEAD_LETTERS: Final = Option(
+    "the share of input rows that may be dead letters, in percent; above it the run fails "
+    "and no table is touched (default: 50)",
+    "PCT",
+    PERCENTAGE,
+    default=50.0,
+    parameter=Parameter("Most dead letters, in percent", shared.LIMITS),
+)
+_MAX_SHRINK: Final = Option(
+    "how much less of the history a run may leave than the tables hold, in percent of the "
+    "events, the users or the dates; a run that would leave less, or that read no row where "
+    "the tables hold some, fails and no table is touched (default: 10)",
+    "PCT",
+    PERCENTAGE,
+    default=10.0,
+    parameter=Parameter("Most that may be lost, in percent", shared.LIMITS),
+)
+_ALLOW_SHRINK: Final = Option(
+    "replace the tables however much less the run would leave, even nothing (default: false)",
+    "true|false",
+    SWITCH,
+    default=False,
+    bare=True,
+    parameter=Parameter("Allow that history is lost", shared.LIMITS),
+)
+# How large a part of a file one of several workers reads.
+_RANGE_BYTES: Final = 64 << 20
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What a command line asks for; the options' own texts say what each field means.
+
+    Raises:
+        OptionError: if no input is named.
+    """
+
+    input: tuple[str, ...] = given_by(shared.INPUT)
+    warehouse: str = given_by(shared.WAREHOUSE)
+    location: str | None = given_by(shared.LOCATION)
+    require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
+    user_shards: int | None = given_by(shared.USER_SHARDS)
+    active_event_types: ActiveEventTypes = given_by(shared.ACTIVE_TYPES)
+    max_dead_letter_pct: float = given_by(_MAX_DEAD_LETTERS)
+    max_shrink_pct: float = given_by(_MAX_SHRINK)
+    allow_shrink: bool = given_by(_ALLOW_SHRINK)
+    max_future_minutes: int = given_by(shared.MAX_FUTURE)
+    quality: shared.Quality = given_by(shared.QUALITY)
+    summary_file: str | None = given_by(shared.SUMMARY_FILE)
+    beam: BeamArguments = BeamArguments()
+
+    def __post_init__(self) -> None:
+        if not self.input:
+            raise OptionError("--input is missing: give one or more CSV files or globs")
+
+
+def run(options: BatchOptions) -> None:
+    """Replace all tables by what the files hold, and print a summary.
+
+    Raises:
+        OptionError: if an option can't be right.
+        RunError, or a runner's error around it: if the run failed.
+    """
+    started_at = utc_now()
+    keep_to_owner()
+    keep_freed_memory()
+    # All that can be wrong with the options is found before Beam is imported, which takes a second.
+    from pipeline import summary_file
+    from pipeline.inputs.listing import default_shards, find_inputs, unseen_inputs
+    from pipeline.launch.dry_run import dry_run_of
+    from pipeline.launch.runners import choose_runner, refuse_local_input, refuse_lost
+    from pipeline.storage import check_storage
+    from pipeline.warehouse import WarehouseOptions, open_warehouse
+    from pipeline.warehouse.runs import new_run
+    from transforms.marts.registry import ALL_TABLES, CORRECTIONS
+
+    beam = options.beam
+    warehouse = open_warehouse(
+        options.warehouse,
+        WarehouseOptions(
+            options.location, options.require_partition_filter, options.active_event_types.names
+        ),
+    )
+    runner = choose_runner(beam.values, warehouse)
+    dry_run = dry_run_of(beam.values, runner)
+    # A template's launcher writes the job down, and Dataflow starts it.
+    waits = not dry_run.asked and "template_location" not in beam.values
+    refuse_lost(options.summary_file, waits or dry_run.asked)
+    summary_file.refuse_taken(options.summary_file, [warehouse.location], options.input)
+    refuse_local_input(options.input, runner)
+    warehouse.check_staging(beam.temp_location)
+    if not dry_run.offline:
+        check_storage([*options.input, beam.temp_location, options.summary_file], beam.own)
+    if not dry_run.asked:
+        summary_file.clear(options.summary_file)
+    dry_run.check(warehouse, (*ALL_TABLES, CORRECTIONS), beam.temp_location)
+    files = unseen_inputs(options.input) if dry_run.offline else find_inputs(options.input)
+    from pipeline.batch_graph import BatchJob
+    from pipeline.launch.batch_launch import hand_over, run_batch
+    from pipeline.launch.beam_run import pipeline_options
+
+    leave_at_once_on_interrupt(COMMAND.name)
+    job = BatchJob(
+        files=files,
+        warehouse=warehouse,
+        run=new_run(started_at),
+        started_at=started_at,
+        user_shards=options.user_shards or default_shards(files),
+        active_types=options.active_event_types,
+        max_dead_letter_pct=options.max_dead_letter_pct,
+        max_shrink_pct=None if options.allow_shrink else options.max_shrink_pct,
+        max_future_minutes=options.max_future_minutes,
+        summary_path=None if waits else options.summary_file,
+        # One worker reads every file itself: looking for ranges first would be for nothing.
+        range_bytes=None if runner.workers == 1 else _RANGE_BYTES,
+        quality=options.quality,
+    )
+    for_beam = pipeline_options(runner, beam.whole, COMMAND.name, COMMAND.declared)
+    if waits:
+        run_batch(job, runner, for_beam, beam.temp_location, options.summary_file)
+    else:
+        hand_over(job, for_beam, beam.temp_location, dry_run)
+    dry_run.tell()
+
+
+_HELP: Final = f"""\
+Turn CSV files of raw user events into eleven analytics tables.
+
+The files need a header with these columns, in any order; others are ignored:
+
+  event_time            ISO 8601, UTC unless it has an offset: 2025-01-31T12:34:56.789Z
+  user_id               anything but blank
+  event_type            {", ".join(EVENT_TYPES)}
+  transaction_category  any, may be empty
+  miles_amount          a whole number; needed by miles_earned and miles_redeemed
+  platform              {", ".join(PLATFORMS)}
+  utm_source            any, may be empty
+  country               two letters, may be empty
+
+Rows that are equal in all of them are one event. Rows that break a rule go to the table
+dead_letter_events, with the reason and the row itself; nothing is lost:
+
+  input rows = fct_events + duplicates + dead letters
+
+Before a commit the tables are checked (docs/tables.md lists what they must keep); a failed check
+leaves them as they were, and data_quality_results holds the results of every run.
+
+Every run replaces all other tables: a DuckDB file's at once or, if the run fails, none; BigQuery's,
+once all data is loaded, side by side, each of them at once.
+"""
+
+_EXAMPLES: Final = """\
+examples:
+  %(prog)s --input 'events/*.csv'
+  %(prog)s --input 2024.csv.gz 'gs://bucket/2025/*.csv' \\
+      --warehouse duckdb:////data/growth.duckdb --summary_file run.json
+  %(prog)s --input big.csv --active_event_types miles_earned,miles_redeemed
+  %(prog)s --input big.csv --direct_num_workers 4 \\
+      --direct_running_mode multi_processing
+  %(prog)s --input 'gs://bucket/events/*.csv' \\
+      --warehouse bigquery://project/dataset --temp_location gs://bucket/tmp
+
+Apache Beam's own options go here too (--runner, --temp_location ...). The default runner is
+FnApiRunner, one process on this machine. Staged files go beside a DuckDB warehouse, or below
+--temp_location, which BigQuery needs on gs://.
+
+exit codes: 0 done; 1 the run failed, and unless the message says otherwise the tables are as they
+were; 2 a wrong option; 130 interrupted by Ctrl-C
+"""
+
+COMMAND: Final = Command("batch", "CSV files to all tables", BatchOptions, run, _HELP, _EXAMPLES)

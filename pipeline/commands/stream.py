@@ -1,0 +1,194 @@
+"""The stream command: Pub/Sub messages to all tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from pipeline.commands.command import Command
+from pipeline.errors import OptionError
+from pipeline.launch.process import keep_to_owner, utc_now
+from pipeline.options import shared_options as shared
+from pipeline.options.beam_options import BeamArguments
+from pipeline.options.option import Option, Parameter, given_by
+from pipeline.options.option_values import SWITCH, number, one_of, resource, whole
+from transforms.active_event_types import ActiveEventTypes
+
+_SUBSCRIPTION: Final = Option(
+    "the Pub/Sub subscription to read: projects/P/subscriptions/S",
+    "NAME",
+    resource("subscriptions", "PUBSUB_SUBSCRIPTION"),
+    parameter=Parameter("Pub/Sub subscription", shared.SOURCE, required=True),
+)
+_LATE_HORIZON: Final = Option(
+    "how late an event may come, in days; a later one is a dead letter (too_late), and events "
+    f"are known as repeated for so long (default: {shared.LATE_HORIZON_DAYS})",
+    "DAYS",
+    whole(1, 3_650),
+    default=shared.LATE_HORIZON_DAYS,
+    parameter=Parameter("Late horizon, in days", shared.LIMITS),
+)
+_FLUSH: Final = Option(
+    "how often the tables are brought up to date; an event is in all of them within two of "
+    "these; for BigQuery 60 or more keep within its 1,500 jobs a table and day (default: 60)",
+    "SECONDS",
+    number(1, "a number of seconds, 1 or more"),
+    default=60.0,
+    parameter=Parameter("Flush interval, in seconds", shared.LOAD),
+)
+_CONTINUES: Final = Option(
+    "the job takes the place of the one that keeps the tables true and goes on with its state: "
+    "true with Beam's --update, where the tables are not empty (default: false)",
+    "true|false",
+    SWITCH,
+    default=False,
+    bare=True,
+    parameter=Parameter("Takes over from a running job", shared.LOAD),
+)
+_QUALITY: Final = Option(
+    "what becomes of checks: warn evaluates at each flush those that it can answer and reports "
+    "what fails, off none; a stream is never stopped by them (default: warn)",
+    "warn|off",
+    one_of("warn", "off"),
+    default="warn",
+    parameter=Parameter("What becomes of checks", shared.LIMITS),
+)
+_DEAD_LETTER_TOPIC: Final = Option(
+    "publish dead letters to this topic too: projects/P/topics/T",
+    "NAME",
+    resource("topics", "PUBSUB_TOPIC"),
+    parameter=Parameter("Topic for dead letters", shared.LIMITS),
+)
+# Over how many keys sums are spread, and each table's rows staged, where workers are many.
+_SHARDS: Final = 16
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """What a command line asks for; the options' own texts say what each field means.
+
+    Raises:
+        OptionError: if no subscription is named.
+    """
+
+    subscription: str = given_by(_SUBSCRIPTION)
+    warehouse: str = given_by(shared.WAREHOUSE)
+    location: str | None = given_by(shared.LOCATION)
+    require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
+    active_event_types: ActiveEventTypes = given_by(shared.ACTIVE_TYPES)
+    late_horizon_days: int = given_by(_LATE_HORIZON)
+    max_future_minutes: int = given_by(shared.MAX_FUTURE)
+    flush_seconds: float = given_by(_FLUSH)
+    continues: bool = given_by(_CONTINUES)
+    quality: Literal["warn", "off"] = given_by(_QUALITY)
+    dead_letter_topic: str | None = given_by(_DEAD_LETTER_TOPIC)
+    beam: BeamArguments = BeamArguments()
+
+    def __post_init__(self) -> None:
+        if not self.subscription:
+            raise OptionError("--subscription is missing: name one of Pub/Sub")
+
+
+def run(options: StreamOptions) -> None:
+    """Keep the tables true from messages: here until it is told to stop, or on Dataflow.
+
+    Raises:
+        OptionError: if an option can't be right.
+        RunError, or a runner's error around it: if the run failed.
+    """
+    started_at = utc_now()
+    keep_to_owner()
+    from pipeline.launch.dry_run import dry_run_of
+    from pipeline.launch.runners import choose_streaming_runner
+    from pipeline.storage import check_storage
+    from pipeline.warehouse import WarehouseOptions, open_warehouse
+    from pipeline.warehouse.runs import new_stream
+    from transforms.marts.registry import ALL_TABLES
+
+    beam = options.beam
+    warehouse = open_warehouse(
+        options.warehouse,
+        WarehouseOptions(
+            options.location, options.require_partition_filter, options.active_event_types.names
+        ),
+    )
+    runner = choose_streaming_runner(beam.values, warehouse)
+    dry_run = dry_run_of(beam.values, runner)
+    dry_run.check(warehouse, ALL_TABLES, beam.temp_location)
+    from pipeline.launch.beam_run import pipeline_options
+    from pipeline.launch.stream_launch import (
+        claimed,
+        hand_over_stream,
+        refuse_warm,
+        run_stream,
+        taken_over,
+    )
+    from pipeline.pubsub.resources import check_subscription, check_topic
+    from pipeline.streaming_graph import StreamJob
+
+    if not dry_run.offline:
+        check_storage([beam.temp_location], beam.own)
+        check_subscription(options.subscription)
+        if options.dead_letter_topic is not None:
+            check_topic(options.dead_letter_topic)
+    # Whether a template's launcher hands --update to this process nobody promises.
+    updates = options.continues or "update" in beam.values
+    if updates and runner.local:
+        raise OptionError(
+            "--update and --continues are for jobs on Dataflow: a stream here begins anew"
+        )
+    # An updated job keeps the state behind its tables; a stream here looks once it holds them.
+    reader = dry_run.reader(warehouse)
+    if not updates and not runner.local and reader is not None:
+        refuse_warm(reader)
+    job = StreamJob(
+        subscription=options.subscription,
+        warehouse=warehouse,
+        run=new_stream(started_at),
+        active_types=options.active_event_types,
+        late_horizon_days=options.late_horizon_days,
+        flush_seconds=options.flush_seconds,
+        dead_letter_topic=options.dead_letter_topic,
+        shards=1 if runner.local else _SHARDS,
+        quality=options.quality,
+        awaited=runner.local,
+        max_future_minutes=options.max_future_minutes,
+    )
+    for_beam = pipeline_options(runner, beam.whole, COMMAND.name, COMMAND.declared)
+    if runner.local:
+        run_stream(job, for_beam, beam.temp_location)
+    else:
+        stage = taken_over if updates else claimed
+        hand_over_stream(stage(job, beam.temp_location, dry_run), for_beam)
+    dry_run.tell()
+
+
+_HELP: Final = """\
+Keep the same tables true from Pub/Sub messages, near real time.
+
+A message is a JSON object with the columns of `batch` as fields or, where its attribute
+content_type is text/csv, one CSV record of them in order. Late, repeated and out-of-order events
+end in the figures that batch would compute. The warehouse must be empty when the stream begins.
+
+On this machine the stream runs until Ctrl-C or SIGTERM: then it reads no more, flushes what it has
+read, and prints a summary; a second Ctrl-C leaves at once, and what was not flushed is delivered
+anew.
+"""
+
+_EXAMPLES: Final = """\
+examples:
+  %(prog)s --subscription projects/P/subscriptions/S \\
+      --warehouse duckdb:///live.duckdb --flush_seconds 10
+  %(prog)s --subscription projects/P/subscriptions/S \\
+      --warehouse duckdb:///live.duckdb --late_horizon_days 3650   # events of past years
+  %(prog)s --subscription projects/P/subscriptions/S \\
+      --warehouse bigquery://P/dataset --temp_location gs://B/tmp \\
+      --runner DataflowRunner --project P --region R --enable_streaming_engine
+
+The line of a flush says what became of all messages so far, dead letters by their reasons; a
+warning says so where they are more than a tenth, with an example and the way out.
+"""
+
+COMMAND: Final = Command(
+    "stream", "Pub/Sub messages to all tables", StreamOptions, run, _HELP, _EXAMPLES
+)

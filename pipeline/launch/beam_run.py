@@ -1,0 +1,81 @@
+"""Run a graph with Beam."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.runners.runner import PipelineState
+
+from pipeline.errors import RunError
+from pipeline.launch.runners import Runner
+from pipeline.options.option import Option, declare_new
+
+
+def pipeline_options(
+    runner: Runner, arguments: Sequence[str], command: str = "", ours: tuple[Option, ...] = ()
+) -> PipelineOptions:
+    """Beam's options of a run.
+
+    Args:
+        runner: what runs the graph.
+        arguments: the command line behind the command.
+        command: its name.
+        ours: those of our own options that may be among the arguments: Beam takes them, and
+            Dataflow shows them.
+    """
+    _shown_by_beam(command, ours)
+    # Separate worker processes log by themselves what is raised here all the same.
+    quiet = ["--default_sdk_harness_log_level=CRITICAL"] if runner.local else []
+    options = PipelineOptions([*quiet, *arguments])
+    options.view_as(StandardOptions).runner = runner.name
+    return options
+
+
+@functools.cache
+def _shown_by_beam(command: str, ours: tuple[Option, ...]) -> type[Any]:
+    """A class of options as Beam looks for them: among the subclasses of its own."""
+
+    def add(cls: type[Any], parser: argparse.ArgumentParser) -> None:
+        declare_new(parser, ours)
+
+    name = f"{command.capitalize()}PipelineOptions"
+    found: type[Any] = type(name, (PipelineOptions,), {"_add_argparse_args": classmethod(add)})
+    return found
+
+
+def run_to_end(lay: Callable[[beam.Pipeline], None], options: PipelineOptions) -> None:
+    """Run the graph that `lay` lays into a pipeline until its end.
+
+    Raises:
+        RunError, or a runner's error around it: if the run failed.
+    """
+    with quiet_workers():
+        state = start(lay, options).wait_until_finish()
+    if state != PipelineState.DONE:
+        raise RunError(f"the runner ended the job as {state}; its log says why")
+
+
+def start(lay: Callable[[beam.Pipeline], None], options: PipelineOptions) -> Any:
+    """Start the graph that `lay` lays into a pipeline; gives Beam's result."""
+    pipeline = beam.Pipeline(options=options)
+    lay(pipeline)
+    return pipeline.run()
+
+
+@contextmanager
+def quiet_workers() -> Iterator[None]:
+    """Keep workers from logging the traceback of an error that is raised here all the same."""
+    logger = logging.getLogger("apache_beam.runners")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,104 @@
+"""All checks of tables that are there already, by SQL that the warehouse runs."""
+
+from __future__ import annotations
+
+import time
+
+from pipeline.display.page import show_checks
+from pipeline.errors import RunError
+from pipeline.launch.tables_built import types_of_tables
+from pipeline.paths import typed_program
+from pipeline.terminal import tell
+from pipeline.warehouse import TableReader, Warehouse
+from transforms.active_event_types import ActiveEventTypes
+from transforms.marts.registry import TABLES, all_checks
+from transforms.quality.planning import without_columns
+from transforms.quality.pushdown import evaluate
+from transforms.quality.results import Result, errors
+from transforms.quality.trial import refuse_wrong
+
+
+def check_tables(warehouse: Warehouse, asked: ActiveEventTypes | None = None) -> None:
+    """Evaluate all checks of a warehouse's tables and print what fails.
+
+    Args:
+        warehouse: where the tables are.
+        asked: the event types that are said to make a user active in them.
+
+    Raises:
+        OptionError: if other event types are named than the tables were built with.
+        RunError: if the warehouse or a table is missing or can't be read, or an error check fails.
+        DataError: if a check can't be evaluated.
+    """
+    _see_all_tables(warehouse)
+    active = types_of_tables(warehouse, asked) or ActiveEventTypes()
+    missing = _missing_columns(warehouse)
+    started = time.monotonic()
+    checks = all_checks(active)
+    here = without_columns(checks, missing)
+    try:
+        results = evaluate(here, TABLES, lambda name: warehouse.source(TABLES[name]), warehouse.ask)
+    except RunError:
+        refuse_wrong(here, TABLES)
+        raise
+    told = [result.to_json() for result in results]
+    evaluated = {result.check.check_id for result in results}
+    left_out = [check for check in here if check.check_id not in evaluated]
+    show_checks(told, left_out, warehouse, time.monotonic() - started)
+    if missing:
+        tell(
+            f"{len(checks) - len(here):,} checks were left out: an earlier version wrote these "
+            f"tables, and they lack {', '.join(f'{t}.{c}' for t, c in missing)}. The next run that "
+            "writes the tables adds them"
+        )
+    _raise_errors(results)
+
+
+def _missing_columns(warehouse: TableReader) -> list[tuple[str, str]]:
+    """(table, column) of those added columns that no run has given the tables yet.
+
+    Raises:
+        RunError: if a table lacks a column that it had from the beginning.
+    """
+    columns = warehouse.columns(list(TABLES.values()))
+    gone = [
+        (table, column)
+        for table in TABLES.values()
+        for column in table.columns
+        if column.name not in columns.get(table.name, ())
+    ]
+    lost = [f"{table.name}.{column.name}" for table, column in gone if not column.is_added]
+    if lost:
+        raise RunError(
+            f"{warehouse.url} holds tables without columns that the checks read: "
+            f"{', '.join(lost)}. Somebody has dropped them: build the tables anew with python -m "
+            "pipeline batch"
+        )
+    return [(table.name, column.name) for table, column in gone]
+
+
+def _see_all_tables(warehouse: TableReader) -> None:
+    present = warehouse.present()
+    if present is None:
+        raise RunError(
+            f"there is no warehouse {warehouse.url}: see that --warehouse is right, or build it "
+            f"with {typed_program()} batch"
+        )
+    missing = [name for name in TABLES if name not in present]
+    if missing:
+        raise RunError(
+            f"{warehouse.url} lacks the table{'' if len(missing) == 1 else 's'} "
+            f"{', '.join(missing)}: see that --warehouse is right, or build them with "
+            f"{typed_program()} batch"
+        )
+
+
+def _raise_errors(results: list[Result]) -> None:
+    failed = errors(results)
+    if failed:
+        count = "1 check" if len(failed) == 1 else f"{len(failed):,} checks"
+        raise RunError(
+            f"{count} of severity error failed, as told above: the tables are not what the events "
+            f"make of them. Build them again with {typed_program()} batch, and where a check fails "
+            "again report it as a bug"
+        )

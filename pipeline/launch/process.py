@@ -1,0 +1,38 @@
+"""How a command sets up the process that it runs in."""
+
+from __future__ import annotations
+
+import os
+import signal
+from datetime import UTC, datetime
+
+from pipeline.paths import typed_program
+from pipeline.terminal import tell
+
+
+def utc_now() -> datetime:
+    """This moment, in UTC without a zone: that of a run that begins."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def keep_to_owner() -> None:
+    """Let nobody but the owner read what this process and its workers create: it is about people.
+
+    Files that are there keep their mode.
+    """
+    os.umask(os.umask(0o077) | 0o077)
+
+
+def leave_at_once_on_interrupt(command: str) -> None:
+    """Let Ctrl-C end the process as a kill would, which the warehouse stands: unwinding a runner
+    and its threads takes long and may never end. The next run clears what is left behind."""
+
+    def leave(*_: object) -> None:
+        tell(
+            f"\n{typed_program()} {command}: interrupted. Each table is as it was or, where the "
+            "run had come so far, replaced: never in between. The next run clears what this one "
+            "staged"
+        )
+        os._exit(130)
+
+    signal.signal(signal.SIGINT, leave)
