@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
@@ -11,15 +10,15 @@ from pipeline.terminal import printable
 from transforms.quality.reported import Reported, counted
 
 
-def checks_line(results: Sequence[Mapping[str, Any]]) -> str:
+def checks_line(results: Sequence[Reported]) -> str:
     """How many checks passed and failed."""
-    passed, *failed = counted(Reported.from_json(results))
+    passed, *failed = counted(results)
     return f"checks  {', '.join([passed, *(f'[bold]{part}[/]' for part in failed)])}"
 
 
-def failed_lines(results: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
+def failed_lines(results: Sequence[Reported]) -> Iterator[Text]:
     """Each failed check: how many rows fail, what it asks, and the first keys."""
-    for result in Reported.from_json(results):
+    for result in results:
         if result.failed:
             yield Text.assemble((result.check_id, "bold"), f"  {result.figures}")
             yield Text(f"  {result.description}", "dim")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from pipeline.display.page import (
     Page,
@@ -12,8 +12,10 @@ from pipeline.display.page import (
     show_failed,
     show_growth,
 )
+from pipeline.reports import FlushReport
 from pipeline.terminal import counted, printable, tell
 from pipeline.warehouse import TableReader
+from transforms.kernels.run_counts import RunCounts
 
 # Of a flush's messages; a producer that sends this many wrong ones has changed something.
 _WARNED_PCT: Final = 10
@@ -33,103 +35,102 @@ class FlushLines:
     """Tells of the flushes of a stream as they come, on stderr."""
 
     def __init__(self) -> None:
-        self._before: Mapping[str, Any] = {"input_rows": 0, "dead_letters": {}}
+        self._before = RunCounts()
         self._warned: str | None = None
 
-    def show(self, report: Mapping[str, Any]) -> None:
+    def show(self, report: FlushReport) -> None:
         """Tell what a flush has brought; nothing where it brought nothing.
 
         Of many dead letters for one reason in one flush after the other the first ones are warned
         of.
         """
-        if sum(report["rows"].values()):
+        if sum(report.rows.values()):
             tell(flush_line(report))
-        counts = report["counts"]
+        counts = report.counts
         reason = frequent_reason(self._before, counts)
-        if counts["input_rows"] > self._before["input_rows"]:
+        if counts.input_rows > self._before.input_rows:
             if reason is not None and reason != self._warned:
                 tell(f"warning: {explained(reason, self._before, counts)}")
             self._warned = reason
         self._before = counts
 
 
-def flush_line(report: Mapping[str, Any]) -> str:
+def flush_line(report: FlushReport) -> str:
     """A flush in one line."""
-    rows = counted(sum(report["rows"].values()), "row")
-    text = f"flush {report['flush']:,}: {rows}; so far {_sum(report)}"
-    failed = [result["check_id"] for result in report["checks"]["failed"]]
+    rows = counted(sum(report.rows.values()), "row")
+    text = f"flush {report.flush:,}: {rows}; so far {_sum(report)}"
+    failed = [result.check_id for result in report.failed]
     if failed:
         more = f" and {len(failed) - 3:,} more" if len(failed) > 3 else ""
         text += f"; failed checks: {', '.join(failed[:3])}{more}"
     return text
 
 
-def frequent_reason(before: Mapping[str, Any], counts: Mapping[str, Any]) -> str | None:
+def frequent_reason(before: RunCounts, counts: RunCounts) -> str | None:
     """The error_type that most of the dead letters have which came between two counts.
 
     None where they are no more than a tenth of the messages.
     """
-    came = counts["input_rows"] - before["input_rows"]
+    came = counts.input_rows - before.input_rows
     letters = _letters(before, counts)
     if 100 * sum(letters.values()) <= _WARNED_PCT * came:
         return None
     return max(letters, key=lambda name: letters[name])
 
 
-def explained(reason: str, before: Mapping[str, Any], counts: Mapping[str, Any]) -> str:
+def explained(reason: str, before: RunCounts, counts: RunCounts) -> str:
     """How many dead letters came between two counts, why most of them are some, with the first
     one of that kind ever, and what to do."""
     letters = sum(_letters(before, counts).values())
-    came = counts["input_rows"] - before["input_rows"]
-    example = counts["examples"][reason]
-    payload = printable(example["payload"])
+    came = counts.input_rows - before.input_rows
+    example = counts.examples[reason]
+    payload = printable(example.payload)
     if len(payload) > _PAYLOAD_SHOWN:
         payload = f"{payload[:_PAYLOAD_SHOWN]}..."
     return (
         f"{letters:,} of {came:,} messages are dead letters, most of them {reason}: "
-        f"{printable(example['message'])}, e.g. {payload}. {_WAYS_OUT.get(reason, _OTHERWISE)}"
+        f"{printable(example.message)}, e.g. {payload}. {_WAYS_OUT.get(reason, _OTHERWISE)}"
     )
 
 
-def _letters(before: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str, int]:
+def _letters(before: RunCounts, counts: RunCounts) -> dict[str, int]:
     return {
-        name: number - before["dead_letters"].get(name, 0)
-        for name, number in counts["dead_letters"].items()
+        name: number - before.dead_letters.get(name, 0)
+        for name, number in counts.dead_letters.items()
     }
 
 
-def show_stream_summary(report: Mapping[str, Any], warehouse: TableReader) -> None:
+def show_stream_summary(report: FlushReport, warehouse: TableReader) -> None:
     """Print what a stream has come to, once it has stopped."""
     console = Page()
-    counts = report["counts"]
-    if not counts:
+    counts = report.counts
+    if not report.flush:
         console.print("\n[bold]Stopped:[/] no message came")
         return
     console.print(f"\n[bold]Stopped:[/] {_sum(report)}")
-    if report["checks"]["evaluated"]:
-        passed = report["checks"]["evaluated"] - len(report["checks"]["failed"])
+    if report.evaluated:
+        passed = report.evaluated - len(report.failed)
         console.print(f"  checks of the last flush  {passed:,} passed")
-    if counts["dead_letters"]:
-        lines = letter_lines(counts["dead_letters"], counts["examples"])
+    if counts.dead_letters:
+        lines = letter_lines(counts)
         what = "~the first of them: what is wrong, and the message"
         section(console, "Dead letters", lines, "error_type", ">messages", what)
-        none: dict[str, Any] = {"input_rows": 0, "dead_letters": {}}
-        if (reason := frequent_reason(none, counts)) is not None:
+        if (reason := frequent_reason(RunCounts(), counts)) is not None:
             console.print(f"  {_WAYS_OUT.get(reason, _OTHERWISE)}.", markup=False)
-    show_failed(console, report["checks"]["failed"])
+    show_failed(console, report.failed)
     show_growth(console, warehouse)
 
 
-def _sum(report: Mapping[str, Any]) -> str:
+def _sum(report: FlushReport) -> str:
     """Messages = events + duplicates + dead letters, these with their most frequent reasons."""
-    counts, pending = report["counts"], report["pending"]
-    letters = counted(sum(counts["dead_letters"].values()), "dead letter")
+    counts, pending = report.counts, report.pending
+    letters = counted(counts.rejected, "dead letter")
     parts = [
-        counted(counts["events"], "event"),
-        counted(counts["duplicates"], "duplicate"),
-        f"{letters}{_reasons(counts['dead_letters'])}",
+        counted(counts.events, "event"),
+        counted(counts.duplicates, "duplicate"),
+        f"{letters}{_reasons(counts.dead_letters)}",
     ]
-    messages = counted(counts["input_rows"], "message")
+    messages = counted(counts.input_rows, "message")
     if pending:
         return f"{messages}: {', '.join(parts)}, {abs(pending):,} under way"
     return f"{messages} = {' + '.join(parts)}"

@@ -9,18 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.batch_graph import BatchJob, build, written
-from pipeline.display.page import show_progress, show_summary
+from pipeline.display.batch_summary import show_summary
+from pipeline.display.progress_bar import show_progress
 from pipeline.errors import RunError
 from pipeline.launch.beam_run import run_to_end, start
 from pipeline.launch.dry_run import DryRun
 from pipeline.launch.runners import Runner
 from pipeline.progress import Progress
+from pipeline.reports import BatchReport
 from pipeline.staged_corrections import stage_corrections
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.summary_file import finish, forgiving
@@ -50,7 +52,7 @@ def run_batch(
         RunError, or a runner's error around it: if another run writes to the warehouse, or the
             run failed.
     """
-    report: dict[str, Any] = {}
+    report = None
     with (
         forgiving(DONE) as is_done,
         noted(runner.local and is_watched(sys.stderr)) as progress,
@@ -66,8 +68,9 @@ def run_batch(
             run_to_end(partial(build, job=job), options)
             is_done()
         report = read_report(job.report_path)
-    if report:
-        finish(report, summary_file, DONE, partial(show_summary, report, job.warehouse, job.files))
+    if report is not None:
+        show = partial(show_summary, report, job.warehouse, job.files)
+        finish(report.to_json(), summary_file, DONE, show)
 
 
 def hand_over(
@@ -93,7 +96,7 @@ def hand_over(
     start(partial(build, job=replace(job, staging=staging, corrections=corrections)), options)
 
 
-def read_report(path: str) -> dict[str, Any]:
+def read_report(path: str) -> BatchReport:
     """The report that a run has written into its staging folder.
 
     Raises:
@@ -101,13 +104,12 @@ def read_report(path: str) -> dict[str, Any]:
     """
     try:
         with FileSystems.open(path) as stream:
-            report: dict[str, Any] = json.loads(stream.read())
+            return BatchReport.from_json(json.loads(stream.read()))
     except (*STORAGE_ERRORS, ValueError) as error:
         raise RunError(
             f"the run's report can't be read back from {path} ({storage_reason(error)}), so there "
             "is no summary"
         ) from error
-    return report
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from pipeline.display.page import show_checks
+from pipeline.display.check_summary import show_checks
 from pipeline.errors import RunError
 from pipeline.launch.tables_built import types_of_tables
 from pipeline.paths import typed_program
@@ -41,10 +41,10 @@ def check_tables(warehouse: Warehouse, asked: ActiveEventTypes | None = None) ->
     except RunError:
         refuse_wrong(here, TABLES)
         raise
-    told = [result.to_json() for result in results]
+    reported = [result.reported() for result in results]
     evaluated = {result.check.check_id for result in results}
     left_out = [check for check in here if check.check_id not in evaluated]
-    show_checks(told, left_out, warehouse, time.monotonic() - started)
+    show_checks(reported, left_out, warehouse, time.monotonic() - started)
     if missing:
         tell(
             f"{len(checks) - len(here):,} checks were left out: an earlier version wrote these "

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from pipeline.reports import FlushReport
 
 
 @dataclass
@@ -38,29 +38,29 @@ class Receipts:
         self._open: list[_Counted] = []
         self._committed = 0
 
-    def committed(self, report: Mapping[str, Any]) -> int:
+    def committed(self, report: FlushReport) -> int:
         """How many messages are in all tables, now that there is this report, the next one."""
-        counts = report["counts"]
-        letters = sum(counts["dead_letters"].values())
+        counts = report.counts
+        letters = counts.rejected
         for counted in self._open:
-            told = counts["events"] + counts["duplicates"] + counted.dead_letters
+            told = counts.events + counts.duplicates + counted.dead_letters
             if counted.events is None and told >= counted.messages:
-                counted.events, counted.flush = counts["events"], report["flush"]
+                counted.events, counted.flush = counts.events, report.flush
         while self._open and _holds(report, self._open[0]):
             self._committed = self._open.pop(0).messages
-        if report["complete"]:
+        if report.complete:
             self._open.clear()
-            self._committed = counts["input_rows"]
+            self._committed = counts.input_rows
         else:
-            self._open.append(_Counted(counts["input_rows"], letters))
+            self._open.append(_Counted(counts.input_rows, letters))
         return self._committed
 
 
-def _holds(report: Mapping[str, Any], counted: _Counted) -> bool:
+def _holds(report: FlushReport, counted: _Counted) -> bool:
     return (
         counted.events is not None
-        and report["flush"] > counted.flush
-        and report["events"] >= counted.events
-        and report["in_marts"] >= counted.events
-        and report["dead_letters"] >= counted.dead_letters
+        and report.flush > counted.flush
+        and report.events >= counted.events
+        and report.in_marts >= counted.events
+        and report.dead_letters >= counted.dead_letters
     )

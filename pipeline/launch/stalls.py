@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
+from pipeline.reports import FlushReport
 from pipeline.terminal import counted, tell
 from transforms.marts import dead_letter_events, dim_users, fct_events
 
@@ -33,7 +33,7 @@ class StallWatch:
         """Take note that there was a flush, or that nothing is missing."""
         self._since = self._clock()
 
-    def look(self, report: Mapping[str, Any], handed_out: int) -> None:
+    def look(self, report: FlushReport, handed_out: int) -> None:
         """Say what is missing, once, if that has lasted.
 
         Args:
@@ -53,26 +53,26 @@ class StallWatch:
             )
 
 
-def missing(report: Mapping[str, Any], handed_out: int) -> str:
+def missing(report: FlushReport, handed_out: int) -> str:
     """What the tables lack, or have too much, of what a stream has read.
 
     Args:
         report: of the last flush, as `CommitFlushes` gives it.
         handed_out: how many messages were read.
     """
-    counts = report["counts"]
+    counts = report.counts
     found = []
-    if report["flush"]:
-        letters = sum(counts["dead_letters"].values())
+    if report.flush:
+        letters = counts.rejected
         for table, rows, expected, what in (
-            (fct_events.TABLE, report["events"], counts["events"], "event"),
-            (dead_letter_events.TABLE, report["dead_letters"], letters, "dead letter"),
+            (fct_events.TABLE, report.events, counts.events, "event"),
+            (dead_letter_events.TABLE, report.dead_letters, letters, "dead letter"),
         ):
             if rows != expected:
                 found.append(
                     f"{table.name} holds {counted(rows, 'row')} of {counted(expected, what)}"
                 )
-    under_way = handed_out - counts.get("input_rows", 0)
+    under_way = handed_out - counts.input_rows
     if under_way:
         return "; ".join([f"{counted(under_way, 'message')} under way", *found])
     if found:

@@ -27,6 +27,7 @@ from pipeline.launch.dry_run import DryRun
 from pipeline.launch.receipts import Receipts
 from pipeline.launch.stalls import StallWatch
 from pipeline.pubsub.local_subscriber import Tap, tapped
+from pipeline.reports import FlushReport
 from pipeline.streaming_graph import StreamJob, build
 from pipeline.summary_file import forgiving
 from pipeline.terminal import tell
@@ -165,7 +166,7 @@ def _write(report: dict[str, Any], path: str) -> None:
 
 def _run_here(
     job: StreamJob, options: PipelineOptions, path: Path
-) -> tuple[dict[str, Any], RunError | None]:
+) -> tuple[FlushReport, RunError | None]:
     """Run in this process until a signal comes, or no more can be read, and all that was read is
     committed.
 
@@ -222,20 +223,13 @@ class _Flushes:
     def __init__(self, path: Path, tap: Tap, stalls: StallWatch):
         self._path, self._tap, self.stalls = path, tap, stalls
         self._receipts, self._lines = Receipts(), FlushLines()
-        self.last: dict[str, Any] = {
-            "flush": 0,
-            "rows": {},
-            "counts": {},
-            "checks": {"evaluated": 0, "failed": []},
-            "pending": 0,
-            "complete": True,
-        }
+        self.last = FlushReport(complete=True)
 
     def follow(self) -> None:
         """Take note of a new flush."""
         self._tap.renew()
-        report = json.loads(self._path.read_text()) if self._path.exists() else self.last
-        if report["flush"] != self.last["flush"]:
+        report = self._latest()
+        if report.flush != self.last.flush:
             self._tap.acknowledge(self._receipts.committed(report))
             self.last = report
             self._lines.show(report)
@@ -248,8 +242,13 @@ class _Flushes:
     @property
     def hold_everything(self) -> bool:
         """Whether all that was handed out is in the tables."""
-        read = self.last["counts"].get("input_rows", 0)
-        return bool(self.last["complete"]) and read == self._tap.handed_out
+        read = self.last.counts.input_rows
+        return bool(self.last.complete) and read == self._tap.handed_out
+
+    def _latest(self) -> FlushReport:
+        if not self._path.exists():
+            return self.last
+        return FlushReport.from_json(json.loads(self._path.read_text()))
 
 
 @contextmanager

@@ -85,11 +85,12 @@ def replace_tables(
     """
     outcome = Outcome()
     report = rebuild(job, runner, options, temp_location, outcome)
-    if report is None:
+    if not outcome.passed:
         heading = "Nothing passes: all events stay as they are"
         _finish(job, outcome, summary_file, lambda tried: show_outcome(tried, heading))
-    elif report:
-        finish(report, summary_file, DONE, partial(show_replay, report, outcome, job.warehouse))
+    elif report is not None:
+        show = partial(show_replay, report, job.warehouse)
+        finish(report.to_json(), summary_file, DONE, show)
 
 
 def _finish(

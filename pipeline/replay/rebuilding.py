@@ -6,13 +6,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.batch_graph import BatchJob, build_tables, written
-from pipeline.display.page import show_progress
+from pipeline.display.progress_bar import show_progress
 from pipeline.errors import RunError
 from pipeline.inputs.listing import shards_for
 from pipeline.launch.batch_launch import DONE, noted, read_report
@@ -21,6 +21,7 @@ from pipeline.launch.runners import Runner
 from pipeline.replay.attempt import Outcome
 from pipeline.replay.read_staged import ReadStaged
 from pipeline.replay.replay_job import ReplayJob
+from pipeline.replay.replay_report import ReplayReport
 from pipeline.sinks import element_coders
 from pipeline.summary_file import forgiving
 from pipeline.terminal import is_watched
@@ -43,7 +44,7 @@ def rebuild(
     options: PipelineOptions,
     temp_location: str | None,
     outcome: Outcome,
-) -> dict[str, Any] | None:
+) -> ReplayReport | None:
     """Try letters and replace all tables by what a batch makes of the events with those that pass.
 
     The warehouse is this run's alone from before it is read until it is written.
@@ -56,7 +57,7 @@ def rebuild(
         outcome: where the attempt is counted.
 
     Returns:
-        The run's report, empty where that is lost; None where no letter passes: then the letters'
+        The run's report; None where that is lost, or where no letter passes: then the letters'
         counts of tries alone are written, and nothing where no letter was tried that was not
         tried before.
 
@@ -97,9 +98,8 @@ def rebuild(
         with show_progress(progress, sum(file.bytes for file in files)):
             run_to_end(partial(_build, job=batch, files=files), options)
             is_done()
-        before = {"events": events, "dead_letters": outcome.letters}
-        return {**outcome.to_json(), "before": before, **read_report(batch.report_path)}
-    return {}
+        return ReplayReport(outcome, events, read_report(batch.report_path))
+    return None
 
 
 def _try_letters(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,6 +10,7 @@ from rich.markup import escape
 from pipeline.display.check_display import checks_line
 from pipeline.display.page import Page, section, show_failed, show_growth
 from pipeline.replay.attempt import Outcome, Sample
+from pipeline.replay.replay_report import ReplayReport
 from pipeline.terminal import counted, printable
 from pipeline.warehouse import TableReader
 
@@ -52,29 +52,28 @@ def show_nothing(outcome: Outcome, warehouse: TableReader) -> None:
     page.print()
 
 
-def show_replay(report: dict[str, Any], outcome: Outcome, warehouse: TableReader) -> None:
+def show_replay(report: ReplayReport, warehouse: TableReader) -> None:
     """Print a finished replay's summary."""
     page = Page()
     page.print()
-    page.print(f"[bold]Done in {report['seconds']:.1f} s[/]")
-    before = report["before"]
-    new = report["events"] - before["events"]
+    outcome, before, counts = report.outcome, report.events_before, report.batch.counts
+    new = counts.events - before
+    page.print(f"[bold]Done in {report.batch.seconds:.1f} s[/]")
     page.print(
         f"  {counted(outcome.passed.total(), 'corrected record')} = {counted(new, 'new event')} + "
-        f"{counted(report['duplicates'], 'duplicate')}"
+        f"{counted(counts.duplicates, 'duplicate')}"
     )
     page.print(
-        f"  {counted(before['events'], 'event')} + {counted(before['dead_letters'], 'dead letter')}"
-        f" before = {counted(report['events'], 'event')} + "
-        f"{counted(report['duplicates'], 'duplicate')} + "
-        f"{counted(report['dead_letters']['total'], 'dead letter')}"
+        f"  {counted(before, 'event')} + {counted(outcome.letters, 'dead letter')} before = "
+        f"{counted(counts.events, 'event')} + {counted(counts.duplicates, 'duplicate')} + "
+        f"{counted(counts.rejected, 'dead letter')}"
     )
     if outcome.corrections:
         page.print(
             f"  {counted(outcome.corrections, 'correction')} kept in "
             "dead_letter_corrections: later batch runs over the same files apply them"
         )
-    results = report.get("quality", {}).get("results", [])
+    results = report.batch.results
     if results:
         page.print(f"  {checks_line(results)}")
     _show(page, outcome)

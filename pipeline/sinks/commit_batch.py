@@ -15,6 +15,7 @@ from pipeline import summary_file
 from pipeline.errors import RunError
 from pipeline.inputs.input_versions import InputFile, refuse_any_changed
 from pipeline.progress import Progress
+from pipeline.reports import BatchReport, QualityReport
 from pipeline.sinks.check_results import record_refusal, staged_results
 from pipeline.sinks.shrinking import History
 from pipeline.terminal import printable
@@ -68,7 +69,7 @@ class Commit(beam.PTransform):
             | "Gather files" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
             | "Replace tables"
             >> beam.Map(
-                self.commit,
+                self.committed,
                 pvalue.AsSingleton(counts),
                 pvalue.AsSingleton(check_counts),
                 *map(pvalue.AsList, files),
@@ -82,7 +83,7 @@ class Commit(beam.PTransform):
         counts: RunCounts,
         check_counts: CheckCounts,
         files: Sequence[InputFile] = (),
-    ) -> dict[str, Any]:
+    ) -> BatchReport:
         """Replace the tables, unless a file has changed since it was listed, too many input rows
         were rejected, too much of what the tables hold would be lost, or a check failed.
 
@@ -119,8 +120,22 @@ class Commit(beam.PTransform):
         )
         now = datetime.now(UTC).replace(tzinfo=None)
         seconds = max((now - self.started_at).total_seconds(), 0.0)  # The clock may have stepped.
-        told = {"quality": self.quality.summary(results)} if self.quality else {}
-        return {**report(counts, rows, seconds), **told}
+        return BatchReport(counts, rows, seconds, self._quality(results))
+
+    def committed(
+        self,
+        staged: Sequence[StagedFile],
+        counts: RunCounts,
+        check_counts: CheckCounts,
+        files: Sequence[InputFile] = (),
+    ) -> dict[str, Any]:
+        """What `commit` reports, as JSON."""
+        return self.commit(staged, counts, check_counts, files).to_json()
+
+    def _quality(self, results: Sequence[Result]) -> QualityReport | None:
+        if self.quality is None:
+            return None
+        return QualityReport(self.quality.mode, tuple(result.reported() for result in results))
 
     def _refuse(
         self, counts: RunCounts, rows: Mapping[str, int], results: Sequence[Result]
@@ -181,21 +196,6 @@ def check_sum(counts: RunCounts, rows: Mapping[str, int]) -> None:
             f"{staged[0]:,} and {staged[1]:,} rows are staged: rows were lost or counted twice; "
             "please report this as a bug"
         )
-
-
-def report(counts: RunCounts, rows: dict[str, int], seconds: float) -> dict[str, Any]:
-    """What `--summary_file` holds."""
-    return {
-        "input_rows": counts.input_rows,
-        "events": counts.events,
-        "duplicates": counts.duplicates,
-        "dead_letters": {"total": counts.rejected, "by_error_type": dict(counts.dead_letters)},
-        "dead_letter_examples": {name: vars(found) for name, found in counts.examples.items()},
-        "ignored_miles_amounts": counts.ignored_amounts,
-        "earlier_corrections": {"applied": counts.corrected, "failed": counts.corrections_failed},
-        "tables": rows,
-        "seconds": round(seconds, 3),
-    }
 
 
 def _write(content: dict[str, Any], paths: Sequence[str]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from apache_beam.transforms.userstate import (
 )
 from apache_beam.utils.timestamp import Timestamp
 
+from pipeline.reports import FlushReport
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
@@ -214,7 +215,7 @@ class _Commit(beam.DoFn):
             "in_marts": after.events,
             "checks": {
                 "evaluated": len(results),
-                "failed": [result.to_json() for result in failed],
+                "failed": [result.reported().to_json() for result in failed],
             },
         }
         sealed.write(json.dumps([sorted(files), report]).encode())
@@ -231,7 +232,7 @@ class _Commit(beam.DoFn):
         files, report = json.loads(kept)
         rows = self._merge(report["flush"], [StagedFile(*file) for file in files])
         sealed.clear()
-        yield {**report, "rows": rows, **self._held(report)}
+        yield FlushReport.from_json({**report, "rows": rows, **self._held(report)}).to_json()
 
     def _run(self, flush: int) -> str:
         return f"{self._options.run}_{flush}"

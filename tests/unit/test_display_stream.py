@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from pipeline.display.stream_summary import FlushLines, flush_line
+from pipeline.reports import FlushReport
+from transforms.kernels.run_counts import Example, RunCounts
 
 
-def report_of(flush: int, events: int, pending: int = 0, **letters: int) -> dict[str, Any]:
+def report_of(flush: int, events: int, pending: int = 0, **letters: int) -> FlushReport:
     """A flush after which there are so many events and, by error_type, dead letters."""
-    examples = {
-        name: {"message": f"why {name}\a", "payload": "x" * 300, "source": "s", "position": "1"}
-        for name in letters
-    }
-    return {
-        "flush": flush,
-        "rows": {"fct_events": 1},
-        "counts": {
-            "input_rows": events + sum(letters.values()) + pending,
-            "events": events,
-            "duplicates": 0,
-            "dead_letters": letters,
-            "examples": examples,
-        },
-        "checks": {"evaluated": 0, "failed": []},
-        "pending": pending,
-    }
+    counts = RunCounts(
+        input_rows=events + sum(letters.values()) + pending,
+        events=events,
+        dead_letters=letters,
+        examples={name: Example(f"why {name}\a", "x" * 300, "s", "1") for name in letters},
+    )
+    return FlushReport(flush, counts, {"fct_events": 1}, pending=pending)
 
 
 def test_a_flush_names_the_most_frequent_reasons() -> None:
@@ -41,7 +31,7 @@ def test_a_flush_names_the_most_frequent_reasons() -> None:
     )
 
 
-def warnings_of(capsys: pytest.CaptureFixture[str], *reports: dict[str, Any]) -> list[str]:
+def warnings_of(capsys: pytest.CaptureFixture[str], *reports: FlushReport) -> list[str]:
     lines = FlushLines()
     told = []
     for report in reports:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.launch.receipts import Receipts
+from pipeline.reports import FlushReport
+from transforms.kernels.run_counts import RunCounts
 
 
-def report_of(flush: int, kinds: str, read: int, told: int, stored: tuple[int, ...]) -> Any:
+def report_of(flush: int, kinds: str, read: int, told: int, stored: tuple[int, ...]) -> FlushReport:
     """A flush's report: messages e (event), d (duplicate), l (dead letter).
 
     Args:
@@ -22,20 +22,20 @@ def report_of(flush: int, kinds: str, read: int, told: int, stored: tuple[int, .
             tables of users.
     """
     in_events, in_letters, in_marts, _ = (kinds[:number] for number in stored)
-    counts = {
-        "input_rows": read,
-        "events": kinds[:told].count("e"),
-        "duplicates": kinds[:told].count("d"),
-        "dead_letters": {"too_late": kinds[:read].count("l")},
-    }
-    return {
-        "flush": flush,
-        "counts": counts,
-        "events": in_events.count("e"),
-        "dead_letters": in_letters.count("l"),
-        "in_marts": in_marts.count("e"),
-        "complete": {read, told, *stored} == {len(kinds)},
-    }
+    counts = RunCounts(
+        input_rows=read,
+        events=kinds[:told].count("e"),
+        duplicates=kinds[:told].count("d"),
+        dead_letters={"too_late": kinds[:read].count("l")},
+    )
+    return FlushReport(
+        flush,
+        counts,
+        events=in_events.count("e"),
+        dead_letters=in_letters.count("l"),
+        in_marts=in_marts.count("e"),
+        complete={read, told, *stored} == {len(kinds)},
+    )
 
 
 @st.composite

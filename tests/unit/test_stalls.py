@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from pipeline.launch.stalls import StallWatch, missing
+from pipeline.reports import FlushReport
+from transforms.kernels.run_counts import RunCounts
 
 
-def report_of(events: int, letters: int, flush: int = 3) -> dict[str, Any]:
+def report_of(events: int, letters: int, flush: int = 3) -> FlushReport:
     """A flush after which so many rows are in the tables, of 10 events and 4 dead letters."""
-    counts = {"input_rows": 15, "events": 10, "duplicates": 1, "dead_letters": {"a": 3, "b": 1}}
-    return {"flush": flush, "counts": counts, "events": events, "dead_letters": letters}
+    counts = RunCounts(input_rows=15, events=10, duplicates=1, dead_letters={"a": 3, "b": 1})
+    return FlushReport(flush, counts, events=events, dead_letters=letters)
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,10 @@ def report_of(events: int, letters: int, flush: int = 3) -> dict[str, Any]:
         ),
         (report_of(10, 4), 15, "dim_users or another table does not hold what the events"),
         (report_of(9, 4), 16, "1 message under way; fct_events holds 9 rows of 10 events"),
-        ({"flush": 0, "counts": {}}, 2, "2 messages under way"),
+        (FlushReport(), 2, "2 messages under way"),
     ],
 )
-def test_what_is_missing_is_named(report: dict[str, Any], handed_out: int, expected: str) -> None:
+def test_what_is_missing_is_named(report: FlushReport, handed_out: int, expected: str) -> None:
     assert missing(report, handed_out).startswith(expected)
 
 
@@ -40,7 +40,7 @@ def test_it_is_said_once_after_a_while_and_again_when_a_stop_begins(
     now = [0.0]
     watch = StallWatch(90, lambda: now[0])
 
-    def told_at(seconds: float, report: dict[str, Any]) -> str:
+    def told_at(seconds: float, report: FlushReport) -> str:
         now[0] = seconds
         watch.look(report, 15)
         return capsys.readouterr().err

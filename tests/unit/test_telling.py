@@ -21,6 +21,7 @@ from pipeline.errors import clear_message
 from pipeline.terminal import Guarded, printable, say, tell
 from tests.support.runs import shell
 from transforms.data_error import DataError
+from transforms.quality.reported import Reported
 
 
 @pytest.mark.parametrize(
@@ -131,15 +132,7 @@ def test_everything_that_a_command_says_is_printable(capsys: pytest.CaptureFixtu
     summary_file.write({"user": _HOSTILE}, "-")
     page = Page()
     section(page, "Letters", [("bad_country", _HOSTILE)], "error_type", "~payload")
-    failed = {
-        "check_id": "a.b",
-        "status": "fail",
-        "severity": "error",
-        "description": "no",
-        "failing_rows": 1,
-        "checked_rows": 2,
-        "sample": [{"user_id": _HOSTILE}],
-    }
+    failed = Reported("a.b", "error", "fail", 1, 2, [{"user_id": _HOSTILE}], "no")
     show_failed(page, [failed])
     told = capsys.readouterr()
     assert _is_harmless(told.out)

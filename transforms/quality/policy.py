@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from transforms.kernels.run_counts import RunCounts
 from transforms.quality.check_counts import CheckCounts
@@ -44,19 +44,6 @@ class Policy:
             f"{_failures(failed)}. Correct the input and run again, or see what --quality warn "
             "commits"
         )
-
-    def summary(self, results: Sequence[Result]) -> dict[str, Any]:
-        """What `--summary_file` holds of the checks."""
-        failed = [result for result in results if not result.passed]
-        return {
-            "mode": self.mode,
-            "passed": len(results) - len(failed),
-            "failed": {
-                "error": len(errors(failed)),
-                "warn": len(failed) - len(errors(failed)),
-            },
-            "results": [result.to_json() for result in results],
-        }
 
 
 def _failures(failed: Sequence[Result]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from transforms.quality.check_counts import CheckCount, CheckCounts
 from transforms.quality.compile import Check
@@ -42,8 +41,8 @@ class Result:
             f"{self.checked_rows:,} {'comparisons' if check.totals else 'rows'}: {self.sample}"
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """The result as a JSON object, which `Reported` reads."""
+    def reported(self) -> Reported:
+        """The result as a report holds it."""
         return Reported(
             self.check.check_id,
             self.check.severity,
@@ -52,7 +51,7 @@ class Result:
             self.checked_rows,
             None if self.sample is None else json.loads(self.sample),
             self.check.description,
-        ).to_json()
+        )
 
 
 def errors(results: Iterable[Result]) -> list[Result]:

@@ -1,0 +1,70 @@
+"""What a person sees of a batch run that is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from pipeline.display.check_display import checks_line
+from pipeline.display.page import (
+    Page,
+    letter_lines,
+    megabytes,
+    section,
+    show_failed,
+    show_growth,
+)
+from pipeline.inputs.input_versions import InputFile
+from pipeline.reports import BatchReport
+from pipeline.terminal import counted
+from pipeline.warehouse import TableReader
+from transforms.marts.registry import TABLES
+
+
+def show_summary(report: BatchReport, warehouse: TableReader, files: Sequence[InputFile]) -> None:
+    """Print a finished run's summary on stdout."""
+    console = Page()
+    size = megabytes(sum(file.size for file in files))
+    counts = report.counts
+    speed = counts.input_rows / max(report.seconds, 1e-9)
+    console.print()
+    console.print(
+        f"[bold]Done in {report.seconds:.1f} s:[/] {counted(counts.input_rows, 'row')} of "
+        f"{counted(len(files), 'file')} ({size}), {speed:,.0f} a second"
+    )
+    console.print(
+        f"  {counted(counts.input_rows, 'input row')} = {counted(counts.events, 'event')} "
+        f"+ {counted(counts.duplicates, 'duplicate')} + {counted(counts.rejected, 'dead letter')}"
+    )
+    if not counts.input_rows:
+        console.print("  [bold]No row was read: all tables are empty now.[/]")
+    if counts.ignored_amounts:
+        console.print(
+            f"  {counted(counts.ignored_amounts, 'event')} with a miles_amount that the "
+            "event's type has no use for: it was left out"
+        )
+    _show_corrections(console, counts.corrected, counts.corrections_failed)
+    if report.quality:
+        console.print(f"  {checks_line(report.results)}")
+    tables = [(name, f"{rows:,}", TABLES[name].description) for name, rows in report.tables.items()]
+    section(console, "Tables", tables, "table", ">rows", "~what it holds")
+    if counts.dead_letters:
+        explained = "~the first of them: what is wrong, and the row"
+        lines = letter_lines(counts)
+        section(console, "Dead letters", lines, "error_type", ">rows", explained)
+    show_failed(console, report.results)
+    show_growth(console, warehouse)
+
+
+def _show_corrections(console: Console, applied: int, failed: int) -> None:
+    if applied:
+        console.print(
+            f"  {counted(applied, 'dead letter')} corrected by earlier replays: their "
+            "corrections were taken"
+        )
+    if failed:
+        console.print(
+            f"  {counted(failed, 'dead letter')} whose correction by an earlier replay does not "
+            "pass any more: they stay; see dead_letter_corrections"
+        )

@@ -1,0 +1,161 @@
+"""What runs report: the files of --summary_file, and what a stream says of its flushes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from transforms.kernels.run_counts import Example, RunCounts
+from transforms.quality.policy import Mode
+from transforms.quality.reported import Reported
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """What a run's checks came to.
+
+    Attributes:
+        mode: whether a failed check stops the commit.
+        results: of each check.
+    """
+
+    mode: Mode
+    results: tuple[Reported, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object that `from_json` reads."""
+        failed = [result.severity for result in self.results if result.failed]
+        return {
+            "mode": self.mode,
+            "passed": len(self.results) - len(failed),
+            "failed": {"error": failed.count("error"), "warn": failed.count("warn")},
+            "results": [result.to_json() for result in self.results],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The report that `to_json` wrote."""
+        return cls(data["mode"], tuple(Reported.from_json(data["results"])))
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """What a run that replaces all tables has done.
+
+    Attributes:
+        counts: what became of the rows that it read.
+        tables: the rows of each table, by its name.
+        seconds: how long it took.
+        quality: what its checks came to; None where it evaluates none.
+    """
+
+    counts: RunCounts
+    tables: Mapping[str, int]
+    seconds: float
+    quality: QualityReport | None = None
+
+    @property
+    def results(self) -> Sequence[Reported]:
+        """Of the checks that were evaluated."""
+        return self.quality.results if self.quality else ()
+
+    def to_json(self) -> dict[str, Any]:
+        """What `--summary_file` holds of a batch; `from_json` reads it."""
+        counts = self.counts
+        return {
+            "input_rows": counts.input_rows,
+            "events": counts.events,
+            "duplicates": counts.duplicates,
+            "dead_letters": {"total": counts.rejected, "by_error_type": dict(counts.dead_letters)},
+            "dead_letter_examples": {name: vars(found) for name, found in counts.examples.items()},
+            "ignored_miles_amounts": counts.ignored_amounts,
+            "earlier_corrections": {
+                "applied": counts.corrected,
+                "failed": counts.corrections_failed,
+            },
+            "tables": dict(self.tables),
+            "seconds": round(self.seconds, 3),
+            **({"quality": self.quality.to_json()} if self.quality else {}),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The report that `to_json` wrote."""
+        examples = data["dead_letter_examples"].items()
+        counts = RunCounts(
+            input_rows=data["input_rows"],
+            events=data["events"],
+            duplicates=data["duplicates"],
+            ignored_amounts=data["ignored_miles_amounts"],
+            dead_letters=data["dead_letters"]["by_error_type"],
+            examples={name: Example(**example) for name, example in examples},
+            corrected=data["earlier_corrections"]["applied"],
+            corrections_failed=data["earlier_corrections"]["failed"],
+        )
+        quality = QualityReport.from_json(data["quality"]) if "quality" in data else None
+        return cls(counts, data["tables"], data["seconds"], quality)
+
+
+@dataclass(frozen=True)
+class FlushReport:
+    """What a stream has done up to and with a flush.
+
+    Attributes:
+        flush: its number; 0 before the first one.
+        counts: what became of all messages so far.
+        rows: the rows of this flush, by table.
+        events: rows of fct_events.
+        dead_letters: rows of dead_letter_events.
+        in_marts: the events in the marts.
+        pending: messages that are read, no duplicates, and not in the tables yet; less than 0
+            where rows have come before their counts.
+        complete: whether all that is counted is in all tables; None where nobody waits for that.
+        evaluated: how many checks the flush has answered.
+        failed: what those came to that failed.
+    """
+
+    flush: int = 0
+    counts: RunCounts = field(default_factory=RunCounts)
+    rows: Mapping[str, int] = field(default_factory=dict)
+    events: int = 0
+    dead_letters: int = 0
+    in_marts: int = 0
+    pending: int = 0
+    complete: bool | None = None
+    evaluated: int = 0
+    failed: tuple[Reported, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object that `from_json` reads."""
+        return {
+            "flush": self.flush,
+            "counts": self.counts.to_json(),
+            "rows": dict(self.rows),
+            "events": self.events,
+            "dead_letters": self.dead_letters,
+            "in_marts": self.in_marts,
+            "pending": self.pending,
+            "complete": self.complete,
+            "checks": {
+                "evaluated": self.evaluated,
+                "failed": [result.to_json() for result in self.failed],
+            },
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The report that `to_json` wrote, or that a flush sealed by an earlier version makes."""
+        counts = RunCounts.from_json(data["counts"])
+        return cls(
+            flush=data["flush"],
+            counts=counts,
+            rows=data["rows"],
+            events=data["events"],
+            dead_letters=data["dead_letters"],
+            in_marts=data.get("in_marts", counts.events),
+            pending=data["pending"],
+            complete=data.get("complete"),
+            evaluated=data["checks"]["evaluated"],
+            failed=tuple(Reported.from_json(data["checks"]["failed"])),
+        )

@@ -1,0 +1,100 @@
+"""What runs report is a type; as JSON it keeps its keys, and reads back as what it was."""
+
+from __future__ import annotations
+
+import json
+
+from pipeline.replay.attempt import Outcome
+from pipeline.replay.replay_report import ReplayReport
+from pipeline.reports import BatchReport, FlushReport, QualityReport
+from transforms.kernels.run_counts import Example, RunCounts
+from transforms.quality.reported import Reported
+
+EXAMPLE = Example("why", "record", "a.csv", "17")
+COUNTS = RunCounts(10, 6, 1, 2, {"bad_country": 3}, {"bad_country": EXAMPLE}, 4, 5)
+PASSED = Reported("t.a", "error", "pass", 0, 9, None, "a rule")
+FAILED = Reported("t.b", "warn", "fail", 2, 9, [{"day": "2025-01-01"}], "another rule")
+BATCH = BatchReport(COUNTS, {"fct_events": 6}, 1.5, QualityReport("warn", (PASSED, FAILED)))
+BATCH_JSON = {
+    "input_rows": 10,
+    "events": 6,
+    "duplicates": 1,
+    "dead_letters": {"total": 3, "by_error_type": {"bad_country": 3}},
+    "dead_letter_examples": {
+        "bad_country": {
+            "message": "why",
+            "payload": "record",
+            "source": "a.csv",
+            "position": "17",
+        }
+    },
+    "ignored_miles_amounts": 2,
+    "earlier_corrections": {"applied": 4, "failed": 5},
+    "tables": {"fct_events": 6},
+    "seconds": 1.5,
+    "quality": {
+        "mode": "warn",
+        "passed": 1,
+        "failed": {"error": 0, "warn": 1},
+        "results": [
+            {
+                "check_id": "t.a",
+                "severity": "error",
+                "status": "pass",
+                "failing_rows": 0,
+                "checked_rows": 9,
+                "sample": None,
+                "description": "a rule",
+            },
+            {
+                "check_id": "t.b",
+                "severity": "warn",
+                "status": "fail",
+                "failing_rows": 2,
+                "checked_rows": 9,
+                "sample": [{"day": "2025-01-01"}],
+                "description": "another rule",
+            },
+        ],
+    },
+}
+
+
+def test_the_summary_of_a_batch_keeps_its_keys() -> None:
+    assert BATCH.to_json() == BATCH_JSON
+    assert list(BATCH.to_json()) == list(BATCH_JSON)
+    unchecked = BatchReport(COUNTS, {}, 1.5).to_json()
+    assert "quality" not in unchecked
+
+
+def test_a_batch_report_reads_back() -> None:
+    assert BatchReport.from_json(json.loads(json.dumps(BATCH.to_json()))) == BATCH
+    unchecked = BatchReport(RunCounts(), {}, 0.0)
+    assert BatchReport.from_json(unchecked.to_json()) == unchecked
+
+
+def test_the_summary_of_a_replay_keeps_its_keys() -> None:
+    outcome = Outcome(letters=9, cut_short=1, corrections=2)
+    outcome.passed["bad_country"] += 2
+    outcome.failed["bad_country", "too_late"] += 1
+    assert ReplayReport(outcome, 5, BATCH).to_json() == {
+        "letters": 9,
+        "tried": 3,
+        "cut_short": 1,
+        "corrected": 2,
+        "passed": {"bad_country": 2},
+        "failed_again": [{"error_type": "bad_country", "now": "too_late", "letters": 1}],
+        "before": {"events": 5, "dead_letters": 9},
+        **BATCH_JSON,
+    }
+
+
+def test_a_flush_report_reads_back() -> None:
+    report = FlushReport(3, COUNTS, {"fct_events": 1}, 6, 3, 6, 0, True, 12, (FAILED,))
+    assert FlushReport.from_json(json.loads(json.dumps(report.to_json()))) == report
+
+
+def test_a_flush_that_an_earlier_version_sealed_is_read() -> None:
+    earlier = FlushReport(3, COUNTS, events=6).to_json()
+    del earlier["in_marts"], earlier["complete"]
+    assert FlushReport.from_json(earlier) == FlushReport(3, COUNTS, events=6, in_marts=6)
