@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -66,9 +67,11 @@ _RECOMMENDATION = Cases(
     ),
     "Optimize current growth strategy",
 )
-_CRITICAL = "CRITICAL: Quick Ratio Below 1.0"
-_DROPPED = "WARNING: Quick Ratio Dropped Below 1.2"
-_DECLINED = "WARNING: Quick Ratio Declined >0.3 Points"
+_CRITICAL_BELOW, _WARNED_BELOW = Fraction("1.0"), Fraction("1.2")
+_LARGE_FALL, _LARGE_CHURN = Fraction("0.3"), Fraction("1.5")
+_CRITICAL = f"CRITICAL: Quick Ratio Below {float(_CRITICAL_BELOW)}"
+_DROPPED = f"WARNING: Quick Ratio Dropped Below {float(_WARNED_BELOW)}"
+_DECLINED = f"WARNING: Quick Ratio Declined >{float(_LARGE_FALL)} Points"
 _CHURNING = "WARNING: Churn Significantly Exceeding Growth"
 _OK = "OK"
 _SCORE = (
@@ -107,9 +110,10 @@ TABLE = Table(
         required(
             "alert_level",
             STRING,
-            "OK, or the first alarm that holds: CRITICAL below 1.0, WARNING when it drops below "
-            "1.2, falls by more than 0.3, or churn exceeds 1.5 x growth; of a running month that "
-            "of the last complete one, OK where there is none",
+            f"OK, or the first alarm that holds: CRITICAL below {float(_CRITICAL_BELOW)}, WARNING "
+            f"when it drops below {float(_WARNED_BELOW)}, falls by more than {float(_LARGE_FALL)}, "
+            f"or churn exceeds {float(_LARGE_CHURN)} x growth; of a running month that of the last "
+            "complete one, OK where there is none",
             one_of(_OK, _CRITICAL, _DROPPED, _DECLINED, _CHURNING),
         ),
         nullable(
@@ -142,9 +146,10 @@ TABLE = Table(
         _when_complete(
             Holds(
                 "critical_below_one",
-                f"(quick_ratio IS NOT NULL AND quick_ratio < {_SHRINKS}) "
+                f"(quick_ratio IS NOT NULL AND quick_ratio < {float(_CRITICAL_BELOW)}) "
                 f"= (alert_level = '{_CRITICAL}')",
-                f"the alert is critical where quick_ratio is below {_SHRINKS}, and only there",
+                f"the alert is critical where quick_ratio is below {float(_CRITICAL_BELOW)}, "
+                "and only there",
             )
         ),
         _when_running("alert_level", _OK),
@@ -205,24 +210,33 @@ def _alert_level(gained: Ints, churned: Ints) -> pa.Array:
     known = churned > 0
     gained_before, churned_before = previous(gained), previous(churned)
     before_known = churned_before > 0
-    below_1_2 = known & (10 * gained < 12 * churned)
-    was_above_1_2 = before_known & (10 * gained_before >= 12 * churned_before)
+    is_below = known & _is_below(gained, churned, _WARNED_BELOW)
+    was_above = before_known & ~_is_below(gained_before, churned_before, _WARNED_BELOW)
     return first_that_holds(
         [
-            (known & (gained < churned), _CRITICAL),
-            (below_1_2 & was_above_1_2, _DROPPED),
+            (known & _is_below(gained, churned, _CRITICAL_BELOW), _CRITICAL),
+            (is_below & was_above, _DROPPED),
             (
                 known & before_known & _fell(gained, churned, gained_before, churned_before),
                 _DECLINED,
             ),
-            (known & (2 * churned > 3 * gained), _CHURNING),
+            (known & _is_below(gained, churned, 1 / _LARGE_CHURN), _CHURNING),
         ],
         _OK,
     )
 
 
+def _is_below(gained: Ints, churned: Ints, bound: Fraction) -> Masks:
+    """Whether gained / churned lies below a bound, in integers (rule 7)."""
+    below: Masks = bound.denominator * gained < bound.numerator * churned
+    return below
+
+
 def _fell(gained: Ints, churned: Ints, gained_before: Ints, churned_before: Ints) -> Masks:
-    """Whether gained / churned fell by more than 0.3, in integers: 1.8 to 1.5 is no such fall."""
+    """Whether gained / churned fell by more, in integers: 1.8 to 1.5 is no fall of over 0.3."""
     now, before = exact(gained) * churned_before, exact(gained_before) * churned
-    fell: Masks = 10 * (before - now) > 3 * exact(churned) * churned_before
+    fell: Masks = (
+        _LARGE_FALL.denominator * (before - now)
+        > _LARGE_FALL.numerator * exact(churned) * churned_before
+    )
     return fell

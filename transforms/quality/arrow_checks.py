@@ -1,100 +1,39 @@
-"""Checks over Arrow tables in this process.
-
-Conditions and totals go through DuckDB, by the statement that a warehouse gets too, but for the
-row before, which is the neighbour here; keys, which DuckDB would have to group, are compared by
-`transforms.kernels.keys`.
-"""
+"""Checks over Arrow tables, whose errors name the check that can't be evaluated."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
-from threading import Lock
-from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from transforms.contract import Table
 from transforms.data_error import DataError
-from transforms.google_sql import MACROS
-from transforms.kernels.keys import missing, plain_strings, repeated, with_previous
-from transforms.quality.check_counts import MAX_SAMPLES, CheckCount, CheckCounts, sample_of
-from transforms.quality.compile import Check, ColumnRule
-from transforms.quality.declaration import References, Unique
-from transforms.quality.planning import Plan, plan_in_memory
-from transforms.quality.refused_values import refused
-from transforms.quality.sql import Scan, sample_columns
+from transforms.quality.arrow_evaluation import ArrowEvaluation
+from transforms.quality.check_counts import CheckCounts
+from transforms.quality.trial import WRONG, first_words, refuse_wrong
 
 
-class ArrowChecks:
+class ArrowChecks(ArrowEvaluation):
     """Evaluates checks over Arrow tables, in one thread at a time.
 
-    Args:
-        checks: those to evaluate.
-        tables: the contracts of all tables, by name.
+    `look`, `scan` and `evaluate` raise DataError where a check is wrong, or meets rows that it
+    can't be evaluated on.
     """
 
-    def __init__(self, checks: Sequence[Check], tables: Mapping[str, Table]):
-        self._checks, self._tables = checks, tables
-        self._plans: dict[tuple[str, ...], _Planned] = {}
-        self._connection = duckdb.connect(config={"threads": 1})
-        self._statement = Lock()
-        for macro in MACROS:
-            self._connection.execute(macro)
-
-    def close(self) -> None:
-        """Let go of what the evaluation needs; one that is under way in another thread is ended.
-
-        A run that fails is torn down while threads still check: DuckDB refuses to close a
-        connection that is busy, and that error would hide the one that the run failed of.
-        """
-        self._connection.interrupt()
-        with self._statement:
-            self._connection.close()
-
-    def evaluate(self, rows: Mapping[str, pa.Table]) -> CheckCounts:
-        """What the checks and totals that these tables answer come to.
-
-        Args:
-            rows: tables by name, with the columns of their contracts, strings dictionary-encoded
-                or not; of tables that are cut into parts those rows that belong together.
-        """
-        return CheckCounts.total([self.look(rows), self.scan(rows, rows)])
-
     def look(self, rows: Mapping[str, pa.Table]) -> CheckCounts:
-        """The part of `evaluate` that needs no statement: columns by themselves, and keys."""
-        plan, _ = self._plan(tuple(rows))
+        """See `ArrowEvaluation.look`."""
         with self._explained():
-            columns = {
-                check.check_id: _column_count(check, self._tables, rows) for check in plan.columns
-            }
-            keys = {check.check_id: _keys_count(check, rows) for check in plan.keys}
-        return CheckCounts.total([CheckCounts(columns), CheckCounts(keys)])
+            return super().look(rows)
 
     def scan(self, rows: Mapping[str, pa.Table], of: Container[str]) -> CheckCounts:
-        """The part of `evaluate` that needs statements: conditions and totals of some tables.
-
-        Planning a statement takes 5 to 8 ms, however few the rows are.
-
-        Args:
-            rows: as in `evaluate`.
-            of: the names of the tables whose conditions and totals are wanted.
-        """
-        plan, statements = self._plan(tuple(rows))
+        """See `ArrowEvaluation.scan`."""
         with self._explained():
-            return CheckCounts.total(
-                self._scan(scan, plain_and_whole, rows)
-                for scan, plain_and_whole in zip(plan.scans, statements, strict=True)
-                if scan.table.name in of
-            )
+            return super().scan(rows, of)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """Name the check that can't be evaluated: the error is that of a statement of many."""
-        from transforms.quality.trial import WRONG, first_words, refuse_wrong
-
         try:
             yield
         except (duckdb.InterruptException, duckdb.ConnectionException):
@@ -106,91 +45,3 @@ class ArrowChecks:
             if not isinstance(error, duckdb.Error):
                 raise
             raise DataError(f"checks can't be evaluated: {first_words(error)}") from error
-
-    def _plan(self, present: tuple[str, ...]) -> _Planned:
-        if present not in self._plans:
-            plan = plan_in_memory(self._checks, self._tables, present)
-            statements = [(scan.plain_statement(str), scan.statement(str)) for scan in plan.scans]
-            self._plans[present] = _Planned(plan, statements)
-        return self._plans[present]
-
-    def _scan(
-        self, scan: Scan, statements: tuple[str, str], rows: Mapping[str, pa.Table]
-    ) -> CheckCounts:
-        order, name = scan.table.order, scan.table.name
-        needed = {other: rows[other] for other in scan.joined}
-        needed[name] = with_previous(rows[name], order.within, order.by, scan.previous)
-        with self._statement:
-            return self._counted(scan, statements, needed)
-
-    def _counted(
-        self, scan: Scan, statements: tuple[str, str], needed: Mapping[str, pa.Table]
-    ) -> CheckCounts:
-        for table, its_rows in needed.items():
-            self._connection.register(table, its_rows)
-        try:
-            plain, whole = statements
-            counts = scan.read(next(self._ask(plain)))
-            if any(count.failing for count in counts.checks.values()):
-                counts = scan.read(next(self._ask(whole)))
-            samples = {
-                check.check_id: [sample_of(row) for row in self._ask(scan.samples(check, str))]
-                for check in scan.checks
-                if counts.checks[check.check_id].failing
-            }
-        finally:
-            for table in needed:
-                self._connection.unregister(table)
-        return counts.with_samples(samples)
-
-    def _ask(self, statement: str) -> Iterator[dict[str, Any]]:
-        found = self._connection.execute(statement)
-        names = [column[0] for column in found.description or ()]
-        return (dict(zip(names, row, strict=True)) for row in found.fetchall())
-
-
-class _Planned(NamedTuple):
-    plan: Plan
-    # Of each scan: for rows of which no condition fails, and for those of which one does.
-    statements: list[tuple[str, str]]
-
-
-def _column_count(
-    check: Check, tables: Mapping[str, Table], rows: Mapping[str, pa.Table]
-) -> CheckCount:
-    rule, table = check.rule, rows[check.table]
-    assert isinstance(rule, ColumnRule)
-    assert check.column is not None
-    column = table[check.column]
-    checked = len(column) - (0 if rule.kept is None else column.null_count)
-    bad = refused(column, rule.kept)
-    if bad is None:
-        return CheckCount(0, checked)
-    failing = table.select(sample_columns(check, tables[check.table])).filter(pa.array(bad))
-    return CheckCount(failing.num_rows, checked, _samples(failing))
-
-
-def _keys_count(check: Check, rows: Mapping[str, pa.Table]) -> CheckCount:
-    rule, table = check.rule, rows[check.table]
-    assert isinstance(rule, Unique | References)
-    keys = table.select(rule.columns if isinstance(rule, Unique) else [rule.column])
-    if rule.where:
-        keys = keys.filter(pc.equal(table[rule.where[0]], rule.where[1]))
-    if isinstance(rule, Unique):
-        found = repeated(keys)
-    else:
-        found = missing(keys, rows[rule.table][rule.other])
-    checked = keys.num_rows
-    if any(column.null_count for column in keys.columns):
-        checked = keys.drop_null().num_rows
-    failing = pc.sum(found["n"]).as_py() or 0
-    return CheckCount(failing, checked, _samples(found.select(keys.column_names)))
-
-
-def _samples(failing: pa.Table) -> tuple[str, ...]:
-    if not failing.num_rows:
-        return ()
-    order = [(name, "ascending") for name in failing.column_names]
-    plain = pa.table({name: plain_strings(failing[name]) for name in failing.column_names})
-    first = plain.sort_by(order).slice(0, MAX_SAMPLES)
-    return tuple(sample_of(row) for row in first.to_pylist())

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import duckdb
@@ -11,7 +10,7 @@ import pyarrow as pa
 
 from transforms.contract import Table
 from transforms.data_error import DataError
-from transforms.quality.arrow_checks import ArrowChecks
+from transforms.quality.arrow_evaluation import ArrowEvaluation
 from transforms.quality.compile import Check, ColumnRule, RowRule
 from transforms.quality.declaration import AddsUp
 
@@ -44,7 +43,7 @@ def refuse_wrong(checks: Sequence[Check], tables: Mapping[str, Table]) -> None:
 
 
 def _reason(checks: Sequence[Check], tables: Mapping[str, Table]) -> str | None:
-    trial = _Trial(checks, tables)
+    trial = ArrowEvaluation(checks, tables)
     try:
         trial.evaluate({name: table.arrow_schema.empty_table() for name, table in tables.items()})
     except WRONG as error:
@@ -52,12 +51,6 @@ def _reason(checks: Sequence[Check], tables: Mapping[str, Table]) -> str | None:
     finally:
         trial.close()
     return None
-
-
-class _Trial(ArrowChecks):
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        yield
 
 
 def first_words(error: Exception) -> str:
