@@ -20,6 +20,7 @@ from transforms.check_rows import CHECKED
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
+from transforms.mart_changes import finish
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import ALL_TABLES, TABLES, all_checks
 from transforms.marts.users_with_negative_miles import TABLE as NEGATIVE_TABLE
@@ -29,7 +30,7 @@ from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 from transforms.streaming.clock import Clock, system_clock
 from transforms.streaming.parse_messages import ParseMessages, as_messages
 from transforms.streaming.sessions import Sessionize
-from transforms.streaming.sums import SumShards, ToShard, ToUserShard, finish
+from transforms.streaming.sums import SumShards, ToShard, ToUserShard
 from transforms.streaming.users import CHANGES, RECOVERED, Contribute, UpdateUser
 
 # Of a flush interval: a step of sums or of staging, and a commit, follow each other within two.
@@ -96,9 +97,10 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
     )
     sessions = users[EVENTS] | "Sessionize" >> Sessionize(job.late_horizon_days, job.clock)
     letters = parsed[DEAD_LETTERS] | "Shard dead_letter_events" >> ToShard(pa.Table, job.shards)
-    # Debtors come and go in one place, lest the one overtakes the other.
-    debtors = (changed[NEGATIVE], changed[RECOVERED]) | "Debtors" >> beam.Flatten()
-    by_user = {TABLES[EVENTS]: sessions, TABLES[USERS]: changed[USERS], NEGATIVE_TABLE: debtors}
+    # Negative balances come and go in one place, so that neither overtakes the other. The label is
+    # from before they were called that: a running job is updated by it.
+    balances = (changed[NEGATIVE], changed[RECOVERED]) | "Debtors" >> beam.Flatten()
+    by_user = {TABLES[EVENTS]: sessions, TABLES[USERS]: changed[USERS], NEGATIVE_TABLE: balances}
     sharded = {dead_letter_events.TABLE: letters} | {
         table: rows | f"Shard {table.name}" >> ToUserShard(job.shards, shard_key(job.run))
         for table, rows in by_user.items()

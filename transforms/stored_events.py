@@ -7,10 +7,13 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from transforms.contract import Table
 from transforms.data_error import DataError
 from transforms.kernels.event_batch import EVENT_BATCH, LABEL
+from transforms.kernels.increments import StoredEvents
+from transforms.kernels.keys import plain_strings
 from transforms.kernels.parse import Parsed
 from transforms.kernels.records import NO_REJECTIONS
 from transforms.marts import fct_events
@@ -45,6 +48,35 @@ def restored(rows: pa.Table) -> Parsed:
     Raises:
         DataError: if an event type or a platform is none.
     """
+    return Parsed(_events(rows), NO_REJECTIONS, 0)
+
+
+def numbered(rows: pa.Table) -> StoredEvents:
+    """The events of rows of fct_events, and how they are numbered.
+
+    Args:
+        rows: with the columns of STORED, session_id and event_sequence_in_session; strings may be
+            dictionary-encoded.
+
+    Raises:
+        DataError: if an event type or a platform is none.
+    """
+    plain = pa.table({name: plain_strings(rows[name]) for name in rows.column_names})
+    digits = plain["session_id"].combine_chunks().cast(pa.binary()).cast(pa.binary(32))
+    return StoredEvents(
+        events=_events(plain),
+        sequence=plain["event_sequence_in_session"].to_numpy(),
+        session_digits=_fixed(digits),
+    )
+
+
+def _fixed(values: pa.FixedSizeBinaryArray) -> NDArray[np.uint8]:
+    """The bytes of each value: uint8 [n, width]."""
+    data = np.frombuffer(values.buffers()[1] or b"", np.uint8)
+    return data.reshape(-1, values.type.byte_width)[values.offset : values.offset + len(values)]
+
+
+def _events(rows: pa.Table) -> pa.RecordBatch:
     columns = []
     for field in EVENT_BATCH:
         column = rows[field.name].combine_chunks()
@@ -53,8 +85,7 @@ def restored(rows: pa.Table) -> Parsed:
         elif field.type == LABEL:
             column = column.dictionary_encode()
         columns.append(column)
-    events = pa.RecordBatch.from_arrays(columns, schema=EVENT_BATCH)
-    return Parsed(events, NO_REJECTIONS, 0)
+    return pa.RecordBatch.from_arrays(columns, schema=EVENT_BATCH)
 
 
 def _codes(name: str, words: pa.StringArray) -> pa.Array:

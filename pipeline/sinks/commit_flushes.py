@@ -35,6 +35,7 @@ from transforms.kernels.codecs.sum_codecs import (
 )
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
+from transforms.mart_changes import Finished
 from transforms.marts import (
     data_quality_results,
     dead_letter_events,
@@ -49,7 +50,6 @@ from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
 from transforms.quality.results import Result, conclude
 from transforms.streaming.clock import Clock, as_datetime, later
-from transforms.streaming.sums import Finished
 
 # Of the sum before, the sum after, and the moment of writing in microseconds since 1970-01-01.
 Finish = Callable[[Counters, Counters, int], Finished]

@@ -86,7 +86,7 @@ def at(minute: int, user: str = "ann", kind: str = "share", **others: str) -> Ro
     return row(f"2025-12-31T{hours:02}:{minutes:02}:00Z", user, kind, **others)
 
 
-def test_a_late_event_joins_two_sessions_and_a_recovered_balance_leaves_the_debtors(
+def test_a_late_event_joins_two_sessions_and_a_recovered_balance_is_negative_no_more(
     tmp_path: Path,
 ) -> None:
     rows = [

@@ -12,8 +12,8 @@ from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
 from transforms.kernels.sessions import sort_events
 from transforms.kernels.timelines import timelines
+from transforms.mart_changes import finish
 from transforms.marts.registry import TABLES
-from transforms.streaming.sums import finish
 from transforms.vocabulary import EVENT_TYPES
 
 BY_PERIOD = [table for table in TABLES.values() if "is_complete" in table.column_names]

@@ -17,7 +17,7 @@ from transforms.kernels.codecs.recent_codec import decode_recent, encode_recent
 from transforms.kernels.codecs.single_timeline import decode_timeline, encode_timeline
 from transforms.kernels.sessions import sort_events
 from transforms.kernels.timelines import Timelines, timelines
-from transforms.kernels.user_state import RecentEvents, advance
+from transforms.kernels.user_state import RecentEvents, advance_user
 
 _SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 Rows = list[dict[str, str]]
@@ -52,7 +52,7 @@ def test_any_order_and_repetition_comes_to_the_timeline_of_the_events(
     while arrivals:
         size = data.draw(st.integers(1, len(arrivals)))
         before = None if state is None else decode_timeline("ann", state)
-        step = advance(before, recent, batch_of(arrivals[:size]), NOW_US, NOW_US)
+        step = advance_user(before, recent, batch_of(arrivals[:size]), NOW_US, NOW_US)
         assert step.timeline is not None
         state = encode_timeline(step.timeline)
         recent = decode_recent(encode_recent(step.recent))
@@ -70,7 +70,9 @@ def test_events_are_forgotten_once_they_are_too_old_to_be_taken() -> None:
     times = [start + timedelta(days=day) for day in range(10)]
     recent = RecentEvents.none()
     for today, time in enumerate(times):
-        step = advance(None, recent, batch_of([row(time.isoformat())]), us(time), 3 * US_PER_DAY)
+        step = advance_user(
+            None, recent, batch_of([row(time.isoformat())]), us(time), 3 * US_PER_DAY
+        )
         recent = step.recent
         assert len(recent.time_us) == min(today + 1, 4)
         assert len(encode_recent(recent)) == 1 + 24 * len(recent.time_us)
@@ -82,17 +84,17 @@ def test_a_clock_that_is_days_ahead_or_behind_makes_no_repeat_a_new_event(
 ) -> None:
     today = datetime(2024, 1, 10)
     events = batch_of([row((today - timedelta(days=day)).isoformat()) for day in range(7)])
-    first = advance(None, RecentEvents.none(), events, us(today), 8 * US_PER_DAY)
+    first = advance_user(None, RecentEvents.none(), events, us(today), 8 * US_PER_DAY)
     more = batch_of([row((today + timedelta(hours=1)).isoformat())])
-    later = advance(first.timeline, first.recent, more, us(today + ahead), 8 * US_PER_DAY)
-    again = advance(later.timeline, later.recent, events, us(today), 8 * US_PER_DAY)
+    later = advance_user(first.timeline, first.recent, more, us(today + ahead), 8 * US_PER_DAY)
+    again = advance_user(later.timeline, later.recent, events, us(today), 8 * US_PER_DAY)
     assert (len(again.new.time_us), again.repeated) == (0, 7)
 
 
 def test_nothing_new_changes_nothing() -> None:
     events = batch_of([row("2024-01-01T00:00:00Z")])
-    first = advance(None, RecentEvents.none(), events, NOW_US, NOW_US)
-    again = advance(first.timeline, first.recent, events, NOW_US, NOW_US)
+    first = advance_user(None, RecentEvents.none(), events, NOW_US, NOW_US)
+    again = advance_user(first.timeline, first.recent, events, NOW_US, NOW_US)
     assert (len(again.new.time_us), again.repeated) == (0, 1)
     assert again.timeline is first.timeline
     assert again.recent is first.recent

@@ -52,13 +52,33 @@ class SortedEvents:
     rows: NDArray[np.int64]
     duplicates: int
 
+    def where(self, wanted: NDArray[np.bool_]) -> SortedEvents:
+        """Some of the events, with the users who have one; `rows` are as they were."""
+        kept = np.flatnonzero(wanted)
+        users, user = np.unique(self.user_of_event[kept], return_inverse=True)
+        starts = np.ones(len(kept), np.bool_)
+        starts[1:] = user[1:] != user[:-1]
+        return SortedEvents(
+            table=self.table.take(pa.array(kept)),
+            ids=self.ids[kept],
+            user_ids=self.user_ids.take(pa.array(users)),
+            user_digests=self.user_digests[users],
+            user_of_event=user.astype(np.int64, copy=False),
+            user_starts_mask=starts,
+            time_us=self.time_us[kept],
+            event_type=self.event_type[kept],
+            platform=self.platform[kept],
+            rows=self.rows[kept],
+            duplicates=0,
+        )
+
 
 def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
     """Order events within their users and drop those whose id repeats (rules 2 and 3).
 
     Args:
-        batches: events with the schema EVENT_BATCH, in any order and split; all events of a user
-            must be among them.
+        batches: events with the schema EVENT_BATCH, in any order and split. Of equal events the
+            first one is kept.
 
     Raises:
         DataError: if two events that differ have the same id.
@@ -179,7 +199,7 @@ def _break_ties(
     group = np.cumsum(~np.append(False, tied))
     rows = np.flatnonzero(in_tie)
     events = order[rows]
-    order[rows] = events[np.lexsort((ids.low[events], ids.high[events], group[rows]))]
+    order[rows] = events[np.lexsort((events, ids.low[events], ids.high[events], group[rows]))]
     return order
 
 
@@ -198,6 +218,16 @@ class Sessions:
     sequence: NDArray[np.int64]
     session: NDArray[np.int32]
     id_digits: NDArray[np.uint8]
+
+    def where(self, wanted: NDArray[np.bool_]) -> Sessions:
+        """The numbers of some of the events, and the sessions that they are of."""
+        kept, session = np.unique(self.session[wanted], return_inverse=True)
+        return Sessions(
+            self.starts[wanted],
+            self.sequence[wanted],
+            session.astype(np.int32),
+            self.id_digits[kept],
+        )
 
 
 def number_sessions(events: SortedEvents) -> Sessions:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from transforms.kernels.hashing import Hashes
+from transforms.kernels.increments import timelines_after
 from transforms.kernels.sessions import SortedEvents, sort_events
 from transforms.kernels.timelines import Timelines, timelines
 
@@ -45,7 +46,7 @@ class RecentEvents:
 
 
 @dataclass(frozen=True)
-class Advanced:
+class AdvancedUser:
     """What some more events make of a user.
 
     Attributes:
@@ -61,13 +62,13 @@ class Advanced:
     recent: RecentEvents
 
 
-def advance(
+def advance_user(
     before: Timelines | None,
     recent: RecentEvents,
     events: pa.RecordBatch,
     now_us: int,
     kept_us: int,
-) -> Advanced:
+) -> AdvancedUser:
     """Take some more events of one user into account.
 
     Args:
@@ -80,17 +81,11 @@ def advance(
     """
     arrived = sort_events([events])
     known = recent.has(arrived)
-    if known.any():
-        kept = arrived.table.filter(pa.array(~known)).combine_chunks()
-        batches = kept.to_batches()
-        new = sort_events(batches)
-    else:
-        new = arrived
+    new = arrived.where(~known) if known.any() else arrived
     repeated = len(events) - len(new.time_us)
     if not len(new.time_us):
-        return Advanced(new, repeated, before, recent)
-    added = timelines(new)
-    timeline = added if before is None else Timelines.total([before, added])
+        return AdvancedUser(new, repeated, before, recent)
+    timeline = timelines(new) if before is None else timelines_after(before, new)
     # A worker whose clock is days ahead must not forget what the others still take for repeated.
     since_us = min(now_us, int(timeline.last_seen_us[0])) - kept_us
-    return Advanced(new, repeated, timeline, recent.and_those(new, since_us))
+    return AdvancedUser(new, repeated, timeline, recent.and_those(new, since_us))

@@ -80,7 +80,7 @@ def deletes(users: pa.Table) -> pa.Table:
     return TABLE.deletes.build({"user_id": users["user_id"], "flagged_at": users["updated_at"]})
 
 
-def in_debt(timelines: Timelines) -> list[str]:
+def negative_users(timelines: Timelines) -> list[str]:
     """The ids of the users of `timelines` who have redeemed more miles than they earned."""
     earned = timelines.per_user(timelines.miles_earned)
     redeemed = timelines.per_user(timelines.miles_redeemed)

@@ -1,11 +1,11 @@
-"""Changes of counters -> their sum, and the rows of marts that it changes."""
+"""Changes of counters, and rows, -> shards and the sums of shards."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Protocol, Self
 
 import apache_beam as beam
 import numpy as np
@@ -21,11 +21,8 @@ from apache_beam.transforms.userstate import (
 )
 from apache_beam.utils.timestamp import Timestamp
 
-from transforms.kernels.counters import Counters
-from transforms.kernels.spine import lay_out
 from transforms.kernels.user_shards import user_shards
-from transforms.marts.registry import FINISH, TABLES
-from transforms.streaming.clock import Clock, as_datetime
+from transforms.streaming.clock import Clock
 
 
 class _Summable(Protocol):
@@ -133,44 +130,3 @@ class _SumShard(beam.DoFn):
         gathered.clear()
         if parts:  # A timer may fire twice.
             yield self._options.kind.total(parts)
-
-
-class Finished(NamedTuple):
-    """What another sum of counters makes of the marts.
-
-    Attributes:
-        changed: by the names of marts, the rows that are new or differ, and by those of their
-            `deletes` the keys of rows that are no more, as of a cohort whose last user turns out
-            to have come earlier; none of no row.
-        marts: by name, all rows.
-    """
-
-    changed: Mapping[str, pa.Table]
-    marts: Mapping[str, pa.Table]
-
-
-def finish(before: Counters, after: Counters, written_at_us: int) -> Finished:
-    """What another sum makes of the marts.
-
-    Args:
-        before, after: the sums over all users.
-        written_at_us: the moment of writing, in microseconds since 1970-01-01.
-    """
-    written_at = pa.scalar(as_datetime(written_at_us), pa.timestamp("us"))
-    old, new = lay_out(before, written_at), lay_out(after, written_at)
-    marts = {name: rows(new) for name, rows in FINISH.items()}
-    changes: dict[str, pa.Table] = {}
-    for name, now in marts.items():
-        was = FINISH[name](old)
-        changes[name] = _without(now, was, now.column_names)
-        deletes = TABLES[name].deletes
-        gone = _without(was, now, list(TABLES[name].primary_key))
-        changes[deletes.name] = gone.select(list(deletes.column_names))
-    return Finished({name: rows for name, rows in changes.items() if rows.num_rows}, marts)
-
-
-def _without(rows: pa.Table, others: pa.Table, columns: list[str]) -> pa.Table:
-    """The rows that none of the others equals in these columns."""
-    known = set(zip(*(others[name].to_pylist() for name in columns), strict=True))
-    found = zip(*(rows[name].to_pylist() for name in columns), strict=True)
-    return rows.filter(pa.array([row not in known for row in found], pa.bool_()))

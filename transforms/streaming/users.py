@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from apache_beam import pvalue
 from apache_beam.coders import BytesCoder, VarIntCoder
 from apache_beam.transforms.timeutil import TimeDomain
@@ -27,16 +27,18 @@ from transforms.kernels.codecs.arrival_codec import encode_arrivals
 from transforms.kernels.codecs.event_codec import decode_events
 from transforms.kernels.codecs.recent_codec import decode_recent, encode_recent
 from transforms.kernels.codecs.single_timeline import decode_timeline, encode_timeline
-from transforms.kernels.contributions import contributions
+from transforms.kernels.codecs.timeline_codec import decode_timelines
 from transforms.kernels.counters import Counters
+from transforms.kernels.increments import change
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.timelines import Timelines
-from transforms.kernels.user_state import RecentEvents, advance
+from transforms.kernels.user_state import RecentEvents, advance_user
+from transforms.mart_changes import changed_users
 from transforms.marts import dim_users, users_with_negative_miles
 from transforms.metrics import EVENTS_PER_USER, count
 from transforms.parse_step import COUNTS
 from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
-from transforms.streaming.clock import Clock, arriving, as_datetime, later, microseconds
+from transforms.streaming.clock import Clock, arriving, later, microseconds
 
 CHANGES: Final = "changes"
 RECOVERED: Final = users_with_negative_miles.TABLE.deletes.name
@@ -114,7 +116,7 @@ class _UpdateUser(beam.DoFn):
         now_us = microseconds(self._clock)
         before: bytes = timeline.read() or b""
         known = recent.read()
-        step = advance(
+        step = advance_user(
             decode_timeline(user_id, before) if before else None,
             decode_recent(known) if known else RecentEvents.none(),
             decode_events(data),
@@ -204,30 +206,26 @@ def contribute(changes: list[UserChange], active_types: tuple[int, ...]) -> dict
     """The outputs of `Contribute` for some changes, by tag; empty ones are left out."""
     if not changes:
         return {}
-    after = Timelines.concat([decode_timeline(c.user_id, c.after) for c in changes])
-    known = [change for change in changes if change.before]
-    before = [decode_timeline(change.user_id, change.before) for change in known]
-    counters = contributions(after, active_types)
-    in_debt: set[str] = set()
-    if before:
-        counters -= contributions(Timelines.concat(before), active_types)
-        in_debt.update(users_with_negative_miles.in_debt(Timelines.concat(before)))
+    after = _decoded([(change.user_id, change.after) for change in changes])
+    before = _decoded([(change.user_id, change.before) for change in changes if change.before])
     # Of a user who changed more than once the last rows count.
     in_order = sorted(range(len(changes)), key=lambda row: changes[row].written_at_us)
-    last = pa.array(sorted({changes[row].user_id: row for row in in_order}.values()))
-    written_at = pa.array([as_datetime(c.written_at_us) for c in changes], pa.timestamp("us"))
-    users = dim_users.rows(after, written_at).take(last)
-    sound = users.filter(pc.invert(users["has_negative_balance"]))
+    last = np.array(sorted({changes[row].user_id: row for row in in_order}.values()))
+    written_at = pa.array([changes[row].written_at_us for row in last], pa.timestamp("us"))
+    rows = changed_users(before, after.take(last), written_at)
     outputs = {
-        USERS: users,
-        NEGATIVE: users_with_negative_miles.rows(users),
-        RECOVERED: users_with_negative_miles.deletes(
-            sound.filter(pc.is_in(sound["user_id"], pa.array(sorted(in_debt), pa.string())))
-        ),
-        CONTRIBUTIONS: counters,
+        USERS: rows.users,
+        NEGATIVE: rows.negative,
+        RECOVERED: rows.recovered,
+        CONTRIBUTIONS: change(before, after, active_types),
     }
     return {
         tag: value
         for tag, value in outputs.items()
         if not isinstance(value, pa.Table) or value.num_rows
     }
+
+
+def _decoded(encoded: list[tuple[str, bytes]]) -> Timelines:
+    ids, data = zip(*encoded, strict=True) if encoded else ((), ())
+    return decode_timelines(pa.array(ids, pa.string()), pa.array(data, pa.binary()))

@@ -1,0 +1,97 @@
+"""Which dates of which users have stored events, and which of them are still to be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from transforms.data_error import DataError
+from transforms.kernels.calendar import US_PER_DAY, as_dates
+from transforms.kernels.sessions import SESSION_GAP_US, SortedEvents
+from transforms.kernels.timelines import Timelines
+
+_DATE_BITS: Final = 22  # Dates up to the year 13000.
+
+
+@dataclass(frozen=True)
+class UserDates:
+    """Dates of users, of each pair one.
+
+    Attributes:
+        user_id: string [n].
+        date: int64 [n], days since 1970-01-01.
+    """
+
+    user_id: pa.Array
+    date: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.date)
+
+
+@dataclass(frozen=True)
+class StoredDates:
+    """The dates of which users have events, by (user's index << _DATE_BITS | date).
+
+    Attributes:
+        user_ids: string [users].
+        had: int64 [n], ascending: dates on which users had events.
+        read: int64 [m]: dates whose stored events are there.
+    """
+
+    user_ids: pa.Array
+    had: NDArray[np.int64]
+    read: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, before: Timelines, found: SortedEvents, is_new: NDArray[np.bool_]) -> StoredDates:
+        """Those of the users of some events, of which some are stored.
+
+        Raises:
+            DataError: if of a date some stored events are there, and not all.
+        """
+        places = pc.index_in(before.user_id, value_set=found.user_ids).fill_null(-1).to_numpy()
+        user = places.astype(np.int64)[before.user_of_day]
+        ours = user >= 0
+        had = user[ours] << _DATE_BITS | before.date[ours]
+        counts = before.type_events[ours].sum(axis=1)
+        order = np.argsort(had)
+        had, counts = had[order], counts[order]
+        stored = (found.user_of_event << _DATE_BITS | dates_of(found))[~is_new]
+        read, rows = np.unique(stored, return_counts=True)
+        place = np.minimum(np.searchsorted(had, read), max(len(had) - 1, 0))
+        expected = np.where(had[place] == read, counts[place], 0) if len(had) else 0 * rows
+        for wrong in np.flatnonzero(expected != rows)[:1].tolist():
+            user_id = found.user_ids[int(read[wrong]) >> _DATE_BITS].as_py()
+            date = as_dates(read[wrong : wrong + 1] & ((1 << _DATE_BITS) - 1))[0]
+            raise DataError(
+                f"fct_events has {rows[wrong]} events of user {user_id!r} on {date}, and the "
+                f"user's timeline {expected[wrong]}: another program has changed one of them; "
+                "build the tables again"
+            )
+        return cls(found.user_ids, had, read)
+
+    def unread(self, user: NDArray[np.int64], date: NDArray[np.int64]) -> UserDates:
+        """Which of some dates of users have stored events that are not there."""
+        keys = np.unique(user << _DATE_BITS | date)
+        keys = keys[np.isin(keys, self.had) & ~np.isin(keys, self.read)]
+        users = self.user_ids.take(pa.array(keys >> _DATE_BITS))
+        return UserDates(users, keys & ((1 << _DATE_BITS) - 1))
+
+
+def dates_of(events: SortedEvents) -> NDArray[np.int64]:
+    """The date of each event: int64 [events]."""
+    return events.time_us // US_PER_DAY
+
+
+def near_midnight(
+    date: NDArray[np.int64], time_us: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which events may be of one session with one of the date before, and of the date after."""
+    since = time_us - date * US_PER_DAY
+    return since < SESSION_GAP_US, since > US_PER_DAY - SESSION_GAP_US

@@ -1,0 +1,99 @@
+"""What an increment changes in the tables: rows that are new or differ, keys that leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.kernels.counters import Counters
+from transforms.kernels.increments import Advanced
+from transforms.kernels.row_differences import changed_rows, gone_rows
+from transforms.kernels.spine import lay_out
+from transforms.kernels.timelines import Timelines
+from transforms.marts import dim_users, fct_events, users_with_negative_miles
+from transforms.marts.registry import FINISH, TABLES
+
+
+class ChangedEvents(NamedTuple):
+    """Rows of fct_events: `new` ones are not stored yet, `renumbered` ones are, otherwise."""
+
+    new: pa.Table
+    renumbered: pa.Table
+
+
+def changed_events(step: Advanced, written_at: pa.Scalar) -> ChangedEvents:
+    """The rows of fct_events that an increment makes or changes, by user, time and id."""
+    rows = fct_events.rows(step.events, step.sessions, written_at)
+    new = pa.array(step.is_new)
+    return ChangedEvents(rows.filter(new), rows.filter(pc.invert(new)))
+
+
+class ChangedUsers(NamedTuple):
+    """What becomes of users whose timelines are others.
+
+    Attributes:
+        users: rows of dim_users.
+        negative: rows of users_with_negative_miles.
+        recovered: keys that leave users_with_negative_miles.
+    """
+
+    users: pa.Table
+    negative: pa.Table
+    recovered: pa.Table
+
+
+def changed_users(
+    before: Timelines, after: Timelines, written_at: pa.Scalar | pa.Array
+) -> ChangedUsers:
+    """The rows of user tables that change.
+
+    Args:
+        before: the timelines that users had; of those who are new none.
+        after: the timelines that they have now, with other events than before: so all differ.
+        written_at: the moment of writing, or one for each user of `after`.
+    """
+    users = dim_users.rows(after, written_at)
+    was_negative = pa.array(users_with_negative_miles.negative_users(before), pa.string())
+    sound = users.filter(pc.invert(users["has_negative_balance"]))
+    recovered = sound.filter(pc.is_in(sound["user_id"], was_negative))
+    return ChangedUsers(
+        users,
+        users_with_negative_miles.rows(users),
+        users_with_negative_miles.deletes(recovered),
+    )
+
+
+class Finished(NamedTuple):
+    """What another sum of counters makes of the marts.
+
+    Attributes:
+        changed: by the names of marts, the rows that are new or differ, and by those of their
+            `deletes` the keys of rows that are no more, as of a cohort whose last user turns out
+            to have come earlier; none of no row.
+        marts: by name, all rows.
+    """
+
+    changed: Mapping[str, pa.Table]
+    marts: Mapping[str, pa.Table]
+
+
+def finish(before: Counters, after: Counters, written_at_us: int) -> Finished:
+    """What another sum makes of the marts.
+
+    Args:
+        before, after: the sums over all users.
+        written_at_us: the moment of writing, in microseconds since 1970-01-01.
+    """
+    written_at = pa.scalar(written_at_us, pa.timestamp("us"))
+    old, new = lay_out(before, written_at), lay_out(after, written_at)
+    marts = {name: rows(new) for name, rows in FINISH.items()}
+    changes: dict[str, pa.Table] = {}
+    for name, now in marts.items():
+        was, table = FINISH[name](old), TABLES[name]
+        changes[name] = changed_rows(now, was, table.primary_key)
+        gone = gone_rows(now, was, table.primary_key)
+        changes[table.deletes.name] = gone.select(list(table.deletes.column_names))
+    return Finished({name: rows for name, rows in changes.items() if rows.num_rows}, marts)
