@@ -143,7 +143,7 @@ def count(counts: RunCounts) -> None:
     DEAD_LETTERS.add(counts.rejected)
     IGNORED_MILES_AMOUNTS.add(counts.ignored_amounts)
     for error_type, number in counts.dead_letters.items():
-        # Letters of another version that are replayed may have a type that this one has not.
+        # Dead letters of another version that are replayed may have a type that this one has not.
         if error_type in BY_ERROR_TYPE:
             BY_ERROR_TYPE[error_type].add(number)
 

@@ -20,10 +20,10 @@ class Corrections(Protocol):
     """What earlier replays have corrected."""
 
     def find(self, ids: pa.ChunkedArray) -> pa.Table:
-        """The corrections of some letters: dead_letter_id and the eight source columns as text.
+        """Corrections of some dead letters: dead_letter_id and the eight source columns as text.
 
         Args:
-            ids: strings, the letters' dead_letter_id; most have no correction.
+            ids: strings, the dead letters' dead_letter_id; most have no correction.
         """
 
 
@@ -43,17 +43,17 @@ class Applied:
 
     @property
     def corrected(self) -> int:
-        """How many letters are events now."""
+        """How many dead letters are events now."""
         return len(self.parsed.events)
 
 
 def apply_corrections(
-    letters: pa.Table, corrections: pa.Table, now: datetime, limits: Limits
+    dead_letters: pa.Table, corrections: pa.Table, now: datetime, limits: Limits
 ) -> Applied:
-    """Read corrections by the parser of all records, in the place of the letters that they correct.
+    """Read corrections by the parser of all records, in their dead letters' place.
 
     Args:
-        letters: rows of dead_letter_events, each id once.
+        dead_letters: rows of dead_letter_events, each id once.
         corrections: of some of them, each once, as `Corrections.find` gives them.
         now, limits: as in `parse_records`.
     """
@@ -62,9 +62,9 @@ def apply_corrections(
     fails = np.zeros(corrections.num_rows, np.bool_)
     fails[[int(rejection.position) for rejection in parsed.rejections]] = True
     passed = corrections["dead_letter_id"].filter(pa.array(~fails)).combine_chunks()
-    stays = pc.invert(pc.is_in(letters["dead_letter_id"], value_set=passed))
+    stays = pc.invert(pc.is_in(dead_letters["dead_letter_id"], value_set=passed))
     return Applied(
-        replace(parsed, rejections=NO_REJECTIONS), letters.filter(stays), int(fails.sum())
+        replace(parsed, rejections=NO_REJECTIONS), dead_letters.filter(stays), int(fails.sum())
     )
 
 

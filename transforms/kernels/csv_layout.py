@@ -58,7 +58,7 @@ class Layout:
     def attributes(self) -> str | None:
         """What a dead letter needs beside the record to read it again, as JSON.
 
-        The places alone: each letter carries them, and a header may be as long as a MiB.
+        The places alone: each dead letter carries them, and a header may be as long as a MiB.
         """
         if self == STANDARD:
             return None

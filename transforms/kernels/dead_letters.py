@@ -22,8 +22,8 @@ from transforms.kernels.parse import ERROR_TYPES, Limits, parse_records
 from transforms.kernels.single_records import read_records
 from transforms.vocabulary import SOURCE_COLUMNS
 
-# In a letter's attributes: how many different records were tried in its place, and the last one's
-# digest. A message's own attributes are strings; the first of these is a number.
+# In a dead letter's attributes: how many different records were tried in its place, and the last
+# one's digest. A message's own attributes are strings; the first of these is a number.
 TRIES: Final = "replay_tries"
 TRIED: Final = "replay_tried"
 
@@ -58,15 +58,15 @@ class Selection:
     error_types: frozenset[str] = frozenset()
     since: datetime | None = None
 
-    def of(self, letters: pa.Table) -> NDArray[np.bool_]:
+    def of(self, dead_letters: pa.Table) -> NDArray[np.bool_]:
         """Which rows of dead_letter_events are meant: bool [rows]."""
-        chosen = np.ones(letters.num_rows, np.bool_)
+        chosen = np.ones(dead_letters.num_rows, np.bool_)
         if self.error_types:
             wanted = pa.array(sorted(self.error_types), pa.string())
-            chosen &= _mask(pc.is_in(letters["error_type"], wanted))
+            chosen &= _mask(pc.is_in(dead_letters["error_type"], wanted))
         if self.since is not None:
             since = pa.scalar(self.since, pa.timestamp("us"))
-            chosen &= _mask(pc.greater_equal(letters["failed_at"], since))
+            chosen &= _mask(pc.greater_equal(dead_letters["failed_at"], since))
         return chosen
 
 
@@ -75,39 +75,40 @@ def _mask(found: pa.ChunkedArray) -> NDArray[np.bool_]:
     return mask
 
 
-def how_to_read(letter: Mapping[str, Any]) -> Layout | None:
+def how_to_read(dead_letter: Mapping[str, Any]) -> Layout | None:
     """The layout by which a dead letter's payload is read as CSV; None for a JSON object.
 
     Args:
-        letter: dead_letter_id, attributes and source of a row of dead_letter_events.
+        dead_letter: dead_letter_id, attributes and source of a row of dead_letter_events.
 
     Raises:
         DataError: if its attributes are not what the pipeline writes.
     """
-    attributes = _loaded(letter)
-    if _SUBSCRIPTION.fullmatch(letter["source"]):
+    attributes = _loaded(dead_letter)
+    if _SUBSCRIPTION.fullmatch(dead_letter["source"]):
         texts = {name: text for name, text in attributes.items() if isinstance(text, str)}
         return layout_of(texts)
     try:
         return Layout.from_attributes(attributes)
     except (TypeError, ValueError) as error:
-        raise _strange(letter) from error
+        raise _strange(dead_letter) from error
 
 
-def _loaded(letter: Mapping[str, Any]) -> dict[str, Any]:
+def _loaded(dead_letter: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        found = json.loads(letter["attributes"] or "{}")
+        found = json.loads(dead_letter["attributes"] or "{}")
     except ValueError as error:
-        raise _strange(letter) from error
+        raise _strange(dead_letter) from error
     if not isinstance(found, dict):
-        raise _strange(letter)
+        raise _strange(dead_letter)
     return found
 
 
-def _strange(letter: Mapping[str, Any]) -> DataError:
+def _strange(dead_letter: Mapping[str, Any]) -> DataError:
+    name, attributes = dead_letter["dead_letter_id"], dead_letter["attributes"]
     return DataError(
-        f"dead letter {letter['dead_letter_id']}: its attributes {letter['attributes']!r:.200} are "
-        "not what this pipeline writes, so that its record can't be read; correct that row"
+        f"dead letter {name}: its attributes {attributes!r:.200} are not what this "
+        "pipeline writes, so that its record can't be read; correct that row"
     )
 
 
@@ -163,18 +164,18 @@ def reread(records: Sequence[Record], now: datetime, limits: Limits) -> Reread:
     return Reread(parsed.events, passed, failures)
 
 
-def tried(letter: Mapping[str, Any], record: Record, version: str) -> str | None:
+def tried(dead_letter: Mapping[str, Any], record: Record, version: str) -> str | None:
     """The attributes of a dead letter whose record was tried in vain.
 
     A try counts once: of the record that was tried last the same version of the parser would say
     the same again, so a replay that is repeated changes nothing.
 
     Args:
-        letter: as in `how_to_read`.
+        dead_letter: as in `how_to_read`.
         record: what was tried in its place.
         version: of the pipeline.
     """
-    attributes = _loaded(letter)
+    attributes = _loaded(dead_letter)
     digest = hashlib.blake2b(digest_size=8)
     for part in (version.encode(), repr(record.layout).encode(), record.data):
         digest.update(len(part).to_bytes(8, "big"))
@@ -182,7 +183,7 @@ def tried(letter: Mapping[str, Any], record: Record, version: str) -> str | None
     tries = attributes.get(TRIES, 0)
     # A message may have a string of its own by that name, which stays.
     if isinstance(tries, str) or attributes.get(TRIED) == digest.hexdigest():
-        text: str | None = letter["attributes"]
+        text: str | None = dead_letter["attributes"]
         return text
     attributes.update({TRIES: tries + 1, TRIED: digest.hexdigest()})
     return json.dumps(attributes, ensure_ascii=False, sort_keys=True)

@@ -66,10 +66,10 @@ class RunCounts:
     def total(cls, parts: Iterable[RunCounts]) -> RunCounts:
         """The sum of any number of counts."""
         parts = list(parts)
-        letters: Counter[str] = Counter()
+        dead_letters: Counter[str] = Counter()
         examples: dict[str, Example] = {}
         for part in parts:
-            letters.update(part.dead_letters)
+            dead_letters.update(part.dead_letters)
             for error_type, example in part.examples.items():
                 known = examples.get(error_type, example)
                 examples[error_type] = min(known, example, key=lambda found: found.order)
@@ -78,7 +78,7 @@ class RunCounts:
             events=sum(part.events for part in parts),
             duplicates=sum(part.duplicates for part in parts),
             ignored_amounts=sum(part.ignored_amounts for part in parts),
-            dead_letters=dict(sorted(letters.items())),
+            dead_letters=dict(sorted(dead_letters.items())),
             examples=dict(sorted(examples.items())),
             corrected=sum(part.corrected for part in parts),
             corrections_failed=sum(part.corrections_failed for part in parts),

@@ -21,14 +21,14 @@ TABLE = Table(
     name="dead_letter_corrections",
     description=(
         "One row per dead letter that a replay has corrected: what later batch runs over the same "
-        "source read in the record's place. Remove a row, and its letter comes back."
+        "source read in the record's place. Remove a row, and its dead letter comes back."
     ),
     columns=(
-        required("dead_letter_id", STRING, "The letter: hash of payload, source and position"),
+        required("dead_letter_id", STRING, "The dead letter: hash of payload, source and position"),
         required("corrected_at", TIMESTAMP, "When the replay began that corrected it"),
         required("error_type", STRING, "Why it had been rejected"),
-        required("source", STRING, "The letter's: the file's path, or the subscription"),
-        nullable("position", STRING, "The letter's: byte offset in the file, or the message id"),
+        required("source", STRING, "The dead letter's: the file's path, or the subscription"),
+        nullable("position", STRING, "The dead letter's: byte offset in the file, or message id"),
         *(_text(name) for name in SOURCE_COLUMNS),
     ),
     primary_key=("dead_letter_id",),
@@ -37,17 +37,17 @@ TABLE = Table(
 
 
 def rows(
-    letters: pa.Table, chosen: Sequence[int], corrected: pa.Table, corrected_at: datetime
+    dead_letters: pa.Table, chosen: Sequence[int], corrected: pa.Table, corrected_at: datetime
 ) -> pa.Table:
     """Rows of dead_letter_corrections.
 
     Args:
-        letters: rows of dead_letter_events.
+        dead_letters: rows of dead_letter_events.
         chosen: which of them are corrected.
         corrected: for each of these the texts of the eight source columns.
         corrected_at: in UTC without a zone.
     """
-    kept = letters.take(pa.array(chosen, pa.int64()))
+    kept = dead_letters.take(pa.array(chosen, pa.int64()))
     return TABLE.build(
         {
             **{name: kept[name] for name in ("dead_letter_id", "error_type", "source", "position")},

@@ -94,7 +94,7 @@ def rows(
     payloads, encodings = _encoded(rejected)
     return TABLE.build(
         {
-            "dead_letter_id": _letter_ids(rejected, source),
+            "dead_letter_id": _dead_letter_ids(rejected, source),
             "failed_at": pa.scalar(failed_at, pa.timestamp("us")),
             "stage": rejected["stage"],
             "error_type": rejected["error_type"],
@@ -112,16 +112,19 @@ def rows(
     )
 
 
-def cut_short(letters: pa.Table) -> NDArray[np.bool_]:
+def cut_short(dead_letters: pa.Table) -> NDArray[np.bool_]:
     """Which rows hold only the beginning of their record: bool [rows]."""
-    found = pc.match_substring_regex(letters["error_message"], _CUT_MESSAGE)
+    found = pc.match_substring_regex(dead_letters["error_message"], _CUT_MESSAGE)
     cut: NDArray[np.bool_] = found.to_numpy(zero_copy_only=False)
     return cut
 
 
-def payloads(letters: pa.Table) -> list[bytes]:
+def payloads(dead_letters: pa.Table) -> list[bytes]:
     """The records of rows as they came, but for what was cut off."""
-    texts, encodings = letters["payload"].to_pylist(), letters["payload_encoding"].to_pylist()
+    texts, encodings = (
+        dead_letters["payload"].to_pylist(),
+        dead_letters["payload_encoding"].to_pylist(),
+    )
     return [
         base64.b64decode(text) if encoding == "base64" else text.encode()
         for text, encoding in zip(texts, encodings, strict=True)
@@ -165,7 +168,7 @@ def _encoded(rejected: pa.Table) -> tuple[pa.ChunkedArray, pa.Scalar | list[str]
     return pa.chunked_array([pa.array(texts, pa.string())]), encodings
 
 
-def _letter_ids(rejected: pa.Table, source: str) -> pa.ChunkedArray:
+def _dead_letter_ids(rejected: pa.Table, source: str) -> pa.ChunkedArray:
     """Hashes of source, position and payload; of a record that is cut its size counts too."""
     begun = hashlib.blake2b(_framed(source.encode()), digest_size=16)
     cut = dict.fromkeys(_cut(rejected).tolist(), b"")
