@@ -13,7 +13,7 @@ from pipeline.commands.command import Command
 from pipeline.errors import OptionError, clear_message
 from pipeline.options.option import Parser
 from pipeline.paths import typed_program
-from pipeline.terminal import steady_streams, tell
+from pipeline.terminal import print_error, steady_streams
 
 COMMANDS: Final[Mapping[str, Command]] = {
     module.COMMAND.name: module.COMMAND
@@ -36,12 +36,12 @@ def _run(arguments: list[str]) -> int:
     except OptionError as error:
         page.error(str(error))
     except KeyboardInterrupt:
-        tell(f"\n{page.prog}: interrupted")
+        print_error(f"\n{page.prog}: interrupted")
         return 130
     except Exception as error:
         message = clear_message(error)
         # A bug: its traceback may quote data as well.
-        tell(f"{page.prog}: {message}" if message else _traceback(error))
+        print_error(f"{page.prog}: {message}" if message else _traceback(error))
         return 1
     return 0
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from pipeline.errors import OptionError, RunError, clear_message
-from pipeline.terminal import say, tell
+from pipeline.terminal import print_error, print_line
 
 STDOUT: Final = "-"
 _DESCRIPTOR: Final = re.compile(r"/(?:dev/fd|proc/self/fd)/([0-9]+)")
@@ -128,7 +128,7 @@ def write(report: dict[str, Any], path: str | None, patience: float = _PATIENCE_
     if path is None:
         return
     if path == STDOUT:
-        say(encode(report).decode().rstrip("\n"))
+        print_line(encode(report).decode().rstrip("\n"))
         return
     try:
         if path.startswith("gs://"):
@@ -187,7 +187,7 @@ def _write_remote(path: str, data: bytes) -> None:
 
 
 def finish(report: dict[str, Any], path: str | None, done: str, show: Callable[[], None]) -> None:
-    """Write a summary and show it to a person; what goes wrong is told, and fails nothing.
+    """Write a summary and show it to a person; what goes wrong is printed, and fails nothing.
 
     Args:
         report: the summary.
@@ -206,7 +206,7 @@ def finish(report: dict[str, Any], path: str | None, done: str, show: Callable[[
 
 @contextmanager
 def forgiving(done: str) -> Iterator[Callable[[], None]]:
-    """From when what it gives is called, whatever goes wrong inside is told, and raises nothing.
+    """From when what it gives is called, whatever goes wrong inside is printed, and raises nothing.
 
     Args:
         done: what is done then.
@@ -218,4 +218,4 @@ def forgiving(done: str) -> Iterator[Callable[[], None]]:
         if not passed:
             raise
         reason = clear_message(error) or f"{type(error).__name__}: {error}"
-        tell(f"{done}, but {' '.join(reason.split())}")
+        print_error(f"{done}, but {' '.join(reason.split())}")

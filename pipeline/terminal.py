@@ -42,7 +42,7 @@ def _lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
-def tell(text: str) -> None:
+def print_error(text: str) -> None:
     """Write a text to stderr; where that can't be, nothing happens.
 
     It goes past Python's buffer: a signal may come while that is written to, and what stays in it
@@ -63,7 +63,7 @@ def tell(text: str) -> None:
             rest = rest[os.write(number, rest) :]
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Write a text to stdout, as `Guarded` does."""
     out = Guarded(sys.stdout)
     out.write(f"{_lines(text)}\n")
@@ -76,7 +76,7 @@ def counted(number: int, noun: str) -> str:
 
 
 class Guarded(io.TextIOBase):
-    """A text stream of which what can't be written is given up, and told once on stderr.
+    """A text stream of which what can't be written is given up, and named once on stderr.
 
     Args:
         stream: the stream; None for nowhere.
@@ -117,7 +117,7 @@ class Guarded(io.TextIOBase):
         # A reader that leaves early has what it wanted; of a stderr that is full nobody can hear.
         if name == "<stdout>" and not isinstance(error, BrokenPipeError):
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            tell(
+            print_error(
                 f"can't print to stdout ({reason}): what stands there is not all that there was to "
                 "say. Nothing else is affected"
             )

@@ -138,7 +138,7 @@ def run(options: BatchOptions) -> None:
         run_batch(job, runner, for_beam, beam.temp_location, options.summary_file)
     else:
         hand_over(job, for_beam, beam.temp_location, dry_run)
-    dry_run.tell()
+    dry_run.print_ending()
 
 
 _HELP: Final = f"""\

@@ -8,7 +8,7 @@ from typing import Final
 from pipeline.commands.command import Command
 from pipeline.options.option import Option, given_by
 from pipeline.options.option_values import local_file
-from pipeline.terminal import say
+from pipeline.terminal import print_line
 
 _OUTPUT: Final = Option(
     "the Markdown file to write (default: docs/tables.md)",
@@ -34,7 +34,7 @@ def run(options: DocsOptions) -> None:
     from pipeline.dictionary.data_dictionary import write_docs
 
     write_docs(options.output)
-    say(f"{options.output}: written")
+    print_line(f"{options.output}: written")
 
 
 _HELP: Final = """\

@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 from pipeline.commands import batch, stream
 from pipeline.options import beam_options
 from pipeline.options.option import Option
-from pipeline.terminal import tell
+from pipeline.terminal import print_error
 
 OPTIONS: Final[Mapping[str, tuple[Option, ...]]] = {
     module.COMMAND.name: module.COMMAND.declared for module in (batch, stream)
@@ -31,7 +31,7 @@ def launch() -> NoReturn:
     """
     command, translated, dropped = translate(sys.argv[1:], os.environ.get(IMAGE, ""))
     for argument in dropped:
-        tell(f"No option of the pipeline or of Beam, left out: {argument}")
+        print_error(f"No option of the pipeline or of Beam, left out: {argument}")
     os.execv(sys.executable, [sys.executable, "-m", "pipeline", command, *translated])
 
 

@@ -10,7 +10,7 @@ from pipeline.errors import OptionError
 from pipeline.options import shared_options as shared
 from pipeline.options.option import Option, given_by
 from pipeline.options.option_values import PERCENTAGE, number, resource, whole
-from pipeline.terminal import say
+from pipeline.terminal import print_line
 
 _INPUT: Final = replace(
     shared.INPUT, help="CSV files on this machine (.csv, .csv.gz): one or more paths or globs"
@@ -82,7 +82,7 @@ def run(options: PublishOptions) -> None:
     paths = [file.path for file in find_inputs(options.input)]
     pace = PublishPace(options.speed, options.shuffle_seconds, options.repeat_pct, options.seed)
     published = publish(paths, options.topic, pace)
-    say(f"{published:,} messages published to {options.topic}")
+    print_line(f"{published:,} messages published to {options.topic}")
 
 
 _HELP: Final = """\

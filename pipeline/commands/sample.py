@@ -9,7 +9,7 @@ from pipeline.commands.command import Command
 from pipeline.errors import RunError
 from pipeline.options.option import Option, given_by
 from pipeline.options.option_values import sample_file, whole
-from pipeline.terminal import say
+from pipeline.terminal import print_line
 from transforms.vocabulary import SOURCE_COLUMNS
 
 _EVENTS: Final = Option(
@@ -53,7 +53,7 @@ def run(options: SampleOptions) -> None:
         report = write_sample(options.output, options.events, options.seed)
     except OSError as error:
         raise RunError(f"can't write {options.output}: {error.strerror}") from error
-    say(
+    print_line(
         f"{report.path}: {report.rows:,} rows of {report.users:,} users, "
         f"{report.broken:,} broken and {report.repeated:,} repeated"
     )

@@ -160,7 +160,7 @@ def run(options: StreamOptions) -> None:
     else:
         stage = taken_over if updates else claimed
         hand_over_stream(stage(job, beam.temp_location, dry_run), for_beam)
-    dry_run.tell()
+    dry_run.print_ending()
 
 
 _HELP: Final = """\

@@ -9,7 +9,7 @@ from rich.console import Console
 from pipeline.display.check_display import checks_line
 from pipeline.display.page import (
     Page,
-    letter_lines,
+    dead_letter_lines,
     megabytes,
     section,
     show_failed,
@@ -51,7 +51,7 @@ def show_summary(report: BatchReport, warehouse: TableReader, files: Sequence[In
     section(console, "Tables", tables, "table", ">rows", "~what it holds")
     if counts.dead_letters:
         explained = "~the first of them: what is wrong, and the row"
-        lines = letter_lines(counts)
+        lines = dead_letter_lines(counts)
         section(console, "Dead letters", lines, "error_type", ">rows", explained)
     show_failed(console, report.results)
     show_growth(console, warehouse)

@@ -104,7 +104,7 @@ def section(console: Console, title: str, lines: Sequence[Sequence[str]], *colum
     console.print(Padding(grid, (0, 0, 0, _GAP)))
 
 
-def letter_lines(counts: RunCounts) -> list[tuple[str, str, str]]:
+def dead_letter_lines(counts: RunCounts) -> list[tuple[str, str, str]]:
     """How many dead letters of each error_type there are, and one of each: why, and its record."""
     lines: list[tuple[str, str, str]] = []
     for error_type, number in counts.dead_letters.items():

@@ -7,13 +7,13 @@ from typing import Final
 
 from pipeline.display.page import (
     Page,
-    letter_lines,
+    dead_letter_lines,
     section,
     show_failed,
     show_growth,
 )
 from pipeline.reports import FlushReport
-from pipeline.terminal import counted, printable, tell
+from pipeline.terminal import counted, print_error, printable
 from pipeline.warehouse import TableReader
 from transforms.kernels.run_counts import RunCounts
 
@@ -45,12 +45,12 @@ class FlushLines:
         of.
         """
         if sum(report.rows.values()):
-            tell(flush_line(report))
+            print_error(flush_line(report))
         counts = report.counts
         reason = frequent_reason(self._before, counts)
         if counts.input_rows > self._before.input_rows:
             if reason is not None and reason != self._warned:
-                tell(f"warning: {explained(reason, self._before, counts)}")
+                print_error(f"warning: {explained(reason, self._before, counts)}")
             self._warned = reason
         self._before = counts
 
@@ -112,7 +112,7 @@ def show_stream_summary(report: FlushReport, warehouse: TableReader) -> None:
         passed = report.evaluated - len(report.failed)
         console.print(f"  checks of the last flush  {passed:,} passed")
     if counts.dead_letters:
-        lines = letter_lines(counts)
+        lines = dead_letter_lines(counts)
         what = "~the first of them: what is wrong, and the message"
         section(console, "Dead letters", lines, "error_type", ">messages", what)
         if (reason := frequent_reason(RunCounts(), counts)) is not None:

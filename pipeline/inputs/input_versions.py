@@ -48,7 +48,7 @@ def local_file(
     """A file on this machine as it is now.
 
     One that was written within the last tick of the clock is looked at a tick later: another write
-    could not be told from that one.
+    could not be distinguished from that one.
 
     Args:
         path: the file.
@@ -90,15 +90,15 @@ def _sample(stream: IO[bytes], size: int) -> str:
 def refuse_changed(file: InputFile) -> None:
     """Raise DataError if a file on this machine is not the one that was listed, or was cut."""
     if file.version and "://" not in file.path:
-        told = _changed_here(file)
-        if told:
-            raise changed(file.path, told)
+        how = _changed_here(file)
+        if how:
+            raise changed(file.path, how)
 
 
-def changed(path: str, told: str) -> DataError:
+def changed(path: str, how: str) -> DataError:
     """The error of a file that is not the one that was listed."""
     return DataError(
-        f"{path} changed while it was read: {told}; run again once nothing writes to it"
+        f"{path} changed while it was read: {how}; run again once nothing writes to it"
     )
 
 

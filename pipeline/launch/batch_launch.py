@@ -28,7 +28,7 @@ from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.summary_file import finish, forgiving
 from pipeline.terminal import is_watched
 
-# What is told of a run beside what went wrong behind it.
+# What is said of a run beside what went wrong behind it.
 DONE: Final = "the tables are replaced"
 
 

@@ -8,7 +8,7 @@ from pipeline.display.check_summary import show_checks
 from pipeline.errors import RunError
 from pipeline.launch.tables_built import types_of_tables
 from pipeline.paths import typed_program
-from pipeline.terminal import tell
+from pipeline.terminal import print_error
 from pipeline.warehouse import TableReader, Warehouse
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts.registry import TABLES, all_checks
@@ -46,7 +46,7 @@ def check_tables(warehouse: Warehouse, asked: ActiveEventTypes | None = None) ->
     left_out = [check for check in here if check.check_id not in evaluated]
     show_checks(reported, left_out, warehouse, time.monotonic() - started)
     if missing:
-        tell(
+        print_error(
             f"{len(checks) - len(here):,} checks were left out: an earlier version wrote these "
             f"tables, and they lack {', '.join(f'{t}.{c}' for t, c in missing)}. The next run that "
             "writes the tables adds them"
@@ -98,7 +98,7 @@ def _raise_errors(results: list[Result]) -> None:
     if failed:
         count = "1 check" if len(failed) == 1 else f"{len(failed):,} checks"
         raise RunError(
-            f"{count} of severity error failed, as told above: the tables are not what the events "
+            f"{count} of severity error failed, as shown above: the tables are not what the events "
             f"make of them. Build them again with {typed_program()} batch, and where a check fails "
             "again report it as a bug"
         )

@@ -12,7 +12,7 @@ from typing import Final
 
 from pipeline.errors import OptionError
 from pipeline.launch.runners import Runner
-from pipeline.terminal import say
+from pipeline.terminal import print_line
 from pipeline.warehouse import TableReader, TableWriter, Warehouse
 from transforms.contract import Table
 
@@ -50,10 +50,12 @@ class DryRun:
         """A name for the folder of staged files, which is not made."""
         return f"{str(temp_location).rstrip('/')}/dry-run/{run}"
 
-    def tell(self) -> None:
+    def print_ending(self) -> None:
         """Say at the end of a dry run that it was one."""
         if self.asked:
-            say("Dry run: the graph is translated for Dataflow; nothing was started or written")
+            print_line(
+                "Dry run: the graph is translated for Dataflow; nothing was started or written"
+            )
 
 
 REAL_RUN: Final = DryRun(asked=False, offline=False)

@@ -7,7 +7,7 @@ import signal
 from datetime import UTC, datetime
 
 from pipeline.paths import typed_program
-from pipeline.terminal import tell
+from pipeline.terminal import print_error
 
 
 def utc_now() -> datetime:
@@ -28,7 +28,7 @@ def leave_at_once_on_interrupt(command: str) -> None:
     and its threads takes long and may never end. The next run clears what is left behind."""
 
     def leave(*_: object) -> None:
-        tell(
+        print_error(
             f"\n{typed_program()} {command}: interrupted. Each table is as it was or, where the "
             "run had come so far, replaced: never in between. The next run clears what this one "
             "staged"

@@ -15,8 +15,8 @@ class _Counted:
         messages: how many were read.
         dead_letters: how many of them are none.
         events: how many rows of fct_events hold all events among them; None while some of them
-            are on their way to be told from duplicates.
-        flush: the number of the flush that told so.
+            may still prove to be duplicates.
+        flush: the number of the flush that counted them.
     """
 
     messages: int
@@ -43,8 +43,8 @@ class Receipts:
         counts = report.counts
         letters = counts.rejected
         for counted in self._open:
-            told = counts.events + counts.duplicates + counted.dead_letters
-            if counted.events is None and told >= counted.messages:
+            processed = counts.events + counts.duplicates + counted.dead_letters
+            if counted.events is None and processed >= counted.messages:
                 counted.events, counted.flush = counts.events, report.flush
         while self._open and _holds(report, self._open[0]):
             self._committed = self._open.pop(0).messages

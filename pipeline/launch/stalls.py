@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from pipeline.reports import FlushReport
-from pipeline.terminal import counted, tell
+from pipeline.terminal import counted, print_error
 from transforms.marts import dead_letter_events, dim_users, fct_events
 
 
@@ -45,7 +45,7 @@ class StallWatch:
         text = missing(report, handed_out)
         if text != self._told:
             self._told = text
-            tell(
+            print_error(
                 f"warning: no flush for {self._clock() - self._since:.0f} s, and not all that was "
                 f"read is in the tables: {text}. Messages that are not surely in all tables are "
                 "not acknowledged: they come again when the stream has ended, and a stop waits "

@@ -26,11 +26,11 @@ from pipeline.launch.beam_run import quiet_workers, start
 from pipeline.launch.dry_run import DryRun
 from pipeline.launch.receipts import Receipts
 from pipeline.launch.stalls import StallWatch
-from pipeline.pubsub.local_subscriber import Tap, tapped
+from pipeline.pubsub.local_subscriber import LeasedMessages, read_through
 from pipeline.reports import FlushReport
 from pipeline.streaming_graph import StreamJob, build
 from pipeline.summary_file import forgiving
-from pipeline.terminal import tell
+from pipeline.terminal import print_error
 from pipeline.warehouse import TableReader, Warehouse
 from pipeline.warehouse.runs import is_stream
 from transforms.marts import dead_letter_events, fct_events, growth_drivers
@@ -173,28 +173,28 @@ def _run_here(
     Returns:
         The last flush's report, and why no more could be read.
     """
-    tap = Tap(job.subscription)
+    messages = LeasedMessages(job.subscription)
 
     def leave() -> None:
-        tap.release()
+        messages.release()
         shutil.rmtree(path.parent, ignore_errors=True)
 
-    with tapped(tap), quiet_workers(), _stopping(job.flush_seconds, leave) as stop:
+    with read_through(messages), quiet_workers(), _stopping(job.flush_seconds, leave) as stop:
         running = _Running(_start(job, options, path))
-        flushes = _Flushes(path, tap, StallWatch(3 * job.flush_seconds + _STALL_SECONDS))
-        tell(f"Reading {job.subscription}; Ctrl-C stops")
-        while not stop.is_set() and tap.failure is None:
+        flushes = _Flushes(path, messages, StallWatch(3 * job.flush_seconds + _STALL_SECONDS))
+        print_error(f"Reading {job.subscription}; Ctrl-C stops")
+        while not stop.is_set() and messages.failure is None:
             running.check()
             flushes.follow()
             stop.wait(_POLL_SECONDS)
-        tap.is_open = False
+        messages.is_open = False
         flushes.stalls.restart()
         while not flushes.hold_everything:
             running.check()
             flushes.follow()
             time.sleep(_POLL_SECONDS)
         running.result.cancel()
-    return flushes.last, tap.failure
+    return flushes.last, messages.failure
 
 
 class _Running:
@@ -220,30 +220,30 @@ class _Running:
 class _Flushes:
     """The reports of flushes as they come; what they commit is acknowledged."""
 
-    def __init__(self, path: Path, tap: Tap, stalls: StallWatch):
-        self._path, self._tap, self.stalls = path, tap, stalls
+    def __init__(self, path: Path, messages: LeasedMessages, stalls: StallWatch):
+        self._path, self._messages, self.stalls = path, messages, stalls
         self._receipts, self._lines = Receipts(), FlushLines()
         self.last = FlushReport(complete=True)
 
     def follow(self) -> None:
         """Take note of a new flush."""
-        self._tap.renew()
+        self._messages.renew()
         report = self._latest()
         if report.flush != self.last.flush:
-            self._tap.acknowledge(self._receipts.committed(report))
+            self._messages.acknowledge(self._receipts.committed(report))
             self.last = report
             self._lines.show(report)
             self.stalls.advanced()
         elif self.hold_everything:
             self.stalls.advanced()
         else:
-            self.stalls.look(report, self._tap.handed_out)
+            self.stalls.look(report, self._messages.handed_out)
 
     @property
     def hold_everything(self) -> bool:
         """Whether all that was handed out is in the tables."""
         read = self.last.counts.input_rows
-        return bool(self.last.complete) and read == self._tap.handed_out
+        return bool(self.last.complete) and read == self._messages.handed_out
 
     def _latest(self) -> FlushReport:
         if not self._path.exists():
@@ -268,7 +268,7 @@ def _stopping(flush_seconds: float, leave: Callable[[], None]) -> Iterator[threa
             leaving.join(_LEAVING_SECONDS)
             os._exit(130)
         stop.set()
-        tell(
+        print_error(
             f"\nStopping: what was read is flushed, which takes up to {3 * flush_seconds:.0f} s. "
             "Press Ctrl-C again to leave at once; then it is delivered anew"
         )

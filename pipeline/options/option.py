@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from pipeline.options.option_values import Values
-from pipeline.terminal import printable, tell
+from pipeline.terminal import print_error, printable
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -128,5 +128,5 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        tell(f"{self.prog}: {printable(message)} (see {self.prog} --help)")
+        print_error(f"{self.prog}: {printable(message)} (see {self.prog} --help)")
         self.exit(2)

@@ -74,7 +74,7 @@ class _Held(NamedTuple):
     bytes: int
 
 
-class Tap:
+class LeasedMessages:
     """What comes from a subscription, as far as this process is concerned.
 
     Attributes:
@@ -100,7 +100,7 @@ class Tap:
     def pull(self) -> pubsub.types.PullResponse:
         """Messages for the pipeline.
 
-        None while the tap is closed, much is under way, or Pub/Sub can't be reached.
+        None while the messages is closed, much is under way, or Pub/Sub can't be reached.
         """
         found: list[pubsub.types.ReceivedMessage] = []
         while self.is_open and self._under_way() < _BYTES_UNDER_WAY:
@@ -139,7 +139,7 @@ class Tap:
     def acknowledge(self, messages: int) -> None:
         """Let so many messages, from the first on, not come again: they are committed.
 
-        What can't be told to Pub/Sub now is told when leases are renewed.
+        Where Pub/Sub can't be reached, that is tried again when leases are renewed.
         """
         self._committed = messages
         with self._lock:
@@ -232,13 +232,13 @@ class Tap:
 
 
 @contextmanager
-def tapped(tap: Tap) -> Iterator[None]:
-    """Let Beam's local runner read by `tap`, and go by this process's clock, which never steps
+def read_through(messages: LeasedMessages) -> Iterator[None]:
+    """Let Beam's local runner read by `messages`, and go by this process's clock, which never steps
     back; what is not acknowledged in the end comes again."""
 
     class Subscriber(pubsub.SubscriberClient):
         def pull(self, **_: Any) -> pubsub.types.PullResponse:
-            return tap.pull()
+            return messages.pull()
 
         def acknowledge(self, **_: Any) -> None:
             """Not yet: a flush has to commit the messages first."""
@@ -254,7 +254,7 @@ def tapped(tap: Tap) -> Iterator[None]:
         try:
             yield
         finally:
-            tap.release()
+            messages.release()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pipeline.inputs.input_streams import opened
 from pipeline.inputs.input_versions import local_file
 from pipeline.options.shared_options import LATE_HORIZON_DAYS
 from pipeline.pubsub.resources import explained
-from pipeline.terminal import tell
+from pipeline.terminal import print_error
 from transforms.kernels.csv_header import read_header
 from transforms.kernels.csv_records import read_blocks
 from transforms.kernels.messages import CONTENT_TYPE, CSV
@@ -66,7 +66,7 @@ def publish(paths: Sequence[str], topic: str, pace: PublishPace) -> int:
     """
     records = _timed([item for path in paths for item in _records(path)])
     if (days := horizon_of(records, time.time())) is not None:
-        tell(
+        print_error(
             f"the earliest event is {days - 1:,} days old: for a stream with less than "
             f"--late_horizon_days {days} it is a dead letter (too_late)"
         )

@@ -16,7 +16,7 @@ from pipeline.replay.rebuilding import rebuild
 from pipeline.replay.replay_job import ReplayJob
 from pipeline.replay.replay_summary import show_dry_run, show_nothing, show_outcome, show_replay
 from pipeline.summary_file import finish
-from pipeline.terminal import counted, say
+from pipeline.terminal import counted, print_line
 
 
 def write_out(job: ReplayJob, path: str) -> None:
@@ -25,9 +25,9 @@ def write_out(job: ReplayJob, path: str) -> None:
     Raises:
         RunError: if they can't be read or written.
     """
-    with job.letters() as letters:
+    with job.dead_letters() as letters:
         rows = spreadsheet.write(letters.chosen(job.selection), path)
-    say(
+    print_line(
         f"{path}: {rows:,} of {letters.rows:,} dead letters. Correct rows, remove those that are "
         f"to stay as they are, and run again with --input {path}"
     )
@@ -40,7 +40,7 @@ def try_out(job: ReplayJob, summary_file: str | None) -> None:
         RunError: if they can't be read or corrected.
     """
     outcome = Outcome()
-    with job.letters() as letters:
+    with job.dead_letters() as letters:
         deque(job.attempt(letters, outcome), maxlen=0)
     _finish(job, outcome, summary_file, show_dry_run)
 
@@ -54,7 +54,7 @@ def publish(job: ReplayJob, topic: str, summary_file: str | None) -> None:
     from pipeline.replay.republish import publish_steps
 
     outcome = Outcome()
-    with job.letters() as letters:
+    with job.dead_letters() as letters:
         publish_steps(job.attempt(letters, outcome), topic)
     heading = (
         f"Published {counted(outcome.passed.total(), 'corrected record')} to {topic}. Their dead "

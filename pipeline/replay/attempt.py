@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline import __version__
-from pipeline.replay.spool import Letter, Letters, chosen_rows, letters_of
+from pipeline.replay.spool import DeadLetter, DeadLetters, chosen_rows, dead_letters_of
 from transforms.kernels.dead_letters import Failure, Record, Selection, reread, tried
 from transforms.kernels.parse import Limits
 from transforms.marts import dead_letter_corrections, dead_letter_events
@@ -22,10 +22,10 @@ _SAMPLE_BYTES: Final = 300
 
 # The records to try in the letters' place, in their order; None leaves a letter as it is. It is
 # given what gives the letters, each time in the same order.
-Correct = Callable[[Callable[[], Iterable[Letter]]], Iterator[Record | None]]
+Correct = Callable[[Callable[[], Iterable[DeadLetter]]], Iterator[Record | None]]
 
 
-def as_they_came(letters: Callable[[], Iterable[Letter]]) -> Iterator[Record | None]:
+def as_they_came(letters: Callable[[], Iterable[DeadLetter]]) -> Iterator[Record | None]:
     """Letters that nobody has corrected."""
     return (letter.record for letter in letters())
 
@@ -84,7 +84,7 @@ class Outcome:
             ],
         }
 
-    def note(self, letter: Letter, record: Record, failure: Failure | None) -> None:
+    def note(self, letter: DeadLetter, record: Record, failure: Failure | None) -> None:
         """Count a letter that was tried."""
         if failure is None:
             self.passed[letter.error_type] += 1
@@ -117,7 +117,7 @@ class Step(NamedTuple):
 
 
 def attempt(
-    letters: Letters,
+    letters: DeadLetters,
     selection: Selection,
     correct: Correct,
     now: datetime,
@@ -136,7 +136,7 @@ def attempt(
 
     Raises:
         RunError: if `correct` does.
-        DataError: if it can't be told how to read a letter.
+        DataError: if nothing says how to read a letter.
     """
     outcome.letters = letters.rows
     corrected = correct(lambda: letters.chosen(selection))
@@ -145,7 +145,7 @@ def attempt(
         rows = chosen_rows(part, selection)
         found = [
             (row, letter, record)
-            for row, letter in zip(rows.tolist(), letters_of(part, rows), strict=True)
+            for row, letter in zip(rows.tolist(), dead_letters_of(part, rows), strict=True)
             if (record := next(corrected)) is not None
         ]
         yield _try(part, found, now, limits, outcome)
@@ -155,7 +155,7 @@ def attempt(
 
 def _try(
     part: pa.Table,
-    found: list[tuple[int, Letter, Record]],
+    found: list[tuple[int, DeadLetter, Record]],
     now: datetime,
     limits: Limits,
     outcome: Outcome,

@@ -16,7 +16,7 @@ from typing import IO, Final
 
 from pipeline.errors import OptionError, RunError
 from pipeline.paths import from_home
-from pipeline.replay.spool import Letter
+from pipeline.replay.spool import DeadLetter
 from transforms.kernels.dead_letters import Record
 
 _SIGNS: Final = ((b"\n", "\u240a".encode()), (b"\r", "\u240d".encode()))
@@ -63,7 +63,7 @@ class Edit:
             )
         return edit
 
-    def correct(self, letters: Callable[[], Iterable[Letter]]) -> Iterator[Record]:
+    def correct(self, letters: Callable[[], Iterable[DeadLetter]]) -> Iterator[Record]:
         """The letters' records as the process gives them back, in their order.
 
         Args:
@@ -75,7 +75,7 @@ class Edit:
         with (
             tempfile.TemporaryFile() as before,
             tempfile.TemporaryFile() as after,
-            tempfile.TemporaryFile() as told,
+            tempfile.TemporaryFile() as errors,
         ):
             rows = 0
             for letter in letters():
@@ -84,23 +84,23 @@ class Edit:
             if not rows:
                 return
             before.seek(0)
-            self._run(before, after, told)
+            self._run(before, after, errors)
             after.seek(0)
             found = sum(1 for _ in after)
             if found != rows:
                 raise RunError(
                     f"--edit {self.given!r} gave back {found:,} records for {rows:,}: it must "
                     "write one line for each that it reads; no table was touched"
-                    f"{_beside(told)}"
+                    f"{_beside(errors)}"
                 )
             after.seek(0)
             for letter, line in zip(letters(), after, strict=True):
                 yield letter.record._replace(data=_from_line(line, letter))
 
-    def _run(self, before: IO[bytes], after: IO[bytes], told: IO[bytes]) -> None:
+    def _run(self, before: IO[bytes], after: IO[bytes], errors: IO[bytes]) -> None:
         try:
             code = subprocess.run(
-                self.command, stdin=before, stdout=after, stderr=told, check=False
+                self.command, stdin=before, stdout=after, stderr=errors, check=False
             ).returncode
         except OSError as error:
             raise RunError(
@@ -110,7 +110,7 @@ class Edit:
         if code:
             ended = f"exit code {code}" if code > 0 else f"signal {-code}"
             raise RunError(
-                f"--edit {self.given!r} failed with {ended}; no table was touched{_beside(told)}"
+                f"--edit {self.given!r} failed with {ended}; no table was touched{_beside(errors)}"
             )
 
 
@@ -140,7 +140,7 @@ def _try(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(command, input=b"", capture_output=True, check=False)
 
 
-def _as_line(letter: Letter) -> bytes:
+def _as_line(letter: DeadLetter) -> bytes:
     data = letter.record.data
     if _is_many_lines(data):
         if any(sign in data for _, sign in _SIGNS):
@@ -154,7 +154,7 @@ def _as_line(letter: Letter) -> bytes:
     return data + b"\n"
 
 
-def _from_line(line: bytes, letter: Letter) -> bytes:
+def _from_line(line: bytes, letter: DeadLetter) -> bytes:
     data = line.removesuffix(b"\n")
     if _is_many_lines(letter.record.data):
         for character, sign in _SIGNS:
@@ -166,10 +166,10 @@ def _is_many_lines(data: bytes) -> bool:
     return any(character in data for character, _ in _SIGNS)
 
 
-def _beside(told: IO[bytes]) -> str:
-    told.seek(0, os.SEEK_END)
-    told.seek(max(told.tell() - 4 * _SHOWN, 0))
-    text = _shown(told.read())
+def _beside(errors: IO[bytes]) -> str:
+    errors.seek(0, os.SEEK_END)
+    errors.seek(max(errors.tell() - 4 * _SHOWN, 0))
+    text = _shown(errors.read())
     return f". It said: {text}" if text else ""
 
 

@@ -77,7 +77,7 @@ def settle(
     if types is None:
         raise OptionError(
             "--active_event_types is needed: the warehouse does not say which event types made a "
-            f"user active when its tables were built. Name them; unless that run was told "
-            f"otherwise, they are {ActiveEventTypes()}"
+            "user active when its tables were built. Name them; unless that run named others, they "
+            f"are {ActiveEventTypes()}"
         )
     return types

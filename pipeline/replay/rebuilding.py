@@ -110,7 +110,7 @@ def _try_letters(
     layout = job.warehouse.capabilities.layout
     staying = StagedFiles(dead_letter_events.TABLE, staging, layout)
     corrections = StagedFiles(CORRECTIONS, staging, layout)
-    with job.letters() as letters:
+    with job.dead_letters() as letters:
         for step in job.attempt(letters, outcome):
             if len(step.events):
                 passed.write(stored(step.events))

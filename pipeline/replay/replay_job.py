@@ -11,9 +11,9 @@ from typing import Literal
 
 from pipeline.errors import OptionError
 from pipeline.replay.attempt import Correct, Outcome, Step, attempt
-from pipeline.replay.spool import Letters, spooled
+from pipeline.replay.spool import DeadLetters, spooled
 from pipeline.replay.spreadsheet import Corrected
-from pipeline.terminal import tell
+from pipeline.terminal import print_error
 from pipeline.warehouse import Warehouse
 from transforms.active_event_types import ActiveEventTypes
 from transforms.kernels.dead_letters import KNOWN_ERROR_TYPES, Selection
@@ -48,7 +48,7 @@ class ReplayJob:
     quality: Mode | Literal["off"] = "enforce"
 
     @contextmanager
-    def letters(self) -> Iterator[Letters]:
+    def dead_letters(self) -> Iterator[DeadLetters]:
         """The warehouse's dead letters.
 
         Raises:
@@ -58,18 +58,18 @@ class ReplayJob:
         with spooled(self.warehouse) as found:
             _check_types(self.selection.error_types, found)
             if self.corrected is not None:
-                told = self.corrected.without_letter(found)
-                if told:
-                    tell(told)
+                warning = self.corrected.without_dead_letter(found)
+                if warning:
+                    print_error(warning)
             yield found
 
-    def attempt(self, letters: Letters, outcome: Outcome) -> Iterator[Step]:
+    def attempt(self, letters: DeadLetters, outcome: Outcome) -> Iterator[Step]:
         """Try the letters that are meant; see `attempt`."""
         limits = Limits(self.max_future_minutes)
         return attempt(letters, self.selection, self.correct, self.started_at, limits, outcome)
 
 
-def _check_types(asked: Iterable[str], letters: Letters) -> None:
+def _check_types(asked: Iterable[str], letters: DeadLetters) -> None:
     there = {name for part in letters.parts() for name in part["error_type"].to_pylist()}
     for name in sorted(set(asked) - there - KNOWN_ERROR_TYPES):
         close = difflib.get_close_matches(name, there | KNOWN_ERROR_TYPES, n=1)

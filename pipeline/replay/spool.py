@@ -22,7 +22,7 @@ _PART_BYTES: Final = 16 << 20
 _READ: Final = ["dead_letter_id", "error_type", "attributes", "source"]
 
 
-class Letter(NamedTuple):
+class DeadLetter(NamedTuple):
     """A dead letter that is to be tried again.
 
     Attributes:
@@ -39,7 +39,7 @@ class Letter(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Letters:
+class DeadLetters:
     """Dead letters, which can be gone through more than once, always in the same order.
 
     Attributes:
@@ -56,14 +56,14 @@ class Letters:
         for number in range(reader.num_record_batches):
             yield pa.Table.from_batches([reader.get_batch(number)])
 
-    def chosen(self, selection: Selection) -> Iterator[Letter]:
+    def chosen(self, selection: Selection) -> Iterator[DeadLetter]:
         """The letters to try."""
         for part in self.parts():
-            yield from letters_of(part, chosen_rows(part, selection))
+            yield from dead_letters_of(part, chosen_rows(part, selection))
 
 
 @contextmanager
-def spooled(warehouse: TableReader) -> Iterator[Letters]:
+def spooled(warehouse: TableReader) -> Iterator[DeadLetters]:
     """The dead letters of a warehouse as they are now.
 
     Raises:
@@ -77,7 +77,7 @@ def spooled(warehouse: TableReader) -> Iterator[Letters]:
                 fitting = part.num_rows * _PART_BYTES // max(part.nbytes, 1)
                 writer.write_table(part, max_chunksize=max(1, min(_PART_ROWS, fitting)))
                 rows += part.num_rows
-        yield Letters(rows, file)
+        yield DeadLetters(rows, file)
 
 
 def chosen_rows(part: pa.Table, selection: Selection) -> NDArray[np.int64]:
@@ -85,11 +85,11 @@ def chosen_rows(part: pa.Table, selection: Selection) -> NDArray[np.int64]:
     return np.flatnonzero(selection.of(part) & ~dead_letter_events.cut_short(part))
 
 
-def letters_of(part: pa.Table, rows: NDArray[np.int64]) -> Iterator[Letter]:
+def dead_letters_of(part: pa.Table, rows: NDArray[np.int64]) -> Iterator[DeadLetter]:
     """Some rows of a part.
 
     Raises:
-        DataError: if it can't be told how to read one.
+        DataError: if nothing says how to read one.
     """
     chosen = part.take(pa.array(rows))
     for letter, payload in zip(
@@ -97,7 +97,7 @@ def letters_of(part: pa.Table, rows: NDArray[np.int64]) -> Iterator[Letter]:
         dead_letter_events.payloads(chosen),
         strict=True,
     ):
-        yield Letter(
+        yield DeadLetter(
             letter["dead_letter_id"],
             letter["error_type"],
             letter["error_message"],

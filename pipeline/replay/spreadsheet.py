@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import IO, Final
 
 from pipeline.errors import OptionError, RunError
-from pipeline.replay.spool import Letter, Letters
+from pipeline.replay.spool import DeadLetter, DeadLetters
 from transforms.kernels.csv_layout import STANDARD
 from transforms.kernels.dead_letters import Record
 from transforms.kernels.single_records import UnreadableError, record_fields, split_record
@@ -51,7 +51,7 @@ _LARGEST_CELL: Final = 1 << 30
 Cells = tuple[str, ...]
 
 
-def write(letters: Iterable[Letter], path: str) -> int:
+def write(letters: Iterable[DeadLetter], path: str) -> int:
     """Write letters into a new file; returns how many they were.
 
     Raises:
@@ -64,8 +64,8 @@ def write(letters: Iterable[Letter], path: str) -> int:
             writer = csv.writer(file, lineterminator="\r\n")
             writer.writerow(_COLUMNS)
             for letter in letters:
-                told = (letter.dead_letter_id, letter.error_type, letter.error_message)
-                writer.writerow(_protected(cell) for cell in (*told, *cells_of(letter.record)))
+                found = (letter.dead_letter_id, letter.error_type, letter.error_message)
+                writer.writerow(_protected(cell) for cell in (*found, *cells_of(letter.record)))
                 rows += 1
     except OSError as error:
         raise RunError(f"can't write {path}: {error.strerror}") from error
@@ -104,7 +104,7 @@ class Corrected:
         except (OSError, csv.Error) as error:
             raise OptionError(f"--input {path} can't be read as CSV: {error}") from error
 
-    def without_letter(self, letters: Letters) -> str:
+    def without_dead_letter(self, letters: DeadLetters) -> str:
         """What to say of rows that correct none of these letters; empty where there is none."""
         unknown = set(self.rows)
         for part in letters.parts():
@@ -117,7 +117,7 @@ class Corrected:
             "before, or belong to another warehouse"
         )
 
-    def correct(self, letters: Iterable[Letter]) -> Iterator[Record | None]:
+    def correct(self, letters: Iterable[DeadLetter]) -> Iterator[Record | None]:
         """The letters' records as the file has them; None for those that it has not."""
         for letter in letters:
             cells = self.rows.get(letter.dead_letter_id)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pipeline.commands.replay import COMMAND
 from pipeline.options.option import Parser
-from pipeline.replay.spool import Letter
+from pipeline.replay.spool import DeadLetter
 from tests.support.tables import NOW
 from transforms.kernels.csv_layout import Layout
 from transforms.kernels.dead_letters import Record
@@ -22,10 +22,12 @@ from transforms.marts import dead_letter_events
 from transforms.vocabulary import SOURCE_COLUMNS
 
 
-def letter(data: bytes, header: Sequence[str] | None = SOURCE_COLUMNS, name: str = "1") -> Letter:
+def letter(
+    data: bytes, header: Sequence[str] | None = SOURCE_COLUMNS, name: str = "1"
+) -> DeadLetter:
     """A dead letter to try; without a header a JSON object."""
     record = Record(data, None if header is None else Layout.of(header))
-    return Letter(name, "bad_country", "country 'x' is not two letters", record)
+    return DeadLetter(name, "bad_country", "country 'x' is not two letters", record)
 
 
 def rows(

@@ -18,15 +18,15 @@ from tests.fuzz.turn import run_case, take_turn
 TURN = """
 import json, os, sys, time
 name, seed = sys.argv[1], int(sys.argv[2])
-def tell(**note):
+def print_error(**note):
     print(json.dumps({"seed": seed, **note}), flush=True)
-tell()
+print_error()
 if name == "crashes":
     print("it broke", file=sys.stderr, flush=True)
     os.abort()
 if name == "hangs":
     time.sleep(3600)
-tell(tried=7, **({"failure": "other tables"} if name == "fails" else {}))
+print_error(tried=7, **({"failure": "other tables"} if name == "fails" else {}))
 """
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import duckdb
 
 from pipeline.errors import OptionError, RunError
-from pipeline.terminal import tell
+from pipeline.terminal import print_error
 from pipeline.warehouse.duckdb.local_staging import staging_folder
 from pipeline.warehouse.duckdb.table_changes import literal
 
@@ -39,7 +39,7 @@ _INVENTORY: Final = (
 def connected(path: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """A connection, once no other program has the file open in a way that keeps this one out.
 
-    Who does is told on stderr, and waited for a minute.
+    Who does is named on stderr, and waited for a minute.
 
     Raises:
         duckdb.Error: if it can't be opened.
@@ -48,16 +48,18 @@ def connected(path: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     if not read_only:
         config["storage_compatibility_version"] = STORAGE_VERSION
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    told = False
+    is_announced = False
     while True:
         try:
             return duckdb.connect(path, read_only=read_only, config=config)
         except duckdb.Error as error:
             if not _is_busy(error) or time.monotonic() > deadline:
                 raise
-            if not told:
-                tell(f"{path} is open in {_holder(error)}: waiting up to {_PATIENCE_SECONDS} s")
-                told = True
+            if not is_announced:
+                print_error(
+                    f"{path} is open in {_holder(error)}: waiting up to {_PATIENCE_SECONDS} s"
+                )
+                is_announced = True
             time.sleep(_PAUSE_SECONDS)
 
 
@@ -134,7 +136,7 @@ def check_file(path: str) -> None:
 
 def make_readable_everywhere(path: str) -> None:
     """Write a file anew that is in a format of DuckDB 2: with all that is in it, in a format that
-    DuckDB 1.4 opens too. Where that can't be, it stays as it is, and that is told.
+    DuckDB 1.4 opens too. Where that can't be, it stays as it is, and stderr says so.
 
     Raises:
         RunError: if it can't be opened.
@@ -146,7 +148,9 @@ def make_readable_everywhere(path: str) -> None:
         with connected(path, read_only=False) as connection:
             if _format_of(connection) <= _parsed(STORAGE_VERSION):
                 return
-            tell(f"{path} is in a format of DuckDB 2: it is rewritten, so that 1.4 opens it too")
+            print_error(
+                f"{path} is in a format of DuckDB 2: it is rewritten, so that 1.4 opens it too"
+            )
             with staging_folder(path, Path(path).parent) as folder:
                 part = os.path.join(folder, "rewritten.duckdb")
                 _rewrite(connection, part)
@@ -162,7 +166,7 @@ def make_readable_everywhere(path: str) -> None:
 
 def _tell_kept(path: str, error: Exception) -> None:
     why = str(error).splitlines()[0]
-    tell(f"{path} stays in a format that DuckDB 1.x does not open ({why})")
+    print_error(f"{path} stays in a format that DuckDB 1.x does not open ({why})")
 
 
 def _rewrite(connection: duckdb.DuckDBPyConnection, part: str) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pipeline import summary_file
 from pipeline.display.page import Page, section, show_failed
 from pipeline.errors import clear_message
-from pipeline.terminal import Guarded, printable, say, tell
+from pipeline.terminal import Guarded, print_error, print_line, printable
 from tests.support.runs import shell
 from transforms.data_error import DataError
 from transforms.quality.reported import Reported
@@ -68,7 +68,7 @@ def test_a_file_does_not_get_the_number_of_a_closed_stream(tmp_path: Path) -> No
 
 
 def test_what_is_told_arrives_whole(tmp_path: Path) -> None:
-    code = "from pipeline.terminal import tell; tell('\\udce9' + 'x' * 200_000)"
+    code = "from pipeline.terminal import print_error; print_error('\\udce9' + 'x' * 200_000)"
     run = shell(f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}", tmp_path)
     assert run.stderr == "\\udce9" + "x" * 200_000 + "\n"
 
@@ -76,10 +76,10 @@ def test_what_is_told_arrives_whole(tmp_path: Path) -> None:
 def test_a_stream_without_a_number_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    tell("something")
+    print_error("something")
     assert stream.getvalue() == "something\n"
     monkeypatch.setattr(sys, "stderr", None)
-    tell("to nobody")
+    print_error("to nobody")
 
 
 def test_a_guarded_stream_gives_up_once() -> None:
@@ -127,8 +127,8 @@ def test_signs_of_every_language_are_printable() -> None:
 
 
 def test_everything_that_a_command_says_is_printable(capsys: pytest.CaptureFixture[str]) -> None:
-    tell(f"two\nlines {_HOSTILE}")
-    say(f"two\nlines {_HOSTILE}")
+    print_error(f"two\nlines {_HOSTILE}")
+    print_line(f"two\nlines {_HOSTILE}")
     summary_file.write({"user": _HOSTILE}, "-")
     page = Page()
     section(page, "Letters", [("bad_country", _HOSTILE)], "error_type", "~payload")

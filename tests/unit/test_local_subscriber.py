@@ -15,7 +15,7 @@ from google.api_core.exceptions import (
 )
 
 from pipeline.pubsub import local_subscriber
-from pipeline.pubsub.local_subscriber import Tap
+from pipeline.pubsub.local_subscriber import LeasedMessages
 from tests.support.subscriptions import Subscription
 
 SUBSCRIPTION = "projects/p-1/subscriptions/s"
@@ -45,50 +45,50 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 @pytest.mark.usefixtures("later")
 def test_only_what_is_committed_is_acknowledged(subscription: Subscription) -> None:
-    tap = Tap(SUBSCRIPTION)
-    assert [len(tap.pull().received_messages) for _ in range(3)] == [2, 1, 0]
-    assert tap.handed_out == 3
-    tap.acknowledge(1)
+    messages = LeasedMessages(SUBSCRIPTION)
+    assert [len(messages.pull().received_messages) for _ in range(3)] == [2, 1, 0]
+    assert messages.handed_out == 3
+    messages.acknowledge(1)
     assert subscription.acknowledged == []
-    tap.acknowledge(2)
+    messages.acknowledge(2)
     assert subscription.acknowledged == ["a", "b"]
-    tap.release()
+    messages.release()
     assert subscription.deadlines == {"a": 60, "b": 60, "c": 0}
     subscription.publish(b"d")
-    assert len(tap.pull().received_messages) == 0
+    assert len(messages.pull().received_messages) == 0
 
 
 def test_leases_are_renewed_for_as_long_as_it_takes(
     subscription: Subscription, later: Callable[[float], None]
 ) -> None:
-    tap = Tap(SUBSCRIPTION)
-    tap.pull()
+    messages = LeasedMessages(SUBSCRIPTION)
+    messages.pull()
     subscription.deadlines.clear()
-    tap.renew()
+    messages.renew()
     assert subscription.deadlines == {}
     later(21)
-    tap.renew()
+    messages.renew()
     assert subscription.deadlines == {"a": 60, "b": 60}
 
 
 def test_an_outage_passes_and_what_was_committed_meanwhile_is_acknowledged(
     subscription: Subscription, later: Callable[[float], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    tap = Tap(SUBSCRIPTION)
-    tap.pull()
+    messages = LeasedMessages(SUBSCRIPTION)
+    messages.pull()
     subscription.error = ServiceUnavailable("no route")
     later(21)
     for _ in range(3):
-        assert len(tap.pull().received_messages) == 0
-    tap.renew()
-    tap.acknowledge(2)
+        assert len(messages.pull().received_messages) == 0
+    messages.renew()
+    messages.acknowledge(2)
     assert [record.getMessage() for record in caplog.records] == [
         f"Pub/Sub can't be reached for {SUBSCRIPTION}, and is tried again: 503 no route"
     ]
     subscription.error = None
-    assert len(tap.pull().received_messages) == 1
+    assert len(messages.pull().received_messages) == 1
     later(21)
-    tap.renew()  # Without another flush.
+    messages.renew()  # Without another flush.
     assert subscription.acknowledged == ["a", "b"]
 
 
@@ -103,28 +103,32 @@ def test_an_outage_passes_and_what_was_committed_meanwhile_is_acknowledged(
 def test_a_subscription_that_can_be_read_no_more_closes_the_tap_and_says_why(
     subscription: Subscription, error: NotFound, told: str
 ) -> None:
-    for use in (Tap.pull, lambda tap: tap.acknowledge(2), Tap.release):
-        tap = Tap(SUBSCRIPTION)
+    for use in (
+        LeasedMessages.pull,
+        lambda messages: messages.acknowledge(2),
+        LeasedMessages.release,
+    ):
+        messages = LeasedMessages(SUBSCRIPTION)
         subscription.error = None
         subscription.publish(b"d", b"e")
-        tap.pull()
+        messages.pull()
         subscription.error = error
-        use(tap)
-        tap.acknowledge(2)
-        assert str(tap.failure).startswith(told)
-        assert not tap.is_open
-        assert len(tap.pull().received_messages) == 0
+        use(messages)
+        messages.acknowledge(2)
+        assert str(messages.failure).startswith(told)
+        assert not messages.is_open
+        assert len(messages.pull().received_messages) == 0
 
 
 @pytest.mark.usefixtures("later")
 def test_what_is_not_ours_any_more_is_let_go(subscription: Subscription) -> None:
-    tap = Tap(SUBSCRIPTION)
-    tap.pull()
+    messages = LeasedMessages(SUBSCRIPTION)
+    messages.pull()
     subscription.error = InvalidArgument("the ack id has expired")
-    tap.acknowledge(2)
-    assert tap.failure is None
+    messages.acknowledge(2)
+    assert messages.failure is None
     subscription.error = None
-    tap.acknowledge(2)
+    messages.acknowledge(2)
     assert subscription.acknowledged == []
 
 
@@ -133,19 +137,19 @@ def test_no_more_is_pulled_while_many_bytes_are_under_way(
     subscription: Subscription, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local_subscriber, "_BYTES_UNDER_WAY", 2)
-    tap = Tap(SUBSCRIPTION)
-    assert [len(tap.pull().received_messages) for _ in range(2)] == [2, 0]
-    tap.acknowledge(2)
-    assert len(tap.pull().received_messages) == 1
+    messages = LeasedMessages(SUBSCRIPTION)
+    assert [len(messages.pull().received_messages) for _ in range(2)] == [2, 0]
+    messages.acknowledge(2)
+    assert len(messages.pull().received_messages) == 1
 
 
 @pytest.mark.usefixtures("later")
 def test_answers_are_gathered_while_they_are_full(subscription: Subscription) -> None:
     subscription.largest = 100
     subscription.publish(*[b"x"] * 247)
-    tap = Tap(SUBSCRIPTION)
-    assert [len(tap.pull().received_messages) for _ in range(2)] == [250, 0]
+    messages = LeasedMessages(SUBSCRIPTION)
+    assert [len(messages.pull().received_messages) for _ in range(2)] == [250, 0]
     subscription.publish(*[b"x"] * 1_250)
-    assert [len(tap.pull().received_messages) for _ in range(3)] == [1_000, 250, 0]
-    tap.acknowledge(1_500)
+    assert [len(messages.pull().received_messages) for _ in range(3)] == [1_000, 250, 0]
+    messages.acknowledge(1_500)
     assert len(subscription.acknowledged) == 1_500

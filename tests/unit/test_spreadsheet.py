@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import OptionError, RunError
 from pipeline.replay import spreadsheet
-from pipeline.replay.spool import Letter, spooled
+from pipeline.replay.spool import DeadLetter, spooled
 from pipeline.replay.spreadsheet import Corrected, cells_of, record_of
 from pipeline.warehouse import Warehouse
 from tests.support.dead_letters import Holding, letter, rows
@@ -37,7 +37,7 @@ def line(item: Row, header: Sequence[str] | None = SOURCE_COLUMNS) -> bytes:
     return csv_text([item], header).split(b"\n", 1)[1].rstrip(b"\n")
 
 
-def through(letters: Sequence[Letter], change: Callable[[Sheet], Sheet]) -> list[Record | None]:
+def through(letters: Sequence[DeadLetter], change: Callable[[Sheet], Sheet]) -> list[Record | None]:
     """The records of a file that was written, changed as a spreadsheet would, and read back."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "letters.csv")
@@ -75,13 +75,13 @@ records = st.one_of(
 )
 
 
-def numbered(letters: Sequence[Letter]) -> list[Letter]:
+def numbered(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
     return [item._replace(dead_letter_id=f"{at:032x}") for at, item in enumerate(letters)]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(records, max_size=6))
-def test_untouched_rows_are_the_records_as_they_came(found: list[Letter]) -> None:
+def test_untouched_rows_are_the_records_as_they_came(found: list[DeadLetter]) -> None:
     letters = numbered(found)
     assert through(letters, lambda sheet: sheet) == [item.record for item in letters]
 
@@ -249,8 +249,8 @@ def test_rows_without_a_letter_are_told() -> None:
     cells = cells_of(letter(b"a").record)
     holding = cast(Warehouse, Holding(table.slice(0, 1)))
     with spooled(holding) as letters:
-        assert Corrected("m.csv", {known: cells}).without_letter(letters) == ""
-        told = Corrected("m.csv", {known: cells, other: cells}).without_letter(letters)
+        assert Corrected("m.csv", {known: cells}).without_dead_letter(letters) == ""
+        told = Corrected("m.csv", {known: cells, other: cells}).without_dead_letter(letters)
         assert told.startswith(
             f"m.csv: 1 of 2 rows correct no letter of the warehouse (dead_letter_id {other!r}"
         )
