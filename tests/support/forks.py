@@ -26,6 +26,8 @@ import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.support import beam_memo
+
 # What the commands import late.
 _MODULES = (
     "pipeline.__main__",
@@ -93,6 +95,7 @@ def _server() -> str:
 def _serve(path: str) -> None:
     for module in _MODULES:
         __import__(module)
+    beam_memo.remember()
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(path)
     listening.listen()
