@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from pipeline.errors import OptionError
 from pipeline.launch.dry_run import REAL_RUN, DryRun
 from pipeline.warehouse import open_warehouse
+from tests.support import forks
 from tests.support.repository import ROOT
 from tests.support.runs import process_environment, run_graph
 from transforms.marts.registry import TABLES
@@ -26,16 +26,10 @@ ON_DATAFLOW = (
 
 def launch(folder: Path, *parameters: str) -> subprocess.CompletedProcess[str]:
     """The launcher's file, without network and credentials."""
-    return subprocess.run(
-        [sys.executable, str(ROOT / "templates" / "launch.py"), *parameters],
-        cwd=folder,
-        env=process_environment(
-            NO_GCE_CHECK="true", CLOUDSDK_CONFIG=str(folder), GOOGLE_APPLICATION_CREDENTIALS=""
-        ),
-        capture_output=True,
-        text=True,
-        check=False,
+    environment = process_environment(
+        NO_GCE_CHECK="true", CLOUDSDK_CONFIG=str(folder), GOOGLE_APPLICATION_CREDENTIALS=""
     )
+    return forks.run(parameters, folder, environment, ROOT / "templates" / "launch.py")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 python -m tests.support.forks SOCKET   # serves until its stdin ends
 
 A fork is a process as any: it has its own arguments, folder, environment and streams, runs
-`pipeline.__main__` to the end. What an interpreter reads of its environment
+`pipeline.__main__` or a script to the end. What an interpreter reads of its environment
 when it begins (PYTHON...) is not its own.
 """
 
@@ -44,6 +44,7 @@ _MODULES = (
     "pipeline.warehouse.bigquery.commit",
     "pipeline.warehouse.bigquery.staging",
     "apache_beam.runners.portability.fn_api_runner",
+    "apache_beam.runners.dataflow.dataflow_runner",
     "apache_beam.runners.direct.direct_runner",
     "pyarrow.csv",
     "pyarrow.parquet",
@@ -53,16 +54,21 @@ _MODULES = (
 
 
 def run(
-    arguments: Sequence[str], cwd: Path, environment: Mapping[str, str]
+    arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], script: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """`python -m pipeline` with these arguments, to its end."""
+    """`python -m pipeline`, or a script, with these arguments, to its end."""
     with (
         tempfile.TemporaryFile("w+") as out,
         tempfile.TemporaryFile("w+") as err,
         socket.socket(socket.AF_UNIX) as connection,
     ):
         connection.connect(_server())
-        asked = {"arguments": list(arguments), "cwd": str(cwd), "environment": dict(environment)}
+        asked = {
+            "arguments": list(arguments),
+            "cwd": str(cwd),
+            "environment": dict(environment),
+            "script": None if script is None else str(script),
+        }
         socket.send_fds(connection, [b"."], [out.fileno(), err.fileno()])
         connection.sendall(json.dumps(asked).encode() + b"\n")
         with connection.makefile() as answer:
@@ -132,20 +138,24 @@ def _answer(connection: socket.socket) -> None:
     os.environ.clear()
     os.environ.update(asked["environment"])
     os.chdir(asked["cwd"])
-    sys.path[0] = asked["cwd"]
-    sys.argv = ["pipeline", *asked["arguments"]]
+    script = asked["script"]
+    sys.path[0] = os.path.dirname(script) if script else asked["cwd"]
+    sys.argv = [script or "pipeline", *asked["arguments"]]
     del sys.modules["pipeline.__main__"]  # Imported for what it imports.
-    os._exit(_run_here())
+    os._exit(_run_here(script))
 
 
-def _run_here() -> int:
-    """Run the command in this process; returns its exit code.
+def _run_here(script: str | None) -> int:
+    """Run the script, or else the command, in this process; returns its exit code.
 
     What an interpreter does at its end is done here: taking all modules apart takes 0.1 s more.
     """
     code: object = 0
     try:
-        runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
+        if script:
+            runpy.run_path(script, run_name="__main__")
+        else:
+            runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
     except SystemExit as end:
         code = end.code or 0
     except BaseException:
