@@ -15,9 +15,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO, Final
+from typing import Final
 
 from pipeline.errors import OptionError, RunError
+from pipeline.replay.cells import Row, rows_of
 from pipeline.replay.spool import DeadLetter, DeadLetters
 from transforms.kernels.csv_layout import STANDARD
 from transforms.kernels.dead_letters import Record
@@ -46,7 +47,6 @@ _BEGINS_ELSEWHERE: Final = r"(?<=[;|\t\r\n])"
 _FORMULA_INSIDE: Final = re.compile(rf"{_BEGINS_ELSEWHERE}(?='|{_FORMULA})")
 _APOSTROPHE_INSIDE: Final = re.compile(rf"{_BEGINS_ELSEWHERE}'")
 _ODD_BYTE: Final = re.compile(rb"\\x([89a-f][0-9a-f])")
-_LARGEST_CELL: Final = 1 << 30
 
 Cells = tuple[str, ...]
 
@@ -98,10 +98,10 @@ class Corrected:
         """
         try:
             with open(path, encoding="utf-8-sig", newline="") as file:
-                return cls(path, dict(_rows(file, path)))
+                return cls(path, dict(_rows(file.read(), path)))
         except UnicodeDecodeError as error:
             raise OptionError(f"--input {path} is not UTF-8: save it as CSV UTF-8") from error
-        except (OSError, csv.Error) as error:
+        except OSError as error:
             raise OptionError(f"--input {path} can't be read as CSV: {error}") from error
 
     def without_dead_letter(self, letters: DeadLetters) -> str:
@@ -176,29 +176,24 @@ def _unprotected(cell: str) -> str:
     return _APOSTROPHE_INSIDE.sub("", cell[1:]) if cell.startswith("'") else cell
 
 
-def _rows(file: IO[str], path: str) -> Iterator[tuple[str, Cells]]:
+def _rows(text: str, path: str) -> Iterator[tuple[str, Cells]]:
     # Some spreadsheets separate by semicolons.
-    first = file.readline()
-    delimiter = ";" if first.count(";") > first.count(",") else ","
-    file.seek(0)
-    limit = csv.field_size_limit(_LARGEST_CELL)
-    try:
-        reader = csv.DictReader(file, delimiter=delimiter, restval="", skipinitialspace=True)
-        _check_columns(reader.fieldnames or (), path)
-        seen: set[str] = set()
-        for row in reader:
-            name = row[_ID].strip().removeprefix("'")
-            if not name and not any(_cells(row)):
-                continue  # A line that a spreadsheet has left behind.
-            if name in seen:
-                raise OptionError(
-                    f"--input {path} line {reader.line_num}: {_ID} {name!r} is there twice; leave "
-                    "one of them"
-                )
-            seen.add(name)
-            yield name, _cells(row)
-    finally:
-        csv.field_size_limit(limit)
+    first = text.partition("\n")[0]
+    rows = rows_of(text, ";" if first.count(";") > first.count(",") else ",")
+    names = next(rows, Row(0, [])).cells
+    _check_columns(names, path)
+    seen: set[str] = set()
+    for line, cells in rows:
+        row = dict(zip(names, cells, strict=False))
+        name = row.get(_ID, "").strip().removeprefix("'")
+        if not name and not any(_cells(row)):
+            continue  # A line that a spreadsheet has left behind.
+        if name in seen:
+            raise OptionError(
+                f"--input {path} line {line}: {_ID} {name!r} is there twice; leave one of them"
+            )
+        seen.add(name)
+        yield name, _cells(row)
 
 
 def _check_columns(names: Iterable[str], path: str) -> None:
