@@ -46,10 +46,6 @@ class FileRange(NamedTuple):
     size: int | None
 
 
-for _element in (InputFile, FileRange):
-    beam.coders.registry.register_coder(_element, beam.coders.RowCoder)
-
-
 @dataclass
 class ReadCsv(beam.PTransform):
     """InputFiles -> RawRecords, in blocks of some 16 MiB.

@@ -34,10 +34,10 @@ from apache_beam.transforms.window import Sessions, TimestampedValue
 from apache_beam.utils.timestamp import Duration
 
 from pipeline.sample import write_sample
+from pipeline.sinks import element_coders
 from pipeline.warehouse import open_warehouse
 from tests.emulators.servers import PROJECT, missing_pubsub, running_pubsub
 from tests.support.tables import NOW, codes, csv_text, parse, row
-from transforms import coders
 from transforms.kernels.codecs.single_timeline import encode_timeline
 from transforms.kernels.sessions import sort_events
 from transforms.kernels.timelines import timelines
@@ -64,7 +64,7 @@ def _rows(events: int) -> list[dict[str, str]]:
 
 def speed() -> None:
     """Print events/s of both, and their ratio."""
-    coders.register()
+    element_coders.register()
     messages = [
         PubsubMessage(json.dumps(item).encode(), {}, str(number))
         for number, item in enumerate(_rows(_EVENTS))

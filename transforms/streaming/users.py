@@ -63,9 +63,6 @@ class UserChange(NamedTuple):
     written_at_us: int
 
 
-beam.coders.registry.register_coder(UserChange, beam.coders.RowCoder)
-
-
 @dataclass
 class UpdateUser(beam.PTransform):
     """(user id, encoded events) -> what is new in them; state: the user's timeline.
