@@ -11,7 +11,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
-from apache_beam.runners.runner import PipelineState
+from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
 
 from pipeline.errors import RunError
 from pipeline.launch.runners import Runner
@@ -62,9 +62,19 @@ def run_to_end(lay: Callable[[beam.Pipeline], None], options: PipelineOptions) -
         raise RunError(f"the runner ended the job as {state}; its log says why")
 
 
-def start(lay: Callable[[beam.Pipeline], None], options: PipelineOptions) -> Any:
-    """Start the graph that `lay` lays into a pipeline; gives Beam's result."""
-    pipeline = beam.Pipeline(options=options)
+def start(
+    lay: Callable[[beam.Pipeline], None],
+    options: PipelineOptions,
+    runner: PipelineRunner | None = None,
+) -> PipelineResult:
+    """Start the graph that `lay` lays into a pipeline; gives Beam's result.
+
+    Args:
+        lay: lays it.
+        options: of Beam.
+        runner: what runs it; None for the one that the options name.
+    """
+    pipeline = beam.Pipeline(runner=runner, options=options)
     lay(pipeline)
     return pipeline.run()
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 import apache_beam as beam
 from apache_beam.io.gcp.pubsub import ReadFromPubSub
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
-from apache_beam.runners.runner import PipelineResult
+from apache_beam.runners.runner import PipelineResult, PipelineRunner
 
 from pipeline.display.stream_summary import FlushLines, show_stream_summary
 from pipeline.errors import OptionError, RunError
@@ -26,7 +26,8 @@ from pipeline.launch.beam_run import quiet_workers, start
 from pipeline.launch.dry_run import DryRun
 from pipeline.launch.receipts import Receipts
 from pipeline.launch.stalls import StallWatch
-from pipeline.pubsub.local_subscriber import LeasedMessages, read_through
+from pipeline.pubsub.local_runner import LocalStreamRunner
+from pipeline.pubsub.local_subscriber import LeasedMessages
 from pipeline.reports import FlushReport
 from pipeline.streaming_graph import StreamJob, build
 from pipeline.summary_file import forgiving
@@ -89,7 +90,7 @@ def hand_over_stream(job: StreamJob, options: PipelineOptions) -> None:
         job: as `claimed` or `taken_over` gives it.
         options: of Beam.
     """
-    _start(job, options, None)
+    _start(job, options)
 
 
 def claimed(job: StreamJob, temp_location: str | None, dry_run: DryRun) -> StreamJob:
@@ -145,7 +146,12 @@ def _refuse_earlier_state(warehouse: TableReader) -> None:
         )
 
 
-def _start(job: StreamJob, options: PipelineOptions, report: Path | None) -> PipelineResult:
+def _start(
+    job: StreamJob,
+    options: PipelineOptions,
+    report: Path | None = None,
+    runner: PipelineRunner | None = None,
+) -> PipelineResult:
     def lay(pipeline: beam.Pipeline) -> None:
         messages = pipeline | "ReadFromPubSub" >> ReadFromPubSub(
             subscription=job.subscription, with_attributes=True
@@ -155,7 +161,7 @@ def _start(job: StreamJob, options: PipelineOptions, report: Path | None) -> Pip
             reports | "Report" >> beam.Map(_write, str(report))
 
     options.view_as(StandardOptions).streaming = True
-    return start(lay, options)
+    return start(lay, options, runner)
 
 
 def _write(report: dict[str, Any], path: str) -> None:
@@ -173,14 +179,17 @@ def _run_here(
     Returns:
         The last flush's report, and why no more could be read.
     """
-    messages = LeasedMessages(job.subscription)
 
     def leave() -> None:
         messages.release()
         shutil.rmtree(path.parent, ignore_errors=True)
 
-    with read_through(messages), quiet_workers(), _stopping(job.flush_seconds, leave) as stop:
-        running = _Running(_start(job, options, path))
+    with (
+        LeasedMessages(job.subscription) as messages,
+        quiet_workers(),
+        _stopping(job.flush_seconds, leave) as stop,
+    ):
+        running = _Running(_start(job, options, path, LocalStreamRunner(messages)))
         flushes = _Flushes(path, messages, StallWatch(3 * job.flush_seconds + _STALL_SECONDS))
         print_error(f"Reading {job.subscription}; Ctrl-C stops")
         while not stop.is_set() and messages.failure is None:

@@ -1,8 +1,6 @@
-"""Pub/Sub as the local runner reads it: what was not committed comes again, and reading can end.
+"""Messages of Pub/Sub that this process has on lease until a flush has committed them.
 
-Beam's local runner pulls ten messages at a time, acknowledges them at once, and never stops. This
-client, put in the place of the one that it uses, pulls more, acknowledges what a flush has
-committed, and stops when it is told to.
+What is not committed comes again, and reading can end.
 """
 
 from __future__ import annotations
@@ -11,14 +9,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from types import SimpleNamespace
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final, NamedTuple, Self, TypeVar
 
 import google.cloud.pubsub as pubsub
-from apache_beam.runners.direct import transform_evaluator
-from apache_beam.runners.direct.clock import RealClock
 from google.api_core.exceptions import (
     DeadlineExceeded,
     GoogleAPICallError,
@@ -35,7 +30,6 @@ from google.auth.exceptions import GoogleAuthError
 from pipeline.errors import RunError
 from pipeline.pubsub.resources import explained, subscriber
 from pipeline.terminal import printable
-from transforms.streaming.clock import system_clock
 
 Answer = TypeVar("Answer")
 
@@ -75,7 +69,7 @@ class _Held(NamedTuple):
 
 
 class LeasedMessages:
-    """What comes from a subscription, as far as this process is concerned.
+    """What was pulled from a subscription and is not acknowledged yet.
 
     Attributes:
         handed_out: how many messages were given to the pipeline.
@@ -96,6 +90,12 @@ class LeasedMessages:
         self._lock = threading.RLock()
         self._renewed = time.monotonic()
         self._is_cut_off = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def pull(self) -> pubsub.types.PullResponse:
         """Messages for the pipeline.
@@ -229,39 +229,3 @@ class LeasedMessages:
                 self._subscription,
                 printable(" ".join(str(error).split())[:300]),
             )
-
-
-@contextmanager
-def read_through(messages: LeasedMessages) -> Iterator[None]:
-    """Let Beam's local runner read by `messages`, and go by this process's clock, which never steps
-    back; what is not acknowledged in the end comes again."""
-
-    class Subscriber(pubsub.SubscriberClient):
-        def pull(self, **_: Any) -> pubsub.types.PullResponse:
-            return messages.pull()
-
-        def acknowledge(self, **_: Any) -> None:
-            """Not yet: a flush has to commit the messages first."""
-
-    with ExitStack() as replaced:
-        for owner, name, stand_in in (
-            (pubsub, "SubscriberClient", Subscriber),
-            # Timers fire by the one, the watermark follows the other.
-            (RealClock, "time", lambda _: system_clock()),
-            (transform_evaluator, "time", SimpleNamespace(time=system_clock)),
-        ):
-            replaced.enter_context(_in_place(owner, name, stand_in))
-        try:
-            yield
-        finally:
-            messages.release()
-
-
-@contextmanager
-def _in_place(owner: Any, name: str, stand_in: Any) -> Iterator[None]:
-    real = getattr(owner, name)
-    setattr(owner, name, stand_in)
-    try:
-        yield
-    finally:
-        setattr(owner, name, real)

@@ -185,7 +185,7 @@ def test_rows_that_somebody_removes_from_a_live_table_are_told(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr(stalls, "tell", told.append)
+    monkeypatch.setattr(stalls, "print_error", told.append)
     rows = [row(f"2025-11-0{day}T00:00:00Z") for day in (1, 2, 3)]
     stream.publish(rows[0])
     stream.wait_for_acknowledged(1)
