@@ -37,7 +37,7 @@ def run(options: CheckOptions) -> None:
 _HELP: Final = """\
 Check tables that are there already, by SQL that the warehouse runs: nothing is downloaded but
 counts and some keys of rows that fail, and nothing is written. A batch run evaluates the same
-checks before it commits. docs/tables.md lists them beside the columns.
+checks before it commits. docs/tables.md lists them behind the columns.
 """
 
 _EXAMPLES: Final = """\
