@@ -29,7 +29,7 @@ from transforms.quality.compile import Check
 from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 from transforms.streaming.clock import Clock, system_clock
 from transforms.streaming.parse_messages import ParseMessages, as_messages
-from transforms.streaming.sessions import Sessionize
+from transforms.streaming.sessionize import Sessionize
 from transforms.streaming.sums import SumShards, ToShard, ToUserShard
 from transforms.streaming.users import CHANGES, RECOVERED, Contribute, UpdateUser
 

@@ -14,7 +14,8 @@ from typing import Final
 
 from pipeline import __version__
 from pipeline.errors import OptionError
-from pipeline.options.option_values import DATASET, GCS_FILES, LOCATION, PROJECT, resource
+from pipeline.google_names import DATASET, PROJECT
+from pipeline.options.option_values import GCS_FILES, LOCATION, resource
 
 ROOT: Final = Path(__file__).parents[1]
 FILE: Final = "deploy.env"

@@ -20,12 +20,6 @@ TEXT: Final = r"\S(.*\S)?"
 # https://cloud.google.com/storage/docs/buckets#naming, without what only some names break.
 BUCKET: Final = r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
 _OBJECT: Final = rf"{BUCKET}/[^\x00- ,/\x7f]([^\x00-\x1f,\x7f]*[^\x00- ,/\x7f])?"
-# https://cloud.google.com/resource-manager/docs/creating-managing-projects: 6 to 30 characters,
-# behind a domain for old ones.
-PROJECT: Final = r"([a-z][a-z0-9.-]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
-# Up to 1,024 characters; RE2 counts to 1,000.
-DATASET: Final = r"[A-Za-z0-9_]{1,512}[A-Za-z0-9_]{0,512}"
-BIGQUERY_URL: Final = rf"bigquery://{PROJECT}/{DATASET}"
 GCS_FILE: Final = _OBJECT
 GCS_FILES: Final = rf"{_OBJECT}(,{_OBJECT})*"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
+from pipeline.google_names import BIGQUERY_URL
 from pipeline.options.option import Option, Parameter
 from pipeline.options.option_values import (
-    BIGQUERY_URL,
     GCS_FILE,
     GCS_FILES,
     SWITCH,

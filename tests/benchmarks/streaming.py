@@ -44,7 +44,7 @@ from transforms.kernels.timelines import timelines
 from transforms.marts import fct_events
 from transforms.shards import EVENTS
 from transforms.streaming.parse_messages import ParseMessages
-from transforms.streaming.sessions import Sessionize
+from transforms.streaming.sessionize import Sessionize
 from transforms.streaming.users import CHANGES, Contribute, UpdateUser
 from transforms.vocabulary import EVENT_TYPES
 

@@ -17,7 +17,7 @@ from tests.support.translation import OPTIONS
 from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 from transforms.streaming.parse_messages import ParseMessages
-from transforms.streaming.sessions import Sessionize
+from transforms.streaming.sessionize import Sessionize
 from transforms.streaming.users import CHANGES, Contribute, UpdateUser
 from transforms.vocabulary import EVENT_TYPES
 

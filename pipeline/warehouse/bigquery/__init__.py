@@ -16,7 +16,7 @@ from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
 from pipeline.errors import OptionError, RunError
-from pipeline.options.option_values import DATASET, PROJECT
+from pipeline.google_names import DATASET, PROJECT
 from pipeline.terminal import printable
 from pipeline.warehouse.bigquery.client import QUICK, connect, explained
 from pipeline.warehouse.bigquery.jobs import side_by_side
