@@ -113,7 +113,7 @@ def run(options: BatchOptions) -> None:
         summary_file.clear(options.summary_file)
     dry_run.check(warehouse, (*ALL_TABLES, CORRECTIONS), beam.temp_location)
     files = unseen_inputs(options.input) if dry_run.offline else find_inputs(options.input)
-    from pipeline.batch_graph import BatchJob
+    from pipeline.graphs.batch_graph import BatchJob
     from pipeline.launch.batch_launch import hand_over, run_batch
     from pipeline.launch.beam_run import pipeline_options
 

@@ -115,6 +115,7 @@ def run(options: StreamOptions) -> None:
     runner = choose_streaming_runner(beam.values, warehouse)
     dry_run = dry_run_of(beam.values, runner)
     dry_run.check(warehouse, ALL_TABLES, beam.temp_location)
+    from pipeline.graphs.streaming_graph import StreamJob
     from pipeline.launch.beam_run import pipeline_options
     from pipeline.launch.stream_launch import (
         claimed,
@@ -124,7 +125,6 @@ def run(options: StreamOptions) -> None:
         taken_over,
     )
     from pipeline.pubsub.resources import check_subscription, check_topic
-    from pipeline.streaming_graph import StreamJob
 
     if not dry_run.offline:
         check_storage([beam.temp_location], beam.own)

@@ -14,16 +14,16 @@ from typing import Final
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline.batch_graph import BatchJob, build, written
 from pipeline.display.batch_summary import show_summary
 from pipeline.display.progress_bar import show_progress
 from pipeline.errors import RunError
+from pipeline.graphs.batch_graph import BatchJob, build, written
+from pipeline.graphs.staged_corrections import stage_corrections
 from pipeline.launch.beam_run import run_to_end, start
 from pipeline.launch.dry_run import DryRun
 from pipeline.launch.runners import Runner
 from pipeline.progress import Progress
 from pipeline.reports import BatchReport
-from pipeline.staged_corrections import stage_corrections
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.summary_file import finish, forgiving
 from pipeline.terminal import is_watched

@@ -22,6 +22,7 @@ from apache_beam.runners.runner import PipelineResult, PipelineRunner
 
 from pipeline.display.stream_summary import FlushLines, show_stream_summary
 from pipeline.errors import OptionError, RunError
+from pipeline.graphs.streaming_graph import StreamJob, build
 from pipeline.launch.beam_run import quiet_workers, start
 from pipeline.launch.dry_run import DryRun
 from pipeline.launch.receipts import Receipts
@@ -29,7 +30,6 @@ from pipeline.launch.stalls import StallWatch
 from pipeline.pubsub.local_runner import LocalStreamRunner
 from pipeline.pubsub.local_subscriber import LeasedMessages
 from pipeline.reports import FlushReport
-from pipeline.streaming_graph import StreamJob, build
 from pipeline.summary_file import forgiving
 from pipeline.terminal import print_error
 from pipeline.warehouse import TableReader, Warehouse

@@ -11,9 +11,9 @@ from typing import Final
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline.batch_graph import BatchJob, build_tables, written
 from pipeline.display.progress_bar import show_progress
 from pipeline.errors import RunError
+from pipeline.graphs.batch_graph import BatchJob, build_tables, written
 from pipeline.inputs.listing import shards_for
 from pipeline.launch.batch_launch import DONE, noted, read_report
 from pipeline.launch.beam_run import run_to_end

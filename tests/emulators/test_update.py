@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import OptionError
+from pipeline.graphs.streaming_graph import StreamJob
 from pipeline.launch.dry_run import REAL_RUN
 from pipeline.launch.stream_launch import claimed, taken_over
-from pipeline.streaming_graph import StreamJob
 from pipeline.warehouse.changes import Change, WriteDisposition
 from pipeline.warehouse.runs import new_stream
 from tests.emulators.support import Home

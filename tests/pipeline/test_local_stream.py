@@ -16,11 +16,11 @@ import pytest
 from google.api_core.exceptions import NotFound
 
 from pipeline.errors import RunError
+from pipeline.graphs.streaming_graph import StreamJob
 from pipeline.launch import stalls, stream_launch
 from pipeline.launch.beam_run import pipeline_options
 from pipeline.launch.runners import choose_streaming_runner
 from pipeline.launch.stream_launch import run_stream
-from pipeline.streaming_graph import StreamJob
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.runs import new_stream
 from tests.support.runs import comparable, read_all

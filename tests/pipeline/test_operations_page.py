@@ -114,9 +114,9 @@ def steps(section: str) -> set[str]:
 @pytest.mark.parametrize(
     ("section", "graph", "more"),
     [
-        ("Batch, in `pipeline/batch_graph.py`:", batch_graph, set()),
+        ("Batch, in `pipeline/graphs/batch_graph.py`:", batch_graph, set()),
         (
-            "Streaming, in `pipeline/streaming_graph.py`:",
+            "Streaming, in `pipeline/graphs/streaming_graph.py`:",
             streaming_graph,
             {"As messages", "Publish dead letters"},
         ),

@@ -11,8 +11,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline import batch_graph as graph
 from pipeline.errors import clear_message
+from pipeline.graphs import batch_graph as graph
 from pipeline.launch import check_launch
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse

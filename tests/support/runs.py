@@ -20,9 +20,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
 
-from pipeline.batch_graph import BatchJob, build
+from pipeline.graphs.batch_graph import BatchJob, build
+from pipeline.graphs.staged_corrections import stage_corrections
 from pipeline.inputs.input_versions import InputFile, local_file
-from pipeline.staged_corrections import stage_corrections
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from tests.support import forks

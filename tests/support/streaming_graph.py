@@ -13,7 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from apache_beam.transforms.userstate import get_dofn_specs
 
-from pipeline.streaming_graph import StreamJob, build
+from pipeline.graphs.streaming_graph import StreamJob, build
 from pipeline.warehouse import open_warehouse
 from transforms.active_event_types import ActiveEventTypes
 

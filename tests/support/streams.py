@@ -17,7 +17,7 @@ from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.runners.runner import PipelineResult
 from apache_beam.testing.test_stream import TestStream
 
-from pipeline.streaming_graph import StreamJob, build
+from pipeline.graphs.streaming_graph import StreamJob, build
 from pipeline.warehouse import Warehouse, open_warehouse
 from tests.support.runs import read_all
 from tests.support.tables import NOW, Row

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.staged_corrections import StagedCorrections, stage_corrections
+from pipeline.graphs.staged_corrections import StagedCorrections, stage_corrections
 from tests.support.dead_letters import Holding, rows
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import LIMITS, NOW, Row, csv_text, parse, row
@@ -60,7 +60,7 @@ def test_corrections_are_read_as_records_are(drawn: list[tuple[Row, str]]) -> No
 def test_corrections_are_found_in_any_group_by_their_letters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.staged_corrections._GROUP_ROWS", 7)
+    monkeypatch.setattr("pipeline.graphs.staged_corrections._GROUP_ROWS", 7)
     letters = rows(*(str(at).encode() for at in range(100)))
     chosen = list(range(0, 100, 2))
     corrected = [row("2024-01-01T00:00:00Z", f"u{at}") for at in chosen]

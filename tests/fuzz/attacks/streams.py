@@ -15,7 +15,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.testing.test_stream import TestStream
 
-from pipeline.streaming_graph import StreamJob, build
+from pipeline.graphs.streaming_graph import StreamJob, build
 from pipeline.warehouse import open_warehouse
 from tests.fuzz import texts
 from tests.fuzz.attacks.messages import json_of

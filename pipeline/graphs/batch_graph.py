@@ -12,13 +12,13 @@ from apache_beam import pvalue
 from apache_beam.io.filesystems import FileSystems
 
 from pipeline import __version__
+from pipeline.graphs.staged_corrections import StagedCorrections
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.read_csv import ReadCsv
 from pipeline.progress import Progress
 from pipeline.sinks import element_coders
 from pipeline.sinks.commit_batch import Commit
 from pipeline.sinks.stage_rows import StageRows
-from pipeline.staged_corrections import StagedCorrections
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change
 from transforms.active_event_types import ActiveEventTypes
