@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support import ids
+from tests.support.thorough import examples
 from transforms.kernels.compression import Permutation, compressed, digests, left, right
 from transforms.kernels.text_blocks import Blocks, chunks
 
@@ -79,7 +80,7 @@ texts = st.one_of(
 
 
 class TestDigests:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(50, 150), deadline=None)
     @given(values=st.lists(texts, max_size=12), data=st.data())
     def test_a_digest_is_the_reference_in_any_company(
         self, values: list[bytes | None], data: st.DataObject

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.scaling import costs_at_most
+from tests.support.thorough import examples
 from transforms.kernels import csv_lines
 from transforms.kernels.csv_lines import find_records, first_record_end, split_fields
 
@@ -116,7 +117,7 @@ def in_one(text: bytes, width: int) -> list[Record]:
 
 
 class TestAnyText:
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=examples(166, 500), deadline=None)
     @given(
         text=texts,
         width=st.integers(1, 4),
@@ -147,7 +148,7 @@ class TestAnyText:
             expected = list(reference(text, width, max_lines, max_bytes, longest_line))
             assert in_blocks(text, width, block_bytes) == expected
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(50, 150), deadline=None)
     @given(text=texts, width=st.integers(1, 4))
     def test_every_byte_but_line_breaks_is_in_one_record(self, text: bytes, width: int) -> None:
         at = 0
@@ -161,7 +162,7 @@ class TestAnyText:
             lines = gap.removesuffix(b"\r").replace(b"\r\n", b"\n").split(b"\n")
             assert all(is_blank(line) for line in lines)
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(33, 100), deadline=None)
     @given(text=texts, width=st.integers(1, 4))
     def test_what_is_consumed_does_not_change_with_more_text(self, text: bytes, width: int) -> None:
         lines = find_records(text, width, final=False)
@@ -255,7 +256,7 @@ class TestRecords:
             assert [payload for _, payload, _ in records[1:3]] == [b'a,"', b'"']
 
     @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(20, 60), deadline=None)
     @given(fields=st.lists(st.text('",ab\n \x00é'), min_size=2, max_size=5))
     def test_split_fields_undoes_what_a_writer_does(
         self, quoting: Literal[0, 1, 2, 3], fields: list[str]

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.thorough import examples
 from transforms.data_error import DataError
 from transforms.kernels import csv_blocks, csv_lines, csv_records, records
 from transforms.kernels.csv_blocks import record_boundaries
@@ -89,7 +90,7 @@ blocks = st.sampled_from([1, 3, 20, 64, 1000])
 
 
 class TestWellFormedFiles:
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=examples(26, 80), deadline=None)
     @given(data=st.data(), style=styles, end=st.sampled_from(["\n", "\r\n"]), block=blocks)
     def test_rows_are_those_of_the_csv_module(
         self, data: st.DataObject, style: Literal[0, 1, 2, 3], end: str, block: int
@@ -133,19 +134,19 @@ bodies = st.lists(broken_lines, max_size=6).map(b"".join)
 
 
 class TestAnyFile:
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=examples(26, 80), deadline=None)
     @given(body=bodies, block=blocks)
     def test_records_do_not_depend_on_blocks(self, body: bytes, block: int) -> None:
         assert read(HEADER + body, block) == read(HEADER + body)
 
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=examples(26, 80), deadline=None)
     @given(body=bodies, range_bytes=blocks, block=st.sampled_from([7, 50, 1000]))
     def test_records_do_not_depend_on_ranges(
         self, body: bytes, range_bytes: int, block: int
     ) -> None:
         assert read_in_ranges(HEADER + body, range_bytes, block) == read(HEADER + body)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(50, 150), deadline=None)
     @given(body=bodies)
     def test_payloads_make_the_file_again(self, body: bytes) -> None:
         file = HEADER + body
@@ -291,7 +292,7 @@ long_lines = st.lists(
 
 
 class TestBounds:
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(100, 300), deadline=None)
     @given(
         lines=long_lines, end=st.sampled_from(["\n", "\r\n"]), last=st.booleans(), data=st.data()
     )

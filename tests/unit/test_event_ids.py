@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support import ids
 from tests.support.tables import COLLIDING, compute, csv_text, parse
+from tests.support.thorough import examples
 from transforms.data_error import DataError
 from transforms.kernels import sessions
 from transforms.kernels.compression import digests
@@ -69,7 +70,7 @@ events = st.tuples(
 
 
 class TestEventIds:
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(33, 100), deadline=None)
     @given(rows=st.lists(events, max_size=8))
     def test_an_id_is_the_reference_in_any_company(self, rows: list[Event]) -> None:
         expected = [reference(event) for event in rows]
@@ -77,7 +78,7 @@ class TestEventIds:
         # So many events that pairs of labels are hashed instead of them.
         assert ids_of(rows * 40) == expected * 40
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(66, 200), deadline=None)
     @given(one=events, other=events, places=st.sets(st.integers(0, 7), min_size=1))
     def test_a_difference_in_any_column_is_another_id(
         self, one: Event, other: Event, places: set[int]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.thorough import examples
 from transforms.kernels.event_time import parse_event_times
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -83,12 +84,12 @@ def near_misses(draw: st.DrawFn) -> str:
 
 
 class TestAnyText:
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(100, 300), deadline=None)
     @given(texts=st.lists(near_misses(), max_size=8))
     def test_times_are_those_of_the_reference(self, texts: list[str]) -> None:
         assert parse(texts) == [reference(text) for text in texts]
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(33, 100), deadline=None)
     @given(
         texts=st.lists(st.one_of(near_misses(), st.text(max_size=40)), max_size=6), data=st.data()
     )
@@ -103,7 +104,7 @@ class TestAnyText:
             parse([text])[0] for text in part
         ]
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(50, 150), deadline=None)
     @given(time=st.datetimes(), minutes=st.integers(-1439, 1439), separator=st.sampled_from("T "))
     def test_what_python_writes_is_what_it_means(
         self, time: datetime, minutes: int, separator: str

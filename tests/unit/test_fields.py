@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.scaling import costs_at_most
+from tests.support.thorough import examples
 from transforms.kernels import fields
 from transforms.kernels.fields import ABSENT, REFUSED, TOO_MANY
 
@@ -64,7 +65,7 @@ NO_AMOUNTS += ["575.0.0", "575.0\x00"]
 
 
 class TestMilesAmount:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(50, 150), deadline=None)
     @given(texts=st.lists(amount_texts, max_size=8))
     def test_is_what_decimal_makes_of_it(self, texts: list[str]) -> None:
         expected = [whole_number(text) for text in texts]
@@ -155,7 +156,7 @@ class TestLabels:
         with pytest.raises(ValueError, match="is not two letters"):
             fields.country(text)
 
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=examples(26, 80), deadline=None)
     @given(texts=st.lists(padded_words, max_size=10), start=st.integers(0, 3))
     def test_sources_and_categories(self, texts: list[str], start: int) -> None:
         column = encoded(texts).slice(start)
@@ -215,7 +216,7 @@ class TestBlank:
 
 
 class TestTrimmed:
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(66, 200), deadline=None)
     @given(texts=st.lists(padded_words, max_size=8), data=st.data())
     def test_is_strip(self, texts: list[str], data: st.DataObject) -> None:
         start = data.draw(st.integers(0, len(texts)))

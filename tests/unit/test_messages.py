@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import LIMITS, NOW, Row, csv_text, parse, row
+from tests.support.thorough import examples
 from transforms.kernels.messages import Message
 from transforms.kernels.parse import Parsed, parse_records
 from transforms.kernels.records import MAX_RECORD_BYTES
@@ -40,7 +41,7 @@ def as_csv(row: Row) -> bytes:
     return text.getvalue().encode()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20, 60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=st.lists(valid_rows | broken_rows, min_size=1, max_size=20))
 def test_json_csv_and_files_agree(rows: list[Row]) -> None:
     (expected,) = parse(csv_text(rows))

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.support.thorough import examples
 from transforms.kernels.compression import digests
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.event_ids import event_ids
@@ -152,7 +153,7 @@ batches = st.lists(st.one_of(good_rows, mixed_rows), max_size=12)
 
 
 class TestAnyRecords:
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(66, 200), deadline=None)
     @given(rows=batches, encoded=st.booleans(), broken=st.integers(0, 2))
     def test_each_is_the_event_or_the_rejection_of_the_reference(
         self, rows: list[Row], encoded: bool, broken: int
@@ -169,14 +170,14 @@ class TestAnyRecords:
             for row, event in zip(rows, expected, strict=True)
         )
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(33, 100), deadline=None)
     @given(rows=st.lists(good_rows, max_size=20))
     def test_ids_are_equal_where_events_are(self, rows: list[Row]) -> None:
         parsed = parse(rows)
         ids, events = ids_of(parsed), events_of(parsed)
         assert len(set(ids)) == len(set(events)) == len(set(zip(ids, events, strict=True)))
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(20, 60), deadline=None)
     @given(rows=batches, data=st.data())
     def test_ids_depend_on_nothing_but_the_event(
         self, rows: list[Row], data: st.DataObject

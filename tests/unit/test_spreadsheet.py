@@ -23,6 +23,7 @@ from pipeline.warehouse import Warehouse
 from tests.support.dead_letters import Holding, letter, rows
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import LIMITS, NOW, Row, csv_text, row
+from tests.support.thorough import examples
 from transforms.kernels.csv_layout import STANDARD
 from transforms.kernels.dead_letters import Record, reread
 from transforms.vocabulary import SOURCE_COLUMNS
@@ -79,14 +80,14 @@ def numbered(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
     return [item._replace(dead_letter_id=f"{at:032x}") for at, item in enumerate(letters)]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(50, 150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(records, max_size=6))
 def test_untouched_rows_are_the_records_as_they_came(found: list[DeadLetter]) -> None:
     letters = numbered(found)
     assert through(letters, lambda sheet: sheet) == [item.record for item in letters]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20, 60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(broken_rows, valid_rows, st.sampled_from(HEADERS))
 def test_corrected_cells_make_the_event_that_they_say(
     broken: Row, sound: Row, header: Sequence[str] | None
@@ -161,7 +162,7 @@ _SIGNS = "=+-@';|,\"\t\r\n a\u00a0\u3000\ufeff\uff1d\x00\x0b0"
 _HOSTILE = st.text(st.sampled_from(_SIGNS), max_size=9)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100, 300), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(_HOSTILE, min_size=8, max_size=8), st.sampled_from([*HEADERS, "payload"]))
 def test_no_spreadsheet_finds_a_formula_wherever_it_splits(
     cells: list[str], header: Sequence[str] | str | None

@@ -119,7 +119,7 @@ def test_every_row_is_an_event_a_duplicate_or_a_rejection(rows: list[Row]) -> No
     assert events <= read
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50, 150), deadline=None)
 @given(
     lines=st.lists(
         st.one_of(

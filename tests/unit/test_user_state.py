@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.strategies import row_lists
 from tests.support.tables import NOW, csv_text, parse, row
+from tests.support.thorough import examples
 from tests.unit.test_contributions import assert_equal
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.codecs.recent_codec import decode_recent, encode_recent
@@ -19,7 +20,9 @@ from transforms.kernels.sessions import sort_events
 from transforms.kernels.timelines import Timelines, timelines
 from transforms.kernels.user_state import RecentEvents, advance_user
 
-_SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+_SETTINGS = settings(
+    max_examples=examples(20, 60), deadline=None, suppress_health_check=list(HealthCheck)
+)
 Rows = list[dict[str, str]]
 
 
