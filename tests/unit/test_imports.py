@@ -22,7 +22,7 @@ LAYERS: Final = (
     ("pipeline.replay", "pipeline.dictionary", "pipeline.sample"),
     ("pipeline.launch",),
     ("pipeline.display", "pipeline.pubsub"),
-    ("pipeline.batch_graph", "pipeline.streaming_graph", "pipeline.staged_corrections"),
+    ("pipeline.graphs",),
     ("pipeline.sinks",),
     ("pipeline.options",),
     ("pipeline.inputs",),
