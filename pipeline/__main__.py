@@ -5,19 +5,28 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Final
 
 from pipeline import __version__
-from pipeline.commands import batch, check, docs, publish, replay, sample, stream
 from pipeline.commands.command import Command
 from pipeline.errors import OptionError, clear_message
 from pipeline.options.option import Parser
 from pipeline.paths import typed_program
 from pipeline.terminal import print_error, steady_streams
 
+# Modules of pipeline.commands, as the help page has them.
+_MODULES: Final = (
+    "batch",
+    "stream",
+    "replay",
+    "check",
+    "docs",
+    "publish",
+    "sample",
+)
 COMMANDS: Final[Mapping[str, Command]] = {
-    module.COMMAND.name: module.COMMAND
-    for module in (batch, stream, replay, check, docs, publish, sample)
+    name: import_module(f"pipeline.commands.{name}").COMMAND for name in _MODULES
 }
 
 

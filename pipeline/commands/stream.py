@@ -135,7 +135,7 @@ def run(options: StreamOptions) -> None:
     updates = options.continues or "update" in beam.values
     if updates and runner.local:
         raise OptionError(
-            "--update and --continues are for jobs on Dataflow: a stream here begins anew"
+            "--update and --continues are for jobs on Dataflow: a stream here starts from scratch"
         )
     # An updated job keeps the state behind its tables; a stream here looks once it holds them.
     reader = dry_run.reader(warehouse)
@@ -171,8 +171,7 @@ content_type is text/csv, one CSV record of them in order. Late, repeated and ou
 end in the figures that batch would compute. The warehouse must be empty when the stream begins.
 
 On this machine the stream runs until Ctrl-C or SIGTERM: then it reads no more, flushes what it has
-read, and prints a summary; a second Ctrl-C leaves at once, and what was not flushed is delivered
-anew.
+read, and prints a summary; a second Ctrl-C leaves at once, and what was not flushed is redelivered.
 """
 
 _EXAMPLES: Final = """\

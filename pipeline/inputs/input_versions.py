@@ -114,7 +114,7 @@ def _changed_here(file: InputFile) -> str | None:
             return None if found.st_mtime_ns == int(moment) else "it was written to in place"
         with open(file.path, "rb") as stream:
             if _sample(stream, file.size) != sample:
-                return "it was written anew in place"
+                return "it was rewritten in place"
             return _torn(stream, file)
     except FileNotFoundError:
         return "it is gone"

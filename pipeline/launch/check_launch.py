@@ -71,7 +71,7 @@ def _missing_columns(warehouse: TableReader) -> list[tuple[str, str]]:
     if lost:
         raise RunError(
             f"{warehouse.url} holds tables without columns that the checks read: "
-            f"{', '.join(lost)}. Somebody has dropped them: build the tables anew with python -m "
+            f"{', '.join(lost)}. Somebody has dropped them: build the tables again with python -m "
             "pipeline batch"
         )
     return [(table.name, column.name) for table, column in gone]

@@ -26,7 +26,7 @@ class StallWatch:
         self._since, self._told = clock(), ""
 
     def restart(self) -> None:
-        """Begin to wait anew; what was said is said again."""
+        """Begin to wait again; what was said is said again."""
         self._since, self._told = self._clock(), ""
 
     def advanced(self) -> None:

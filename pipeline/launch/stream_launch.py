@@ -279,7 +279,7 @@ def _stopping(flush_seconds: float, leave: Callable[[], None]) -> Iterator[threa
         stop.set()
         print_error(
             f"\nStopping: what was read is flushed, which takes up to {3 * flush_seconds:.0f} s. "
-            "Press Ctrl-C again to leave at once; then it is delivered anew"
+            "Press Ctrl-C again to leave at once; then it is redelivered"
         )
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -1,6 +1,6 @@
 """Which options Beam knows, from a list beside this module: importing Beam takes a second.
 
-`python -m pipeline.options.beam_options` writes the list anew, for another version of Beam.
+`python -m pipeline.options.beam_options` rewrites the list, for another version of Beam.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ class LeasedMessages:
         return True
 
     def renew(self) -> None:
-        """Keep what is not acknowledged from being delivered anew; to be called now and then."""
+        """Keep what is not acknowledged from being redelivered; to be called now and then."""
         if time.monotonic() < self._renewed + _RENEWAL_SECONDS:
             return
         self._renewed = time.monotonic()
@@ -171,7 +171,7 @@ class LeasedMessages:
         self._tried(lambda: self._lease(self._ack_ids(), _LEASE_SECONDS))
 
     def release(self) -> None:
-        """Let what is not acknowledged be delivered anew, at once."""
+        """Let what is not acknowledged be redelivered, at once."""
         self.is_open = False
         if self.failure is not None:
             return
@@ -206,7 +206,7 @@ class LeasedMessages:
                 except NotFound as error:
                     raise RunError(
                         f"{self._subscription} is gone: it was deleted or has expired while the "
-                        "stream read it; what was read is in the tables. Create it anew, and "
+                        "stream read it; what was read is in the tables. Create it again, and "
                         "start a stream with an empty warehouse"
                     ) from error
                 except _PASSING as error:

@@ -59,7 +59,7 @@ def write(letters: Iterable[DeadLetter], path: str) -> int:
     """
     rows = 0
     try:
-        # With a BOM, lest Excel takes it for another encoding.
+        # With a BOM, or Excel takes it for another encoding.
         with open(path, "x", encoding="utf-8-sig", newline="", opener=_owners) as file:
             writer = csv.writer(file, lineterminator="\r\n")
             writer.writerow(_COLUMNS)

@@ -290,7 +290,7 @@ def test_a_missing_column_or_table_is_named(folder: Path) -> None:
     run = command("check", cwd=folder)
     assert (run.returncode, run.stdout) == (1, "")
     assert "without columns that the checks read: dim_users.first_country. Somebody" in run.stderr
-    assert "build the tables anew" in run.stderr
+    assert "build the tables again" in run.stderr
     with duckdb.connect(str(folder / "growth.duckdb")) as connection:
         connection.execute("DROP TABLE growth_metrics")
     run = command("check", cwd=folder)

@@ -46,6 +46,7 @@ def built(name: str, *words: str) -> Any:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_options_are_built_once_and_stay(name: str) -> None:
     options = built(name)
+    assert COMMANDS[name].name == name
     own = {option.name: option for option in COMMANDS[name].declared}
     assert {found.name for found in fields(options)} - {"beam"} == set(own)
     for option in own.values():

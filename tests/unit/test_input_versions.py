@@ -46,7 +46,7 @@ def rewrite_and_grow(path: Path) -> None:
     [
         (lambda path: os.truncate(path, 16), "it was cut from 600,000 to 16 bytes"),
         (rewrite, "it was written to in place"),
-        (rewrite_and_grow, "it was written anew in place"),
+        (rewrite_and_grow, "it was rewritten in place"),
         (replace, "another file has taken its place"),
         (lambda path: path.unlink(), "it is gone"),
     ],
