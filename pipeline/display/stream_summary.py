@@ -72,28 +72,28 @@ def frequent_reason(before: RunCounts, counts: RunCounts) -> str | None:
     None where they are no more than a tenth of the messages.
     """
     came = counts.input_rows - before.input_rows
-    letters = _letters(before, counts)
-    if 100 * sum(letters.values()) <= _WARNED_PCT * came:
+    dead_letters = _new_dead_letters(before, counts)
+    if 100 * sum(dead_letters.values()) <= _WARNED_PCT * came:
         return None
-    return max(letters, key=lambda name: letters[name])
+    return max(dead_letters, key=lambda name: dead_letters[name])
 
 
 def explained(reason: str, before: RunCounts, counts: RunCounts) -> str:
     """How many dead letters came between two counts, why most of them are some, with the first
     one of that kind ever, and what to do."""
-    letters = sum(_letters(before, counts).values())
+    dead_letters = sum(_new_dead_letters(before, counts).values())
     came = counts.input_rows - before.input_rows
     example = counts.examples[reason]
     payload = printable(example.payload)
     if len(payload) > _PAYLOAD_SHOWN:
         payload = f"{payload[:_PAYLOAD_SHOWN]}..."
     return (
-        f"{letters:,} of {came:,} messages are dead letters, most of them {reason}: "
+        f"{dead_letters:,} of {came:,} messages are dead letters, most of them {reason}: "
         f"{printable(example.message)}, e.g. {payload}. {_WAYS_OUT.get(reason, _OTHERWISE)}"
     )
 
 
-def _letters(before: RunCounts, counts: RunCounts) -> dict[str, int]:
+def _new_dead_letters(before: RunCounts, counts: RunCounts) -> dict[str, int]:
     return {
         name: number - before.dead_letters.get(name, 0)
         for name, number in counts.dead_letters.items()
@@ -124,11 +124,11 @@ def show_stream_summary(report: FlushReport, warehouse: TableReader) -> None:
 def _sum(report: FlushReport) -> str:
     """Messages = events + duplicates + dead letters, these with their most frequent reasons."""
     counts, pending = report.counts, report.pending
-    letters = counted(counts.rejected, "dead letter")
+    dead_letters = counted(counts.rejected, "dead letter")
     parts = [
         counted(counts.events, "event"),
         counted(counts.duplicates, "duplicate"),
-        f"{letters}{_reasons(counts.dead_letters)}",
+        f"{dead_letters}{_reasons(counts.dead_letters)}",
     ]
     messages = counted(counts.input_rows, "message")
     if pending:
@@ -136,11 +136,11 @@ def _sum(report: FlushReport) -> str:
     return f"{messages} = {' + '.join(parts)}"
 
 
-def _reasons(letters: Mapping[str, int]) -> str:
+def _reasons(dead_letters: Mapping[str, int]) -> str:
     """The most frequent ones in brackets; nothing where there is none."""
-    if not letters:
+    if not dead_letters:
         return ""
-    ranked = sorted(letters.items(), key=lambda item: (-item[1], item[0]))
+    ranked = sorted(dead_letters.items(), key=lambda item: (-item[1], item[0]))
     shown = [f"{number:,} {name}" for name, number in ranked[:_REASONS_SHOWN]]
     rest = sum(number for _, number in ranked[_REASONS_SHOWN:])
     return f" ({', '.join([*shown, *([counted(rest, 'other')] if rest else [])])})"

@@ -41,7 +41,7 @@ class Receipts:
     def committed(self, report: FlushReport) -> int:
         """How many messages are in all tables, now that there is this report, the next one."""
         counts = report.counts
-        letters = counts.rejected
+        dead_letters = counts.rejected
         for counted in self._open:
             processed = counts.events + counts.duplicates + counted.dead_letters
             if counted.events is None and processed >= counted.messages:
@@ -52,7 +52,7 @@ class Receipts:
             self._open.clear()
             self._committed = counts.input_rows
         else:
-            self._open.append(_Counted(counts.input_rows, letters))
+            self._open.append(_Counted(counts.input_rows, dead_letters))
         return self._committed
 
 

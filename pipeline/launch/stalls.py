@@ -63,10 +63,10 @@ def missing(report: FlushReport, handed_out: int) -> str:
     counts = report.counts
     found = []
     if report.flush:
-        letters = counts.rejected
+        dead_letters = counts.rejected
         for table, rows, expected, what in (
             (fct_events.TABLE, report.events, counts.events, "event"),
-            (dead_letter_events.TABLE, report.dead_letters, letters, "dead letter"),
+            (dead_letter_events.TABLE, report.dead_letters, dead_letters, "dead letter"),
         ):
             if rows != expected:
                 found.append(

@@ -25,11 +25,11 @@ def write_out(job: ReplayJob, path: str) -> None:
     Raises:
         RunError: if they can't be read or written.
     """
-    with job.dead_letters() as letters:
-        rows = spreadsheet.write(letters.chosen(job.selection), path)
+    with job.dead_letters() as dead_letters:
+        rows = spreadsheet.write(dead_letters.chosen(job.selection), path)
     print_line(
-        f"{path}: {rows:,} of {letters.rows:,} dead letters. Correct rows, remove those that are "
-        f"to stay as they are, and run again with --input {path}"
+        f"{path}: {rows:,} of {dead_letters.rows:,} dead letters. Correct rows, remove those that "
+        f"are to stay as they are, and run again with --input {path}"
     )
 
 
@@ -40,8 +40,8 @@ def try_out(job: ReplayJob, summary_file: str | None) -> None:
         RunError: if they can't be read or corrected.
     """
     outcome = Outcome()
-    with job.dead_letters() as letters:
-        deque(job.attempt(letters, outcome), maxlen=0)
+    with job.dead_letters() as dead_letters:
+        deque(job.attempt(dead_letters, outcome), maxlen=0)
     _finish(job, outcome, summary_file, show_dry_run)
 
 
@@ -54,8 +54,8 @@ def publish(job: ReplayJob, topic: str, summary_file: str | None) -> None:
     from pipeline.replay.republish import publish_steps
 
     outcome = Outcome()
-    with job.dead_letters() as letters:
-        publish_steps(job.attempt(letters, outcome), topic)
+    with job.dead_letters() as dead_letters:
+        publish_steps(job.attempt(dead_letters, outcome), topic)
     heading = (
         f"Published {counted(outcome.passed.total(), 'corrected record')} to {topic}. Their dead "
         "letters stay in the table, which the stream appends to"

@@ -25,9 +25,9 @@ _SAMPLE_BYTES: Final = 300
 Correct = Callable[[Callable[[], Iterable[DeadLetter]]], Iterator[Record | None]]
 
 
-def as_they_came(letters: Callable[[], Iterable[DeadLetter]]) -> Iterator[Record | None]:
+def as_they_came(dead_letters: Callable[[], Iterable[DeadLetter]]) -> Iterator[Record | None]:
     """Letters that nobody has corrected."""
-    return (letter.record for letter in letters())
+    return (dead_letter.record for dead_letter in dead_letters())
 
 
 class Sample(NamedTuple):
@@ -48,7 +48,7 @@ class Outcome:
     """What an attempt comes to.
 
     Attributes:
-        letters: how many there are.
+        dead_letters: how many there are.
         cut_short: of these, how many hold only the beginning of a record; they are never tried.
         passed: how many are events, by the error_type that they had.
         failed: how many are none still, by the error_type that they had and the new one.
@@ -57,7 +57,7 @@ class Outcome:
         samples: some letters by the error_type that they had.
     """
 
-    letters: int = 0
+    dead_letters: int = 0
     cut_short: int = 0
     passed: Counter[str] = field(default_factory=Counter)
     failed: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -73,7 +73,7 @@ class Outcome:
     def to_json(self) -> dict[str, Any]:
         """What `--summary_file` holds of it."""
         return {
-            "letters": self.letters,
+            "letters": self.dead_letters,
             "tried": self.tried,
             "cut_short": self.cut_short,
             "corrected": self.corrections,
@@ -84,16 +84,16 @@ class Outcome:
             ],
         }
 
-    def note(self, letter: DeadLetter, record: Record, failure: Failure | None) -> None:
+    def note(self, dead_letter: DeadLetter, record: Record, failure: Failure | None) -> None:
         """Count a letter that was tried."""
         if failure is None:
-            self.passed[letter.error_type] += 1
+            self.passed[dead_letter.error_type] += 1
         else:
-            self.failed[letter.error_type, failure.error_type] += 1
-        samples = self.samples.setdefault(letter.error_type, [])
+            self.failed[dead_letter.error_type, failure.error_type] += 1
+        samples = self.samples.setdefault(dead_letter.error_type, [])
         alike = sum((sample.failure is None) == (failure is None) for sample in samples)
         if alike < _SAMPLES:
-            samples.append(Sample(_beginning(letter.record), _beginning(record), failure))
+            samples.append(Sample(_beginning(dead_letter.record), _beginning(record), failure))
 
 
 def _beginning(record: Record) -> str:
@@ -106,18 +106,18 @@ class Step(NamedTuple):
     Attributes:
         events: those that passed, with the schema EVENT_BATCH.
         records: of each the record that passed.
-        letters: rows of dead_letter_events that stay.
+        dead_letters: rows of dead_letter_events that stay.
         corrections: rows of dead_letter_corrections, of those that pass and were not so before.
     """
 
     events: pa.RecordBatch
     records: list[Record]
-    letters: pa.Table
+    dead_letters: pa.Table
     corrections: pa.Table
 
 
 def attempt(
-    letters: DeadLetters,
+    dead_letters: DeadLetters,
     selection: Selection,
     correct: Correct,
     now: datetime,
@@ -127,7 +127,7 @@ def attempt(
     """Try letters again, part by part.
 
     Args:
-        letters: all of a warehouse.
+        dead_letters: all of a warehouse.
         selection: which of them.
         correct: what to try in their place.
         now: in UTC without a zone.
@@ -138,14 +138,14 @@ def attempt(
         RunError: if `correct` does.
         DataError: if nothing says how to read a letter.
     """
-    outcome.letters = letters.rows
-    corrected = correct(lambda: letters.chosen(selection))
-    for part in letters.parts():
+    outcome.dead_letters = dead_letters.rows
+    corrected = correct(lambda: dead_letters.chosen(selection))
+    for part in dead_letters.parts():
         outcome.cut_short += int(dead_letter_events.cut_short(part).sum())
         rows = chosen_rows(part, selection)
         found = [
-            (row, letter, record)
-            for row, letter in zip(rows.tolist(), dead_letters_of(part, rows), strict=True)
+            (row, dead_letter, record)
+            for row, dead_letter in zip(rows.tolist(), dead_letters_of(part, rows), strict=True)
             if (record := next(corrected)) is not None
         ]
         yield _try(part, found, now, limits, outcome)
@@ -164,13 +164,13 @@ def _try(
     stays = np.ones(part.num_rows, np.bool_)
     attributes = part["attributes"].to_pylist()
     sources = part["source"]
-    for index, (row, letter, record) in enumerate(found):
+    for index, (row, dead_letter, record) in enumerate(found):
         failure = result.failures.get(index)
-        outcome.note(letter, record, failure)
+        outcome.note(dead_letter, record, failure)
         stays[row] = failure is not None
         if failure is not None:
             shown = {
-                "dead_letter_id": letter.dead_letter_id,
+                "dead_letter_id": dead_letter.dead_letter_id,
                 "attributes": attributes[row],
                 "source": sources[row].as_py(),
             }
@@ -181,7 +181,7 @@ def _try(
     kept = part.set_column(place, part.schema.field(place), pa.array(attributes, pa.string()))
     passed = [found[at] for at in range(len(found)) if at not in result.failures]
     # A letter that passes as it came will pass in the next batch run, too.
-    changed = [record != letter.record for _, letter, record in passed]
+    changed = [record != dead_letter.record for _, dead_letter, record in passed]
     corrections = dead_letter_corrections.rows(
         part,
         [row for (row, _, _), is_changed in zip(passed, changed, strict=True) if is_changed],

@@ -63,11 +63,11 @@ class Edit:
             )
         return edit
 
-    def correct(self, letters: Callable[[], Iterable[DeadLetter]]) -> Iterator[Record]:
+    def correct(self, dead_letters: Callable[[], Iterable[DeadLetter]]) -> Iterator[Record]:
         """The letters' records as the process gives them back, in their order.
 
         Args:
-            letters: gives the letters, each time in the same order.
+            dead_letters: gives the letters, each time in the same order.
 
         Raises:
             RunError: if the process fails, or gives back more or fewer records than it got.
@@ -78,8 +78,8 @@ class Edit:
             tempfile.TemporaryFile() as errors,
         ):
             rows = 0
-            for letter in letters():
-                before.write(_as_line(letter))
+            for dead_letter in dead_letters():
+                before.write(_as_line(dead_letter))
                 rows += 1
             if not rows:
                 return
@@ -94,8 +94,8 @@ class Edit:
                     f"{_beside(errors)}"
                 )
             after.seek(0)
-            for letter, line in zip(letters(), after, strict=True):
-                yield letter.record._replace(data=_from_line(line, letter))
+            for dead_letter, line in zip(dead_letters(), after, strict=True):
+                yield dead_letter.record._replace(data=_from_line(line, dead_letter))
 
     def _run(self, before: IO[bytes], after: IO[bytes], errors: IO[bytes]) -> None:
         try:
@@ -140,23 +140,23 @@ def _try(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(command, input=b"", capture_output=True, check=False)
 
 
-def _as_line(letter: DeadLetter) -> bytes:
-    data = letter.record.data
+def _as_line(dead_letter: DeadLetter) -> bytes:
+    data = dead_letter.record.data
     if _is_many_lines(data):
         if any(sign in data for _, sign in _SIGNS):
             raise RunError(
-                f"dead letter {letter.dead_letter_id} has line breaks and, beside them, the signs "
-                "U+240A or U+240D that stand for them in --edit: correct it with --output and "
-                "--input, and leave it out here with --error_type or --since"
+                f"dead letter {dead_letter.dead_letter_id} has line breaks and, beside them, the "
+                "signs U+240A or U+240D that stand for them in --edit: correct it with --output "
+                "and --input, and leave it out here with --error_type or --since"
             )
         for character, sign in _SIGNS:
             data = data.replace(character, sign)
     return data + b"\n"
 
 
-def _from_line(line: bytes, letter: DeadLetter) -> bytes:
+def _from_line(line: bytes, dead_letter: DeadLetter) -> bytes:
     data = line.removesuffix(b"\n")
-    if _is_many_lines(letter.record.data):
+    if _is_many_lines(dead_letter.record.data):
         for character, sign in _SIGNS:
             data = data.replace(sign, character)
     return data

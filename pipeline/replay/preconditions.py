@@ -27,7 +27,7 @@ def correcting(edit: str | None, path: str | None) -> tuple[Correct, Corrected |
         return Edit.of(edit).correct, None
     if path is not None:
         corrected = Corrected.of(path)
-        return lambda letters: corrected.correct(letters()), corrected
+        return lambda dead_letters: corrected.correct(dead_letters()), corrected
     return as_they_came, None
 
 

@@ -64,12 +64,12 @@ class _Read(beam.DoFn):
                 done += number
                 self._report(file, done, number)
             return
-        for letters in _rows(file, dead_letter_events.TABLE):
-            yield pvalue.TaggedOutput(DEAD_LETTERS, letters)
-            counts = RunCounts(input_rows=letters.num_rows)
-            yield self._counted(RunCounts.total([counts, count_dead_letters(letters)]))
-            done += letters.num_rows
-            self._report(file, done, letters.num_rows)
+        for dead_letters in _rows(file, dead_letter_events.TABLE):
+            yield pvalue.TaggedOutput(DEAD_LETTERS, dead_letters)
+            counts = RunCounts(input_rows=dead_letters.num_rows)
+            yield self._counted(RunCounts.total([counts, count_dead_letters(dead_letters)]))
+            done += dead_letters.num_rows
+            self._report(file, done, dead_letters.num_rows)
 
     def _counted(self, counts: RunCounts) -> pvalue.TaggedOutput:
         count(counts)

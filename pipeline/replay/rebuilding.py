@@ -110,11 +110,11 @@ def _try_letters(
     layout = job.warehouse.capabilities.layout
     staying = StagedFiles(dead_letter_events.TABLE, staging, layout)
     corrections = StagedFiles(CORRECTIONS, staging, layout)
-    with job.dead_letters() as letters:
-        for step in job.attempt(letters, outcome):
+    with job.dead_letters() as dead_letters:
+        for step in job.attempt(dead_letters, outcome):
             if len(step.events):
                 passed.write(stored(step.events))
-            staying.write(step.letters)
+            staying.write(step.dead_letters)
             if step.corrections.num_rows:
                 corrections.write(step.corrections)
     return list(passed.close()), list(staying.close()), list(corrections.close())

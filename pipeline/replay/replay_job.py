@@ -63,14 +63,14 @@ class ReplayJob:
                     print_error(warning)
             yield found
 
-    def attempt(self, letters: DeadLetters, outcome: Outcome) -> Iterator[Step]:
+    def attempt(self, dead_letters: DeadLetters, outcome: Outcome) -> Iterator[Step]:
         """Try the letters that are meant; see `attempt`."""
         limits = Limits(self.max_future_minutes)
-        return attempt(letters, self.selection, self.correct, self.started_at, limits, outcome)
+        return attempt(dead_letters, self.selection, self.correct, self.started_at, limits, outcome)
 
 
-def _check_types(asked: Iterable[str], letters: DeadLetters) -> None:
-    there = {name for part in letters.parts() for name in part["error_type"].to_pylist()}
+def _check_types(asked: Iterable[str], dead_letters: DeadLetters) -> None:
+    there = {name for part in dead_letters.parts() for name in part["error_type"].to_pylist()}
     for name in sorted(set(asked) - there - KNOWN_ERROR_TYPES):
         close = difflib.get_close_matches(name, there | KNOWN_ERROR_TYPES, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""

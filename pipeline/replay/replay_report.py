@@ -25,5 +25,5 @@ class ReplayReport:
 
     def to_json(self) -> dict[str, Any]:
         """What `--summary_file` holds of it."""
-        before = {"events": self.events_before, "dead_letters": self.outcome.letters}
+        before = {"events": self.events_before, "dead_letters": self.outcome.dead_letters}
         return {**self.outcome.to_json(), "before": before, **self.batch.to_json()}

@@ -42,11 +42,11 @@ def show_nothing(outcome: Outcome, warehouse: TableReader) -> None:
     """Say that no letter was tried."""
     page = Page()
     page.print()
-    if not outcome.letters:
+    if not outcome.dead_letters:
         url = escape(printable(warehouse.url))
         page.print(f"{_NOTHING} {url} has no dead letters", soft_wrap=True)
     else:
-        there = counted(outcome.letters, "dead letter")
+        there = counted(outcome.dead_letters, "dead letter")
         page.print(f"{_NOTHING} of {there} none is meant by --error_type, --since or --input")
     _show_cut(page, outcome)
     page.print()
@@ -64,7 +64,7 @@ def show_replay(report: ReplayReport, warehouse: TableReader) -> None:
         f"{counted(counts.duplicates, 'duplicate')}"
     )
     page.print(
-        f"  {counted(before, 'event')} + {counted(outcome.letters, 'dead letter')} before = "
+        f"  {counted(before, 'event')} + {counted(outcome.dead_letters, 'dead letter')} before = "
         f"{counted(counts.events, 'event')} + {counted(counts.duplicates, 'duplicate')} + "
         f"{counted(counts.rejected, 'dead letter')}"
     )
@@ -83,9 +83,9 @@ def show_replay(report: ReplayReport, warehouse: TableReader) -> None:
 
 def _show(page: Console, outcome: Outcome) -> None:
     passed, failed = outcome.passed.total(), outcome.failed.total()
-    others = outcome.letters - outcome.tried
+    others = outcome.dead_letters - outcome.tried
     page.print(
-        f"  {counted(outcome.letters, 'dead letter')} = {passed:,} passed + {failed:,} failed "
+        f"  {counted(outcome.dead_letters, 'dead letter')} = {passed:,} passed + {failed:,} failed "
         f"again + {others:,} not tried"
     )
     _show_cut(page, outcome)

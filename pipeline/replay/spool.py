@@ -92,14 +92,14 @@ def dead_letters_of(part: pa.Table, rows: NDArray[np.int64]) -> Iterator[DeadLet
         DataError: if nothing says how to read one.
     """
     chosen = part.take(pa.array(rows))
-    for letter, payload in zip(
+    for dead_letter, payload in zip(
         chosen.select([*_READ, "error_message"]).to_pylist(),
         dead_letter_events.payloads(chosen),
         strict=True,
     ):
         yield DeadLetter(
-            letter["dead_letter_id"],
-            letter["error_type"],
-            letter["error_message"],
-            Record(payload, how_to_read(letter)),
+            dead_letter["dead_letter_id"],
+            dead_letter["error_type"],
+            dead_letter["error_message"],
+            Record(payload, how_to_read(dead_letter)),
         )

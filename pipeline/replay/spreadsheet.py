@@ -51,7 +51,7 @@ _ODD_BYTE: Final = re.compile(rb"\\x([89a-f][0-9a-f])")
 Cells = tuple[str, ...]
 
 
-def write(letters: Iterable[DeadLetter], path: str) -> int:
+def write(dead_letters: Iterable[DeadLetter], path: str) -> int:
     """Write letters into a new file; returns how many they were.
 
     Raises:
@@ -63,9 +63,15 @@ def write(letters: Iterable[DeadLetter], path: str) -> int:
         with open(path, "x", encoding="utf-8-sig", newline="", opener=_owners) as file:
             writer = csv.writer(file, lineterminator="\r\n")
             writer.writerow(_COLUMNS)
-            for letter in letters:
-                found = (letter.dead_letter_id, letter.error_type, letter.error_message)
-                writer.writerow(_protected(cell) for cell in (*found, *cells_of(letter.record)))
+            for dead_letter in dead_letters:
+                found = (
+                    dead_letter.dead_letter_id,
+                    dead_letter.error_type,
+                    dead_letter.error_message,
+                )
+                writer.writerow(
+                    _protected(cell) for cell in (*found, *cells_of(dead_letter.record))
+                )
                 rows += 1
     except OSError as error:
         raise RunError(f"can't write {path}: {error.strerror}") from error
@@ -104,10 +110,10 @@ class Corrected:
         except OSError as error:
             raise OptionError(f"--input {path} can't be read as CSV: {error}") from error
 
-    def without_dead_letter(self, letters: DeadLetters) -> str:
+    def without_dead_letter(self, dead_letters: DeadLetters) -> str:
         """What to say of rows that correct none of these letters; empty where there is none."""
         unknown = set(self.rows)
-        for part in letters.parts():
+        for part in dead_letters.parts():
             unknown.difference_update(part[_ID].to_pylist())
         if not unknown:
             return ""
@@ -117,11 +123,11 @@ class Corrected:
             "before, or belong to another warehouse"
         )
 
-    def correct(self, letters: Iterable[DeadLetter]) -> Iterator[Record | None]:
+    def correct(self, dead_letters: Iterable[DeadLetter]) -> Iterator[Record | None]:
         """The letters' records as the file has them; None for those that it has not."""
-        for letter in letters:
-            cells = self.rows.get(letter.dead_letter_id)
-            yield None if cells is None else record_of(cells, letter.record)
+        for dead_letter in dead_letters:
+            cells = self.rows.get(dead_letter.dead_letter_id)
+            yield None if cells is None else record_of(cells, dead_letter.record)
 
 
 def cells_of(record: Record) -> Cells:

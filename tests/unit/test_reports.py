@@ -74,7 +74,7 @@ def test_a_batch_report_reads_back() -> None:
 
 
 def test_the_summary_of_a_replay_keeps_its_keys() -> None:
-    outcome = Outcome(letters=9, cut_short=1, corrections=2)
+    outcome = Outcome(dead_letters=9, cut_short=1, corrections=2)
     outcome.passed["bad_country"] += 2
     outcome.failed["bad_country", "too_late"] += 1
     assert ReplayReport(outcome, 5, BATCH).to_json() == {
