@@ -18,6 +18,7 @@ from pipeline.inputs.read_csv import ReadCsv
 from pipeline.progress import Progress
 from pipeline.sinks import element_coders
 from pipeline.sinks.commit_batch import Commit
+from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.stage_rows import StageRows
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change
@@ -151,7 +152,7 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *files: beam.PCol
     )
     (staged, counts, checked, *files) | "Commit" >> Commit(
         job.warehouse,
-        tuple(TABLES.values()),
+        CommitPlan.replacing(TABLES.values()),
         job.max_dead_letter_pct,
         [path for path in (job.report_path, job.summary_path) if path],
         job.run,

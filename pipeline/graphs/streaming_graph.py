@@ -13,6 +13,7 @@ from pipeline import __version__
 from pipeline.options.shared_options import LATE_HORIZON_DAYS
 from pipeline.sinks import element_coders
 from pipeline.sinks.commit_flushes import CommitFlushes
+from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.stage_flushes import FILES, StageFlushes
 from pipeline.warehouse import Warehouse
 from transforms.active_event_types import ActiveEventTypes
@@ -128,7 +129,7 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
     )
     return (files, sums, counts, checked) | "Commit" >> CommitFlushes(
         job.warehouse,
-        ALL_TABLES,
+        CommitPlan.adding(ALL_TABLES),
         finish,
         job.staging,
         job.run,

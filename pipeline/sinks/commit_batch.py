@@ -17,11 +17,11 @@ from pipeline.inputs.input_versions import InputFile, refuse_any_changed
 from pipeline.progress import Progress
 from pipeline.reports import BatchReport, QualityReport
 from pipeline.sinks.check_results import record_refusal, staged_results
+from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.shrinking import History
 from pipeline.terminal import printable
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
-from transforms.contract import Table
+from pipeline.warehouse.changes import Change, StagedFile
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events, fct_events
 from transforms.metrics import timed_flush
@@ -37,7 +37,7 @@ class Commit(beam.PTransform):
 
     Attributes:
         warehouse: where to.
-        tables: the contracts of all tables that the run replaces.
+        plan: what becomes of the rows that the tables have.
         max_dead_letter_pct: above this share of rejected input rows nothing is committed.
         report_paths: where the report is written, local or gs://.
         run: the run's id.
@@ -51,7 +51,7 @@ class Commit(beam.PTransform):
     """
 
     warehouse: Warehouse
-    tables: tuple[Table, ...]
+    plan: CommitPlan
     max_dead_letter_pct: float
     report_paths: Sequence[str]
     run: str
@@ -93,14 +93,7 @@ class Commit(beam.PTransform):
             RunError: if it is so, the counts don't add up, or the warehouse can't be written; the
                 tables are as before.
         """
-        changes = [
-            Change(
-                table,
-                WriteDisposition.REPLACE,
-                [file for file in sorted(staged) if file.table == table.name],
-            )
-            for table in self.tables
-        ]
+        changes = self.plan.changes(staged)
         rows = {change.table.name: change.rows for change in changes}
         results = self.quality.conclude(check_counts, counts) if self.quality else []
         try:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,37 +21,30 @@ from apache_beam.transforms.userstate import (
 )
 from apache_beam.utils.timestamp import Timestamp
 
-from pipeline.reports import FlushReport
+from pipeline.sinks.commit_plan import CommitPlan
+from pipeline.sinks.flush_state import (
+    Finish,
+    Gathered,
+    SealedFlush,
+    Sealer,
+    Totals,
+    decode_part,
+    encode_part,
+    flush_run,
+)
+from pipeline.sinks.held_counts import held
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
+from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
-from transforms.contract import Table
 from transforms.kernels.codecs.sum_codecs import (
     decode_counters,
     decode_run_counts,
     encode_counters,
     encode_run_counts,
 )
-from transforms.kernels.counters import Counters
-from transforms.kernels.run_counts import RunCounts
-from transforms.mart_changes import Finished
-from transforms.marts import (
-    data_quality_results,
-    dead_letter_events,
-    dim_users,
-    fct_events,
-    users_with_negative_miles,
-)
-from transforms.marts.registry import RESULTS
 from transforms.metrics import timed_flush
-from transforms.quality.arrow_checks import ArrowChecks
-from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
-from transforms.quality.results import Result, conclude
-from transforms.streaming.clock import Clock, as_datetime, later
-
-# Of the sum before, the sum after, and the moment of writing in microseconds since 1970-01-01.
-Finish = Callable[[Counters, Counters, int], Finished]
+from transforms.streaming.clock import Clock, later
 
 
 @dataclass
@@ -63,8 +55,7 @@ class CommitFlushes(beam.PTransform):
 
     Attributes:
         warehouse: where to.
-        tables: the contracts of all tables; those with a primary key are merged, the others
-            appended to.
+        plan: what becomes of the rows that the tables have.
         finish: what becomes of the sum of counters.
         folder: the staging folder.
         run: the run's id; a flush's is that and its number.
@@ -76,7 +67,7 @@ class CommitFlushes(beam.PTransform):
     """
 
     warehouse: Warehouse
-    tables: tuple[Table, ...]
+    plan: CommitPlan
     finish: Finish
     folder: str
     run: str
@@ -86,13 +77,8 @@ class CommitFlushes(beam.PTransform):
     awaited: bool = False
 
     def expand(self, inputs: tuple[beam.PCollection, ...]) -> beam.PCollection:
-        staged, counters, counts, checked = inputs
-        parts = (
-            staged | "Files" >> _Keyed(_FILE, _file_to_bytes),
-            counters | "Sums" >> _Keyed(_SUM, encode_counters),
-            counts | "Counts" >> _Keyed(_COUNTS, encode_run_counts),
-            checked | "Checks" >> _Keyed(_CHECKED, CheckCounts.to_bytes),
-        )
+        labels = ("Files", "Sums", "Counts", "Checks")
+        parts = [part | label >> _Keyed() for label, part in zip(labels, inputs, strict=True)]
         return (
             parts
             | "All parts" >> beam.Flatten()
@@ -100,34 +86,14 @@ class CommitFlushes(beam.PTransform):
         )
 
 
-_FILE, _SUM, _COUNTS, _CHECKED = range(4)
-
-
 @dataclass
 class _Keyed(beam.PTransform):
-    """Elements -> (0, (kind, encoded element)): one key commits them all."""
+    """Parts of flushes -> (0, encoded part): one key commits them all."""
 
-    kind: int
-    encode: Callable[[Any], bytes]
-
-    def expand(self, elements: beam.PCollection) -> beam.PCollection:
-        return elements | "To one key" >> beam.Map(
-            lambda element: (0, (self.kind, self.encode(element)))
+    def expand(self, parts: beam.PCollection) -> beam.PCollection:
+        return parts | "To one key" >> beam.Map(
+            lambda part: (0, encode_part(part))
         ).with_output_types(tuple[int, tuple[int, bytes]])
-
-
-def _of_users(home: Warehouse) -> str:
-    """SQL for how many events the users of dim_users have, and how many of them are in debt."""
-    events = " + ".join(dim_users.COUNT_COLUMNS.values())
-    in_debt = "CASE WHEN has_negative_balance THEN 1 ELSE 0 END"
-    return (
-        f"SELECT COALESCE(SUM({events}), 0) AS events, COALESCE(SUM({in_debt}), 0) AS in_debt "
-        f"FROM {home.source(dim_users.TABLE)}"
-    )
-
-
-def _file_to_bytes(file: StagedFile) -> bytes:
-    return json.dumps(file).encode()
 
 
 class _Commit(beam.DoFn):
@@ -147,10 +113,11 @@ class _Commit(beam.DoFn):
 
     def setup(self) -> None:
         options = self._options
-        self._over = ArrowChecks(options.checks, {table.name: table for table in options.tables})
+        tables = list(options.plan.dispositions)
+        self._sealer = Sealer(options.run, options.finish, options.checks, tables)
 
     def teardown(self) -> None:
-        self._over.close()
+        self._sealer.close()
 
     def process(
         self,
@@ -180,134 +147,54 @@ class _Commit(beam.DoFn):
         under its number, whatever has come meanwhile.
         """
         now = Timestamp.of(self._options.clock())
-        by_kind: dict[int, list[bytes]] = {_FILE: [], _SUM: [], _COUNTS: [], _CHECKED: []}
-        for kind, data in parts.read():
-            by_kind[kind].append(data)
-        if not any(by_kind.values()):  # A timer may fire twice.
+        stored = list(parts.read())
+        if not stored:  # A timer may fire twice.
             return
         if sealed.read():  # The flush before is not committed yet.
             seal.set(now + self._options.flush_seconds)
             return
         parts.clear()
-        flush = (number.read() or 0) + 1
-        number.write(flush)
-        known = total.read()
-        before = decode_counters(known) if known else Counters.empty()
-        after = Counters.total([before, *map(decode_counters, by_kind[_SUM])])
-        total.write(encode_counters(after))
-        sums = [counts.read()] if flush > 1 else []
-        counted = RunCounts.total(map(decode_run_counts, [*sums, *by_kind[_COUNTS]]))
-        counts.write(encode_run_counts(counted))
-        written_at_us = later(self._options.clock, written_at.read())
-        written_at.write(written_at_us)
-        finished = self._options.finish(before, after, written_at_us)
-        results = self._evaluate(map(CheckCounts.from_bytes, by_kind[_CHECKED]), finished.marts)
-        failed = [result for result in results if not result.passed]
-        changed = dict(finished.changed)
-        if failed:
-            moment = as_datetime(written_at_us)
-            changed[RESULTS.name] = data_quality_results.rows(failed, self._run(flush), moment)
-        files = [StagedFile(*json.loads(data)) for data in by_kind[_FILE]]
-        files += self._stage(changed)
-        report = {
-            "flush": flush,
-            "counts": counted.to_json(),
-            "in_marts": after.events,
-            "checks": {
-                "evaluated": len(results),
-                "failed": [result.reported().to_json() for result in failed],
-            },
-        }
-        sealed.write(json.dumps([sorted(files), report]).encode())
+        gathered = Gathered.of(map(decode_part, stored))
+        before = Totals()
+        if flushes := number.read():
+            sums = decode_counters(total.read()), decode_run_counts(counts.read())
+            before = Totals(flushes, *sums, written_at.read())
+        moment = later(self._options.clock, before.written_at_us)
+        flush = self._sealer.seal(before, gathered, moment)
+        number.write(flush.totals.flushes)
+        total.write(encode_counters(flush.totals.counters))
+        counts.write(encode_run_counts(flush.totals.counts))
+        written_at.write(moment)
+        sealed.write(flush.sealed(self._stage(flush.rows)).to_bytes())
         commit.set(now)
 
     @on_timer(COMMIT)
     def commit_flush(
         self, sealed: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(SEALED)
     ) -> Iterator[dict[str, Any]]:
-        """Merge the sealed flush."""
+        """Commit the sealed flush."""
         kept = sealed.read()
         if not kept:
             return
-        files, report = json.loads(kept)
-        rows = self._merge(report["flush"], [StagedFile(*file) for file in files])
+        flush, options = SealedFlush.from_bytes(kept), self._options
+        rows = self._change_tables(flush)
         sealed.clear()
-        yield FlushReport.from_json({**report, "rows": rows, **self._held(report)}).to_json()
+        yield flush.reported(rows, held(options.warehouse, flush, options.awaited)).to_json()
 
-    def _run(self, flush: int) -> str:
-        return f"{self._options.run}_{flush}"
-
-    def _evaluate(
-        self, of_rows: Iterable[CheckCounts], marts: Mapping[str, pa.Table]
-    ) -> list[Result]:
-        """What a flush's rows and all marts come to, of those checks that they answer."""
-        checks = self._options.checks
-        if not checks:
-            return []
-        return conclude(checks, CheckCounts.total([*of_rows, self._over.evaluate(marts)]))
-
-    def _stage(self, changed: Mapping[str, pa.Table]) -> Iterator[StagedFile]:
-        tables = {table.name: table for table in self._options.tables}
-        tables.update({table.deletes.name: table.deletes for table in self._options.tables})
-        layout = self._options.warehouse.capabilities.layout
-        for name, rows in changed.items():
-            files = StagedFiles(tables[name], self._options.folder, layout)
-            files.write(rows)
+    def _stage(self, rows: Mapping[str, pa.Table]) -> Iterator[StagedFile]:
+        options = self._options
+        contracts, layout = options.plan.contracts, options.warehouse.capabilities.layout
+        for name, its_rows in rows.items():
+            files = StagedFiles(contracts[name], options.folder, layout)
+            files.write(its_rows)
             yield from files.close()
 
-    def _held(self, report: Mapping[str, Any]) -> dict[str, Any]:
-        """What the tables hold of what a flush has counted.
-
-        `events` and `dead_letters` are rows of their tables; `pending` says how many messages are
-        read that are no duplicates and not in the tables yet, less than 0 where rows have come
-        before their counts; `complete` whether all is in all tables.
-        """
-        counted = RunCounts.from_json(report["counts"])
-        events, letters = (
-            self._options.warehouse.count(table) or 0
-            for table in (fct_events.TABLE, dead_letter_events.TABLE)
-        )
-        found = {
-            "events": events,
-            "dead_letters": letters,
-            "pending": counted.input_rows - counted.duplicates - events - letters,
-        }
-        if self._options.awaited:
-            # Of a state from before this version `in_marts` is missing.
-            seen = (events, letters, report.get("in_marts", counted.events), counted.processed)
-            counts = (counted.events, counted.rejected, counted.events, counted.input_rows)
-            found["complete"] = seen == counts and self._users_hold(events)
-        return found
-
-    def _users_hold(self, events: int) -> bool:
-        """Whether the tables of users hold so many events."""
-        home = self._options.warehouse
-        ((of_users,),) = home.ask([_of_users(home)])
-        in_debt = home.count(users_with_negative_miles.TABLE)
-        return (of_users["events"], of_users["in_debt"]) == (events, in_debt)
-
-    def _merge(self, flush: int, files: Sequence[StagedFile]) -> dict[str, int]:
-        options = self._options
-        changes = _changes(options.tables, files)
-        if flush > 1:
+    def _change_tables(self, flush: SealedFlush) -> dict[str, int]:
+        """Commit a flush; the first one creates also tables that nothing is staged for."""
+        changes = self._options.plan.changes(flush.files)
+        if flush.number > 1:
             changes = [change for change in changes if change.files or change.deletes]
         if changes:
             with timed_flush():
-                options.warehouse.commit(changes, self._run(flush))
+                self._options.warehouse.commit(changes, flush_run(self._options.run, flush.number))
         return {change.table.name: change.rows for change in changes}
-
-
-def _changes(tables: Sequence[Table], staged: Sequence[StagedFile]) -> list[Change]:
-    """A change for each table; the first commit creates also those that nothing is staged for."""
-    by_table: dict[str, list[StagedFile]] = {}
-    for file in staged:
-        by_table.setdefault(file.table, []).append(file)
-    return [
-        Change(
-            table,
-            WriteDisposition.MERGE if table.primary_key else WriteDisposition.APPEND,
-            by_table.get(table.name, []),
-            by_table.get(table.deletes.name, []),
-        )
-        for table in tables
-    ]

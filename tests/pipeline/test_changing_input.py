@@ -12,6 +12,7 @@ import pytest
 from pipeline.errors import RunError, clear_message
 from pipeline.inputs.input_versions import local_file
 from pipeline.sinks.commit_batch import Commit
+from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.warehouse import open_warehouse
 from tests.support.runs import Run, contents, run_graph
 from tests.support.tables import NOW, csv_text, row
@@ -84,7 +85,7 @@ def test_a_change_behind_the_reading_stops_the_commit(tmp_path: Path) -> None:
     source.write_bytes(csv_text(ROWS))
     listed = local_file(str(source))
     warehouse = open_warehouse(f"duckdb:///{database}")
-    commit = Commit(warehouse, tuple(TABLES.values()), 50, [], "test", NOW)
+    commit = Commit(warehouse, CommitPlan.replacing(TABLES.values()), 50, [], "test", NOW)
     commit.commit([], RunCounts(), CheckCounts(), [listed])
     with duckdb.connect(str(database)) as connection:
         connection.execute("DROP TABLE fct_events")

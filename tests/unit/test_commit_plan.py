@@ -1,0 +1,54 @@
+"""What commits do to which table."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.sinks.commit_plan import CommitPlan
+from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
+from transforms.marts import dead_letter_events, dim_users, fct_events
+
+EVENTS, USERS, LETTERS = fct_events.TABLE, dim_users.TABLE, dead_letter_events.TABLE
+REPLACE, MERGE, APPEND = WriteDisposition
+
+
+def file(table: str, path: str) -> StagedFile:
+    return StagedFile(table, path, 1, 1, [])
+
+
+def test_replacing_changes_every_table_in_order_also_without_files() -> None:
+    plan = CommitPlan.replacing([EVENTS, USERS])
+    b, a = file("dim_users", "b"), file("dim_users", "a")
+    assert plan.changes([b, a]) == [Change(EVENTS, REPLACE, []), Change(USERS, REPLACE, [a, b])]
+
+
+def test_adding_merges_by_key_and_appends_what_has_none() -> None:
+    plan = CommitPlan.adding([USERS, LETTERS])
+    assert plan.dispositions == {USERS: MERGE, LETTERS: APPEND}
+    row, key, letter = (
+        file("dim_users", "a"),
+        file("dim_users_removals", "b"),
+        file("dead_letter_events", "c"),
+    )
+    assert plan.changes([letter, key, row]) == [
+        Change(USERS, MERGE, [row], [key]),
+        Change(LETTERS, APPEND, [letter]),
+    ]
+
+
+def test_one_commit_may_append_merge_and_replace() -> None:
+    plan = CommitPlan({EVENTS: APPEND, USERS: MERGE, LETTERS: REPLACE})
+    files = [file(table.name, table.name) for table in (EVENTS, USERS, LETTERS)]
+    events, users, letters = files
+    assert plan.changes(reversed(files)) == [
+        Change(EVENTS, APPEND, [events]),
+        Change(USERS, MERGE, [users], []),
+        Change(LETTERS, REPLACE, [letters]),
+    ]
+
+
+@pytest.mark.parametrize("table", ["growth_metrics", "dim_users_removals"])
+def test_a_file_that_no_table_takes_is_refused(table: str) -> None:
+    plan = CommitPlan.replacing([USERS])
+    with pytest.raises(ValueError, match=f"x.parquet holds rows of {table}"):
+        plan.changes([file(table, "x.parquet")])
