@@ -68,13 +68,10 @@ class Capabilities:
     """What a home can do.
 
     Attributes:
-        transactional: whether the changes of a commit take effect together; else one after the
-            other, each at once.
         workers_must_be_local: whether only workers on this machine can reach it; then `claim` and
             `resume` are refused, as a run can't go on without this process.
         layout: how it wants staged files.
     """
 
-    transactional: bool
     workers_must_be_local: bool
     layout: FileLayout

@@ -2,68 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import reduce
-from typing import Final
 
 from pipeline.errors import RunError
 from pipeline.warehouse.changes import StagedFile
-from transforms.contract import Column, Table, Type
-from transforms.kernels.figures import (
-    FLOAT_LIMIT,
-    FLOAT_SCALE,
-    OF_NOTHING,
-    PER_BYTE,
-    add,
-    wrapped,
-)
-
-# The sum of a column's numbers as SQL, by type: see `transforms.kernels.figures`.
-Sums = Mapping[Type, Callable[[str], str]]
-
-DUCKDB_SUMS: Final[Sums] = {
-    Type.INTEGER: lambda name: f"SUM({name})",
-    Type.BOOLEAN: lambda name: f"SUM(CAST({name} AS BIGINT))",
-    Type.DATE: lambda name: f"SUM({name} - DATE '1970-01-01')",
-    Type.TIMESTAMP: lambda name: f"SUM(epoch_us({name}))",
-    Type.FLOAT: lambda name: (
-        f"SUM(CASE WHEN abs({name}) < {FLOAT_LIMIT} "
-        f"THEN CAST(floor({name} * {FLOAT_SCALE}) AS BIGINT) END)"
-    ),
-    # Two sums, because each function by itself is computed once for each entry of a dictionary:
-    # half the time of one sum. DuckDB's unicode('') is -1.
-    Type.STRING: lambda name: f"SUM(strlen({name})) * {PER_BYTE} + SUM(unicode({name}))",
-}
-
-# BigQuery's INT64 overflows where it should wrap; a NUMERIC holds sums of 10^10 of them.
-BIGQUERY_SUMS: Final[Sums] = {
-    Type.INTEGER: lambda name: f"SUM(CAST({name} AS NUMERIC))",
-    Type.BOOLEAN: lambda name: f"SUM(CAST({name} AS INT64))",
-    Type.DATE: lambda name: f"SUM(UNIX_DATE({name}))",
-    Type.TIMESTAMP: lambda name: f"SUM(CAST(UNIX_MICROS({name}) AS NUMERIC))",
-    Type.FLOAT: lambda name: (
-        f"SUM(IF(ABS({name}) < {FLOAT_LIMIT}, "
-        f"CAST(CAST(FLOOR({name} * {FLOAT_SCALE}) AS INT64) AS NUMERIC), NULL))"
-    ),
-    Type.STRING: lambda name: (
-        f"SUM(IF({name} = '', {OF_NOTHING}, BYTE_LENGTH({name}) * {PER_BYTE} + UNICODE({name})))"
-    ),
-}
+from pipeline.warehouse.dialect import Dialect
+from transforms.contract import Column, Table
+from transforms.kernels.figures import add, wrapped
 
 
-def guard_statement(table: Table, source: str, quote: str, sums: Sums) -> str:
+def guard_statement(table: Table, source: str, dialect: Dialect) -> str:
     """SQL for the rows that a source has, and for each column its count and sum.
 
     Args:
         table: the contract of the rows.
         source: the rows, as SQL that may follow FROM.
-        quote: the character around names.
-        sums: the home's `Sums`.
+        dialect: how the home spells names and sums.
     """
     figures = (
-        f"COUNT({name}), {sums[column.type](name)}"
+        f"COUNT({name}), {dialect.sums[column.type](name)}"
         for column in table.columns
-        for name in [f"{quote}{column.name}{quote}"]
+        for name in [dialect.name(column.name)]
     )
     return f"SELECT COUNT(*), {', '.join(figures)} FROM {source}"
 

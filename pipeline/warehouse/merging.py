@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from itertools import pairwise
 
-from transforms.contract import Partition, Table, Type
+from pipeline.warehouse.dialect import Dialect
+from transforms.contract import Partition, Table
 
 _EPOCH = date(1970, 1, 1)
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How a home spells SQL.
-
-    Attributes:
-        quote: the character around names.
-        types: its names of the types.
-    """
-
-    quote: str
-    types: Mapping[Type, str]
-
-    def name(self, name: str) -> str:
-        """A column's name, quoted."""
-        return f"{self.quote}{name}{self.quote}"
 
 
 def merge_statement(

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import WriteDisposition
-from pipeline.warehouse.guarding import DUCKDB_SUMS, guard, guard_statement
+from pipeline.warehouse.duckdb.duckdb_sql import DIALECT
+from pipeline.warehouse.guarding import guard, guard_statement
 from tests.support.staging import Row, at, change, filled, in_order, stage
 from transforms.contract import (
     BOOLEAN,
@@ -96,7 +97,7 @@ def test_figures_are_those_of_a_plain_loop_and_of_duckdb(
     assert figures_of(given_rows) == expected
     with duckdb.connect() as connection:
         connection.register("source", table)
-        asked = guard_statement(EVERY_TYPE, "source", '"', DUCKDB_SUMS)
+        asked = guard_statement(EVERY_TYPE, "source", DIALECT)
         counted, *found = connection.execute(asked).fetchone() or ()
     assert counted == len(rows)
     assert [

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pipeline.warehouse.bigquery.limits import LAYOUT, PARTITIONS_PER_JOB
 from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import StagedFile
-from pipeline.warehouse.merging import Dialect, within_partitions
+from pipeline.warehouse.dialect import Dialect
+from pipeline.warehouse.merging import within_partitions
 from tests.support.staging import filled, stage
 from transforms.contract import DATE, Partition, Table, required
 from transforms.marts import dead_letter_events, dim_users, fct_events, users_with_negative_miles
@@ -105,7 +106,7 @@ def test_a_merge_reads_the_staged_partitions_and_no_others(
     partition = Partition("d", "DAY" if by == "DAY" else "MONTH")
     starts = {day if by == "DAY" else day.replace(day=1) for day in staged}
     condition = within_partitions(
-        partition, sorted((day - EPOCH).days for day in starts), Dialect('"', {})
+        partition, sorted((day - EPOCH).days for day in starts), Dialect('"', {}, {})
     )
     assert '"d"' in condition
     rows = pa.table({"d": pa.array(sorted(there), pa.date32())})

@@ -58,7 +58,7 @@ class BigQueryWarehouse:
     require_partition_filter: bool | None = None
     noted_types: tuple[str, ...] | None = None
 
-    capabilities = Capabilities(transactional=False, workers_must_be_local=False, layout=LAYOUT)
+    capabilities = Capabilities(workers_must_be_local=False, layout=LAYOUT)
 
     @classmethod
     def from_url(

@@ -5,22 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
 
 import numpy as np
 from google.cloud import bigquery
 
 from pipeline.errors import RunError
 from pipeline.terminal import printable
+from pipeline.warehouse.bigquery.bigquery_sql import DIALECT
 from pipeline.warehouse.bigquery.client import explained
 from pipeline.warehouse.bigquery.jobs import Planned, has_run, run_jobs, side_by_side
 from pipeline.warehouse.bigquery.loading import Load, Workplace, drop_scratch, load
-from pipeline.warehouse.bigquery.tables import RUN_LABEL, SQL_TYPES, bring_up_to_date, row_policies
+from pipeline.warehouse.bigquery.tables import RUN_LABEL, bring_up_to_date, row_policies
 from pipeline.warehouse.changes import Change, WriteDisposition
-from pipeline.warehouse.merging import Dialect, merge_statement, within_partitions
+from pipeline.warehouse.merging import merge_statement, within_partitions
 from transforms.contract import Partition, Table
-
-_DIALECT: Final = Dialect("`", SQL_TYPES)
 
 
 def commit(place: Workplace, changes: Sequence[Change]) -> None:
@@ -156,8 +154,8 @@ def _merge(place: Workplace, change: Change) -> str:
         if table.partition.moves or deletes:
             staged = [name for name in (rows, deletes) if name]
             days = _partitions_of_keys(place, table, table.partition, staged)
-        within = within_partitions(table.partition, days, _DIALECT)
-    return merge_statement(table, target, rows, deletes, within, _DIALECT)
+        within = within_partitions(table.partition, days, DIALECT)
+    return merge_statement(table, target, rows, deletes, within, DIALECT)
 
 
 def _partitions_of_keys(
@@ -165,8 +163,8 @@ def _partitions_of_keys(
 ) -> list[int]:
     """The partitions in which rows with staged keys lie now; reads the key and that column."""
     target = place.dataset.table(table.name)
-    column = f"t.{_DIALECT.name(partition.column)}"
-    names = [_DIALECT.name(name) for name in table.primary_key]
+    column = f"t.{DIALECT.name(partition.column)}"
+    names = [DIALECT.name(name) for name in table.primary_key]
     keys = " UNION ALL ".join(f"SELECT {', '.join(names)} FROM {part}" for part in staged)
     same = " AND ".join(f"s.{name} = t.{name}" for name in names)
     statement = f"""

@@ -11,13 +11,14 @@ from google.cloud import bigquery
 
 from pipeline import __version__
 from pipeline.errors import RunError
+from pipeline.warehouse.bigquery.bigquery_sql import DIALECT
 from pipeline.warehouse.bigquery.client import explained
 from pipeline.warehouse.bigquery.jobs import Planned, run_jobs, side_by_side
 from pipeline.warehouse.bigquery.limits import BYTES_PER_LOAD, FILES_PER_LOAD, LAYOUT
 from pipeline.warehouse.bigquery.tables import RUN_LABEL, declared, end_of_scratch_life, schema
 from pipeline.warehouse.capabilities import zoned
 from pipeline.warehouse.changes import StagedFile
-from pipeline.warehouse.guarding import BIGQUERY_SUMS, guard, guard_statement
+from pipeline.warehouse.guarding import guard, guard_statement
 from transforms.contract import Table
 from transforms.kernels.figures import figures_of
 
@@ -214,7 +215,7 @@ def _queried(place: Workplace, table: Table) -> list[int]:
     """The answer to `guard_statement`."""
     reference = place.scratch(table)
     name = f"`{reference.project}.{reference.dataset_id}.{reference.table_id}`"
-    statement = guard_statement(table, name, "`", BIGQUERY_SUMS)
+    statement = guard_statement(table, name, DIALECT)
     config = bigquery.QueryJobConfig(labels=place.labels)
     (answer,) = place.client.query_and_wait(statement, job_config=config)
     return list(answer.values())

@@ -30,9 +30,10 @@ from pipeline.warehouse.duckdb.database_file import (
     reading,
     reason,
 )
+from pipeline.warehouse.duckdb.duckdb_sql import DIALECT, literal
 from pipeline.warehouse.duckdb.file_lock import locked
 from pipeline.warehouse.duckdb.local_staging import staging_folder
-from pipeline.warehouse.duckdb.table_changes import DIALECT, apply, literal
+from pipeline.warehouse.duckdb.table_changes import apply
 from transforms.contract import Table
 from transforms.google_sql import MACROS
 
@@ -59,7 +60,7 @@ class DuckDBWarehouse:
     url: str
     noted_types: tuple[str, ...] | None = None
 
-    capabilities = Capabilities(transactional=True, workers_must_be_local=True, layout=FileLayout())
+    capabilities = Capabilities(workers_must_be_local=True, layout=FileLayout())
 
     @classmethod
     def from_url(cls, url: str, noted_types: tuple[str, ...] | None = None) -> DuckDBWarehouse:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import duckdb
 
 from pipeline.errors import RunError
-from pipeline.warehouse.duckdb.table_changes import TYPES, literal, quoted
+from pipeline.warehouse.duckdb.duckdb_sql import DIALECT, literal, quoted
 from transforms.contract import Table
 
 _HERE = "schema_name = 'main' AND database_name = current_database()"
@@ -94,8 +94,8 @@ def _problems(
         column = expected.get(found.name)
         if column is None:
             yield f"it has a column {found.name} {found.type} that is not expected"
-        elif found.type != TYPES[column.type]:
-            yield f"its column {found.name} is {found.type}, not {TYPES[column.type]}"
+        elif found.type != DIALECT.types[column.type]:
+            yield f"its column {found.name} is {found.type}, not {DIALECT.types[column.type]}"
         elif found.default is not None:
             yield f"its column {found.name} has a default or an expression, {found.default}"
         # The other way round does no harm, and a run that replaces the table repairs it.

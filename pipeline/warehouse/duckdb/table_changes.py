@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Sequence
 
 import duckdb
 
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
-from pipeline.warehouse.guarding import DUCKDB_SUMS, guard, guard_statement
-from pipeline.warehouse.merging import Dialect, merge_statement
+from pipeline.warehouse.duckdb.duckdb_sql import DIALECT, literal, quoted
+from pipeline.warehouse.guarding import guard, guard_statement
+from pipeline.warehouse.merging import merge_statement
 from transforms.contract import (
-    BOOLEAN,
-    DATE,
-    FLOAT,
-    INTEGER,
     STRING,
-    TIMESTAMP,
     Column,
     Table,
-    Type,
 )
-
-TYPES: Final[Mapping[Type, str]] = {
-    STRING: "VARCHAR",
-    INTEGER: "BIGINT",
-    FLOAT: "DOUBLE",
-    BOOLEAN: "BOOLEAN",
-    DATE: "DATE",
-    TIMESTAMP: "TIMESTAMP",
-}
-
-DIALECT: Final = Dialect('"', TYPES)
 
 
 def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
@@ -73,7 +56,7 @@ def _guard(
     """See that a table, or staged files as DuckDB reads them, hold what was staged."""
     if source is None:
         return
-    asked = guard_statement(table, source, DIALECT.quote, DUCKDB_SUMS)
+    asked = guard_statement(table, source, DIALECT)
     answer = connection.execute(asked).fetchone()
     assert answer is not None
     guard(table, files, answer, "what DuckDB has read")
@@ -130,16 +113,6 @@ def _definition(table: Table, column: Column) -> str:
     # The default compression looks for repetition in hashes in vain: 40 % of their loading time.
     is_hash = column.type == STRING and table.primary_key == (column.name,) != table.clustering
     return (
-        f'"{column.name}" {TYPES[column.type]}{" NOT NULL" if column.required else ""}'
+        f'"{column.name}" {DIALECT.types[column.type]}{" NOT NULL" if column.required else ""}'
         f"{' USING COMPRESSION zstd' if is_hash else ''}"
     )
-
-
-def quoted(name: str) -> str:
-    """A name as SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text as SQL."""
-    return "'" + text.replace("'", "''") + "'"

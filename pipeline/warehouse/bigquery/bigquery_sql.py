@@ -1,0 +1,27 @@
+"""BigQuery's SQL: its types and its sums of columns."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pipeline.warehouse.bigquery.tables import SQL_TYPES
+from pipeline.warehouse.dialect import Dialect, Sums
+from transforms.contract import Type
+from transforms.kernels.figures import FLOAT_LIMIT, FLOAT_SCALE, OF_NOTHING, PER_BYTE
+
+# BigQuery's INT64 overflows where it should wrap; a NUMERIC holds sums of 10^10 of them.
+_SUMS: Final[Sums] = {
+    Type.INTEGER: lambda name: f"SUM(CAST({name} AS NUMERIC))",
+    Type.BOOLEAN: lambda name: f"SUM(CAST({name} AS INT64))",
+    Type.DATE: lambda name: f"SUM(UNIX_DATE({name}))",
+    Type.TIMESTAMP: lambda name: f"SUM(CAST(UNIX_MICROS({name}) AS NUMERIC))",
+    Type.FLOAT: lambda name: (
+        f"SUM(IF(ABS({name}) < {FLOAT_LIMIT}, "
+        f"CAST(CAST(FLOOR({name} * {FLOAT_SCALE}) AS INT64) AS NUMERIC), NULL))"
+    ),
+    Type.STRING: lambda name: (
+        f"SUM(IF({name} = '', {OF_NOTHING}, BYTE_LENGTH({name}) * {PER_BYTE} + UNICODE({name})))"
+    ),
+}
+
+DIALECT: Final = Dialect("`", SQL_TYPES, _SUMS)
