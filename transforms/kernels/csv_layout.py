@@ -37,19 +37,19 @@ class Layout:
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any]) -> Layout:
-        """The layout that a dead letter's attributes tell; STANDARD where they tell none.
+        """The layout in a dead letter's attributes; STANDARD where they have none.
 
         Raises:
-            ValueError: if what they tell is none.
+            ValueError: if what they have is none.
         """
-        told = attributes.get(HEADER_ATTRIBUTE)
-        if told is None:
+        found = attributes.get(HEADER_ATTRIBUTE)
+        if found is None:
             return STANDARD
-        if isinstance(told, list):  # All names, as versions before 0.2 wrote them.
-            return cls.of(told)
-        if not isinstance(told, dict) or set(told) != {_FIELDS, *SOURCE_COLUMNS}:
+        if isinstance(found, list):  # All names, as versions before 0.2 wrote them.
+            return cls.of(found)
+        if not isinstance(found, dict) or set(found) != {_FIELDS, *SOURCE_COLUMNS}:
             raise ValueError(f"{HEADER_ATTRIBUTE} names other columns")
-        fields, places = told[_FIELDS], [told[name] for name in SOURCE_COLUMNS]
+        fields, places = found[_FIELDS], [found[name] for name in SOURCE_COLUMNS]
         if not all(type(number) is int and 0 <= number < fields for number in places):
             raise ValueError(f"{HEADER_ATTRIBUTE} holds other places than those of a header")
         return cls(fields, tuple(places))

@@ -61,7 +61,7 @@ def read_blocks(
 
 def _records(data: bytes, lines: Lines, layout: Layout, source: str, at: int) -> RawRecords:
     starts, ends = lines.starts, lines.ends
-    # Arrow calls back for each row of the wrong width; those with too few bytes are told at once.
+    # Arrow calls back for each row of the wrong width; those with too few bytes are found at once.
     short = np.flatnonzero(ends - starts < layout.fields - 1)
     long_enough = np.delete(np.arange(len(starts)), short) if len(short) else None
     if long_enough is not None:
@@ -149,7 +149,7 @@ def _sort_odd(
     rows: list[OddRecord] = []
     fields: list[list[str]] = []
     unreadable: list[Rejection] = []
-    told = layout.attributes
+    attributes = layout.attributes
     for record in odd:
         payload = data[record.start : record.end]
         if record.fields is None:
@@ -163,7 +163,9 @@ def _sort_odd(
             fields.append([record.fields[index].decode() for index in layout.places])
             continue
         position = str(at + record.start)
-        unreadable.append(Rejection.unreadable(*failure, payload, position, told, record.beyond))
+        unreadable.append(
+            Rejection.unreadable(*failure, payload, position, attributes, record.beyond)
+        )
     return rows, fields, unreadable
 
 

@@ -141,7 +141,7 @@ def _zone(
     offset = np.zeros(len(starts), np.int64)
     rest = lengths - end
     known = rest == 0
-    # Rests longer than any zone count as one, lest a field of 10 MB make as long a histogram.
+    # Rests longer than any zone count as one: a field of 10 MB would make as long a histogram.
     for width in np.flatnonzero(np.bincount(np.clip(rest, 0, 7))).tolist():
         rows = np.flatnonzero(rest == width)
         places = starts[rows] + end[rows]

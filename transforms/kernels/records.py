@@ -51,14 +51,14 @@ class Spans:
         data: the block.
         starts, ends: int64 [rows], offsets in the block.
         offset: the block's own byte offset in the (uncompressed) file.
-        told: what is needed beside a record to read it again, as JSON.
+        attributes_json: what is needed beside a record to read it again, as JSON.
     """
 
     data: bytes
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     offset: int
-    told: str | None = None
+    attributes_json: str | None = None
 
     def sizes(self) -> NDArray[np.int64]:
         return self.ends - self.starts
@@ -70,7 +70,7 @@ class Spans:
         return str(self.offset + int(self.starts[row]))
 
     def attributes(self, row: int) -> str | None:
-        return self.told
+        return self.attributes_json
 
 
 class Rejection(NamedTuple):

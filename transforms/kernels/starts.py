@@ -39,9 +39,9 @@ def refuse_start(start: bytes, source: str) -> None:
     Raises:
         DataError: if it can't be, with what it is and what to do.
     """
-    for magic, told in _ARCHIVES.items():
+    for magic, kind in _ARCHIVES.items():
         if start.startswith(magic):
-            raise DataError(f"{source} is no CSV file but {told}")
+            raise DataError(f"{source} is no CSV file but {kind}")
     encoding = next((name for mark, name in _WIDE.items() if start.startswith(mark)), None)
     if encoding is None and b"\0" in start.partition(b"\n")[0][:200]:
         encoding = _unmarked(start)
