@@ -39,10 +39,10 @@ class Loss(NamedTuple):
 
     def result(self, max_pct: float) -> Result:
         """It as the result of a check, for data_quality_results."""
-        told = f"a run leaves at most {max_pct:g} % fewer rows than the table has"
+        description = f"a run leaves at most {max_pct:g} % fewer rows than the table has"
         check_id = f"{self.table}.{_CHECK}"
-        rule = AddsUp(_CHECK, (), (), told)
-        check = Check(check_id, self.table, None, "totals", "error", told, rule)
+        rule = AddsUp(_CHECK, (), (), description)
+        check = Check(check_id, self.table, None, "totals", "error", description, rule)
         return Result(check, 1, 1, json.dumps([{"before": self.before, "after": self.after}]))
 
 
@@ -88,19 +88,19 @@ class History:
         if not self.input_rows and any(self.before.values()):
             letters = counted(self.before[dead_letter_events.TABLE.name], "dead letter")
             raise RunError(
-                f"no row was read, and the tables hold {_told(self.before)}, and {letters}: see "
+                f"no row was read, and the tables hold {_extent(self.before)}, and {letters}: see "
                 "that --input names the files that are meant and that they are not empty; where "
                 "the tables are to be emptied, add --allow_shrink"
             )
         if self.losses(max_pct):
             raise RunError(
-                f"the tables hold {_told(self.before)}, and this run would leave "
-                f"{_told(self.after)}, which is more than {max_pct:g} % (--max_shrink_pct) less. A "
-                "run replaces all tables by what its own files hold: name the files of all history "
-                "in one run, or add --allow_shrink where less is meant"
+                f"the tables hold {_extent(self.before)}, and this run would leave "
+                f"{_extent(self.after)}, which is more than {max_pct:g} % (--max_shrink_pct) less. "
+                "A run replaces all tables by what its own files hold: name the files of all "
+                "history in one run, or add --allow_shrink where less is meant"
             )
 
 
-def _told(rows: Mapping[str, int]) -> str:
+def _extent(rows: Mapping[str, int]) -> str:
     events, users, dates = (counted(rows[table.name], noun) for noun, table in _MEASURES.items())
     return f"{events} of {users} on {dates}"

@@ -47,7 +47,7 @@ class StageFlushes(beam.PTransform):
     stay for ever.
 
     Attributes:
-        table: the contract of the rows; those of `table.deletes` are told by their columns.
+        table: the contract of the rows; those of `table.deletes` are known by their columns.
         folder: the staging folder, local or gs://.
         layout: how the home wants its files.
         flush_seconds: how long rows are gathered.

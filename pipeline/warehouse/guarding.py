@@ -45,7 +45,7 @@ def guard(table: Table, files: Sequence[StagedFile], answer: Sequence[object], s
     if rows != staged:
         raise _refusal(table, files, f"{source} has {rows:,} rows where {staged:,} were staged")
     if not all(file.figures for file in files):
-        return  # Staged by a version that told rows alone.
+        return  # Staged by a version that noted rows alone.
     expected = reduce(add, (list(file.figures) for file in files))
     for place, column in enumerate(table.columns):
         was = (expected[2 * place], expected[2 * place + 1])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date, datetime
 
@@ -24,6 +26,7 @@ from pipeline.sinks.flush_state import (
     flush_run,
 )
 from pipeline.warehouse.changes import StagedFile
+from tests.support.repository import ROOT
 from tests.support.tables import codes, csv_text, parse, row
 from transforms.active_event_types import ActiveEventTypes
 from transforms.kernels.codecs.sum_codecs import encode_counters, encode_run_counts
@@ -173,3 +176,11 @@ def test_a_report_says_what_is_not_in_the_tables_yet(sealer: Sealer) -> None:
     assert (report.flush, report.events, report.dead_letters, report.pending) == (1, 4, 1, 2)
     assert (report.in_marts, report.complete, report.rows) == (1, False, {"fct_events": 4})
     assert FlushReport.from_json(json.loads(json.dumps(report.to_json()))) == report
+
+
+def test_flushes_and_plans_need_no_beam() -> None:
+    code = (
+        "import sys, pipeline.sinks.flush_state, pipeline.sinks.commit_plan; "
+        "sys.exit('apache_beam' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -44,6 +44,9 @@ LAYERS: Final = (
 )
 
 WITHOUT_BEAM: Final = (
+    "pipeline.sinks.commit_plan",
+    "pipeline.sinks.flush_state",
+    "pipeline.sinks.held_counts",
     "pipeline.warehouse",
     "transforms.marts",
     "transforms.quality",

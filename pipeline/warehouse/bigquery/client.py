@@ -19,7 +19,7 @@ from pipeline.errors import NO_CREDENTIALS, RunError
 
 EMULATOR: Final = "BIGQUERY_EMULATOR_HOST"
 
-# For a first look: whoever is cut off is told so after a minute, not after the client's ten.
+# For a first look: whoever is cut off learns of it after a minute, not after the client's ten.
 QUICK: Final = bigquery.DEFAULT_RETRY.with_timeout(60)
 
 _EXPIRED: Final = (

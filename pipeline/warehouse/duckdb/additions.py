@@ -61,7 +61,7 @@ def refuse_conflicts(
 
 @contextmanager
 def views_that_follow(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Make views anew where a commit has given tables other columns.
+    """Create views again where a commit has given tables other columns.
 
     DuckDB 1.4 refuses a view of SELECT * whose table has more columns than when it was made. Each
     is made after the commit, by itself: one that can't be would take back all of it.

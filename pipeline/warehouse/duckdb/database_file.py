@@ -135,7 +135,7 @@ def check_file(path: str) -> None:
 
 
 def make_readable_everywhere(path: str) -> None:
-    """Write a file anew that is in a format of DuckDB 2: with all that is in it, in a format that
+    """Rewrite a file that is in a format of DuckDB 2: with all that is in it, in a format that
     DuckDB 1.4 opens too. Where that can't be, it stays as it is, and stderr says so.
 
     Raises:
