@@ -7,6 +7,7 @@ row before, which is the neighbour here; keys, which DuckDB would have to group,
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Container, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
@@ -37,10 +38,16 @@ class ArrowEvaluation:
     def __init__(self, checks: Sequence[Check], tables: Mapping[str, Table]):
         self._checks, self._tables = checks, tables
         self._plans: dict[tuple[str, ...], _Planned] = {}
-        self._connection = duckdb.connect(config={"threads": 1})
         self._statement = Lock()
+
+    @functools.cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        """Opened by the first statement: that takes 15 ms, and Beam's local runner of streams makes
+        one evaluation for each bundle, of which few ask anything."""
+        connection = duckdb.connect(config={"threads": 1})
         for macro in MACROS:
-            self._connection.execute(macro)
+            connection.execute(macro)
+        return connection
 
     def close(self) -> None:
         """Let go of what the evaluation needs; one that is under way in another thread is ended.
@@ -48,6 +55,8 @@ class ArrowEvaluation:
         A run that fails is torn down while threads still check: DuckDB refuses to close a
         connection that is busy, and that error would hide the one that the run failed of.
         """
+        if "_connection" not in vars(self):
+            return
         self._connection.interrupt()
         with self._statement:
             self._connection.close()
