@@ -1,7 +1,7 @@
 """What a table is: its columns, their types and modes, its partitioning, clustering and key.
 
-Each table is declared once, in its module of `transforms.marts`; the Arrow, Parquet, DuckDB and
-BigQuery schemas follow from that declaration.
+Each table is declared once, in its module of `transforms.marts` or `transforms.state`; the Arrow,
+Parquet, DuckDB and BigQuery schemas follow from that declaration.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ class Type(enum.Enum):
     BOOLEAN = "BOOLEAN"
     DATE = "DATE"
     TIMESTAMP = "TIMESTAMP"
+    BYTES = "BYTES"
 
 
-STRING, INTEGER, FLOAT, BOOLEAN, DATE, TIMESTAMP = Type
+STRING, INTEGER, FLOAT, BOOLEAN, DATE, TIMESTAMP, BYTES = Type
 
 ARROW_TYPES: dict[Type, pa.DataType] = {
     STRING: pa.string(),
@@ -38,6 +39,7 @@ ARROW_TYPES: dict[Type, pa.DataType] = {
     BOOLEAN: pa.bool_(),
     DATE: pa.date32(),
     TIMESTAMP: pa.timestamp("us"),
+    BYTES: pa.binary(),
 }
 
 

@@ -16,7 +16,7 @@ from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.checksums import Summed
-from transforms.contract import TIMESTAMP, Table
+from transforms.contract import BYTES, TIMESTAMP, Table
 from transforms.kernels.figures import add, figures_of
 
 
@@ -138,7 +138,7 @@ def _parquet(table: Table) -> dict[str, Any]:
     unique = {
         column.name
         for column in table.columns
-        if column.type == TIMESTAMP or (column.name,) == table.primary_key
+        if column.type in (TIMESTAMP, BYTES) or (column.name,) == table.primary_key
     }
     return {
         "compression": "none",

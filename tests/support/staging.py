@@ -12,7 +12,7 @@ from pipeline.warehouse.bigquery.limits import LAYOUT
 from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
-from transforms.contract import DATE, FLOAT, INTEGER, STRING, TIMESTAMP, Column, Table
+from transforms.contract import BYTES, DATE, FLOAT, INTEGER, STRING, TIMESTAMP, Column, Table
 
 Row = dict[str, Any]
 START = datetime(2024, 1, 31, 12)
@@ -32,6 +32,7 @@ def _any(column: Column) -> Any:
         FLOAT: 0.5,
         DATE: date(2024, 1, 31),
         TIMESTAMP: START,
+        BYTES: b"\x02bytes",
     }.get(column.type, False)
 
 

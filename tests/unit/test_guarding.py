@@ -25,6 +25,7 @@ from pipeline.warehouse.guarding import guard, guard_statement
 from tests.support.staging import Row, at, change, filled, in_order, stage
 from transforms.contract import (
     BOOLEAN,
+    BYTES,
     DATE,
     FLOAT,
     INTEGER,
@@ -52,6 +53,7 @@ VALUES: dict[Type, st.SearchStrategy[Any]] = {
     BOOLEAN: st.booleans(),
     DATE: st.dates(),
     TIMESTAMP: st.datetimes(),
+    BYTES: st.binary(max_size=12),
 }
 rows_of_every_type = st.lists(
     st.tuples(*(st.none() | VALUES[column.type] for column in EVERY_TYPE.columns)), max_size=8
@@ -62,6 +64,8 @@ def number(value: Any) -> int:
     """The number of a value, as the table in `transforms.kernels.figures` says it."""
     if isinstance(value, str):
         return 257 * len(value.encode()) + (ord(value[0]) if value else -1)
+    if isinstance(value, bytes):
+        return 257 * len(value) + int.from_bytes(value[-7:])
     if isinstance(value, float):
         return math.floor(value * 2**20) if abs(value) < 2**42 else 0
     if isinstance(value, datetime):

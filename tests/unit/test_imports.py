@@ -30,7 +30,7 @@ LAYERS: Final = (
     ("pipeline",),
     ("transforms.streaming",),
     ("transforms",),
-    ("transforms.marts",),
+    ("transforms.marts", "transforms.state"),
     ("transforms.quality",),
     ("transforms.kernels",),
     (
@@ -49,6 +49,7 @@ WITHOUT_BEAM: Final = (
     "pipeline.sinks.held_counts",
     "pipeline.warehouse",
     "transforms.marts",
+    "transforms.state",
     "transforms.quality",
     "transforms.kernels",
     *LAYERS[-1],
@@ -57,6 +58,7 @@ NOT_OF_A_WAREHOUSE: Final = ("pipeline.sinks", "transforms.quality")
 
 # Names that stand for a module or a folder more than once, and why.
 TWICE: Final = {
+    "registry": "of the marts, and of the state tables",
     "replay": "the command, and the folder of what it does",
     "sample": "the command, and the folder of what it makes",
 }

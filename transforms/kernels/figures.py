@@ -11,6 +11,7 @@ order the rows come. Numbers are such that NumPy, DuckDB and BigQuery agree to t
 | TIMESTAMP | microseconds since 1970 |
 | FLOAT | floor(value * 2^20), which is exact; 0 from 2^42 on, for infinities and NaN |
 | STRING | 257 * bytes + first code point, which is -1 of an empty text |
+| BYTES | 257 * bytes + the last 7 of them as a big-endian integer, or all where they are fewer |
 
 A column that is overwritten, shifted, cut off or exchanged with another one changes its figures.
 Hashes of whole texts would tell more, and take 2 of the 25 seconds of a run over 10 M events.
@@ -27,6 +28,8 @@ from numpy.typing import NDArray
 
 PER_BYTE: Final = 257
 OF_NOTHING: Final = -1
+# Of 8 bytes one number could leave INT64.
+LAST_BYTES: Final = 7
 FLOAT_SCALE: Final = 2**20
 FLOAT_LIMIT: Final = 2**42
 _HALF: Final = 2**63
@@ -68,6 +71,8 @@ def _sum(values: pa.Array) -> int:
         return _sum_of_labels(values)
     if pa.types.is_string(kind):
         return _sum_of_texts(values)
+    if pa.types.is_binary(kind):
+        return _sum_of_bytes(values)
     if pa.types.is_floating(kind):
         return int(_float_numbers(values).sum())
     if pa.types.is_date(kind):
@@ -116,7 +121,20 @@ def _sum_of_texts(texts: pa.StringArray) -> int:
     return int(lengths.sum(dtype=np.int64)) * PER_BYTE + int(first.sum(dtype=np.int64))
 
 
-def _offsets(texts: pa.StringArray) -> NDArray[np.int32]:
+def _sum_of_bytes(values: pa.BinaryArray) -> int:
+    offsets = _offsets(values)
+    if offsets[0] == offsets[-1]:
+        return 0
+    data = np.frombuffer(values.buffers()[2], np.uint8)
+    lengths, end = np.diff(offsets), offsets[1:]
+    total = int(lengths.sum(dtype=np.int64)) * PER_BYTE
+    for place in range(LAST_BYTES):
+        found = data[np.maximum(end - 1 - place, 0)][lengths > place]
+        total += int(found.sum(dtype=np.int64)) << 8 * place
+    return total
+
+
+def _offsets(texts: pa.StringArray | pa.BinaryArray) -> NDArray[np.int32]:
     if not len(texts):
         return np.zeros(1, np.int32)
     return np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]

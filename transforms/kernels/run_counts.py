@@ -110,5 +110,5 @@ class RunCounts:
                 f"the counts of a run hold {sorted(unknown)}, which this version of the pipeline "
                 "does not know: a later version wrote them; use that version"
             )
-        examples = {name: Example(**example) for name, example in data["examples"].items()}
+        examples = {name: Example(**example) for name, example in data.get("examples", {}).items()}
         return cls(**{**data, "examples": examples})

@@ -7,7 +7,7 @@ from typing import Final
 from pipeline.warehouse.bigquery.tables import SQL_TYPES
 from pipeline.warehouse.dialect import Dialect, Sums
 from transforms.contract import Type
-from transforms.kernels.figures import FLOAT_LIMIT, FLOAT_SCALE, OF_NOTHING, PER_BYTE
+from transforms.kernels.figures import FLOAT_LIMIT, FLOAT_SCALE, LAST_BYTES, OF_NOTHING, PER_BYTE
 
 # BigQuery's INT64 overflows where it should wrap; a NUMERIC holds sums of 10^10 of them.
 _SUMS: Final[Sums] = {
@@ -21,6 +21,10 @@ _SUMS: Final[Sums] = {
     ),
     Type.STRING: lambda name: (
         f"SUM(IF({name} = '', {OF_NOTHING}, BYTE_LENGTH({name}) * {PER_BYTE} + UNICODE({name})))"
+    ),
+    Type.BYTES: lambda name: (
+        f"SUM(CAST(BYTE_LENGTH({name}) * {PER_BYTE} + IFNULL(SAFE_CAST(CONCAT("
+        f"'0x', TO_HEX(SUBSTR({name}, -{LAST_BYTES}))) AS INT64), 0) AS NUMERIC))"
     ),
 }
 

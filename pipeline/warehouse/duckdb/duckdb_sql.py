@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from pipeline.warehouse.dialect import Dialect, Sums
-from transforms.contract import BOOLEAN, DATE, FLOAT, INTEGER, STRING, TIMESTAMP, Type
-from transforms.kernels.figures import FLOAT_LIMIT, FLOAT_SCALE, PER_BYTE
+from transforms.contract import BOOLEAN, BYTES, DATE, FLOAT, INTEGER, STRING, TIMESTAMP, Type
+from transforms.kernels.figures import FLOAT_LIMIT, FLOAT_SCALE, LAST_BYTES, PER_BYTE
 
 _TYPES: Final[Mapping[Type, str]] = {
     STRING: "VARCHAR",
@@ -16,6 +16,7 @@ _TYPES: Final[Mapping[Type, str]] = {
     BOOLEAN: "BOOLEAN",
     DATE: "DATE",
     TIMESTAMP: "TIMESTAMP",
+    BYTES: "BLOB",
 }
 
 _SUMS: Final[Sums] = {
@@ -30,6 +31,11 @@ _SUMS: Final[Sums] = {
     # Two sums, because each function by itself is computed once for each entry of a dictionary:
     # half the time of one sum. DuckDB's unicode('') is -1.
     Type.STRING: lambda name: f"SUM(strlen({name})) * {PER_BYTE} + SUM(unicode({name}))",
+    # 0x alone, of no byte, is no number.
+    Type.BYTES: lambda name: (
+        f"SUM(octet_length({name})) * {PER_BYTE} + COALESCE(SUM(TRY_CAST("
+        f"'0x' || hex(array_slice({name}, -{LAST_BYTES}, -1)) AS BIGINT)), 0)"
+    ),
 }
 
 DIALECT: Final = Dialect('"', _TYPES, _SUMS)
