@@ -40,7 +40,7 @@ from transforms.stored_events import numbered
 from transforms.vocabulary import EVENT_TYPES
 
 _SETTINGS = settings(
-    max_examples=examples(15, 150), deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(10, 150), deadline=None, suppress_health_check=list(HealthCheck)
 )
 ACTIVE = codes(EVENT_TYPES)
 NOW_US = 1_767_225_600_000_000
@@ -67,7 +67,7 @@ class Home:
     duplicates: int = 0
     asked: list[int] = field(default_factory=list)
 
-    def update(self, rows: Rows, near: bool = True, through_codec: bool = True) -> Advanced:
+    def update(self, rows: Rows, near: bool = True) -> Advanced:
         """Take some rows in, as an update reads and writes."""
         events = batches_of(rows)
         users = pa.array(sorted({item["user_id"] for item in rows} & set(self.lives)))
@@ -313,6 +313,16 @@ def test_a_late_event_reads_on_as_far_as_it_renumbers() -> None:
         [r for r in rows if r["event_time"] > "2024-03-02T12:30"]
     )
     assert home.asked[-1] == 3
+
+
+def test_a_session_goes_on_over_midnight_though_only_its_own_date_was_read() -> None:
+    for first, second, changed in (("28T23:50", "29T00:10", 1), ("29T00:10", "28T23:50", 2)):
+        home = Home()
+        home.update([row(f"2024-02-{first}:00")])
+        step = home.update([row(f"2024-02-{second}:00")], near=False)
+        assert home.asked[-1] == 1
+        assert len(step.events.rows) == changed
+        assert_is_a_batch(home, [row(f"2024-02-{at}:00") for at in (first, second)])
 
 
 def test_what_repeats_changes_nothing() -> None:

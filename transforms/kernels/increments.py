@@ -212,12 +212,11 @@ def _renumbered(
     """Which events are stored with another number or session: bool [events].
 
     What follows from the events around an event are session_id, is_session_start (the number is 1)
-    and event_sequence_in_session; sessions without a new event are as they were.
+    and event_sequence_in_session; sessions without a new event are as they were. An event gets into
+    another session only where one comes before it, and then its number rises too.
     """
     changed = np.zeros(len(is_new), np.bool_)
     rows = np.flatnonzero(_with_new(sessions, is_new)[sessions.session] & ~is_new)
     was = found.rows[rows]
-    changed[rows] = (stored.sequence[was] != sessions.sequence[rows]) | (
-        stored.session_digits[was] != sessions.id_digits[sessions.session[rows]]
-    ).any(axis=1)
+    changed[rows] = stored.sequence[was] != sessions.sequence[rows]
     return changed

@@ -1,7 +1,7 @@
 """The events of a user that may be repeated, as bytes: 24 for each.
 
 Layout 2 begins with its number. Layout 1 has no number, and a multiple of 24 bytes; whose ids they
-are, those of 0.1.0 or today's, is told by the timeline beside it.
+are, those of 0.1.0 or today's, the timeline beside it says.
 """
 
 from __future__ import annotations
