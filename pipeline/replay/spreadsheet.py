@@ -64,14 +64,8 @@ def write(dead_letters: Iterable[DeadLetter], path: str) -> int:
             writer = csv.writer(file, lineterminator="\r\n")
             writer.writerow(_COLUMNS)
             for dead_letter in dead_letters:
-                found = (
-                    dead_letter.dead_letter_id,
-                    dead_letter.error_type,
-                    dead_letter.error_message,
-                )
-                writer.writerow(
-                    _protected(cell) for cell in (*found, *cells_of(dead_letter.record))
-                )
+                *about, record = dead_letter
+                writer.writerow(_protected(cell) for cell in (*about, *cells_of(record)))
                 rows += 1
     except OSError as error:
         raise RunError(f"can't write {path}: {error.strerror}") from error
