@@ -30,7 +30,8 @@ def pipeline_options(
         ours: those of our own options that may be among the arguments: Beam takes them, and
             Dataflow shows them.
     """
-    _shown_by_beam(command, ours)
+    if ours:
+        _shown_by_beam(command, ours)
     # Separate worker processes log by themselves what is raised here all the same.
     quiet = ["--default_sdk_harness_log_level=CRITICAL"] if runner.local else []
     options = PipelineOptions([*quiet, *arguments])
