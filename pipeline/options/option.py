@@ -103,10 +103,22 @@ def declare(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
 
 
 def declare_new(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
-    """Add those options that the parser does not have: Beam's holds those of all commands."""
+    """Add those options that the parser does not have: Beam's holds those of all commands.
+
+    Beam writes values down as JSON, so those that JSON does not know are text.
+    """
     for option in options:
+        plain = replace(option, parse=_plainly(option), default=_plain(option.default))
         with suppress(argparse.ArgumentError):
-            declare(parser, [option])
+            declare(parser, [plain])
+
+
+def _plainly(option: Option) -> Callable[[str], Any]:
+    return lambda text: _plain(option.parse(text))
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 def _type(option: Option) -> Callable[[str], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from pipeline.commands.batch import BatchOptions
 from pipeline.commands.command import Command
 from pipeline.commands.replay import ReplayOptions
 from pipeline.errors import OptionError
+from pipeline.launch.beam_run import pipeline_options
+from pipeline.launch.runners import Runner
 from pipeline.launch.tables_built import types_of_tables
 from pipeline.warehouse import RunNotes
 from tests.support.repository import ROOT
@@ -87,6 +90,17 @@ def test_options_that_contradict_each_other_are_no_options() -> None:
         ReplayOptions(edit="s/a/b/", input="corrected.csv")
     with pytest.raises(OptionError, match="--input is missing"):
         BatchOptions()
+
+
+@pytest.mark.parametrize("name", ["batch", "stream"])
+def test_beam_can_write_our_options_down(name: str) -> None:
+    """Dataflow is sent all options of a job as JSON."""
+    command, runner = COMMANDS[name], Runner("DataflowRunner", local=False, workers=None)
+    words = [*NEEDED[name], "--active_event_types=like,share"]
+    shown = pipeline_options(runner, words, name, command.declared).get_all_options()
+    assert json.loads(json.dumps(shown))["active_event_types"] == "share,like"
+    unsaid = pipeline_options(runner, NEEDED[name], name, command.declared).get_all_options()
+    assert json.loads(json.dumps(unsaid))["active_event_types"] == str(ActiveEventTypes())
 
 
 def test_the_command_line_imports_nothing_that_takes_long() -> None:
