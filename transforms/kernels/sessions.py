@@ -53,7 +53,9 @@ class SortedEvents:
     duplicates: int
 
     def where(self, wanted: NDArray[np.bool_]) -> SortedEvents:
-        """Some of the events, with the users who have one; `rows` are as they were."""
+        """Some of the events, with the users who have one; `rows` and `duplicates` are as they were."""
+        if wanted.all():
+            return self
         kept = np.flatnonzero(wanted)
         users, user = np.unique(self.user_of_event[kept], return_inverse=True)
         starts = np.ones(len(kept), np.bool_)
@@ -69,7 +71,7 @@ class SortedEvents:
             event_type=self.event_type[kept],
             platform=self.platform[kept],
             rows=self.rows[kept],
-            duplicates=0,
+            duplicates=self.duplicates,
         )
 
 
@@ -221,6 +223,8 @@ class Sessions:
 
     def where(self, wanted: NDArray[np.bool_]) -> Sessions:
         """The numbers of some of the events, and the sessions that they are of."""
+        if wanted.all():
+            return self
         kept, session = np.unique(self.session[wanted], return_inverse=True)
         return Sessions(
             self.starts[wanted],
