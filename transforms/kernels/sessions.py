@@ -53,7 +53,7 @@ class SortedEvents:
     duplicates: int
 
     def where(self, wanted: NDArray[np.bool_]) -> SortedEvents:
-        """Some of the events, with the users who have one; `rows` and `duplicates` are as they were."""
+        """Some events, with the users who have one; `rows` and `duplicates` are as they were."""
         if wanted.all():
             return self
         kept = np.flatnonzero(wanted)
