@@ -25,6 +25,7 @@ from tests.emulators.install import BIN, environment
 PROJECT: Final = "test-project"
 BUCKET: Final = "test-bucket"
 PUBSUB: Final = Path("/usr/lib/google-cloud-sdk/platform/pubsub-emulator/bin/cloud-pubsub-emulator")
+_BIGQUERY: Final = Path(__file__).with_name("bigquery_server.py")
 _START_SECONDS: Final = 300
 
 
@@ -88,7 +89,7 @@ def running() -> Iterator[Servers]:
         )
         stack.enter_context(
             _process(
-                ["local-bigquery", "--host", "127.0.0.1", "--port", str(bigquery)],
+                ["python", str(_BIGQUERY), "--host", "127.0.0.1", "--port", str(bigquery)],
                 ["--grpc-port", str(storage_read), "--data-dir", str(folder / "bigquery")],
                 folder,
                 # The two processes share the objects through the disk.

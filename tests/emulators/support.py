@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 from google.auth.credentials import AnonymousCredentials
@@ -17,6 +17,11 @@ from pipeline.warehouse.bigquery.staging import MARKER
 from tests.emulators.servers import PROJECT, Servers
 from tests.support.runs import command, comparable
 from transforms.marts.registry import ALL_TABLES, CORRECTIONS, TABLES
+from transforms.state.registry import STATE_TABLES
+
+_CONTRACTS: Final = {
+    table.name: table for table in (*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values())
+}
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ class Home:
 
     def rows(self, name: str) -> pa.Table:
         """A table's rows, with the contract's Arrow schema, by Google's client."""
+        schema = _CONTRACTS[name].arrow_schema
         found = self.client.list_rows(f"{self.dataset}.{name}")
         arrow = found.to_arrow(create_bqstorage_client=False)
         return arrow.cast(
@@ -86,9 +92,9 @@ class Home:
                 field.with_type(pa.timestamp("us", "UTC")).with_nullable(True)
                 if pa.types.is_timestamp(field.type)
                 else field.with_nullable(True)
-                for field in TABLES[name].arrow_schema
+                for field in schema
             )
-        ).cast(TABLES[name].arrow_schema)
+        ).cast(schema)
 
     def leftovers(self) -> list[str]:
         """Tables that are none of the contract's, and staged files, but for runs' markers."""
@@ -96,8 +102,7 @@ class Home:
         files = [
             path.name for path in self.staged.rglob("*") if path.is_file() and path.name != MARKER
         ]
-        known = {table.name for table in (*ALL_TABLES, CORRECTIONS)}
-        return [name for name in tables if name not in known] + files
+        return [name for name in tables if name not in _CONTRACTS] + files
 
 
 def unlike(left: dict[str, pa.Table], right: dict[str, pa.Table]) -> list[str]:

@@ -22,10 +22,12 @@ from tests.support.staging import Row, at, change, filled, in_order, merged, sta
 from transforms.contract import Table
 from transforms.marts import dead_letter_events, dim_users, fct_events, retention_cohorts
 from transforms.marts import users_with_negative_miles as negative
+from transforms.state import user_timelines
 
 USERS, EVENTS, COHORTS = dim_users.TABLE, fct_events.TABLE, retention_cohorts.TABLE
 NEGATIVE, LETTERS = negative.TABLE, dead_letter_events.TABLE
-ALL = (USERS, EVENTS, COHORTS, NEGATIVE, LETTERS)
+TIMELINES = user_timelines.TABLE
+ALL = (USERS, EVENTS, COHORTS, NEGATIVE, LETTERS, TIMELINES)
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -55,6 +57,10 @@ def event(name: str, day: date, minute: int = 0, **values: Any) -> Row:
     return filled(EVENTS, event_id=name, event_date=day, processed_at=at(minute), **values)
 
 
+def timeline(name: str, minute: int, data: bytes) -> Row:
+    return filled(TIMELINES, user_id=name, written_at=at(minute), timeline=data)
+
+
 WINTER, SPRING = date(2023, 12, 31), date(2024, 4, 1)
 
 # Each step: the table, its staged rows, and the keys that leave it.
@@ -71,6 +77,8 @@ STEPS: Sequence[tuple[Table, list[Row], list[Row]]] = (
     (COHORTS, [filled(COHORTS, period_number=n, users_active=9) for n in (1, 2)], []),
     (USERS, [user("eve", SPRING, 5)], [user("dan", SPRING, 5), user("bob", SPRING, 0)]),
     (COHORTS, [], [filled(COHORTS, period_number=1)]),
+    (TIMELINES, [timeline("ann", 0, b"\x02\0\xff"), timeline("bob", 0, b"")], []),
+    (TIMELINES, [timeline("ann", 1, b"\x02\0\xfe")], [timeline("bob", 1, b"")]),
 )
 
 
@@ -279,6 +287,10 @@ def test_values_of_every_kind_are_found_as_they_were_staged(
         COHORTS: [
             filled(COHORTS, period_number=n, retention_rate_pct=share)
             for n, share in enumerate([100 / 3, 0.0, None, 1e300, -0.1])
+        ],
+        TIMELINES: [
+            filled(TIMELINES, user_id=str(n), timeline=data)
+            for n, data in enumerate([b"", b"\0", bytes(range(256)), b"\xff" * 7, b"\x80" * 500])
         ],
     }
     with warehouse.lock(ALL, home.temp, home.run("run")) as folder:

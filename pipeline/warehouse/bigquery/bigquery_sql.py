@@ -24,7 +24,7 @@ _SUMS: Final[Sums] = {
     ),
     Type.BYTES: lambda name: (
         f"SUM(CAST(BYTE_LENGTH({name}) * {PER_BYTE} + IFNULL(SAFE_CAST(CONCAT("
-        f"'0x', TO_HEX(SUBSTR({name}, -{LAST_BYTES}))) AS INT64), 0) AS NUMERIC))"
+        f"'0x', RIGHT(TO_HEX({name}), {2 * LAST_BYTES})) AS INT64), 0) AS NUMERIC))"
     ),
 }
 
