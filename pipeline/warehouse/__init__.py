@@ -8,10 +8,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from pipeline.errors import OptionError
-from pipeline.warehouse.roles import RunNotes, TableReader, TableWriter, Warehouse
+from pipeline.warehouse.roles import RunNotes, StateReader, TableReader, TableWriter, Warehouse
 
 __all__ = [
     "RunNotes",
+    "StateReader",
     "TableReader",
     "TableWriter",
     "Warehouse",

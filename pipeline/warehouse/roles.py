@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pipeline.warehouse.capabilities import Capabilities
 from pipeline.warehouse.changes import Change
+from pipeline.warehouse.lookups import FoundRows, Lookup
 from transforms.contract import Table
 
 
@@ -178,5 +179,46 @@ class TableWriter(Protocol):
         """
 
 
-class Warehouse(TableReader, RunNotes, TableWriter, Protocol):
+class StateReader(Protocol):
+    """Finds the rows that an increment changes, among all that are there, by their keys.
+
+    One step looks all of them up; its answer travels to workers, each of which reads a share. So
+    the home is asked as often for a thousand shards of users as for one.
+    """
+
+    def look_up(self, lookups: Sequence[Lookup], run: str) -> list[FoundRows]:
+        """Find rows by staged keys.
+
+        Args:
+            lookups: at most one for each table; without a file it finds nothing.
+            run: the id of the run.
+
+        Returns:
+            Shares of what is found, in any number: they are read by `found`, while the run lasts.
+
+        Raises:
+            RunError: if a table is not there or can't be read.
+        """
+
+    def found(self, share: FoundRows) -> Iterator[pa.Table]:
+        """The rows of a share in pieces of some 100,000, with the lookup's Arrow schema.
+
+        Raises:
+            RunError: if they can't be read.
+        """
+
+    def rows_with(self, table: Table, columns: Sequence[str], keys: pa.Table) -> pa.Table:
+        """The rows that have one of some thousand keys at most.
+
+        Args:
+            table: the contract.
+            columns: which columns are read.
+            keys: by the names of columns that are compared; STRING, DATE or INTEGER.
+
+        Raises:
+            RunError: if they can't be read.
+        """
+
+
+class Warehouse(TableReader, StateReader, RunNotes, TableWriter, Protocol):
     """One home of tables, in all roles."""

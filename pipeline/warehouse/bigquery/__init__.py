@@ -20,6 +20,7 @@ from pipeline.google_names import DATASET, PROJECT
 from pipeline.terminal import printable
 from pipeline.warehouse.bigquery.client import QUICK, connect, explained
 from pipeline.warehouse.bigquery.jobs import side_by_side
+from pipeline.warehouse.bigquery.key_queries import found, look_up, rows_with
 from pipeline.warehouse.bigquery.limits import LAYOUT
 from pipeline.warehouse.bigquery.loading import SCRATCH, Workplace
 from pipeline.warehouse.bigquery.reading import batches, count, read
@@ -32,6 +33,7 @@ from pipeline.warehouse.bigquery.tables import (
 )
 from pipeline.warehouse.capabilities import Capabilities
 from pipeline.warehouse.changes import Change
+from pipeline.warehouse.lookups import FoundRows, Lookup
 from transforms.contract import Table
 from transforms.marts import fct_events
 
@@ -182,6 +184,18 @@ class BigQueryWarehouse:
     def batches(self, table: Table, columns: Sequence[str]) -> Iterator[pa.Table]:
         """See `TableReader.batches`."""
         return batches(self._client(), self._reference(table), table, columns)
+
+    def look_up(self, lookups: Sequence[Lookup], run: str) -> list[FoundRows]:
+        """See `StateReader.look_up`."""
+        return look_up(self._workplace(self._client(), run), lookups)
+
+    def found(self, share: FoundRows) -> Iterator[pa.Table]:
+        """See `StateReader.found`."""
+        return found(self._client(), share)
+
+    def rows_with(self, table: Table, columns: Sequence[str], keys: pa.Table) -> pa.Table:
+        """See `StateReader.rows_with`."""
+        return rows_with(self._client(), self._reference(table), table, columns, keys)
 
     def count(self, table: Table) -> int | None:
         """See `TableReader.count`."""

@@ -100,7 +100,7 @@ def load(place: Workplace, loads: Sequence[Load]) -> None:
     Raises:
         RunError: if a load fails, or does not hold the rows that were staged.
     """
-    side_by_side(lambda item: _create_scratch(place, item), loads)
+    side_by_side(lambda item: create_scratch(place, item), loads)
     run_jobs(place.client, [job for item in loads for job in _jobs(place, item)])
     side_by_side(lambda item: _check_rows(place, item), loads)
 
@@ -115,7 +115,12 @@ def drop_scratch(place: Workplace, tables: Sequence[Table]) -> None:
     side_by_side(drop, tables)
 
 
-def _create_scratch(place: Workplace, item: Load) -> None:
+def create_scratch(place: Workplace, item: Load) -> None:
+    """Create a scratch table, if it is not there.
+
+    Raises:
+        RunError: if it can't be created.
+    """
     # Without the run's label: it might travel with a copy, and hide the claim of a later run.
     wanted = declared(place.scratch(item.table), item.table, item.like)
     wanted.expires = end_of_scratch_life()

@@ -54,7 +54,7 @@ def batches(
             rows = client.query_and_wait(
                 f"SELECT {shown} FROM `{name}` WHERE `{table.partition.column}` >= '0001-01-01'"
             )
-        for batch in rows.to_arrow_iterable(bqstorage_client=_storage(client)):
+        for batch in rows.to_arrow_iterable(bqstorage_client=storage(client)):
             part = pa.Table.from_batches([batch]).select(list(columns))
             yield part.cast(zoned(schema)).cast(schema)
 
@@ -79,7 +79,7 @@ def count(client: bigquery.Client, reference: bigquery.TableReference) -> int:
         return int(next(iter(rows))[0])
 
 
-def _storage(client: bigquery.Client) -> bigquery_storage.BigQueryReadClient | None:
+def storage(client: bigquery.Client) -> bigquery_storage.BigQueryReadClient | None:
     """The Storage Read API; None for an emulator that has none."""
     if not os.environ.get(EMULATOR):
         return bigquery_storage.BigQueryReadClient(credentials=client._credentials)

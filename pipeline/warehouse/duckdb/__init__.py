@@ -33,7 +33,9 @@ from pipeline.warehouse.duckdb.database_file import (
 from pipeline.warehouse.duckdb.duckdb_sql import DIALECT, literal
 from pipeline.warehouse.duckdb.file_lock import locked
 from pipeline.warehouse.duckdb.local_staging import staging_folder
+from pipeline.warehouse.duckdb.semi_joins import matches, staged_matches
 from pipeline.warehouse.duckdb.table_changes import apply
+from pipeline.warehouse.lookups import FoundRows, Lookup
 from transforms.contract import Table
 from transforms.google_sql import MACROS
 
@@ -200,6 +202,21 @@ class DuckDBWarehouse:
             rows = connection.sql(f'SELECT {shown} FROM "{table.name}"')
             for batch in rows.to_arrow_reader(_BATCH_ROWS):
                 yield pa.Table.from_batches([batch]).cast(schema)
+
+    def look_up(self, lookups: Sequence[Lookup], run: str) -> list[FoundRows]:
+        """See `StateReader.look_up`; whoever reads the rows asks for them."""
+        return [FoundRows(lookup) for lookup in lookups if lookup.files]
+
+    def found(self, share: FoundRows) -> Iterator[pa.Table]:
+        """See `StateReader.found`."""
+        with reading(self.path) as connection:
+            connection.execute(f"SET memory_limit = '{MEMORY}'")
+            yield from staged_matches(connection, share.lookup)
+
+    def rows_with(self, table: Table, columns: Sequence[str], keys: pa.Table) -> pa.Table:
+        """See `StateReader.rows_with`."""
+        with reading(self.path) as connection:
+            return matches(connection, table, columns, keys)
 
     def count(self, table: Table) -> int | None:
         """See `TableReader.count`."""

@@ -29,9 +29,9 @@ def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
     table, target = change.table, DIALECT.name(change.table.name)
     indexes = _indexes(connection, table) if change.disposition is WriteDisposition.REPLACE else []
     _create(connection, table, replacing=change.disposition is WriteDisposition.REPLACE)
-    rows = _staged(table, change.files)
+    rows = staged(table, change.files)
     if change.disposition is WriteDisposition.MERGE and (change.files or change.deletes):
-        deletes = _staged(table.deletes, change.deletes)
+        deletes = staged(table.deletes, change.deletes)
         _guard(connection, table, change.files, rows)
         _guard(connection, table.deletes, change.deletes, deletes)
         connection.execute(merge_statement(table, target, rows, deletes, "TRUE", DIALECT))
@@ -99,7 +99,7 @@ def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
             connection.execute(f'ALTER TABLE "{table.name}" ADD COLUMN {definition}')
 
 
-def _staged(table: Table, files: Sequence[StagedFile]) -> str | None:
+def staged(table: Table, files: Sequence[StagedFile]) -> str | None:
     """Staged rows as SQL that may follow FROM, or None without any."""
     if not files:
         return None
