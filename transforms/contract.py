@@ -7,7 +7,7 @@ Parquet, DuckDB and BigQuery schemas follow from that declaration.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -180,6 +180,12 @@ class Table:
         columns = tuple(column for column in self.columns if column.name in kept)
         # Files that a running job has staged carry this name in its state.
         return Table(f"{self.name}_removals", f"Keys that leave {self.name}.", columns)
+
+    @property
+    def appended(self) -> Table:
+        """The contract of staged rows whose keys the table surely has not: it holds them as soon as
+        they are appended, and nobody need look for the keys."""
+        return replace(self, name=f"{self.name}_appended")
 
     @property
     def arrow_schema(self) -> pa.Schema:

@@ -37,11 +37,11 @@ class CommitPlan:
     @property
     def contracts(self) -> dict[str, Table]:
         """The contracts of all that may be staged, by name: of rows, and where tables are merged
-        of keys that leave them."""
+        of rows that are surely new and of keys that leave them."""
         found = {table.name: table for table in self.dispositions}
         for table, disposition in self.dispositions.items():
             if disposition is WriteDisposition.MERGE:
-                found[table.deletes.name] = table.deletes
+                found |= {table.name: table for table in (table.appended, table.deletes)}
         return found
 
     def changes(self, staged: Iterable[StagedFile]) -> list[Change]:
@@ -60,6 +60,11 @@ class CommitPlan:
                 )
             by_name[file.table].append(file)
         return [
-            Change(table, disposition, by_name[table.name], by_name.get(table.deletes.name, ()))
+            Change(
+                table,
+                disposition,
+                [*by_name[table.name], *by_name.get(table.appended.name, ())],
+                by_name.get(table.deletes.name, ()),
+            )
             for table, disposition in self.dispositions.items()
         ]
