@@ -39,10 +39,10 @@ lint: $(READY) ## Check formatting, lint and types
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
 
-templates: $(READY) ## Write the templates' metadata and deploy.env.example anew from the options
+templates: $(READY) ## Rewrite the templates' metadata and deploy.env.example from the options
 	$(BIN)/python -m templates
 
-lock: $(READY) ## Pin all that is installed anew, with hashes (UPGRADE=1 for the newest versions)
+lock: $(READY) ## Pin again all that is installed, with hashes (UPGRADE=1 for the newest versions)
 	$(BIN)/python -m templates.lock
 
 audit: $(READY) ## Look for known vulnerabilities in what is installed (asks PyPI)

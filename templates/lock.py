@@ -1,4 +1,4 @@
-"""Pins all that is installed, with hashes: `make lock` writes the locks anew.
+"""Pins all that is installed, with hashes: `make lock` rewrites the locks.
 
 `requirements.lock` is what `make` installs for running, tests and lint; `templates/image.txt` is
 the part of it that the image holds, so that tests run what workers run. The emulators have an

@@ -33,7 +33,7 @@ class Metric:
         kind: what Beam keeps of it: of a distribution sum, count, least and largest value.
         where: which modes have it.
         meaning: what it counts or measures, with the unit.
-        alert: what to be told of.
+        alert: when to be alerted.
     """
 
     name: str

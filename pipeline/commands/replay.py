@@ -98,11 +98,11 @@ class ReplayOptions:
 
     def __post_init__(self) -> None:
         for one, other, why in (
-            ("edit", "input", "a letter is corrected by one of them"),
+            ("edit", "input", "a dead letter is corrected by one of them"),
             ("output", "input", "the file is either written or read"),
-            ("output", "edit", "letters are written out as they came"),
+            ("output", "edit", "dead letters are written out as they came"),
             ("output", "dry_run", "writing them out changes nothing"),
-            ("output", "topic", "letters are either written out or published"),
+            ("output", "topic", "dead letters are either written out or published"),
             ("output", "summary_file", "writing them out replays nothing"),
         ):
             if getattr(self, one) and getattr(self, other):
@@ -182,31 +182,31 @@ def run(options: ReplayOptions) -> None:
 _HELP: Final = """\
 Try dead letters again, corrected or as they came, and rebuild the tables with those that pass.
 
-Letters go through the same parser as at first. Those that pass become events as if they had been
-right from the beginning: all tables are replaced, in one commit, by what batch makes of fct_events
-and them. Those that fail again stay as they came; how often they were tried stands in attributes,
-as replay_tries. Letters that are not meant stay as they are. Replaying twice changes nothing: what
-was tried last counts once. A letter that holds only the beginning of a record, because that is too
-long, is never tried.
+They go through the parser again. Those that pass become events as if they had been right from the
+beginning: all tables are replaced, in one commit, by what batch makes of fct_events and them. Those
+that fail again stay unchanged; attributes holds how often they were tried, as replay_tries. Dead
+letters that you did not select stay unchanged. Replaying twice changes nothing: what was tried last
+counts once. A dead letter that holds only the beginning of a record, because that is too long, is
+never tried.
 
 --edit corrects records on their way. The path of an executable file is run, with all that you may
 do: name none that you would not run yourself. Anything else is an expression for sed, which is run
 as sed --sandbox -e, so that it can neither write files nor run commands; a sed without --sandbox
-(that of macOS, say) is refused. It is one process for all letters, in the folder of this command.
+(that of macOS, say) is refused. It is one process for all records, in the folder of this command.
 It reads one record a line from stdin and writes one line for each, in the same order, to stdout:
 the CSV record with its file's columns, or the message's JSON, as it came. Line breaks within a
-record travel as the signs U+240A (LF) and U+240D (CR), and come back as line breaks; bytes that are
-no UTF-8 travel as they are. An exit code other than 0, or another number of lines, ends the replay
-before any table is touched.
+record are written as the signs U+240A (LF) and U+240D (CR), and read back as line breaks; bytes
+that are not UTF-8 stay unchanged. An exit code other than 0, or another number of lines, ends the
+replay before any table is touched.
 
---output writes letters as CSV for an editor or a spreadsheet: the eight columns of the source, or
-payload where a record can't be split into them. Correct rows there, remove those that are to stay
-as they are, leave dead_letter_id alone, and read the file back with --input. An apostrophe before a
-cell, or within one behind ; | and the like, keeps spreadsheets from changing it or taking it for a
-formula; in bytes that are no UTF-8, \\xe9 is one byte.
+--output writes dead letters as CSV for an editor or a spreadsheet: the eight columns of the source,
+or payload where a record can't be split into them. Correct rows there, remove those that are to
+stay unchanged, leave dead_letter_id alone, and read the file back with --input. An apostrophe
+before a cell, or within one after ; | and the like, keeps spreadsheets from changing it or taking
+it for a formula; in bytes that are not UTF-8, \\xe9 is one byte.
 
-A stream that is at work keeps its figures to itself, so its tables are not rebuilt: publish the
-corrected records to its topic instead, with --topic. A stream takes what is within its horizon.
+A running stream keeps its state to itself, so its tables are not rebuilt: publish the corrected
+records to its topic instead, with --topic. A stream takes what is within its horizon.
 """
 
 _EXAMPLES: Final = """\
@@ -214,8 +214,8 @@ examples:
   %(prog)s --error_type unknown_platform --edit 's/Windows Phone/Web/' --dry_run
   %(prog)s --error_type unknown_platform --edit 's/Windows Phone/Web/'
   %(prog)s --since 2025-06-01 --edit ./correct.py --summary_file replay.json
-  %(prog)s --output letters.csv
-  %(prog)s --input letters.csv
+  %(prog)s --output dead_letters.csv
+  %(prog)s --input dead_letters.csv
   %(prog)s --warehouse bigquery://project/dataset \\
       --temp_location gs://bucket/tmp --error_type too_late --stream_stopped
   %(prog)s --warehouse bigquery://project/dataset --edit ./correct.py \\

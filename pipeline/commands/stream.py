@@ -90,7 +90,7 @@ class StreamOptions:
 
 
 def run(options: StreamOptions) -> None:
-    """Keep the tables true from messages: here until it is told to stop, or on Dataflow.
+    """Keep the tables true from messages: here until a signal stops it, or on Dataflow.
 
     Raises:
         OptionError: if an option can't be right.

@@ -29,7 +29,7 @@ _HOLDS_EVERYWHERE: Final = (
     "`growth_drivers.new_*_users` and `total_new_users` go by a user's first event of any type, as "
     "`dim_users` does: all users, whichever source they came from.",
     "",
-    "**The month that runs is shown, and judged by nobody.** Every table by date, month or cohort "
+    "**The running month is shown, but not judged.** Every table by date, month or cohort "
     "ends with `is_complete`: whether a later date (month) has an event. A month that has just "
     "begun lacks users who will still come, so its quick ratio says nothing yet: `alert_level` and "
     "`strategic_recommendation` of such a month are those of the last complete one. Let dashboards "

@@ -57,7 +57,7 @@ def lines(months: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
 
 
 def headline(months: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
-    """What the last complete month comes to: a running one is judged by nobody."""
+    """What the last complete month comes to: a running one is not judged."""
     complete = [month for month in months if month["is_complete"]]
     if not complete:
         yield Text(

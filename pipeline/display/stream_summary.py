@@ -32,14 +32,14 @@ _OTHERWISE: Final = "Correct what sends them; `replay` takes in corrected ones"
 
 
 class FlushLines:
-    """Tells of the flushes of a stream as they come, on stderr."""
+    """Prints the flushes of a stream as they come, on stderr."""
 
     def __init__(self) -> None:
         self._before = RunCounts()
         self._warned: str | None = None
 
     def show(self, report: FlushReport) -> None:
-        """Tell what a flush has brought; nothing where it brought nothing.
+        """Print what a flush has brought; nothing where it brought nothing.
 
         Of many dead letters for one reason in one flush after the other the first ones are warned
         of.

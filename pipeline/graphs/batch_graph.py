@@ -56,7 +56,7 @@ class BatchJob:
         started_at: the run's moment, in UTC without a zone.
         staging: a folder for staged files that launcher and workers reach; "" until it is made.
         range_bytes: how large a range of a file one worker reads; None for whole files.
-        progress: where local workers tell how far they are.
+        progress: where local workers note how far they are.
         quality: enforce, warn or off.
         corrections: what earlier replays have corrected; None for nothing.
         beside: changes of other tables, which are committed with those of the run.
@@ -142,11 +142,11 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *files: beam.PCol
         | "All counts" >> beam.Flatten()
         | "SumCounts" >> Sum(RunCounts)
     )
-    letters = parsed[DEAD_LETTERS] | "CheckLetters" >> CheckRows(
+    dead_letters = parsed[DEAD_LETTERS] | "CheckLetters" >> CheckRows(
         dead_letter_events.TABLE.name, job.checks
     )
     checked = (
-        (shards[CHECKED], marts[CHECKED], letters)
+        (shards[CHECKED], marts[CHECKED], dead_letters)
         | "All checks" >> beam.Flatten()
         | "SumChecks" >> Sum(CheckCounts)
     )

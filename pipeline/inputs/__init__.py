@@ -1,1 +1,1 @@
-"""Input files: found, told apart, opened and read."""
+"""Input files: found, identified, opened and read."""

@@ -54,7 +54,7 @@ class ReadCsv(beam.PTransform):
         range_bytes: about how large a range one worker reads of an uncompressed file; its ranges
             begin where records begin, which costs a first look at the file. None to read each
             file in one piece.
-        progress: where workers on this machine tell how far they are.
+        progress: where workers on this machine note how far they are.
     """
 
     range_bytes: int | None = None

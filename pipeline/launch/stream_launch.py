@@ -1,4 +1,4 @@
-"""Run the streaming command's graph with Beam: here until it is told to stop, or on Dataflow."""
+"""Run the streaming command's graph with Beam: here until a signal stops it, or on Dataflow."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from pipeline.terminal import counted, print_line
 
 
 def write_out(job: ReplayJob, path: str) -> None:
-    """Write the letters that are meant into a new file, to be corrected by hand.
+    """Write the selected dead letters into a new file, to be corrected by hand.
 
     Raises:
         RunError: if they can't be read or written.
@@ -34,7 +34,7 @@ def write_out(job: ReplayJob, path: str) -> None:
 
 
 def try_out(job: ReplayJob, summary_file: str | None) -> None:
-    """Try letters, write nothing, and show what would happen.
+    """Try dead letters, write nothing, and show what would happen.
 
     Raises:
         RunError: if they can't be read or corrected.
@@ -49,7 +49,7 @@ def publish(job: ReplayJob, topic: str, summary_file: str | None) -> None:
     """Publish the records that pass to a topic, and print what came of it.
 
     Raises:
-        RunError: if letters can't be read or corrected, or a message can't be published.
+        RunError: if dead letters can't be read or corrected, or a message can't be published.
     """
     from pipeline.replay.republish import publish_steps
 
@@ -58,7 +58,7 @@ def publish(job: ReplayJob, topic: str, summary_file: str | None) -> None:
         publish_steps(job.attempt(dead_letters, outcome), topic)
     heading = (
         f"Published {counted(outcome.passed.total(), 'corrected record')} to {topic}. Their dead "
-        "letters stay in the table, which the stream appends to"
+        "dead letters stay in the table, which the stream appends to"
     )
     _finish(job, outcome, summary_file, lambda tried: show_outcome(tried, heading))
 
@@ -70,7 +70,7 @@ def replace_tables(
     temp_location: str | None,
     summary_file: str | None,
 ) -> None:
-    """Rebuild the tables with the letters that pass, and print what came of it.
+    """Rebuild the tables with the dead letters that pass, and print what came of it.
 
     Args:
         job: what the replay does.

@@ -20,18 +20,18 @@ from transforms.marts import dead_letter_corrections, dead_letter_events
 _SAMPLES: Final = 2
 _SAMPLE_BYTES: Final = 300
 
-# The records to try in the letters' place, in their order; None leaves a letter as it is. It is
-# given what gives the letters, each time in the same order.
+# The records to try in the dead letters' place, in their order; None leaves one as it is. It is
+# given what gives the dead letters, each time in the same order.
 Correct = Callable[[Callable[[], Iterable[DeadLetter]]], Iterator[Record | None]]
 
 
 def as_they_came(dead_letters: Callable[[], Iterable[DeadLetter]]) -> Iterator[Record | None]:
-    """Letters that nobody has corrected."""
+    """Dead letters that nobody has corrected."""
     return (dead_letter.record for dead_letter in dead_letters())
 
 
 class Sample(NamedTuple):
-    """A letter before and after.
+    """A dead letter before and after.
 
     Attributes:
         before, after: the beginning of its record.
@@ -54,7 +54,7 @@ class Outcome:
         failed: how many are none still, by the error_type that they had and the new one.
         rewritten: how many of these have another count of tries now.
         corrections: how many of those that passed were changed for it.
-        samples: some letters by the error_type that they had.
+        samples: some dead letters by the error_type that they had.
     """
 
     dead_letters: int = 0
@@ -67,25 +67,25 @@ class Outcome:
 
     @property
     def tried(self) -> int:
-        """How many letters were tried."""
+        """How many dead letters were tried."""
         return self.passed.total() + self.failed.total()
 
     def to_json(self) -> dict[str, Any]:
         """What `--summary_file` holds of it."""
         return {
-            "letters": self.dead_letters,
+            "dead_letters": self.dead_letters,
             "tried": self.tried,
             "cut_short": self.cut_short,
             "corrected": self.corrections,
             "passed": dict(sorted(self.passed.items())),
             "failed_again": [
-                {"error_type": before, "now": now, "letters": number}
+                {"error_type": before, "now": now, "dead_letters": number}
                 for (before, now), number in sorted(self.failed.items())
             ],
         }
 
     def note(self, dead_letter: DeadLetter, record: Record, failure: Failure | None) -> None:
-        """Count a letter that was tried."""
+        """Count a dead letter that was tried."""
         if failure is None:
             self.passed[dead_letter.error_type] += 1
         else:
@@ -124,7 +124,7 @@ def attempt(
     limits: Limits,
     outcome: Outcome,
 ) -> Iterator[Step]:
-    """Try letters again, part by part.
+    """Try dead letters again, part by part.
 
     Args:
         dead_letters: all of a warehouse.
@@ -136,7 +136,7 @@ def attempt(
 
     Raises:
         RunError: if `correct` does.
-        DataError: if nothing says how to read a letter.
+        DataError: if nothing says how to read a dead letter.
     """
     outcome.dead_letters = dead_letters.rows
     corrected = correct(lambda: dead_letters.chosen(selection))
@@ -180,7 +180,7 @@ def _try(
     place = part.schema.get_field_index("attributes")
     kept = part.set_column(place, part.schema.field(place), pa.array(attributes, pa.string()))
     passed = [found[at] for at in range(len(found)) if at not in result.failures]
-    # A letter that passes as it came will pass in the next batch run, too.
+    # A dead letter that passes as it came will pass in the next batch run, too.
     changed = [record != dead_letter.record for _, dead_letter, record in passed]
     corrections = dead_letter_corrections.rows(
         part,

@@ -64,7 +64,7 @@ class Edit:
         return edit
 
     def correct(self, dead_letters: Callable[[], Iterable[DeadLetter]]) -> Iterator[Record]:
-        """The letters' records as the process gives them back, in their order.
+        """The dead letters' records as the process gives them back, in their order.
 
         Args:
             dead_letters: gives the letters, each time in the same order.

@@ -14,7 +14,7 @@ from transforms.marts import dead_letter_events, fct_events
 
 
 def correcting(edit: str | None, path: str | None) -> tuple[Correct, Corrected | None]:
-    """How --edit or --input corrects letters, and the file of --input.
+    """How --edit or --input corrects dead letters, and the file of --input.
 
     Args:
         edit: what --edit says.

@@ -35,7 +35,7 @@ class ReadStaged(beam.PTransform):
 
     Attributes:
         spread: whether several workers are to share the files.
-        progress: where workers on this machine tell how far they are.
+        progress: where workers on this machine note how far they are.
     """
 
     spread: bool

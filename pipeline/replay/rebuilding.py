@@ -1,4 +1,4 @@
-"""The tables of a batch over all events that were ever accepted and the letters that pass now."""
+"""The tables of a batch over all events accepted so far and the dead letters that pass now."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def rebuild(
     temp_location: str | None,
     outcome: Outcome,
 ) -> ReplayReport | None:
-    """Try letters and replace all tables by what a batch makes of the events with those that pass.
+    """Try dead letters; replace all tables by a batch over the events and those that pass.
 
     The warehouse is this run's alone from before it is read until it is written.
 
@@ -57,8 +57,8 @@ def rebuild(
         outcome: where the attempt is counted.
 
     Returns:
-        The run's report; None where that is lost, or where no letter passes: then the letters'
-        counts of tries alone are written, and nothing where no letter was tried that was not
+        The run's report; None where that is lost, or where no dead letter passes: then their
+        counts of tries alone are written, and nothing where none was tried that was not
         tried before.
 
     Raises:
@@ -105,7 +105,7 @@ def rebuild(
 def _try_letters(
     job: ReplayJob, outcome: Outcome, staging: str
 ) -> tuple[list[StagedFile], list[StagedFile], list[StagedFile]]:
-    """Stage the events of letters that pass, the letters that stay, and what was corrected."""
+    """Stage events of dead letters that pass, those that stay, and what was corrected."""
     passed = StagedFiles(STORED, staging, FileLayout())
     layout = job.warehouse.capabilities.layout
     staying = StagedFiles(dead_letter_events.TABLE, staging, layout)

@@ -64,7 +64,7 @@ class ReplayJob:
             yield found
 
     def attempt(self, dead_letters: DeadLetters, outcome: Outcome) -> Iterator[Step]:
-        """Try the letters that are meant; see `attempt`."""
+        """Try the selected dead letters; see `attempt`."""
         limits = Limits(self.max_future_minutes)
         return attempt(dead_letters, self.selection, self.correct, self.started_at, limits, outcome)
 

@@ -14,7 +14,7 @@ class ReplayReport:
     """What a replay has done.
 
     Attributes:
-        outcome: what became of the letters.
+        outcome: what became of the dead letters.
         events_before: rows of fct_events before it.
         batch: the run that has replaced the tables.
     """

@@ -27,7 +27,7 @@ def show_outcome(outcome: Outcome, heading: str) -> None:
 
 
 def show_dry_run(outcome: Outcome) -> None:
-    """Print what an attempt would come to, with some of the letters before and after."""
+    """Print what an attempt would come to, with some dead letters before and after."""
     page = Page()
     page.print()
     page.print("[bold]A dry run: nothing was written[/]")
@@ -39,7 +39,7 @@ def show_dry_run(outcome: Outcome) -> None:
 
 
 def show_nothing(outcome: Outcome, warehouse: TableReader) -> None:
-    """Say that no letter was tried."""
+    """Say that no dead letter was tried."""
     page = Page()
     page.print()
     if not outcome.dead_letters:
@@ -99,7 +99,7 @@ def _show(page: Console, outcome: Outcome) -> None:
         for error_type, again in _by_type(outcome)
     ]
     if lines:
-        section(page, "Tried", lines, "error_type", ">letters", ">passed", "~failed again")
+        section(page, "Tried", lines, "error_type", ">dead letters", ">passed", "~failed again")
 
 
 def _by_type(outcome: Outcome) -> Iterator[tuple[str, dict[str, int]]]:

@@ -17,7 +17,7 @@ from transforms.kernels.dead_letters import Record, Selection, how_to_read
 from transforms.marts import dead_letter_events
 
 _PART_ROWS: Final = 5_000
-# A letter may have 10 MB: so many rows would have 50 GB.
+# A dead letter may have 10 MB: so many rows would have 50 GB.
 _PART_BYTES: Final = 16 << 20
 _READ: Final = ["dead_letter_id", "error_type", "attributes", "source"]
 
@@ -57,7 +57,7 @@ class DeadLetters:
             yield pa.Table.from_batches([reader.get_batch(number)])
 
     def chosen(self, selection: Selection) -> Iterator[DeadLetter]:
-        """The letters to try."""
+        """The dead letters to try."""
         for part in self.parts():
             yield from dead_letters_of(part, chosen_rows(part, selection))
 

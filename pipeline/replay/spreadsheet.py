@@ -1,8 +1,8 @@
 """Dead letters as a CSV file that a person corrects in an editor or a spreadsheet, and back.
 
-A row is a letter: its id, what is wrong, and either the eight source columns or, where the record
-can't be split into them, the record itself in `payload`. Of records that are no UTF-8 the odd
-bytes are written as \\xe9. What a spreadsheet would change or take for a formula has an apostrophe
+A row is a dead letter: its id, what is wrong, and either the eight source columns or, where the
+record can't be split into them, the record itself in `payload`. Bytes that are not
+UTF-8 are written as \\xe9. What a spreadsheet would change or take for a formula has an apostrophe
 before it, which is taken away again; in a cell that begins with one so has what would be a formula
 where the spreadsheet splits the line elsewhere than at commas.
 """
@@ -52,7 +52,7 @@ Cells = tuple[str, ...]
 
 
 def write(dead_letters: Iterable[DeadLetter], path: str) -> int:
-    """Write letters into a new file; returns how many they were.
+    """Write dead letters into a new file; returns how many they were.
 
     Raises:
         RunError: if it can't be written.
@@ -105,20 +105,20 @@ class Corrected:
             raise OptionError(f"--input {path} can't be read as CSV: {error}") from error
 
     def without_dead_letter(self, dead_letters: DeadLetters) -> str:
-        """What to say of rows that correct none of these letters; empty where there is none."""
+        """What to say of rows that correct none of these; empty where there is none."""
         unknown = set(self.rows)
         for part in dead_letters.parts():
             unknown.difference_update(part[_ID].to_pylist())
         if not unknown:
             return ""
         return (
-            f"{self.path}: {len(unknown):,} of {len(self.rows):,} rows correct no letter of the "
-            f"warehouse ({_ID} {min(unknown)!r} and the like) and are left out: they were replayed "
-            "before, or belong to another warehouse"
+            f"{self.path}: {len(unknown):,} of {len(self.rows):,} rows correct no dead letter of "
+            f"the warehouse ({_ID} {min(unknown)!r} and the like) and are left out: they were "
+            "replayed before, or belong to another warehouse"
         )
 
     def correct(self, dead_letters: Iterable[DeadLetter]) -> Iterator[Record | None]:
-        """The letters' records as the file has them; None for those that it has not."""
+        """The dead letters' records as the file has them; None for those that it has not."""
         for dead_letter in dead_letters:
             cells = self.rows.get(dead_letter.dead_letter_id)
             yield None if cells is None else record_of(cells, dead_letter.record)

@@ -70,7 +70,7 @@ def happens(rng: Rng, per_mille: int | Ints, size: int) -> Bools:
 
 
 def running_total(values: Ints, lengths: Ints) -> Ints:
-    """Cumulative sums that begin anew with each stretch; all `lengths` are 1 or more."""
+    """Cumulative sums that restart with each stretch; all `lengths` are 1 or more."""
     total = np.cumsum(values)
     first = np.cumsum(lengths) - lengths
     before: Ints = np.repeat(total[first] - values[first], lengths)

@@ -42,7 +42,7 @@ class Commit(beam.PTransform):
         report_paths: where the report is written, local or gs://.
         run: the run's id.
         started_at: when the run began, in UTC without a zone.
-        progress: where local workers tell that the tables are being replaced.
+        progress: where local workers note that the tables are being replaced.
         staging: the folder of staged files, for the results of checks.
         quality: the checks that CheckCounts are of; None for none.
         beside: changes of other tables, which are committed with those of the run.

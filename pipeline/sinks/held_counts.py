@@ -23,15 +23,15 @@ def held(reader: TableReader, flush: SealedFlush, awaited: bool) -> Held:
     Raises:
         RunError: if the warehouse can't be read.
     """
-    events, letters = (
+    events, dead_letters = (
         reader.count(table) or 0 for table in (fct_events.TABLE, dead_letter_events.TABLE)
     )
     if not awaited:
-        return Held(events, letters)
+        return Held(events, dead_letters)
     counts = flush.counts
-    found = (events, letters, flush.in_marts, counts.processed)
+    found = (events, dead_letters, flush.in_marts, counts.processed)
     counted = (counts.events, counts.rejected, counts.events, counts.input_rows)
-    return Held(events, letters, found == counted and _users_hold(reader, events))
+    return Held(events, dead_letters, found == counted and _users_hold(reader, events))
 
 
 def _users_hold(reader: TableReader, events: int) -> bool:

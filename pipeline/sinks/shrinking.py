@@ -86,9 +86,9 @@ class History:
     def refuse(self, max_pct: float) -> None:
         """Raise RunError if too much would be lost, or no row was read where some are."""
         if not self.input_rows and any(self.before.values()):
-            letters = counted(self.before[dead_letter_events.TABLE.name], "dead letter")
+            rejected = counted(self.before[dead_letter_events.TABLE.name], "dead letter")
             raise RunError(
-                f"no row was read, and the tables hold {_extent(self.before)}, and {letters}: see "
+                f"no row was read, and the tables hold {_extent(self.before)}, and {rejected}: see "
                 "that --input names the files that are meant and that they are not empty; where "
                 "the tables are to be emptied, add --allow_shrink"
             )

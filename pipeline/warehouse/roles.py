@@ -87,7 +87,7 @@ class RunNotes(Protocol):
         """
 
     def last_run(self) -> str | None:
-        """The id of the run that claimed the tables last, and may be at work still.
+        """The id of the run that claimed the tables last, and may still be running.
 
         None where no run has, or where `lock` keeps two apart.
 

@@ -109,7 +109,7 @@ judged AS (
         END AS own_recommendation
     FROM compared
 )
--- A running month is judged by nobody: it says what the last complete one does.
+-- A running month is not judged: it says what the last complete one does.
 SELECT
     activity_month,
     quick_ratio,

@@ -338,9 +338,13 @@ def test_the_sum_of_a_replay_is_printed_and_written(
     assert "  checks  " in told
     assert " passed" in told.split("  checks  ")[1].splitlines()[0]
     report = json.loads(summary.read_text())
-    assert (report["letters"], report["tried"], report["passed"]) == (4, 4, {"unknown_platform": 2})
+    assert (report["dead_letters"], report["tried"], report["passed"]) == (
+        4,
+        4,
+        {"unknown_platform": 2},
+    )
     assert report["failed_again"] == [
-        {"error_type": "bad_event_time", "now": "bad_event_time", "letters": 2}
+        {"error_type": "bad_event_time", "now": "bad_event_time", "dead_letters": 2}
     ]
     assert report["before"] == {"events": 1, "dead_letters": 4}
     assert report["tables"]["fct_events"] == report["events"] == 2

@@ -39,7 +39,7 @@ def test_commands_are_those_that_exist(
         if len(words) < 2:
             assert not words or words[0] in {*known_commands, "COMMAND"}
             continue
-        for name in ("letters.csv", "correct.py"):
+        for name in ("dead_letters.csv", "correct.py"):
             Path(name).unlink(missing_ok=True)
             if "--output" not in words:
                 Path(name).touch(0o755)

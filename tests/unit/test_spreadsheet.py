@@ -253,7 +253,7 @@ def test_rows_without_a_letter_are_told() -> None:
         assert Corrected("m.csv", {known: cells}).without_dead_letter(letters) == ""
         told = Corrected("m.csv", {known: cells, other: cells}).without_dead_letter(letters)
         assert told.startswith(
-            f"m.csv: 1 of 2 rows correct no letter of the warehouse (dead_letter_id {other!r}"
+            f"m.csv: 1 of 2 rows correct no dead letter of the warehouse (dead_letter_id {other!r}"
         )
 
 

@@ -46,7 +46,7 @@ def is_complete(period: str, beyond: str) -> Column:
     return added(
         "is_complete",
         BOOLEAN,
-        f"Whether the {period} is over: {beyond} has an event. A running one is judged by nobody",
+        f"Whether the {period} is over: {beyond} has an event. A running one is not judged",
     )
 
 

@@ -229,7 +229,7 @@ class DuckDBWarehouse:
         return None if noted is None else tuple(str(noted).split(","))
 
     def last_run(self) -> str | None:
-        """See `RunNotes.last_run`: a run that is at work holds the lock."""
+        """See `RunNotes.last_run`: a run that still works holds the lock."""
         return None
 
     def _found(self, query: str) -> Any:
