@@ -187,6 +187,25 @@ class Table:
         they are appended, and nobody need look for the keys."""
         return replace(self, name=f"{self.name}_appended")
 
+    def matching(self, columns: tuple[str, ...]) -> Table:
+        """The contract of staged values of some columns: rows that have them leave the table.
+
+        Where a row's partition is known, its column belongs among them: the others are not read.
+
+        Raises:
+            ValueError: if the table has no such column.
+        """
+        found = tuple(column for column in self.columns if column.name in columns)
+        if not columns or len(found) != len(columns):
+            raise ValueError(f"table {self.name} has no columns {', '.join(columns)}")
+        partition = self.partition if self.partition and self.partition.column in columns else None
+        return Table(
+            f"{self.name}_by_{'_and_'.join(column.name for column in found)}",
+            f"Values that rows which leave {self.name} have.",
+            tuple(replace(column, required=True) for column in found),
+            partition,
+        )
+
     @property
     def arrow_schema(self) -> pa.Schema:
         """The Arrow (and so Parquet) schema of the table's rows."""

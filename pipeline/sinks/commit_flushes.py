@@ -193,7 +193,7 @@ class _Commit(beam.DoFn):
         """Commit a flush; the first one creates also tables that nothing is staged for."""
         changes = self._options.plan.changes(flush.files)
         if flush.number > 1:
-            changes = [change for change in changes if change.files or change.deletes]
+            changes = [change for change in changes if change.staged]
         if changes:
             with timed_flush():
                 self._options.warehouse.commit(changes, flush_run(self._options.run, flush.number))

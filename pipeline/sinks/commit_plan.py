@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
+from pipeline.warehouse.changes import Change, Matching, StagedFile, WriteDisposition
 from transforms.contract import Table
 
 
@@ -15,9 +15,12 @@ class CommitPlan:
 
     Attributes:
         dispositions: by the contract of each table that a commit may change.
+        matching: by the name of a table the columns by whose values rows may leave it; each
+            tuple in the order of the contract.
     """
 
     dispositions: Mapping[Table, WriteDisposition]
+    matching: Mapping[str, Sequence[tuple[str, ...]]] = field(default_factory=dict)
 
     @classmethod
     def replacing(cls, tables: Iterable[Table]) -> CommitPlan:
@@ -36,20 +39,21 @@ class CommitPlan:
 
     @property
     def contracts(self) -> dict[str, Table]:
-        """The contracts of all that may be staged, by name: of rows, and where tables are merged
-        of rows that are surely new and of keys that leave them."""
+        """The contracts of all that may be staged, by name: of rows; where tables are merged of
+        keys that leave them, and of rows known to be new; of values that rows leave by."""
         found = {table.name: table for table in self.dispositions}
         for table, disposition in self.dispositions.items():
+            also = [table.matching(columns) for columns in self._matching(table)]
             if disposition is WriteDisposition.MERGE:
-                found |= {table.name: table for table in (table.appended, table.deletes)}
+                also += [table.deletes, table.appended]
+            found.update({contract.name: contract for contract in also})
         return found
 
     def changes(self, staged: Iterable[StagedFile]) -> list[Change]:
         """A change for each table, also where nothing is staged for it, in the plan's order.
 
         Raises:
-            ValueError: if a file is of no table of the plan, or of keys that leave one which is
-                not merged.
+            ValueError: if a file is of no table of the plan, or of rows that one does not take.
         """
         by_name: dict[str, list[StagedFile]] = {name: [] for name in self.contracts}
         for file in sorted(staged):
@@ -63,8 +67,16 @@ class CommitPlan:
             Change(
                 table,
                 disposition,
-                [*by_name[table.name], *by_name.get(table.appended.name, ())],
-                by_name.get(table.deletes.name, ()),
+                by_name[table.name],
+                tuple(by_name.get(table.deletes.name, ())),
+                tuple(by_name.get(table.appended.name, ())),
+                tuple(
+                    Matching(columns, by_name[table.matching(columns).name])
+                    for columns in self._matching(table)
+                ),
             )
             for table, disposition in self.dispositions.items()
         ]
+
+    def _matching(self, table: Table) -> Sequence[tuple[str, ...]]:
+        return self.matching.get(table.name, ())

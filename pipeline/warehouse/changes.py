@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -46,9 +46,26 @@ class WriteDisposition(enum.Enum):
     APPEND = "append"
 
 
+class Matching(NamedTuple):
+    """Rows that leave a table because of values that they have, whenever they were written.
+
+    Attributes:
+        columns: in the order of the contract; a row leaves which has in all of them the values of
+            one staged row. Staged values are never NULL, and NULL matches none.
+        files: staged rows of `table.matching(columns)`.
+    """
+
+    columns: tuple[str, ...]
+    files: Sequence[StagedFile] = ()
+
+
 @dataclass(frozen=True)
 class Change:
-    """One table's part in a commit.
+    """One table's part in a commit: of rows that stay, those that match leave first, then staged
+    ones are merged by key, then those are added that are known to be new.
+
+    Events of a user leave by `matching`, whose key nobody has; a row of a table without a key is
+    rewritten by `matching` the old one and `files` (APPEND) of the new one.
 
     Attributes:
         table: its contract.
@@ -56,19 +73,35 @@ class Change:
         files: the staged rows; of one key the one that was written last counts.
         deletes: staged rows of `table.deletes`, for MERGE: rows with these keys leave the table,
             unless they were written later.
+        appended: staged rows of `table.appended`, for MERGE: their keys are neither in the table
+            nor among `files`, which nobody looks up.
+        matching: what else leaves the table, for MERGE and APPEND.
     """
 
     table: Table
     disposition: WriteDisposition
     files: Sequence[StagedFile] = ()
     deletes: Sequence[StagedFile] = ()
+    appended: Sequence[StagedFile] = ()
+    matching: Sequence[Matching] = ()
 
     @property
     def rows(self) -> int:
         """How many rows are staged for the table."""
-        return sum(file.rows for file in self.files)
+        return sum(file.rows for file in (*self.files, *self.appended))
 
     @property
     def partitions(self) -> list[int]:
-        """The partitions of the staged rows, as in `StagedFile`."""
-        return sorted({day for file in self.files for day in file.partitions})
+        """The partitions of the rows to merge, as in `StagedFile`."""
+        return partitions_of(self.files)
+
+    @property
+    def staged(self) -> list[StagedFile]:
+        """All that is staged for it."""
+        leaving = [file for matching in self.matching for file in matching.files]
+        return [*self.files, *self.deletes, *self.appended, *leaving]
+
+
+def partitions_of(files: Iterable[StagedFile]) -> list[int]:
+    """The partitions of staged rows, as in `StagedFile`."""
+    return sorted({day for file in files for day in file.partitions})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -84,6 +84,31 @@ def _source(table: Table, rows: str | None, deletes: str | None, dialect: Dialec
             PARTITION BY {", ".join(name(column) for column in table.primary_key)}
             ORDER BY {newest}leaves
         ) = 1
+    """
+
+
+def delete_matching_statement(
+    table: Table,
+    target: str,
+    values: str,
+    columns: Sequence[str],
+    within: str,
+    dialect: Dialect,
+) -> str:
+    """SQL that deletes the rows that have staged values in some columns.
+
+    Args:
+        table: the contract.
+        target: the table, as SQL names it.
+        values: the staged values, as SQL that may follow FROM.
+        columns: their names.
+        within: as in `merge_statement`, for the rows that leave.
+        dialect: how names are spelt.
+    """
+    same = " AND ".join(f"s.{name} = t.{name}" for name in map(dialect.name, columns))
+    return f"""
+        DELETE FROM {target} AS t
+        WHERE ({within}) AND EXISTS (SELECT 1 FROM {values} AS s WHERE {same})
     """
 
 

@@ -17,7 +17,7 @@ from threading import Event
 from typing import IO, Any, Final
 
 from pipeline.warehouse import open_warehouse
-from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
+from pipeline.warehouse.changes import Change, Matching, StagedFile, WriteDisposition
 from tests.support.runs import process_environment
 from tests.support.staging import at, change, filled
 from transforms.contract import Table
@@ -46,11 +46,18 @@ def named(table: Table, name: str, minute: int = 0) -> dict[str, Any]:
 
 
 def commit_staged(task: Mapping[str, Any]) -> None:
-    """As a worker does: commit what is staged, by merging and appending."""
+    """As a worker does: commit what is staged."""
     by_name = {table.name: table for table in TABLES}
     changes = [
-        Change(by_name[name], WriteDisposition(how), *(_files(files) for files in staged))
-        for name, how, *staged in task["changes"]
+        Change(
+            by_name[name],
+            WriteDisposition(how),
+            _files(files),
+            _files(deletes),
+            _files(appended),
+            [Matching(tuple(columns), _files(values)) for columns, values in matching],
+        )
+        for name, how, (files, deletes, appended), matching in task["changes"]
     ]
     open_warehouse(task["url"]).commit(changes, task["run"])
 
@@ -61,7 +68,15 @@ def _files(files: list[list[Any]]) -> list[StagedFile]:
 
 def as_task(changes: Sequence[Change]) -> list[Any]:
     """Changes as JSON, for `commit_staged`."""
-    return [[c.table.name, c.disposition.value, list(c.files), list(c.deletes)] for c in changes]
+    return [
+        [
+            c.table.name,
+            c.disposition.value,
+            [list(files) for files in (c.files, c.deletes, c.appended)],
+            [[matching.columns, list(matching.files)] for matching in c.matching],
+        ]
+        for c in changes
+    ]
 
 
 _TASKS: Final[Mapping[str, Callable[[Mapping[str, Any]], None]]] = {

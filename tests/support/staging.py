@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline.warehouse.bigquery.limits import LAYOUT
 from pipeline.warehouse.capabilities import FileLayout
-from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
+from pipeline.warehouse.changes import Change, Matching, StagedFile, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.contract import BYTES, DATE, FLOAT, INTEGER, STRING, TIMESTAMP, Column, Table
 
@@ -61,12 +61,42 @@ def change(
     folder: str,
     rows: Sequence[Row],
     leaving: Sequence[Row] = (),
+    appended: Sequence[Row] = (),
+    matching: Mapping[tuple[str, ...], Sequence[Row]] | None = None,
 ) -> Change:
-    """A change with these rows, and for MERGE these keys that leave the table."""
-    kept = table.deletes.column_names
-    keys = [{name: row[name] for name in kept} for row in leaving]
-    deletes = stage(table.deletes, keys, folder) if keys else []
-    return Change(table, disposition, stage(table, rows, folder), deletes)
+    """A change with these rows; for MERGE these keys that leave the table, and rows that are new;
+    by their names rows with whose values in some columns others leave it."""
+    return Change(
+        table,
+        disposition,
+        stage(table, rows, folder),
+        stage(table.deletes, _only(leaving, table.deletes), folder),
+        stage(table.appended, appended, folder),
+        [
+            Matching(
+                columns,
+                stage(table.matching(columns), _only(values, table.matching(columns)), folder),
+            )
+            for columns, values in (matching or {}).items()
+        ],
+    )
+
+
+def _only(rows: Sequence[Row], table: Table) -> list[Row]:
+    return [{name: row[name] for name in table.column_names} for row in rows]
+
+
+def without(before: Sequence[Row], matching: Mapping[tuple[str, ...], Sequence[Row]]) -> list[Row]:
+    """The rows of a table that are left when those go that have others' values in some columns."""
+    return [
+        row
+        for row in before
+        if not any(
+            all(row[name] is not None and row[name] == value[name] for name in columns)
+            for columns, values in matching.items()
+            for value in values
+        )
+    ]
 
 
 def merged(

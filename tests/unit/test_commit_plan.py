@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.sinks.commit_plan import CommitPlan
-from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
+from pipeline.warehouse.changes import Change, Matching, StagedFile, WriteDisposition
 from transforms.marts import dead_letter_events, dim_users, fct_events
 
 EVENTS, USERS, LETTERS = fct_events.TABLE, dim_users.TABLE, dead_letter_events.TABLE
@@ -31,9 +31,45 @@ def test_adding_merges_by_key_and_appends_what_has_none() -> None:
         file("dead_letter_events", "c"),
     )
     assert plan.changes([letter, key, row]) == [
-        Change(USERS, MERGE, [row], [key]),
+        Change(USERS, MERGE, [row], (key,)),
         Change(LETTERS, APPEND, [letter]),
     ]
+
+
+def test_what_is_new_is_told_from_what_is_merged_and_what_leaves_by_its_values() -> None:
+    by_user, by_letter = ("user_id",), ("dead_letter_id", "failed_at")
+    plan = CommitPlan(
+        {EVENTS: MERGE, LETTERS: APPEND},
+        {EVENTS.name: [by_user], LETTERS.name: [by_user, by_letter]},
+    )
+    renumbered, new = file("fct_events", "a"), file("fct_events_appended", "b")
+    user, letter = (
+        file("fct_events_by_user_id", "c"),
+        file("dead_letter_events_by_dead_letter_id_and_failed_at", "d"),
+    )
+    assert set(plan.contracts) == {
+        "fct_events",
+        "fct_events_removals",
+        "fct_events_appended",
+        "fct_events_by_user_id",
+        "dead_letter_events",
+        "dead_letter_events_by_user_id",
+        "dead_letter_events_by_dead_letter_id_and_failed_at",
+    }
+    events, letters = plan.changes([letter, user, new, renumbered])
+    assert events == Change(EVENTS, MERGE, [renumbered], (), (new,), (Matching(by_user, [user]),))
+    assert letters == Change(
+        LETTERS, APPEND, [], (), (), (Matching(by_user, []), Matching(by_letter, [letter]))
+    )
+    assert events.rows == 2
+    assert events.staged == [renumbered, new, user]
+
+
+def test_a_table_is_asked_by_columns_that_it_has() -> None:
+    with pytest.raises(ValueError, match="dim_users has no columns event_id"):
+        USERS.matching(("event_id",))
+    assert EVENTS.matching(("user_id", "event_date")).partition == EVENTS.partition
+    assert EVENTS.matching(("user_id",)).partition is None
 
 
 def test_one_commit_may_append_merge_and_replace() -> None:
@@ -42,7 +78,7 @@ def test_one_commit_may_append_merge_and_replace() -> None:
     events, users, letters = files
     assert plan.changes(reversed(files)) == [
         Change(EVENTS, APPEND, [events]),
-        Change(USERS, MERGE, [users], []),
+        Change(USERS, MERGE, [users]),
         Change(LETTERS, REPLACE, [letters]),
     ]
 

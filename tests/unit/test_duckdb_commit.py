@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
-from tests.support.staging import Row, at, change, filled, in_order, merged
+from tests.support.staging import Row, at, change, filled, in_order, merged, without
 from tests.support.thorough import examples
 from transforms.contract import Table
 from transforms.marts import dead_letter_events, dim_users, fct_events, retention_cohorts
@@ -115,6 +115,83 @@ def test_changes_without_rows_leave_what_is_there_or_empty_it(tmp_path: Path) ->
     ):
         warehouse.commit([Change(EVENTS, how)], "b")
         assert rows_of(warehouse, EVENTS) == expected
+
+
+events = st.builds(
+    lambda name, user, day: filled(
+        EVENTS, event_id=name, user_id=user, event_date=date(2024, 1, day), processed_at=at(0)
+    ),
+    st.sampled_from("abcdefgh"),
+    users,
+    st.integers(1, 3),
+)
+BY_USER, BY_DATE = ("user_id",), ("user_id", "event_date")
+
+
+def _name(row: Row) -> str:
+    return str(row["event_id"])
+
+
+@settings(max_examples=examples(12, 60), deadline=None)
+@given(
+    st.lists(events, unique_by=_name),
+    st.lists(events, max_size=4, unique_by=_name),
+    st.lists(events, max_size=4, unique_by=_name),
+    st.lists(events, max_size=4, unique_by=_name),
+    st.lists(users, max_size=2, unique=True),
+    st.lists(events, max_size=3),
+)
+def test_one_change_may_take_out_merge_delete_and_append(
+    before: list[Row],
+    came: list[Row],
+    renumbered: list[Row],
+    leaving: list[Row],
+    forgotten: list[str],
+    dates: list[Row],
+) -> None:
+    known = {_name(row) for row in (*before, *renumbered)}
+    new = [row for row in came if _name(row) not in known]
+    matching = {BY_USER: [{"user_id": user} for user in forgotten], BY_DATE: dates}
+    stays = without(before, matching)
+    expected = merged(EVENTS, stays, [{**row, "platform": "Web"} for row in renumbered], leaving)
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = warehouse_in(Path(folder))
+        warehouse.commit([change(EVENTS, WriteDisposition.REPLACE, folder, before)], "a")
+        rows = [{**row, "platform": "Web"} for row in renumbered]
+        whole = change(EVENTS, WriteDisposition.MERGE, folder, rows, leaving, new, matching)
+        warehouse.commit([whole], "b")
+        assert rows_of(warehouse, EVENTS) == in_order([*expected, *new])
+
+
+def test_rows_without_a_key_are_rewritten_by_what_they_match(tmp_path: Path) -> None:
+    warehouse = warehouse_in(tmp_path)
+    before = [filled(LETTERS, dead_letter_id=name, failed_at=at(0)) for name in "abc"]
+    before.append(filled(LETTERS, dead_letter_id="a", failed_at=at(1), user_id="ann"))
+    warehouse.commit([change(LETTERS, WriteDisposition.REPLACE, str(tmp_path), before)], "a")
+    again = {**before[1], "attributes": '{"replay_tries": "1"}'}
+    matching = {
+        ("dead_letter_id", "failed_at"): [before[0], before[1]],
+        ("user_id",): [{"user_id": "bob"}],
+    }
+    rewriting = change(LETTERS, WriteDisposition.APPEND, str(tmp_path), [again], matching=matching)
+    warehouse.commit([rewriting], "b")
+    assert rows_of(warehouse, LETTERS) == in_order([again, before[2], before[3]])
+
+
+def test_values_that_were_staged_otherwise_take_nothing_out(tmp_path: Path) -> None:
+    warehouse = warehouse_in(tmp_path)
+    before = [filled(EVENTS, user_id="ann")]
+    warehouse.commit([change(EVENTS, WriteDisposition.REPLACE, str(tmp_path), before)], "a")
+    leaving = change(
+        EVENTS, WriteDisposition.MERGE, str(tmp_path), [], matching={BY_USER: [{"user_id": "bob"}]}
+    )
+    (matching,) = leaving.matching
+    Path(matching.files[0].path).write_bytes(
+        Path(matching.files[0].path).read_bytes().replace(b"bob", b"ann")
+    )
+    with pytest.raises(RunError, match="nothing was changed"):
+        warehouse.commit([leaving], "b")
+    assert rows_of(warehouse, EVENTS) == before
 
 
 def test_a_failed_change_takes_back_all_of_them(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ class BigQueryWarehouse:
         from pipeline.warehouse.bigquery.staging import remove
 
         commit(self._workplace(self._client(), run), changes)
-        remove([file.path for change in changes for file in (*change.files, *change.deletes)])
+        remove([file.path for change in changes for file in change.staged])
 
     def read(self, table: Table) -> pa.Table:
         """See `TableReader.read`."""

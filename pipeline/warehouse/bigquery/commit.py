@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -31,6 +32,11 @@ def commit(place: Workplace, changes: Sequence[Change]) -> None:
         RunError: if data can't be loaded: no table is touched then; or if a table can't be
             changed: it is as it was.
     """
+    if any(change.matching for change in changes):
+        raise RunError("BigQuery tables can't lose rows by their values yet")
+    changes = [
+        replace(change, files=[*change.files, *change.appended], appended=()) for change in changes
+    ]
     before = side_by_side(partial(_claimed, place), changes)
     side_by_side(partial(_refuse_row_policies, place), changes)
     loads = [

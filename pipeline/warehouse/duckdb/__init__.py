@@ -142,7 +142,7 @@ class DuckDBWarehouse:
 
     def commit(self, changes: Sequence[Change], run: str) -> None:
         """See `TableWriter.commit`; one transaction for all changes."""
-        files = [Path(file.path) for change in changes for file in (*change.files, *change.deletes)]
+        files = [Path(file.path) for change in changes for file in change.staged]
         # Tells a commit that is tried again that it was done.
         done = files[0].with_name(f"{run}.committed") if files else None
         if done is not None and done.exists():
@@ -184,7 +184,7 @@ class DuckDBWarehouse:
                     noted = literal(",".join(self.noted_types))
                     connection.execute(f"CREATE OR REPLACE MACRO {_ACTIVE_TYPES}() AS {noted}")
                 for change in changes:
-                    see_unchanged((*change.files, *change.deletes))
+                    see_unchanged(change.staged)
                 connection.commit()
 
     def read(self, table: Table) -> pa.Table:

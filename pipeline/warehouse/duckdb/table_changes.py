@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import duckdb
 
-from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
+from pipeline.warehouse.changes import Change, Matching, StagedFile, WriteDisposition
 from pipeline.warehouse.duckdb.duckdb_sql import DIALECT, literal, quoted
 from pipeline.warehouse.guarding import guard, guard_statement
-from pipeline.warehouse.merging import merge_statement
+from pipeline.warehouse.merging import delete_matching_statement, merge_statement
 from transforms.contract import (
     STRING,
     Column,
@@ -26,25 +26,65 @@ def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
     Raises:
         RunError: if DuckDB has read other rows than were staged.
     """
+    if change.disposition is WriteDisposition.REPLACE:
+        _replace(connection, change)
+        return
+    _create(connection, change.table, replacing=False)
+    for matching in change.matching:
+        _delete_matching(connection, change.table, matching)
+    if change.disposition is WriteDisposition.MERGE:
+        _merge(connection, change)
+        _append(connection, change.table, change.table.appended, change.appended)
+    else:
+        _append(connection, change.table, change.table, change.files)
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
     table, target = change.table, DIALECT.name(change.table.name)
-    indexes = _indexes(connection, table) if change.disposition is WriteDisposition.REPLACE else []
-    _create(connection, table, replacing=change.disposition is WriteDisposition.REPLACE)
+    indexes = _indexes(connection, table)
+    _create(connection, table, replacing=True)
     rows = staged(table, change.files)
-    if change.disposition is WriteDisposition.MERGE and (change.files or change.deletes):
-        deletes = staged(table.deletes, change.deletes)
-        _guard(connection, table, change.files, rows)
-        _guard(connection, table.deletes, change.deletes, deletes)
-        connection.execute(merge_statement(table, target, rows, deletes, "TRUE", DIALECT))
-    elif rows is not None:
+    if rows is not None:
         connection.execute(f"INSERT INTO {target} BY NAME FROM {rows}")
-        _guard(
-            connection,
-            table,
-            change.files,
-            target if change.disposition is WriteDisposition.REPLACE else rows,
-        )
+        _guard(connection, table, change.files, target)
     for statement in indexes:
         connection.execute(statement)
+
+
+def _delete_matching(
+    connection: duckdb.DuckDBPyConnection, table: Table, matching: Matching
+) -> None:
+    contract = table.matching(matching.columns)
+    values = staged(contract, matching.files)
+    if values is not None:
+        _guard(connection, contract, matching.files, values)
+        statement = delete_matching_statement(
+            table, DIALECT.name(table.name), values, matching.columns, "TRUE", DIALECT
+        )
+        connection.execute(statement)
+
+
+def _merge(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
+    table = change.table
+    rows, deletes = staged(table, change.files), staged(table.deletes, change.deletes)
+    if rows is None and deletes is None:
+        return
+    _guard(connection, table, change.files, rows)
+    _guard(connection, table.deletes, change.deletes, deletes)
+    target = DIALECT.name(table.name)
+    connection.execute(merge_statement(table, target, rows, deletes, "TRUE", DIALECT))
+
+
+def _append(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    contract: Table,
+    files: Sequence[StagedFile],
+) -> None:
+    rows = staged(contract, files)
+    if rows is not None:
+        _guard(connection, contract, files, rows)
+        connection.execute(f"INSERT INTO {DIALECT.name(table.name)} BY NAME FROM {rows}")
 
 
 def _guard(
