@@ -69,6 +69,7 @@ class BatchReport:
             "duplicates": counts.duplicates,
             "dead_letters": {"total": counts.rejected, "by_error_type": dict(counts.dead_letters)},
             "dead_letter_examples": {name: vars(found) for name, found in counts.examples.items()},
+            "forgotten": counts.forgotten,
             "ignored_miles_amounts": counts.ignored_amounts,
             "earlier_corrections": {
                 "applied": counts.corrected,
@@ -92,6 +93,7 @@ class BatchReport:
             examples={name: Example(**example) for name, example in examples},
             corrected=data["earlier_corrections"]["applied"],
             corrections_failed=data["earlier_corrections"]["failed"],
+            forgotten=data["forgotten"],
         )
         quality = QualityReport.from_json(data["quality"]) if "quality" in data else None
         return cls(counts, data["tables"], data["seconds"], quality)
@@ -108,8 +110,8 @@ class FlushReport:
         events: rows of fct_events.
         dead_letters: rows of dead_letter_events.
         in_marts: the events in the marts.
-        pending: messages that are read, no duplicates, and not in the tables yet; less than 0
-            where rows have come before their counts.
+        pending: messages that are read, neither duplicates nor of forgotten users, and not in the
+            tables yet; less than 0 where rows have come before their counts.
         complete: whether all that is counted is in all tables; None where nobody waits for that.
         evaluated: how many checks the flush has answered.
         failed: what those came to that failed.

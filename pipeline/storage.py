@@ -61,6 +61,19 @@ def create(path: str) -> IO[bytes]:
     return cast(IO[bytes], stream)
 
 
+def opened(path: str) -> IO[bytes]:
+    """A file to read, as it is, whatever its name says.
+
+    Raises:
+        one of STORAGE_ERRORS: if it can't be opened; reading it, likewise.
+    """
+    from apache_beam.io.filesystem import CompressionTypes
+    from apache_beam.io.filesystems import FileSystems
+
+    stream = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return cast(IO[bytes], stream)
+
+
 def listed(pattern: str) -> list[str]:
     """The paths of the files that a pattern matches.
 

@@ -16,6 +16,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.kernels.corrections import Corrections
 from transforms.kernels.event_batch import EVENT_BATCH, LABEL
+from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.parse import Limits, Parsed
 from transforms.kernels.records import RawRecords
 from transforms.kernels.run_counts import RunCounts
@@ -41,12 +42,14 @@ class ParseEvents(beam.PTransform):
         corrections: what earlier replays have corrected: a record that would be a dead letter is
             read as its correction says, if that passes. None for nothing.
         max_future_minutes: event times may be so much later than `started_at`.
+        forgotten: whose records are dropped and only counted; None for nobody's.
     """
 
     started_at: datetime
     version: str
     corrections: Corrections | None = None
     max_future_minutes: int = 60
+    forgotten: Forgotten | None = None
 
     def expand(self, records: beam.PCollection) -> pvalue.DoOutputsTuple:
         parse = beam.ParDo(_Parse(self)).with_output_types(
@@ -72,7 +75,12 @@ class _Parse(beam.DoFn):
     def _parse(self, records: RawRecords) -> ParsedPart:
         options = self._options
         return parse_part(
-            records, options.started_at, self._limits, options.version, options.corrections
+            records,
+            options.started_at,
+            self._limits,
+            options.version,
+            options.corrections,
+            options.forgotten,
         )
 
     def _outputs(

@@ -90,6 +90,11 @@ IGNORED_MILES_AMOUNTS: Final = _counter(
     "events with a miles_amount that their type has no use for",
     "over 1 % of events: a producer has changed the meaning of a field",
 )
+FORGOTTEN: Final = _counter(
+    "forgotten",
+    "records that were dropped, because their users were forgotten",
+    "any in a source from which they were removed: it is another file, or came back",
+)
 EVENTS_PER_USER: Final = Metric(
     "events_per_user",
     "distribution",
@@ -129,6 +134,7 @@ METRICS: Final = (
     DEAD_LETTERS,
     *BY_ERROR_TYPE.values(),
     IGNORED_MILES_AMOUNTS,
+    FORGOTTEN,
     EVENTS_PER_USER,
     LATENESS,
     FLUSH_DURATION,
@@ -142,6 +148,7 @@ def count(counts: RunCounts) -> None:
     DUPLICATES.add(counts.duplicates)
     DEAD_LETTERS.add(counts.rejected)
     IGNORED_MILES_AMOUNTS.add(counts.ignored_amounts)
+    FORGOTTEN.add(counts.forgotten)
     for error_type, number in counts.dead_letters.items():
         # Dead letters of another version that are replayed may have a type that this one has not.
         if error_type in BY_ERROR_TYPE:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from apache_beam import pvalue
 
 from transforms.kernels.corrections import Corrections, apply_corrections
+from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.parse import Limits, Parsed, parse_records
 from transforms.kernels.records import NO_REJECTIONS, RawRecords
 from transforms.kernels.run_counts import Example, RunCounts
@@ -39,7 +40,7 @@ class ParsedPart(NamedTuple):
     Attributes:
         parsed: the events; no rejections.
         dead_letters: rows of dead_letter_events.
-        counts: of input rows, ignored amounts, dead letters and corrections.
+        counts: of input rows, ignored amounts, dead letters, corrections and forgotten rows.
     """
 
     parsed: list[Parsed]
@@ -64,6 +65,7 @@ def parse_part(
     limits: Limits,
     version: str,
     corrections: Corrections | None = None,
+    forgotten: Forgotten | None = None,
 ) -> ParsedPart:
     """Events, dead letters and counts of raw records.
 
@@ -74,19 +76,22 @@ def parse_part(
         version: the pipeline's; dead letters carry it.
         corrections: what earlier replays have corrected: a record that would be a dead letter is
             read as its correction says, if that passes. None for nothing.
+        forgotten: whose records are dropped and only counted; None for nobody's.
     """
-    found = parse_records(records, now, limits)
+    found = parse_records(records, now, limits, forgotten)
     dead_letters = dead_letter_events.rows(found.rejections, records.source, now, version)
     parsed = [replace(found, rejections=NO_REJECTIONS)]
     corrected = RunCounts()
     if dead_letters.num_rows and corrections is not None:
         # Beside the parser, because a Flatten of its own would send all events through coders.
         known = corrections.find(dead_letters["dead_letter_id"])
-        applied = apply_corrections(dead_letters, known, now, limits)
+        applied = apply_corrections(dead_letters, known, now, limits, forgotten)
         parsed, dead_letters = [*parsed, applied.parsed], applied.dead_letters
         corrected = RunCounts(corrected=applied.corrected, corrections_failed=applied.failed)
     counts = RunCounts(
-        input_rows=len(records), ignored_amounts=sum(part.ignored_amounts for part in parsed)
+        input_rows=len(records),
+        ignored_amounts=sum(part.ignored_amounts for part in parsed),
+        forgotten=sum(part.forgotten for part in parsed),
     )
     total = RunCounts.total([counts, corrected, count_dead_letters(dead_letters)])
     return ParsedPart(parsed, dead_letters, total)

@@ -158,7 +158,7 @@ The files need a header with these columns, in any order; others are ignored:
 Rows that are equal in all of them are one event. Rows that break a rule go to the table
 dead_letter_events, with the reason and the row itself; nothing is lost:
 
-  input rows = fct_events + duplicates + dead letters
+  input rows = fct_events + duplicates + dead letters (+ rows of forgotten users)
 
 Before a commit the tables are checked (docs/tables.md lists what they must keep); a failed check
 leaves them as they were, and data_quality_results holds the results of every run.

@@ -11,6 +11,7 @@ from pipeline.display.page import (
     Page,
     dead_letter_lines,
     megabytes,
+    plus_forgotten,
     section,
     show_failed,
     show_growth,
@@ -36,6 +37,7 @@ def show_summary(report: BatchReport, warehouse: TableReader, files: Sequence[In
     console.print(
         f"  {counted(counts.input_rows, 'input row')} = {counted(counts.events, 'event')} "
         f"+ {counted(counts.duplicates, 'duplicate')} + {counted(counts.rejected, 'dead letter')}"
+        f"{plus_forgotten(counts)}"
     )
     if not counts.input_rows:
         console.print("  [bold]No row was read: all tables are empty now.[/]")

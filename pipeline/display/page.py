@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pipeline.display import growth_lines
 from pipeline.display.check_display import failed_lines
-from pipeline.terminal import Guarded, is_watched, printable
+from pipeline.terminal import Guarded, counted, is_watched, printable
 from pipeline.warehouse import TableReader
 from transforms.kernels.run_counts import RunCounts
 from transforms.quality.reported import Reported
@@ -31,6 +31,16 @@ def show_failed(console: Console, results: Sequence[Reported]) -> None:
         console.print("\n[bold]Failed checks[/]")
     for line in lines:
         console.print(Padding(line, (0, _GAP)))
+
+
+def plus_forgotten(counts: RunCounts) -> str:
+    """What a run's sum has besides, where it dropped rows of users who were forgotten."""
+    return f" + {forgotten_rows(counts)}" if counts.forgotten else ""
+
+
+def forgotten_rows(counts: RunCounts) -> str:
+    """How many rows a run has dropped, because their users were forgotten."""
+    return f"{counted(counts.forgotten, 'row')} of forgotten users"
 
 
 def show_growth(console: Console, warehouse: TableReader) -> None:

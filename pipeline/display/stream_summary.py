@@ -8,6 +8,7 @@ from typing import Final
 from pipeline.display.page import (
     Page,
     dead_letter_lines,
+    forgotten_rows,
     section,
     show_failed,
     show_growth,
@@ -122,13 +123,15 @@ def show_stream_summary(report: FlushReport, warehouse: TableReader) -> None:
 
 
 def _sum(report: FlushReport) -> str:
-    """Messages = events + duplicates + dead letters, these with their most frequent reasons."""
+    """Messages = events + duplicates + dead letters, these with their most frequent reasons, and
+    those of forgotten users, if there are any."""
     counts, pending = report.counts, report.pending
     dead_letters = counted(counts.rejected, "dead letter")
     parts = [
         counted(counts.events, "event"),
         counted(counts.duplicates, "duplicate"),
         f"{dead_letters}{_reasons(counts.dead_letters)}",
+        *([forgotten_rows(counts)] if counts.forgotten else []),
     ]
     messages = counted(counts.input_rows, "message")
     if pending:

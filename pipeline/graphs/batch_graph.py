@@ -13,6 +13,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipeline import __version__
 from pipeline.graphs.staged_corrections import StagedCorrections
+from pipeline.graphs.staged_forgotten import StagedForgotten
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.read_csv import ReadCsv
 from pipeline.progress import Progress
@@ -61,6 +62,7 @@ class BatchJob:
         corrections: what earlier replays have corrected; None for nothing.
         beside: changes of other tables, which are committed with those of the run.
         max_future_minutes: event times may be so much later than `started_at`.
+        forgotten: whose records are dropped and only counted; None for nobody's.
     """
 
     files: Sequence[InputFile]
@@ -79,6 +81,7 @@ class BatchJob:
     corrections: StagedCorrections | None = None
     beside: tuple[Change, ...] = ()
     max_future_minutes: int = 60
+    forgotten: StagedForgotten | None = None
 
     @property
     def report_path(self) -> str:
@@ -104,7 +107,9 @@ def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
         files
         | "ReadCsv" >> ReadCsv(job.range_bytes, job.progress)
         | "ParseEvents"
-        >> ParseEvents(job.started_at, __version__, job.corrections, job.max_future_minutes)
+        >> ParseEvents(
+            job.started_at, __version__, job.corrections, job.max_future_minutes, job.forgotten
+        )
     )
     build_tables(parsed, job, files)
 

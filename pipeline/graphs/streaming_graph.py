@@ -10,6 +10,7 @@ import pyarrow as pa
 from apache_beam.io.gcp.pubsub import WriteToPubSub
 
 from pipeline import __version__
+from pipeline.graphs.staged_forgotten import StagedForgotten
 from pipeline.options.shared_options import LATE_HORIZON_DAYS
 from pipeline.sinks import element_coders
 from pipeline.sinks.commit_flushes import CommitFlushes
@@ -56,6 +57,7 @@ class StreamJob:
         quality: warn evaluates at each flush the checks that it can answer, off none.
         awaited: see `CommitFlushes`.
         max_future_minutes: event times may be so far ahead of the clock.
+        forgotten: whose messages are dropped and only counted; None for nobody's.
     """
 
     subscription: str
@@ -71,6 +73,7 @@ class StreamJob:
     quality: Literal["warn", "off"] = "warn"
     awaited: bool = False
     max_future_minutes: int = 60
+    forgotten: StagedForgotten | None = None
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -88,6 +91,7 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         __version__,
         job.clock,
         job.max_future_minutes,
+        job.forgotten,
     )
     users = parsed.by_user | "UpdateUser" >> UpdateUser(job.late_horizon_days, job.clock)
     changed = users[CHANGES] | "Contribute" >> Contribute(job.active_types.codes, job.clock)

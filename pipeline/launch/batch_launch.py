@@ -19,6 +19,7 @@ from pipeline.display.progress_bar import show_progress
 from pipeline.errors import RunError
 from pipeline.graphs.batch_graph import BatchJob, build, written
 from pipeline.graphs.staged_corrections import stage_corrections
+from pipeline.graphs.staged_forgotten import stage_forgotten
 from pipeline.launch.beam_run import run_to_end, start
 from pipeline.launch.dry_run import DryRun
 from pipeline.launch.runners import Runner
@@ -63,6 +64,7 @@ def run_batch(
             staging=staging,
             progress=progress,
             corrections=stage_corrections(job.warehouse, staging),
+            forgotten=stage_forgotten(job.warehouse, staging),
         )
         with show_progress(progress, sum(file.size for file in job.files)):
             run_to_end(partial(build, job=job), options)
@@ -92,8 +94,14 @@ def hand_over(
         staging = dry_run.folder(temp_location, job.run)
     else:
         staging = writer.claim(written(job.quality), temp_location, job.run)
-    corrections = None if reader is None else stage_corrections(reader, staging)
-    start(partial(build, job=replace(job, staging=staging, corrections=corrections)), options)
+    job = replace(job, staging=staging)
+    if reader is not None:
+        job = replace(
+            job,
+            corrections=stage_corrections(reader, staging),
+            forgotten=stage_forgotten(reader, staging),
+        )
+    start(partial(build, job=job), options)
 
 
 def read_report(path: str) -> BatchReport:

@@ -13,13 +13,15 @@ class _Counted:
 
     Attributes:
         messages: how many were read.
-        dead_letters: how many of them are none.
+        rejected: how many of them are none: dead letters, or of forgotten users.
+        dead_letters: how many of these are dead letters.
         events: how many rows of fct_events hold all events among them; None while some of them
             may still prove to be duplicates.
         flush: the number of the flush that counted them.
     """
 
     messages: int
+    rejected: int
     dead_letters: int
     events: int | None = None
     flush: int = 0
@@ -41,9 +43,8 @@ class Receipts:
     def committed(self, report: FlushReport) -> int:
         """How many messages are in all tables, now that there is this report, the next one."""
         counts = report.counts
-        dead_letters = counts.rejected
         for counted in self._open:
-            processed = counts.events + counts.duplicates + counted.dead_letters
+            processed = counts.events + counts.duplicates + counted.rejected
             if counted.events is None and processed >= counted.messages:
                 counted.events, counted.flush = counts.events, report.flush
         while self._open and _holds(report, self._open[0]):
@@ -52,7 +53,8 @@ class Receipts:
             self._open.clear()
             self._committed = counts.input_rows
         else:
-            self._open.append(_Counted(counts.input_rows, dead_letters))
+            rejected = counts.rejected + counts.forgotten
+            self._open.append(_Counted(counts.input_rows, rejected, counts.rejected))
         return self._committed
 
 

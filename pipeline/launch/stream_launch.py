@@ -22,6 +22,7 @@ from apache_beam.runners.runner import PipelineResult, PipelineRunner
 
 from pipeline.display.stream_summary import FlushLines, show_stream_summary
 from pipeline.errors import OptionError, RunError
+from pipeline.graphs.staged_forgotten import stage_forgotten
 from pipeline.graphs.streaming_graph import StreamJob, build
 from pipeline.launch.beam_run import quiet_workers, start
 from pipeline.launch.dry_run import DryRun
@@ -74,7 +75,7 @@ def run_stream(job: StreamJob, options: PipelineOptions, temp_location: str | No
     ):
         # Once it holds the warehouse, which clears what a stream left behind that was killed.
         refuse_warm(job.warehouse)
-        job = replace(job, staging=staging)
+        job = _staged(job, staging)
         report, failure = _run_here(job, options, Path(folder, "report.json"))
         with forgiving("the stream has stopped") as is_done:
             is_done()
@@ -102,7 +103,7 @@ def claimed(job: StreamJob, temp_location: str | None, dry_run: DryRun) -> Strea
     writer = dry_run.writer(job.warehouse)
     if writer is None:
         return replace(job, staging=dry_run.folder(temp_location, job.run))
-    return replace(job, staging=writer.claim(ALL_TABLES, temp_location, job.run))
+    return _staged(job, writer.claim(ALL_TABLES, temp_location, job.run))
 
 
 def taken_over(job: StreamJob, temp_location: str | None, dry_run: DryRun) -> StreamJob:
@@ -117,7 +118,12 @@ def taken_over(job: StreamJob, temp_location: str | None, dry_run: DryRun) -> St
     writer = dry_run.writer(job.warehouse)
     if writer is None:
         return replace(job, staging=dry_run.folder(temp_location, job.run))
-    return replace(job, staging=writer.resume(ALL_TABLES, temp_location, job.run))
+    return _staged(job, writer.resume(ALL_TABLES, temp_location, job.run))
+
+
+def _staged(job: StreamJob, staging: str) -> StreamJob:
+    """A job with its staging folder, in which it has what it needs to know of the warehouse."""
+    return replace(job, staging=staging, forgotten=stage_forgotten(job.warehouse, staging))
 
 
 def _updated(warehouse: Warehouse, dry_run: DryRun) -> str:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.display.check_display import checks_line
-from pipeline.display.page import Page, section, show_failed, show_growth
+from pipeline.display.page import Page, plus_forgotten, section, show_failed, show_growth
 from pipeline.replay.attempt import Outcome, Sample
 from pipeline.replay.replay_report import ReplayReport
 from pipeline.terminal import counted, printable
@@ -66,7 +66,7 @@ def show_replay(report: ReplayReport, warehouse: TableReader) -> None:
     page.print(
         f"  {counted(before, 'event')} + {counted(outcome.dead_letters, 'dead letter')} before = "
         f"{counted(counts.events, 'event')} + {counted(counts.duplicates, 'duplicate')} + "
-        f"{counted(counts.rejected, 'dead letter')}"
+        f"{counted(counts.rejected, 'dead letter')}{plus_forgotten(counts)}"
     )
     if outcome.corrections:
         page.print(

@@ -108,8 +108,10 @@ class Commit(beam.PTransform):
             self.warehouse.commit([*changes, *recorded, *self.beside], self.run)
         # On Dataflow this line in the workers' log is the run's summary.
         logging.getLogger(__name__).info(
-            "tables replaced: %s input rows = %s events + %s duplicates + %s dead letters",
+            "tables replaced: %s input rows = %s events + %s duplicates + %s dead letters + "
+            "%s of forgotten users",
             *(counts.input_rows, counts.events, counts.duplicates, counts.rejected),
+            counts.forgotten,
         )
         now = datetime.now(UTC).replace(tzinfo=None)
         seconds = max((now - self.started_at).total_seconds(), 0.0)  # The clock may have stepped.
@@ -179,14 +181,15 @@ def check_dead_letters(counts: RunCounts, max_pct: float) -> None:
 
 
 def check_sum(counts: RunCounts, rows: Mapping[str, int]) -> None:
-    """Raise RunError unless every input row is an event, a duplicate or a dead letter."""
+    """Raise RunError unless every input row is an event, a duplicate, a dead letter or of a
+    forgotten user."""
     staged = rows[fct_events.TABLE.name], rows[dead_letter_events.TABLE.name]
-    total = counts.events + counts.duplicates + counts.rejected
-    if total != counts.input_rows or staged != (counts.events, counts.rejected):
+    if counts.processed != counts.input_rows or staged != (counts.events, counts.rejected):
         raise RunError(
             f"{counts.input_rows:,} input rows became {counts.events:,} events, "
-            f"{counts.duplicates:,} duplicates and {counts.rejected:,} dead letters, of which "
-            f"{staged[0]:,} and {staged[1]:,} rows are staged: rows were lost or counted twice; "
+            f"{counts.duplicates:,} duplicates, {counts.forgotten:,} rows of forgotten users and "
+            f"{counts.rejected:,} dead letters, and {staged[0]:,} events and {staged[1]:,} dead "
+            "letters are staged: rows were lost or counted twice; "
             "please report this as a bug"
         )
 

@@ -243,7 +243,11 @@ class SealedFlush:
             events=held.events,
             dead_letters=held.dead_letters,
             in_marts=self.in_marts,
-            pending=counts.input_rows - counts.duplicates - held.events - held.dead_letters,
+            pending=(
+                counts.input_rows
+                - (counts.duplicates + counts.forgotten)
+                - (held.events + held.dead_letters)
+            ),
             complete=held.complete,
             evaluated=self.evaluated,
             failed=self.failed,

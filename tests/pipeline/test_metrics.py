@@ -120,6 +120,7 @@ def test_names_are_unique_and_stay() -> None:
         "duplicates",
         "dead_letters",
         "ignored_miles_amounts",
+        "forgotten",
         "events_per_user",
         "lateness_seconds",
         "flush_duration_ms",

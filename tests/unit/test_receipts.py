@@ -11,7 +11,7 @@ from transforms.kernels.run_counts import RunCounts
 
 
 def report_of(flush: int, kinds: str, read: int, told: int, stored: tuple[int, ...]) -> FlushReport:
-    """A flush's report: messages e (event), d (duplicate), l (dead letter).
+    """A flush's report: messages e (event), d (duplicate), l (dead letter), f (forgotten).
 
     Args:
         flush: its number.
@@ -27,6 +27,7 @@ def report_of(flush: int, kinds: str, read: int, told: int, stored: tuple[int, .
         events=kinds[:told].count("e"),
         duplicates=kinds[:told].count("d"),
         dead_letters={"too_late": kinds[:read].count("l")},
+        forgotten=kinds[:read].count("f"),
     )
     return FlushReport(
         flush,
@@ -40,7 +41,7 @@ def report_of(flush: int, kinds: str, read: int, told: int, stored: tuple[int, .
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[str, list[tuple[int, int, tuple[int, ...]]]]:
-    kinds = draw(st.text("edl", min_size=1, max_size=12))
+    kinds = draw(st.text("edlf", min_size=1, max_size=12))
     size, read, told = len(kinds), 0, 0
     stored = [0, 0, 0, 0]
     flushes = []

@@ -11,7 +11,7 @@ from transforms.kernels.run_counts import Example, RunCounts
 from transforms.quality.reported import Reported
 
 EXAMPLE = Example("why", "record", "a.csv", "17")
-COUNTS = RunCounts(10, 6, 1, 2, {"bad_country": 3}, {"bad_country": EXAMPLE}, 4, 5)
+COUNTS = RunCounts(10, 6, 1, 2, {"bad_country": 3}, {"bad_country": EXAMPLE}, 4, 5, 6)
 PASSED = Reported("t.a", "error", "pass", 0, 9, None, "a rule")
 FAILED = Reported("t.b", "warn", "fail", 2, 9, [{"day": "2025-01-01"}], "another rule")
 BATCH = BatchReport(COUNTS, {"fct_events": 6}, 1.5, QualityReport("warn", (PASSED, FAILED)))
@@ -28,6 +28,7 @@ BATCH_JSON = {
             "position": "17",
         }
     },
+    "forgotten": 6,
     "ignored_miles_amounts": 2,
     "earlier_corrections": {"applied": 4, "failed": 5},
     "tables": {"fct_events": 6},

@@ -15,6 +15,7 @@ from transforms.kernels import fields
 from transforms.kernels.calendar import US_PER_MINUTE
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.event_time import parse_event_times
+from transforms.kernels.forgotten import Forgotten, mentioning
 from transforms.kernels.records import (
     MAX_RECORD_BYTES,
     OVERSIZED,
@@ -71,11 +72,13 @@ class Parsed:
         events: the events, with the schema EVENT_BATCH.
         rejections: the other records, with the reason of each; of stored events none.
         ignored_amounts: how many events of other types than the miles types had a miles_amount.
+        forgotten: how many records were dropped, because their users were forgotten.
     """
 
     events: pa.RecordBatch
     rejections: Rejections
     ignored_amounts: int
+    forgotten: int = 0
 
     @property
     def nbytes(self) -> int:
@@ -139,13 +142,16 @@ class _Columns:
         ]
 
 
-def parse_records(records: RawRecords, now: datetime, limits: Limits) -> Parsed:
+def parse_records(
+    records: RawRecords, now: datetime, limits: Limits, forgotten: Forgotten | None = None
+) -> Parsed:
     """Events and rejections of raw records.
 
     Args:
         records: from any source.
         now: in UTC without a zone.
         limits: which event times are taken.
+        forgotten: whose records are dropped; None for nobody's.
     """
     columns = _Columns.of(records.columns)
     now_us = int(np.datetime64(now, "us").astype(np.int64))
@@ -153,14 +159,31 @@ def parse_records(records: RawRecords, now: datetime, limits: Limits) -> Parsed:
     failures = [oversized, *columns.failures(now_us, limits)]
     failed = np.logical_or.reduce(failures)
     first_failure = np.stack(failures).argmax(axis=0)
-    rejected = np.flatnonzero(failed)
+    dropped = _dropped(columns.user_id, forgotten)
+    unreadable = _remembered(records.unreadable, forgotten)
+    rejected = np.flatnonzero(failed & ~dropped)
     parts = [
         _rejections(records, columns, rejected[at : at + _PART_ROWS], first_failure)
         for at in range(0, len(rejected), _PART_ROWS)
     ]
-    rejections = Rejections.total([*parts, records.unreadable])
-    events, ignored = _events(columns, np.flatnonzero(~failed), failed.any())
-    return Parsed(events, rejections, ignored)
+    rejections = Rejections.total([*parts, unreadable])
+    left_out = failed | dropped
+    events, ignored = _events(columns, np.flatnonzero(~left_out), left_out.any())
+    gone = int(dropped.sum()) + len(records.unreadable) - len(unreadable)
+    return Parsed(events, rejections, ignored, gone)
+
+
+def _dropped(user_ids: pa.Array, forgotten: Forgotten | None) -> Masks:
+    """The rows of forgotten users."""
+    return np.zeros(len(user_ids), np.bool_) if forgotten is None else forgotten.among(user_ids)
+
+
+def _remembered(unreadable: Rejections, forgotten: Forgotten | None) -> Rejections:
+    """Those that do not hold the id of a forgotten user."""
+    if forgotten is None or not len(unreadable):
+        return unreadable
+    theirs = mentioning(forgotten, unreadable.table["payload"].to_pylist())
+    return Rejections(unreadable.table.filter(pa.array(~theirs)))
 
 
 def _plain(column: pa.Array) -> pa.Array:

@@ -1,4 +1,4 @@
-"""What a run counts: every input row is an event, a duplicate or a dead letter."""
+"""What a run counts: every input row is an event, a duplicate, a dead letter or forgotten."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ class RunCounts:
         examples: for each error_type the first dead letter by source and position.
         corrected: records that would be dead letters, but for the correction of an earlier replay.
         corrections_failed: dead letters with such a correction, which does not pass (any more).
+        forgotten: records that were dropped, because their users were forgotten.
     """
 
     input_rows: int = 0
@@ -51,6 +52,7 @@ class RunCounts:
     examples: Mapping[str, Example] = field(default_factory=dict)
     corrected: int = 0
     corrections_failed: int = 0
+    forgotten: int = 0
 
     @property
     def rejected(self) -> int:
@@ -59,8 +61,8 @@ class RunCounts:
 
     @property
     def processed(self) -> int:
-        """How many records are known to be events, duplicates or dead letters."""
-        return self.events + self.duplicates + self.rejected
+        """How many records are known to be events, duplicates, dead letters or forgotten."""
+        return self.events + self.duplicates + self.rejected + self.forgotten
 
     @classmethod
     def total(cls, parts: Iterable[RunCounts]) -> RunCounts:
@@ -82,6 +84,7 @@ class RunCounts:
             examples=dict(sorted(examples.items())),
             corrected=sum(part.corrected for part in parts),
             corrections_failed=sum(part.corrections_failed for part in parts),
+            forgotten=sum(part.forgotten for part in parts),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -95,6 +98,7 @@ class RunCounts:
             "examples": {name: vars(example) for name, example in self.examples.items()},
             "corrected": self.corrected,
             "corrections_failed": self.corrections_failed,
+            "forgotten": self.forgotten,
         }
 
     @classmethod

@@ -138,8 +138,13 @@ TABLE = Table(
         AddsUp(
             "input_adds_up",
             (Total(RUN, "input_rows"),),
-            (Total("fct_events", "1"), Total(RUN, "duplicates"), Total("dead_letter_events", "1")),
-            "input rows = events + duplicates + dead letters",
+            (
+                Total("fct_events", "1"),
+                Total(RUN, "duplicates"),
+                Total("dead_letter_events", "1"),
+                Total(RUN, "forgotten"),
+            ),
+            "input rows = events + duplicates + dead letters + rows of forgotten users",
         ),
     ),
 )

@@ -144,7 +144,7 @@ class Total:
         return f"{self.table}: {self.expression}"
 
 
-# As a table: the run itself, whose columns are `input_rows` and `duplicates`.
+# As a table: the run itself, whose columns are `input_rows`, `duplicates` and `forgotten`.
 RUN = "run"
 
 

@@ -32,6 +32,7 @@ class Policy:
         totals = {
             Total(RUN, "input_rows").key: of_run.input_rows,
             Total(RUN, "duplicates").key: of_run.duplicates,
+            Total(RUN, "forgotten").key: of_run.forgotten,
         }
         return conclude(self.checks, CheckCounts.total([of_rows, CheckCounts(totals=totals)]))
 

@@ -15,6 +15,7 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 
 from transforms.kernels.calendar import US_PER_DAY, US_PER_SECOND
 from transforms.kernels.codecs.event_codec import encode_events
+from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.messages import Message
 from transforms.kernels.parse import Limits
 from transforms.kernels.run_counts import RunCounts
@@ -44,6 +45,7 @@ class ParseMessages(beam.PTransform):
         version: the pipeline's version.
         clock: processing time.
         max_future_minutes: event times may be so far ahead of the clock.
+        forgotten: whose messages are dropped and only counted; None for nobody's.
     """
 
     source: str
@@ -51,6 +53,7 @@ class ParseMessages(beam.PTransform):
     version: str
     clock: Clock
     max_future_minutes: int = 60
+    forgotten: Forgotten | None = None
 
     def expand(self, messages: beam.PCollection) -> pvalue.DoOutputsTuple:
         parse = beam.ParDo(_Parse(self)).with_output_types(
@@ -87,6 +90,7 @@ class _Parse(beam.DoFn):
             as_datetime(now_us),
             Limits(options.max_future_minutes, since_us),
             options.version,
+            forgotten=options.forgotten,
         )
         for parsed in part.parsed:
             for user, events in _by_user(parsed.events):
