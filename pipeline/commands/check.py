@@ -7,7 +7,8 @@ from typing import Final
 
 from pipeline.commands.command import Command
 from pipeline.options import shared_options as shared
-from pipeline.options.option import given_by
+from pipeline.options.option import Option, given_by
+from pipeline.options.option_values import number
 from transforms.active_event_types import ActiveEventTypes
 
 _ACTIVE_TYPES: Final = replace(
@@ -15,6 +16,12 @@ _ACTIVE_TYPES: Final = replace(
     help="what the tables were built with; the users of all cohorts are those whom such events "
     "made active (default: what the warehouse has noted, or all five)",
     default=None,
+)
+_MAX_AGE: Final = Option(
+    "how old the newest event may be, in hours; where it is older the command fails (default: "
+    "however old)",
+    "HOURS",
+    number(0, "a number of hours, 0 or more"),
 )
 
 
@@ -24,29 +31,39 @@ class CheckOptions:
 
     warehouse: str = given_by(shared.WAREHOUSE)
     active_event_types: ActiveEventTypes | None = given_by(_ACTIVE_TYPES)
+    max_age_hours: float | None = given_by(_MAX_AGE)
 
 
 def run(options: CheckOptions) -> None:
     """Evaluate all checks of a warehouse's tables and print what fails; see `check_tables`."""
     from pipeline.launch.check_launch import check_tables
+    from pipeline.launch.process import utc_now
     from pipeline.warehouse import open_warehouse
 
-    check_tables(open_warehouse(options.warehouse), options.active_event_types)
+    check_tables(
+        open_warehouse(options.warehouse),
+        utc_now(),
+        options.active_event_types,
+        options.max_age_hours,
+    )
 
 
 _HELP: Final = """\
 Check tables that are there already, by SQL that the warehouse runs: nothing is downloaded but
 counts and some keys of rows that fail, and nothing is written. A batch run evaluates the same
 checks before it commits. docs/tables.md lists them behind the columns.
+
+--max_age_hours fails where the newest event is older: put it behind a daily update with a few hours
+more than a day, and into your monitoring.
 """
 
 _EXAMPLES: Final = """\
 examples:
   %(prog)s
-  %(prog)s --warehouse bigquery://project/dataset
+  %(prog)s --warehouse bigquery://project/dataset --max_age_hours 26
 
-exit codes: 0 no check of severity error failed; 1 one did, or the tables can't be read; 2 a wrong
-option
+exit codes: 0 no check of severity error failed; 1 one did, the newest event is too old, or the
+tables can't be read; 2 a wrong option
 """
 
 COMMAND: Final = Command(

@@ -14,6 +14,7 @@ from transforms.quality.reported import Reported
 def show_checks(
     results: Sequence[Reported],
     left_out: Sequence[Check],
+    newest: str,
     warehouse: TableReader,
     seconds: float,
 ) -> None:
@@ -25,6 +26,7 @@ def show_checks(
             f"  not evaluated: {check.check_id} ({check.description}), which a run alone can "
             "answer: see its own row of data_quality_results"
         )
+    console.print(f"  {newest}")
     show_failed(console, results)
     show_warehouse(console, warehouse)
     console.print()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 from pipeline.display.check_summary import show_checks
 from pipeline.errors import RunError
+from pipeline.launch.freshness import freshness
 from pipeline.launch.tables_built import types_of_tables
 from pipeline.paths import typed_program
 from pipeline.terminal import print_error
@@ -18,16 +20,24 @@ from transforms.quality.results import Result, errors
 from transforms.quality.trial import refuse_wrong
 
 
-def check_tables(warehouse: Warehouse, asked: ActiveEventTypes | None = None) -> None:
+def check_tables(
+    warehouse: Warehouse,
+    now: datetime,
+    asked: ActiveEventTypes | None = None,
+    max_age_hours: float | None = None,
+) -> None:
     """Evaluate all checks of a warehouse's tables and print what fails.
 
     Args:
         warehouse: where the tables are.
+        now: in UTC without a zone.
         asked: the event types that are said to make a user active in them.
+        max_age_hours: how old the newest event may be; None for any age.
 
     Raises:
         OptionError: if other event types are named than the tables were built with.
-        RunError: if the warehouse or a table is missing or can't be read, or an error check fails.
+        RunError: if the warehouse or a table is missing or can't be read, an error check fails, or
+            the newest event is too old.
         DataError: if a check can't be evaluated.
     """
     _see_all_tables(warehouse)
@@ -44,14 +54,20 @@ def check_tables(warehouse: Warehouse, asked: ActiveEventTypes | None = None) ->
     reported = [result.reported() for result in results]
     evaluated = {result.check.check_id for result in results}
     left_out = [check for check in here if check.check_id not in evaluated]
-    show_checks(reported, left_out, warehouse, time.monotonic() - started)
+    newest = freshness(warehouse, now)
+    show_checks(reported, left_out, newest.line, warehouse, time.monotonic() - started)
     if missing:
         print_error(
             f"{len(checks) - len(here):,} checks were left out: an earlier version wrote these "
             f"tables, and they lack {', '.join(f'{t}.{c}' for t, c in missing)}. The next run that "
             "writes the tables adds them"
         )
-    _raise_errors(results)
+    problems = [
+        _failure(errors(results)),
+        None if max_age_hours is None else newest.refusal(max_age_hours),
+    ]
+    if any(problems):
+        raise RunError("; and ".join(problem for problem in problems if problem))
 
 
 def _missing_columns(warehouse: TableReader) -> list[tuple[str, str]]:
@@ -93,12 +109,12 @@ def _see_all_tables(warehouse: TableReader) -> None:
         )
 
 
-def _raise_errors(results: list[Result]) -> None:
-    failed = errors(results)
-    if failed:
-        count = "1 check" if len(failed) == 1 else f"{len(failed):,} checks"
-        raise RunError(
-            f"{count} of severity error failed, as shown above: the tables are not what the events "
-            f"make of them. Build them again with {typed_program()} batch, and where a check fails "
-            "again report it as a bug"
-        )
+def _failure(failed: list[Result]) -> str | None:
+    if not failed:
+        return None
+    count = "1 check" if len(failed) == 1 else f"{len(failed):,} checks"
+    return (
+        f"{count} of severity error failed, as shown above: the tables are not what the events "
+        f"make of them. Build them again with {typed_program()} batch, and where a check fails "
+        "again report it as a bug"
+    )

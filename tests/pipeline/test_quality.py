@@ -19,7 +19,7 @@ from pipeline.warehouse import open_warehouse
 from tests.support import batch_graph
 from tests.support.quality import CHECKS, in_memory
 from tests.support.runs import Run, command, contents, run_graph
-from tests.support.tables import csv_text, row
+from tests.support.tables import NOW, csv_text, row
 from tests.support.thorough import some
 from tests.support.translation import OPTIONS
 from transforms.active_event_types import ActiveEventTypes
@@ -152,7 +152,7 @@ def test_a_typo_in_a_check_is_one_line_in_batch_and_check(
     monkeypatch.setattr(check_launch, "all_checks", _with(typo))
     warehouse = open_warehouse(f"duckdb:///{database}")
     with pytest.raises(DataError) as refused:
-        check_launch.check_tables(warehouse)
+        check_launch.check_tables(warehouse, NOW)
     assert str(refused.value) == message
 
 
@@ -161,7 +161,7 @@ def test_check_says_what_it_can_not_answer(
 ) -> None:
     run_graph([source], tmp_path / "growth.duckdb")
     warehouse = open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb")
-    check_launch.check_tables(warehouse)
+    check_launch.check_tables(warehouse, NOW)
     assert "not evaluated: fct_events.input_adds_up (input rows =" in capsys.readouterr().out
 
 

@@ -15,7 +15,7 @@ from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import WriteDisposition
 from tests.support.quality import CHECKS
 from tests.support.staging import Row, change, filled, in_order
-from tests.support.tables import compute, csv_text, parse, row
+from tests.support.tables import NOW, compute, csv_text, parse, row
 from transforms.contract import Table
 from transforms.marts.registry import ALL_TABLES, TABLES
 
@@ -106,7 +106,7 @@ def whole(folder: Path) -> Warehouse:
 def test_what_earlier_tables_can_answer_is_checked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    check_tables(whole(tmp_path))
+    check_tables(whole(tmp_path), NOW)
     told = capsys.readouterr()
     passed = int(told.out.split(" passed")[0].split()[-1])
     left_out = int(told.err.split(" checks were left out")[0])
@@ -124,7 +124,7 @@ def test_a_column_that_was_always_there_is_missed(tmp_path: Path) -> None:
     with pytest.raises(
         RunError, match=r"without columns that the checks read: growth_metrics\.dau_growth\."
     ):
-        check_tables(warehouse)
+        check_tables(warehouse, NOW)
 
 
 def test_columns_and_indexes_of_a_person_are_no_obstacle(tmp_path: Path) -> None:

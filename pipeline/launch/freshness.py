@@ -1,0 +1,77 @@
+"""How old the newest event of a warehouse is, for those who promise that it is not old."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pipeline.paths import typed_program
+from pipeline.warehouse import TableReader
+from transforms.marts import fct_events, growth_metrics
+
+_EPOCH = datetime(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """The newest event of a warehouse at a moment.
+
+    Attributes:
+        newest: its event time, in UTC without a zone; None where there is no event.
+        now: the moment, in UTC without a zone.
+    """
+
+    newest: datetime | None
+    now: datetime
+
+    @property
+    def line(self) -> str:
+        """What a person reads of it."""
+        if self.newest is None:
+            return "Newest event: none"
+        return f"Newest event: {self.newest:%Y-%m-%d %H:%M:%S} UTC, {self._age} ago"
+
+    def refusal(self, max_age_hours: float) -> str | None:
+        """Why the tables are too old; None where they are not."""
+        if self.newest is None:
+            return f"there is no event at all, where --max_age_hours {max_age_hours:g} asks for one"
+        if self.now - self.newest <= timedelta(hours=max_age_hours):
+            return None
+        return (
+            f"the newest event is of {self.newest:%Y-%m-%d %H:%M:%S} UTC, {self._age} ago, and "
+            f"--max_age_hours allows {max_age_hours:g} hours: see whether newer files or messages "
+            f"have come, and whether the runs that take them in have failed ({typed_program()} "
+            "batch, stream)"
+        )
+
+    @property
+    def _age(self) -> str:
+        assert self.newest is not None
+        age = self.now - self.newest
+        if age >= timedelta(days=4):
+            return f"{age / timedelta(days=1):,.1f} days"
+        return f"{age / timedelta(hours=1):,.1f} hours"
+
+
+def freshness(warehouse: TableReader, now: datetime) -> Freshness:
+    """How old the newest event is.
+
+    Of fct_events the partition of the last date is read alone, which growth_metrics names.
+
+    Args:
+        warehouse: with both tables.
+        now: in UTC without a zone.
+
+    Raises:
+        RunError: if it can't be read.
+    """
+    dates = warehouse.source(growth_metrics.TABLE)
+    ((last,),) = warehouse.ask([f"SELECT MAX(event_date) AS date FROM {dates}"])
+    if last["date"] is None:
+        return Freshness(None, now)
+    of_last_date = f"{warehouse.source(fct_events.TABLE)} WHERE event_date = DATE '{last['date']}'"
+    ((found,),) = warehouse.ask(
+        [f"SELECT UNIX_MICROS(MAX(event_time)) AS newest_us FROM {of_last_date}"]
+    )
+    newest_us = found["newest_us"]
+    return Freshness(None if newest_us is None else _EPOCH + timedelta(microseconds=newest_us), now)
