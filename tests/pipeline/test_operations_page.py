@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.__main__ import parsers
-from pipeline.commands import batch, publish, stream
+from pipeline.commands import batch, check, publish, stream
 from pipeline.options import beam_options
 from templates.settings import SETTINGS
 from tests.support import batch_graph, streaming_graph
@@ -81,7 +81,9 @@ def test_files_that_are_named_exist() -> None:
 
 def test_settings_and_options_that_are_named_exist() -> None:
     ours = {
-        option.name for module in (batch, stream, publish) for option in module.COMMAND.declared
+        option.name
+        for module in (batch, check, stream, publish)
+        for option in module.COMMAND.declared
     }
     known = {*ours, *beam_options.known(), "help"}
     for text in INLINE:
