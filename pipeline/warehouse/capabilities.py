@@ -71,7 +71,9 @@ class Capabilities:
         workers_must_be_local: whether only workers on this machine can reach it; then `claim` and
             `resume` are refused, as a run can't go on without this process.
         layout: how it wants staged files.
+        keeps_deleted: where rows can be found that have left its tables, for people.
     """
 
     workers_must_be_local: bool
     layout: FileLayout
+    keeps_deleted: tuple[str, ...] = ()

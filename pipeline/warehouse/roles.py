@@ -178,6 +178,17 @@ class TableWriter(Protocol):
             RunError: if it can't be done.
         """
 
+    def compact(self, staging: str) -> None:
+        """See that nothing can be read any more of rows that have left the tables, as far as it is
+        the home's to do; see `Capabilities.keeps_deleted`.
+
+        Args:
+            staging: the run's folder for staged files; the run holds the lock.
+
+        Raises:
+            RunError: if it can't be done; the tables are as they were.
+        """
+
 
 class StateReader(Protocol):
     """Finds the rows that an increment changes, among all that are there, by their keys.

@@ -159,6 +159,70 @@ def test_a_file_that_can_not_be_rewritten_stays(
         assert connection.execute("FROM notes").fetchall() == [("ann",)]
 
 
+def test_a_compacted_file_holds_nothing_of_rows_that_left(tmp_path: Path) -> None:
+    path = tmp_path / "growth.duckdb"
+    warehouse = warehouse_in(tmp_path)
+    gone = "somebody-who-leaves"
+    with warehouse.lock(BOTH, None, "a") as staging:
+        warehouse.commit([users(Path(staging), "ann", gone)], "a")
+    run_sql(
+        path,
+        "CREATE TABLE notes (user_id VARCHAR PRIMARY KEY, note VARCHAR DEFAULT 'none')",
+        f"INSERT INTO notes (user_id) VALUES ('ann'), ('{gone}')",
+        "COMMENT ON COLUMN notes.note IS 'by hand'",
+        "CREATE VIEW noted AS SELECT * FROM notes",
+        "CREATE INDEX by_note ON notes (note)",
+        "CREATE MACRO twice(x) AS 2 * x",
+        "COMMENT ON MACRO twice IS 'doubled'",
+        "CREATE SEQUENCE numbers START 7",
+        f"DELETE FROM dim_users WHERE user_id = '{gone}'",
+        f"DELETE FROM notes WHERE user_id = '{gone}'",
+    )
+    path.chmod(0o640)
+    before = described(path)
+    assert gone.encode() in path.read_bytes()
+    with warehouse.lock(BOTH, None, "b") as staging:
+        warehouse.compact(staging)
+    assert gone.encode() not in path.read_bytes()
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["growth.duckdb"]
+    assert (described(path), format_of(path)) == (before, "v1.4.0+")
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert names_in(warehouse) == ["ann"]
+
+
+def described(path: Path) -> list[object]:
+    """Rows, and all that a file has beside them."""
+    asked = (
+        "SELECT user_id, note, twice(4) FROM noted ORDER BY 1",
+        "SELECT table_name, column_name, comment, column_default FROM duckdb_columns() "
+        "WHERE NOT internal ORDER BY ALL",
+        "SELECT index_name, sql FROM duckdb_indexes()",
+        "SELECT function_name, comment FROM duckdb_functions() WHERE NOT internal",
+        "SELECT sequence_name, start_value FROM duckdb_sequences()",
+        "SELECT table_name, constraint_text FROM duckdb_constraints() ORDER BY ALL",
+    )
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return [connection.execute(statement).fetchall() for statement in asked]
+
+
+def test_a_file_that_can_not_be_compacted_stays_and_its_reader_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = warehouse_in(tmp_path)
+    warehouse.commit([users(tmp_path, "ann")], "a")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipeline.warehouse.duckdb.database_file.os.replace", full)
+    with (
+        warehouse.lock(BOTH, None, "b") as staging,
+        pytest.raises(RunError, match=r"rewritten .*No space left.*can still be read in the file"),
+    ):
+        warehouse.compact(staging)
+    assert names_in(warehouse) == ["ann"]
+
+
 def test_indexes_and_views_of_people_survive_a_replacement(tmp_path: Path) -> None:
     warehouse, path = warehouse_in(tmp_path), tmp_path / "growth.duckdb"
     warehouse.commit([users(tmp_path, "ann")], "a")

@@ -60,7 +60,17 @@ class BigQueryWarehouse:
     require_partition_filter: bool | None = None
     noted_types: tuple[str, ...] | None = None
 
-    capabilities = Capabilities(workers_must_be_local=False, layout=LAYOUT)
+    capabilities = Capabilities(
+        workers_must_be_local=False,
+        layout=LAYOUT,
+        keeps_deleted=(
+            "time travel: tables as they were can be queried for 7 days, or as many (2 to 7) as "
+            "the dataset says",
+            "fail-safe: Google can bring tables back for 7 days more, on request",
+            "snapshots, clones, copies and exports of the tables, and cached results of queries, "
+            "for a day",
+        ),
+    )
 
     @classmethod
     def from_url(
@@ -176,6 +186,9 @@ class BigQueryWarehouse:
 
         commit(self._workplace(self._client(), run), changes)
         remove([file.path for change in changes for file in change.staged])
+
+    def compact(self, staging: str) -> None:
+        """See `TableWriter.compact`; BigQuery does so itself, once its time has come."""
 
     def read(self, table: Table) -> pa.Table:
         """See `TableReader.read`."""

@@ -25,6 +25,7 @@ from pipeline.warehouse.duckdb.additions import refuse_conflicts, views_that_fol
 from pipeline.warehouse.duckdb.database_file import (
     MEMORY,
     check_file,
+    compact,
     connected,
     make_readable_everywhere,
     reading,
@@ -62,7 +63,14 @@ class DuckDBWarehouse:
     url: str
     noted_types: tuple[str, ...] | None = None
 
-    capabilities = Capabilities(workers_must_be_local=True, layout=FileLayout())
+    capabilities = Capabilities(
+        workers_must_be_local=True,
+        layout=FileLayout(),
+        keeps_deleted=(
+            "copies and backups of the file, and snapshots of its disk",
+            "blocks of the disk that the file lay in before, until something else is written there",
+        ),
+    )
 
     @classmethod
     def from_url(cls, url: str, noted_types: tuple[str, ...] | None = None) -> DuckDBWarehouse:
@@ -186,6 +194,15 @@ class DuckDBWarehouse:
                 for change in changes:
                     see_unchanged(change.staged)
                 connection.commit()
+
+    def compact(self, staging: str) -> None:
+        """See `TableWriter.compact`."""
+        parent = Path(self.path).parent
+        if os.stat(staging).st_dev == os.stat(parent).st_dev:
+            compact(self.path, staging)
+            return
+        with staging_folder(self.path, parent) as folder:
+            compact(self.path, folder)
 
     def read(self, table: Table) -> pa.Table:
         """See `TableReader.read`."""

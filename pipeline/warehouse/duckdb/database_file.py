@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -152,16 +152,62 @@ def make_readable_everywhere(path: str) -> None:
                 f"{path} is in a format of DuckDB 2: it is rewritten, so that 1.4 opens it too"
             )
             with staging_folder(path, Path(path).parent) as folder:
-                part = os.path.join(folder, "rewritten.duckdb")
-                _rewrite(connection, part)
-                shutil.copymode(path, part)
-                os.replace(part, path)
+                _replace(connection, path, folder)
     except duckdb.Error as error:
         if _is_busy(error):
             raise RunError(reason(path, error)) from error
         _tell_kept(path, error)
     except (OSError, OptionError) as error:
         _tell_kept(path, error)
+
+
+def compact(path: str, folder: str) -> None:
+    """Rewrite a file with the rows that its tables have, and nothing of those that left them.
+
+    DuckDB marks rows as deleted, and overwrites them at some time.
+
+    Args:
+        path: the file.
+        folder: where to write another one that takes its place; on the same file system.
+
+    Raises:
+        RunError: if it can't be; the file stays as it is.
+    """
+    try:
+        with connected(path, read_only=False) as connection:
+            _replace(connection, path, folder)
+    except (duckdb.Error, OSError) as error:
+        why = reason(path, error) if isinstance(error, duckdb.Error) else str(error)
+        raise RunError(
+            f"{path} could not be rewritten ({why}): its tables are as the run has left them, but "
+            "what was deleted can still be read in the file. Make room for it once more on that "
+            "disk, see that nobody has it open, and run again"
+        ) from error
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, path: str, folder: str) -> None:
+    """Put a copy of all that is in a file in its place."""
+    part = os.path.join(folder, "rewritten.duckdb")
+    # A log that stayed behind would be applied to the new file.
+    connection.execute("CHECKPOINT")
+    _rewrite(connection, part)
+    found = os.stat(path)
+    with suppress(PermissionError):  # Of somebody else's file: its group may not be ours to give.
+        os.chown(part, found.st_uid, found.st_gid)
+    shutil.copymode(path, part)
+    for written in (part, folder):
+        _sync(written)
+    os.replace(part, path)
+    _sync(os.path.dirname(path))
+
+
+def _sync(path: str) -> None:
+    """See that a file or folder is on the disk."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _tell_kept(path: str, error: Exception) -> None:
