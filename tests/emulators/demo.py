@@ -51,8 +51,8 @@ def main() -> None:
         with _publishing(topic) as publishing, _streaming(subscription) as streaming:
             lines = _Lines(streaming)
             try:
-                told, _ = publishing.communicate()
-                messages = told.partition(" ")[0]  # None where it has failed, and said why.
+                printed, _ = publishing.communicate()
+                messages = printed.partition(" ")[0]  # None where it has failed, and said why.
                 all_in = bool(messages) and lines.wait_for(f"so far {messages} messages = ")
             except KeyboardInterrupt:
                 publishing.terminate()
@@ -93,7 +93,7 @@ class _Lines:
 
     def __init__(self, streaming: subprocess.Popen[str]):
         self._stderr = streaming.stderr
-        self._told, self._has_ended = "", False
+        self._printed, self._has_ended = "", False
         self._news = threading.Condition()
         threading.Thread(target=self._follow, daemon=True).start()
 
@@ -108,15 +108,15 @@ class _Lines:
 
     def _note(self, line: str | None) -> None:
         with self._news:
-            self._told += line or ""
+            self._printed += line or ""
             self._has_ended = line is None
             self._news.notify_all()
 
     def wait_for(self, text: str) -> bool:
         """Whether it tells a text before it ends."""
         with self._news:
-            self._news.wait_for(lambda: text in self._told or self._has_ended)
-            return text in self._told
+            self._news.wait_for(lambda: text in self._printed or self._has_ended)
+            return text in self._printed
 
 
 def _show_mart() -> None:
@@ -139,11 +139,11 @@ def _compare() -> int:
         subprocess.run([*_PIPELINE, *batch], check=True, stdout=subprocess.DEVNULL)
         expected = contents(database)
     found = contents(Path(_DATABASE))
-    letters = dead_letter_events.TABLE.name
-    differing = [name for name in unlike(found, expected) if name != letters]
+    dead_letters = dead_letter_events.TABLE.name
+    differing = [name for name in unlike(found, expected) if name != dead_letters]
     # They name another source and place; and a record that is sent twice is rejected twice.
-    if _reasons(found[letters]) != _reasons(expected[letters]):
-        differing.append(letters)
+    if _reasons(found[dead_letters]) != _reasons(expected[dead_letters]):
+        differing.append(dead_letters)
     if differing:
         print(f"These tables differ from those of a batch over {_SAMPLE}: {', '.join(differing)}")
         return 1
@@ -154,8 +154,8 @@ def _compare() -> int:
     return 0
 
 
-def _reasons(letters: pa.Table) -> set[str]:
-    return set(letters["error_type"].to_pylist())
+def _reasons(dead_letters: pa.Table) -> set[str]:
+    return set(dead_letters["error_type"].to_pylist())
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ def test_all_tables_equal_those_in_duckdb(home: Home, sample: Path, tmp_path: Pa
     assert home.client.get_dataset(home.dataset).location == "EU"
     assert json.loads((home.staged / "run.json").read_text())["input_rows"] == 3_000
     assert home.leftovers() == ["run.json"]
-    for told in ("3,000 input rows =", "2025-", home.url, "bq query", f"{home.dataset}.growth"):
-        assert told in run.stdout
+    for message in ("3,000 input rows =", "2025-", home.url, "bq query", f"{home.dataset}.growth"):
+        assert message in run.stdout
 
 
 def test_tables_are_as_the_contract_has_them(home: Home, sample: Path) -> None:
@@ -104,12 +104,12 @@ def test_input_is_read_from_cloud_storage(
     in_duckdb(sample, tmp_path / "growth.duckdb")
     ours, theirs = home.contents(), contents(tmp_path / "growth.duckdb")
     assert unlike(ours, theirs) == ["dead_letter_events"]  # They name the file.
-    letters = ours["dead_letter_events"]
-    assert set(letters["source"].to_pylist()) == {f"{home.temp}/in/events.csv"}
+    dead_letters = ours["dead_letter_events"]
+    assert set(dead_letters["source"].to_pylist()) == {f"{home.temp}/in/events.csv"}
     kept = ["error_type", "error_message", "payload", "position"]
     order = [("position", "ascending")]
     expected = theirs["dead_letter_events"].select(kept).sort_by(order)
-    assert letters.select(kept).sort_by(order).equals(expected)
+    assert dead_letters.select(kept).sort_by(order).equals(expected)
 
 
 def test_the_same_command_serves_both_homes(home: Home, sample: Path, here: None) -> None:

@@ -128,14 +128,14 @@ def test_a_merge_names_the_partitions_that_it_may_touch(home: Home) -> None:
 
 def test_appended_rows_join_those_that_are_there_and_once_only(home: Home) -> None:
     warehouse = home.warehouse()
-    letters = [filled(LETTERS, dead_letter_id=name) for name in "ab"]
+    dead_letters = [filled(LETTERS, dead_letter_id=name) for name in "ab"]
     with warehouse.lock(ALL, home.temp, home.run("stream")) as folder:
-        for number, letter in enumerate(letters):
-            appending = [change(LETTERS, WriteDisposition.APPEND, folder, [letter])]
+        for number, dead_letter in enumerate(dead_letters):
+            appending = [change(LETTERS, WriteDisposition.APPEND, folder, [dead_letter])]
             warehouse.commit(appending, home.run(f"stream_{number}"))
-        assert rows_of(home, LETTERS) == in_order(letters)
+        assert rows_of(home, LETTERS) == in_order(dead_letters)
         warehouse.commit(appending, home.run("stream_1"))
-        assert rows_of(home, LETTERS) == in_order(letters)
+        assert rows_of(home, LETTERS) == in_order(dead_letters)
 
 
 def test_rows_that_vanish_before_they_are_committed_are_missed(
@@ -322,8 +322,8 @@ def test_a_load_of_other_values_than_were_staged_changes_nothing(
         read = pq.read_table(path, partitioning=None)
         place = read.column_names.index("country")
         pq.write_table(read.set_column(place, "country", pa.array(["SG", "SG"])), path)
-        told = "fct_events was not loaded as it was staged: column country .* nothing was changed"
-        with pytest.raises(RunError, match=told):
+        output = "fct_events was not loaded as it was staged: column country .* nothing was changed"
+        with pytest.raises(RunError, match=output):
             warehouse.commit([fine, broken], home.run("b"))
     assert rows_of(home, EVENTS) == before
     assert rows_of(home, USERS) == []

@@ -1,4 +1,4 @@
-"""What goes wrong on the way to BigQuery and Cloud Storage: retried, or told in one line."""
+"""What goes wrong on the way to BigQuery and Cloud Storage: retried, or reported in one line."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ DENIED = Answer(403, "accessDenied", "Access Denied: Dataset p:d: Permission big
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "answer", "told"),
+    ("method", "path", "answer", "expected"),
     [
         ("GET", r"/datasets/\w+\?", DENIED, ["roles/bigquery.dataEditor"]),
         (
@@ -154,7 +154,7 @@ def test_a_lasting_error_ends_in_one_line_and_leaves_the_tables(
     method: str,
     path: str,
     answer: Answer,
-    told: list[str],
+    expected: list[str],
 ) -> None:
     assert home.batch(one_event).returncode == 0
     before = home.contents()
@@ -165,7 +165,7 @@ def test_a_lasting_error_ends_in_one_line_and_leaves_the_tables(
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.count("\n") == 1
     assert answer.message in run.stderr
-    for words in told:
+    for words in expected:
         assert words in run.stderr
     assert unlike(home.contents(), before) == []
     assert home.leftovers() == []
@@ -195,7 +195,7 @@ def failing(part: str, reason: str, message: str, times: int) -> Callable[[Reque
 
 
 @pytest.mark.parametrize(
-    ("reason", "message", "told"),
+    ("reason", "message", "expected"),
     [
         ("invalid", "Error while reading data", "a staged file is gone or damaged"),
         ("quotaExceeded", "Quota exceeded", "wait until the quota is refilled"),
@@ -208,7 +208,7 @@ def failing(part: str, reason: str, message: str, times: int) -> Callable[[Reque
     ],
 )
 def test_a_failed_job_is_named_with_its_reason_and_no_table_is_touched(
-    home: Home, one_event: Path, bigquery: Proxy, reason: str, message: str, told: str
+    home: Home, one_event: Path, bigquery: Proxy, reason: str, message: str, expected: str
 ) -> None:
     assert home.batch(one_event).returncode == 0
     before = home.contents()
@@ -219,12 +219,12 @@ def test_a_failed_job_is_named_with_its_reason_and_no_table_is_touched(
     assert run.stderr.count("\n") == 1
     assert re.search(r"job test-project:\w+\.growth_\w+_load_growth_metrics_\w+ failed", run.stderr)
     assert f"{message} [Row 7: a field is too long] ({reason})" in run.stderr
-    assert told in run.stderr
+    assert expected in run.stderr
     assert unlike(home.contents(), before) == []
     assert home.leftovers() == []
 
 
-def test_a_failed_replacement_is_told_with_what_that_means_for_other_tables(
+def test_a_failed_replacement_is_reported_with_what_that_means_for_other_tables(
     home: Home, one_event: Path, bigquery: Proxy
 ) -> None:
     bigquery.rewrite = failing("_replace_dim_users", "quotaExceeded", "Quota exceeded", 9)

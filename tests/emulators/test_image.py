@@ -22,7 +22,7 @@ from tests.emulators.conftest import required
 from tests.emulators.servers import missing_pubsub
 from tests.emulators.test_stream import Channel, host, open_channel  # noqa: F401
 from tests.support.dockerfile import Image, build_context
-from tests.support.runs import PATIENCE_SECONDS, command, contents, wait_until_told
+from tests.support.runs import PATIENCE_SECONDS, command, contents, wait_until_printed
 from transforms.marts.registry import TABLES
 
 # One process builds the image, and all tests of it run there.
@@ -76,7 +76,7 @@ def test_the_image_is_as_the_launcher_and_the_workers_need_it(image: Image) -> N
 
 
 def test_the_image_holds_what_is_pinned_and_no_more(image: Image) -> None:
-    """Otherwise? `make lock` pins it anew."""
+    """Otherwise? `make lock` pins it again."""
     assert installed(image.bin / "python") == pins(IMAGE_LOCK.read_text())
 
 
@@ -139,7 +139,7 @@ def test_streaming_is_launched(
     )
     assert published.returncode == 0, published.stderr
     messages = int(published.stdout.split()[0])
-    with (tmp_path / "stderr").open("w") as told:
+    with (tmp_path / "stderr").open("w") as output:
         process = image.start(
             [
                 *(f"--subscription={channel.subscription}", "--late_horizon_days=3650"),
@@ -147,10 +147,10 @@ def test_streaming_is_launched(
             ],
             elsewhere,
             channel.environment,
-            stderr=told,
+            stderr=output,
         )
     try:
-        wait_until_told(process, tmp_path / "stderr", f"so far {messages:,} messages =")
+        wait_until_printed(process, tmp_path / "stderr", f"so far {messages:,} messages =")
         process.send_signal(signal.SIGINT)
         printed, _ = process.communicate(timeout=PATIENCE_SECONDS)
     finally:
@@ -162,8 +162,8 @@ def test_streaming_is_launched(
     )
     assert here.returncode == 0
     live, batch = contents(elsewhere / "live.duckdb"), contents(tmp_path / "b.duckdb")
-    letters = "dead_letter_events"  # They name where they come from.
-    assert [name for name in TABLES if not live[name].equals(batch[name])] in ([], [letters])
+    dead_letters = "dead_letter_events"  # They name where they come from.
+    assert [name for name in TABLES if not live[name].equals(batch[name])] in ([], [dead_letters])
     assert live["fct_events"].num_rows > 200
 
 

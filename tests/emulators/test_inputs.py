@@ -70,7 +70,7 @@ def test_what_is_stored_as_gzip_is_decompressed(home: Home) -> None:
     assert text_of(file) == TEXT
 
 
-def test_a_replaced_object_is_told(home: Home) -> None:
+def test_a_replaced_object_is_reported(home: Home) -> None:
     put(home, "events.csv", TEXT)
     (file,) = find_inputs([f"{home.temp}/events.csv"])
     put(home, "events.csv", TEXT)
@@ -80,7 +80,7 @@ def test_a_replaced_object_is_told(home: Home) -> None:
         refuse_any_changed([file])
 
 
-def test_a_removed_object_is_told(home: Home) -> None:
+def test_a_removed_object_is_reported(home: Home) -> None:
     blob = put(home, "events.csv", TEXT)
     (file,) = find_inputs([f"{home.temp}/events.csv"])
     blob.delete()

@@ -61,8 +61,10 @@ def test_a_replay_ends_in_the_tables_of_batch(home: Home, sample: Path, tmp_path
     theirs = contents(tmp_path / "growth.duckdb")
     first = home.contents()
     assert unlike(first, theirs) == ["dead_letter_events"]  # They name their files and places.
-    letters = [tables["dead_letter_events"]["payload"].to_pylist() for tables in (first, theirs)]
-    assert sorted(letters[0]) == sorted(letters[1]) != []
+    dead_letters = [
+        tables["dead_letter_events"]["payload"].to_pylist() for tables in (first, theirs)
+    ]
+    assert sorted(dead_letters[0]) == sorted(dead_letters[1]) != []
     assert home.leftovers() == []
     assert home.table("fct_events").labels["growth_active_event_types"] == label
     again = replay(home, tmp_path, "--edit", "s/,WWW,/,Web,/", *temp)

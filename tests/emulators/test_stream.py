@@ -28,7 +28,7 @@ from tests.support.runs import (
     command,
     contents,
     process_environment,
-    wait_until_told,
+    wait_until_printed,
 )
 from tests.support.tables import csv_text, row
 from transforms.marts.registry import ALL_TABLES
@@ -97,10 +97,10 @@ class Stream:
     process: subprocess.Popen[str]
     folder: Path
 
-    def wait_for(self, told: str, seconds: float = _PATIENCE_SECONDS) -> str:
-        """What it has told on stderr, once that holds a text."""
+    def wait_for(self, wanted: str, seconds: float = _PATIENCE_SECONDS) -> str:
+        """What it has printed on stderr, once that holds a text."""
         path = self.folder / "stderr"
-        wait_until_told(self.process, path, told, seconds)
+        wait_until_printed(self.process, path, wanted, seconds)
         return path.read_text()
 
     def stop(self, by: int = signal.SIGINT, seconds: float = _PATIENCE_SECONDS) -> tuple[int, str]:
@@ -180,8 +180,8 @@ def test_the_page_replays_a_sample_into_the_tables_of_batch(
     assert batch.returncode == 0
     live, expected = contents(tmp_path / "live.duckdb"), contents(tmp_path / "batch.duckdb")
     assert unlike(live, expected) == ["dead_letter_events"]  # They name another source.
-    letters = [tables["dead_letter_events"] for tables in (live, expected)]
-    kinds = [sorted(set(table["error_type"].to_pylist())) for table in letters]
+    dead_letters = [tables["dead_letter_events"] for tables in (live, expected)]
+    kinds = [sorted(set(table["error_type"].to_pylist())) for table in dead_letters]
     assert kinds[0] == kinds[1]
     assert channel.waiting() == []
     assert sorted(path.name for path in tmp_path.glob("live*")) == ["live.duckdb"]
@@ -193,20 +193,20 @@ def test_what_is_no_event_is_a_dead_letter_here_and_on_a_topic(
     begin: Callable[..., Stream],
     tmp_path: Path,
 ) -> None:
-    letters = open_channel()
-    stream = begin("--dead_letter_topic", letters.topic)
+    dead_letters = open_channel()
+    stream = begin("--dead_letter_topic", dead_letters.topic)
     channel.publish(b"no event \xff", tenant="a")
     channel.publish(json.dumps(row("2024-01-01T00:00:00Z")).encode())
     stream.wait_for("so far 2 messages = 1 event + 0 duplicates + 1 dead letter ")
     assert stream.stop()[0] == 0
-    (letter,) = contents(tmp_path / "live.duckdb")["dead_letter_events"].to_pylist()
-    assert letter["error_type"] == "invalid_utf8"
-    assert letter["attributes"] == '{"tenant": "a"}'
-    assert letter["source"] == channel.subscription
-    (message,) = letters.waiting()
+    (dead_letter,) = contents(tmp_path / "live.duckdb")["dead_letter_events"].to_pylist()
+    assert dead_letter["error_type"] == "invalid_utf8"
+    assert dead_letter["attributes"] == '{"tenant": "a"}'
+    assert dead_letter["source"] == channel.subscription
+    (message,) = dead_letters.waiting()
     assert message.data == b"no event \xff"
     assert message.attributes["error_type"] == "invalid_utf8"
-    assert message.attributes["position"] == letter["position"]
+    assert message.attributes["position"] == dead_letter["position"]
 
 
 EVENTS = [json.dumps(row(f"2024-01-01T00:00:{second:02}Z")).encode() for second in range(5)]
@@ -218,12 +218,12 @@ def unflushed(
     channel: Channel, open_channel: Callable[[], Channel], begin: Callable[..., Stream]
 ) -> Stream:
     """A stream that has read EVENTS and NO_EVENT, and has committed none of them."""
-    letters = open_channel()
-    stream = begin("--flush_seconds", "86400", "--dead_letter_topic", letters.topic)
+    dead_letters = open_channel()
+    stream = begin("--flush_seconds", "86400", "--dead_letter_topic", dead_letters.topic)
     channel.publish(*EVENTS)
     channel.publish(NO_EVENT)  # It leaves the graph at once, behind the others.
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not letters.waiting():
+    while not dead_letters.waiting():
         assert time.monotonic() < deadline
     return stream
 
@@ -261,9 +261,9 @@ def test_a_message_of_any_size_is_read_until_the_subscription_is_deleted(
         client.delete_subscription(subscription=channel.subscription)
     printed, _ = stream.process.communicate(timeout=_PATIENCE_SECONDS)
     assert (stream.process.returncode, "Stopped: 1 message = " in printed) == (1, True)
-    told = (stream.folder / "stderr").read_text()
-    assert f"stream: {channel.subscription} is gone: it was deleted" in told.splitlines()[-1]
-    assert "Traceback" not in told
+    printed = (stream.folder / "stderr").read_text()
+    assert f"stream: {channel.subscription} is gone: it was deleted" in printed.splitlines()[-1]
+    assert "Traceback" not in printed
 
 
 def test_a_topic_for_dead_letters_that_is_not_there_is_named(
@@ -279,14 +279,14 @@ def test_a_topic_for_dead_letters_that_is_not_there_is_named(
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "wanted"),
     [
         ([row("2024-01-01T00:00:00Z")], "holds 1 rows of fct_events already"),
         ([row("never")], "holds 1 rows of dead_letter_events already"),
     ],
 )
 def test_a_warehouse_with_figures_is_refused(
-    begin: Callable[..., Stream], tmp_path: Path, rows: list[dict[str, str]], told: str
+    begin: Callable[..., Stream], tmp_path: Path, rows: list[dict[str, str]], wanted: str
 ) -> None:
     (tmp_path / "events.csv").write_bytes(csv_text(rows))
     into = ("--warehouse", "duckdb:///live.duckdb", "--max_dead_letter_pct", "100")
@@ -300,7 +300,7 @@ def test_a_warehouse_with_figures_is_refused(
     stream.process.wait(_PATIENCE_SECONDS)
     assert stream.process.returncode == 2
     said = (tmp_path / "stderr").read_text()
-    assert told in said
+    assert wanted in said
     assert said.count("\n") == 1
     assert [path.name for path in tmp_path.glob("live.duckdb*")] == ["live.duckdb"]
 

@@ -139,7 +139,7 @@ def test_columns_in_another_order_are_filled_by_name(home: Home, one_event: Path
 
 
 @pytest.mark.parametrize(
-    ("name", "schema", "properties", "told"),
+    ("name", "schema", "properties", "message"),
     [
         (
             "growth_metrics",
@@ -189,13 +189,13 @@ def test_a_table_that_contradicts_the_contract_is_refused_before_anything_is_rea
     name: str,
     schema: list[FIELD],
     properties: dict[str, object],
-    told: str,
+    message: str,
 ) -> None:
     create(home, name, schema, **properties)
     run = home.batch(one_event)
     assert run.returncode == 1
     assert run.stderr.count("\n") == 1
-    assert told.format(dataset=f"{home.client.project}.{home.dataset}") in run.stderr
+    assert message.format(dataset=f"{home.client.project}.{home.dataset}") in run.stderr
     assert "Rename or remove" in run.stderr
     assert [item.table_id for item in home.client.list_tables(home.dataset)] == [name]
 

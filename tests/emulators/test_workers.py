@@ -111,8 +111,10 @@ def test_it_installs_alone(installed: Path, tmp_path: Path) -> None:
 @contextmanager
 def _process(command: list[str], log: Path, environment: dict[str, str]) -> Iterator[None]:
     with (
-        log.open("w") as told,
-        subprocess.Popen(command, cwd=log.parent, env=environment, stdout=told, stderr=told) as run,
+        log.open("w") as output,
+        subprocess.Popen(
+            command, cwd=log.parent, env=environment, stdout=output, stderr=output
+        ) as run,
     ):
         try:
             yield
@@ -122,7 +124,7 @@ def _process(command: list[str], log: Path, environment: dict[str, str]) -> Iter
 
 @pytest.fixture
 def portable(installed: Path, tmp_path: Path) -> Iterator[tuple[list[str], Callable[[], str]]]:
-    """Options that lead to a job service and a pool of workers; and what the pool has told."""
+    """Options that lead to a job service and a pool of workers; and what the pool has printed."""
     (port,) = free_ports(1)
     job_port = tmp_path / "job_port"
     service = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main"]
@@ -146,7 +148,7 @@ def portable(installed: Path, tmp_path: Path) -> Iterator[tuple[list[str], Calla
 def test_workers_that_have_only_the_package_give_the_same_tables(
     portable: tuple[list[str], Callable[[], str]], tmp_path: Path
 ) -> None:
-    options, told = portable
+    options, output = portable
     sample = tmp_path / "events.csv"
     write_sample(str(sample), 3_000, 5)
     run_graph([sample], tmp_path / "here.duckdb", Run(range_bytes=50_000))
@@ -166,7 +168,7 @@ def test_workers_that_have_only_the_package_give_the_same_tables(
         pipeline = beam.Pipeline(options=PipelineOptions(options))
         build(pipeline, job)
         pipeline.run().wait_until_finish()
-    assert "Starting worker with command" in told()
+    assert "Starting worker with command" in output()
     here, there = contents(tmp_path / "here.duckdb"), contents(tmp_path / "there.duckdb")
     assert all(here[name].equals(there[name]) for name in TABLES)
     assert there["fct_events"].num_rows > 2_000

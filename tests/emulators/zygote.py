@@ -100,7 +100,7 @@ class Zygote:
     forked: Event = field(default_factory=Event)
 
     def kill(self) -> None:
-        """End the fork that is at work, as a machine that is switched off does."""
+        """End the running fork, as a machine that is switched off does."""
         self.forked.wait()
         os.kill(self.child, signal.SIGKILL)
 

@@ -147,8 +147,8 @@ def again(attack: Attack, seed: int) -> str:
 
 def _ending(returncode: int, log: IO[bytes]) -> str:
     log.seek(0)
-    told = log.read().decode(errors="replace")[-4_000:]
-    return f"its process ended with {returncode}, or was stuck and killed\n{told}"
+    output = log.read().decode(errors="replace")[-4_000:]
+    return f"its process ended with {returncode}, or was stuck and killed\n{output}"
 
 
 def _indented(text: str) -> str:

@@ -35,8 +35,8 @@ def check_tables(
     """Raise AssertionError unless tables are the oracle's of what was read, and the sum holds."""
     events = [result for result in results if isinstance(result, Event)]
     refused = Counter(result.error_type for result in results if isinstance(result, Refused))
-    letters = Counter(ours["dead_letter_events"]["error_type"].to_pylist())
-    assert letters == refused, f"dead letters {letters}, not {refused}"
+    dead_letters = Counter(ours["dead_letter_events"]["error_type"].to_pylist())
+    assert dead_letters == refused, f"dead letters {dead_letters}, not {refused}"
     kept = ours["fct_events"].num_rows
     assert kept == len(set(events)), f"{kept} events, not {len(set(events))}"
     with _oracle(ours, events, active_types) as connection:

@@ -63,13 +63,13 @@ def _peak() -> int:
 def main() -> None:
     """Take a turn as the command line says."""
     name, first_seed, seconds = sys.argv[1:]
-    told = os.fdopen(os.dup(1), "w", buffering=1)
+    output = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     take_turn(
         ATTACKS[name],
         int(first_seed),
         float(seconds),
-        lambda note: print(json.dumps(note), file=told),
+        lambda note: print(json.dumps(note), file=output),
     )
 
 

@@ -58,7 +58,7 @@ SELECT
 FROM filled;
 
 -- A user counts as active in the last n days from an active date on, until n days later or until
--- the next active date, which counts them anew. So the distinct users of the last n days are a
+-- the next active date, which counts them again. So the distinct users of the last n days are a
 -- running sum of starts and ends, and no date is joined with the n days before it.
 CREATE OR REPLACE TEMP TABLE oracle_rolling_users AS
 WITH spans AS (

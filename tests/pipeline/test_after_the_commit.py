@@ -12,7 +12,7 @@ from tests.support.tables import csv_text, row
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("PIPELINE batch --input events.csv >&- 2>&-", ""),
         ("PIPELINE batch --input events.csv --summary_file /dev/null", ""),
@@ -28,11 +28,13 @@ from tests.support.tables import csv_text, row
         ),
     ],
 )
-def test_the_tables_are_replaced_and_the_exit_code_is_0(folder: Path, line: str, told: str) -> None:
+def test_the_tables_are_replaced_and_the_exit_code_is_0(
+    folder: Path, line: str, message: str
+) -> None:
     run = shell(line, folder)
     assert run.returncode == 0, run.stderr
-    assert told in run.stderr
-    assert bool(run.stderr) == bool(told)
+    assert message in run.stderr
+    assert bool(run.stderr) == bool(message)
     assert contents(folder / "growth.duckdb")["fct_events"].num_rows == 1
 
 

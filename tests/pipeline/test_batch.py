@@ -82,14 +82,14 @@ def test_the_columns_and_types_are_those_of_the_contract(of_sample: Path) -> Non
 
 def test_input_rows_are_events_duplicates_and_dead_letters(sample: Path, of_sample: Path) -> None:
     tables = read_all(open_warehouse(f"duckdb:///{of_sample}"))
-    letters = tables["dead_letter_events"]
-    assert tables["fct_events"].num_rows + 16 + letters.num_rows == 32_000
-    assert set(letters["error_type"].to_pylist()) >= _STRUCTURE
+    dead_letters = tables["dead_letter_events"]
+    assert tables["fct_events"].num_rows + 16 + dead_letters.num_rows == 32_000
+    assert set(dead_letters["error_type"].to_pylist()) >= _STRUCTURE
     lines = sample.read_bytes()
-    for letter in letters.to_pylist():
-        if letter["payload_encoding"] == "utf-8":
-            at = int(letter["position"])
-            payload = letter["payload"].encode()
+    for dead_letter in dead_letters.to_pylist():
+        if dead_letter["payload_encoding"] == "utf-8":
+            at = int(dead_letter["position"])
+            payload = dead_letter["payload"].encode()
             assert lines[at : at + len(payload)] == payload
 
 
@@ -210,14 +210,14 @@ def test_the_limit_itself_is_allowed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (b"event_time,user_id\n1,2\n", "lacks event_type"),
         (csv_text([], [*SOURCE_COLUMNS, "user_id"]), "more than once"),
     ],
 )
 def test_a_file_with_a_wrong_header_is_named(
-    tmp_path: Path, built: Path, content: bytes, told: str
+    tmp_path: Path, built: Path, content: bytes, expected: str
 ) -> None:
     path = tmp_path / "other.csv"
     path.write_bytes(content)
@@ -226,7 +226,7 @@ def test_a_file_with_a_wrong_header_is_named(
     message = clear_message(raised.value)
     assert message is not None
     assert message.startswith(str(path))
-    assert told in message
+    assert expected in message
 
 
 @pytest.mark.parametrize(
@@ -254,8 +254,8 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path, built: Path) -> None:
     (tmp_path / "gone.csv").unlink()
     with pytest.raises(Exception, match="gone") as raised:
         run_graph([listed], built)
-    told = f"{tmp_path}/gone.csv changed while it was read: it is gone"
-    assert str(clear_message(raised.value)).startswith(told)
+    expected = f"{tmp_path}/gone.csv changed while it was read: it is gone"
+    assert str(clear_message(raised.value)).startswith(expected)
 
 
 def test_hostile_bytes_keep_the_sum(tmp_path: Path) -> None:
@@ -274,10 +274,10 @@ def test_hostile_bytes_keep_the_sum(tmp_path: Path) -> None:
     (tmp_path / "hostile.csv").write_bytes(b"\r\n".join([*good, *hostile, *good[1:3]]))
     for cut in (Run(), Run(range_bytes=300)):
         tables = run_graph([tmp_path / "hostile.csv"], tmp_path / "growth.duckdb", cut)
-        letters = tables["dead_letter_events"]["error_type"].to_pylist()
+        dead_letters = tables["dead_letter_events"]["error_type"].to_pylist()
         # The quoted two-line row and the one of 9 MB are events; the last two rows are repeated.
         assert tables["fct_events"].num_rows == 32
-        assert sorted(letters) == sorted(
+        assert sorted(dead_letters) == sorted(
             [
                 *["malformed_row"] * 3,
                 "invalid_utf8",
@@ -310,9 +310,9 @@ def test_absurd_amounts_are_dead_letters_and_the_others_go_in(tmp_path: Path) ->
     tables = run_graph(
         [tmp_path / "huge.csv"], tmp_path / "growth.duckdb", Run(max_dead_letter_pct=80)
     )
-    letters = tables["dead_letter_events"]
-    assert letters["error_type"].to_pylist() == ["too_many_miles"] * 6
-    assert "is more than 1,000,000,000,000" in letters["error_message"][0].as_py()
+    dead_letters = tables["dead_letter_events"]
+    assert dead_letters["error_type"].to_pylist() == ["too_many_miles"] * 6
+    assert "is more than 1,000,000,000,000" in dead_letters["error_message"][0].as_py()
     assert tables["dim_users"]["total_miles_earned"].to_pylist() == [10**12] * 2
 
 

@@ -42,8 +42,8 @@ def test_a_run_prints_and_writes_its_summary(folder: Path) -> None:
     assert summary["tables"]["fct_events"] == 2
     assert summary["seconds"] > 0
     assert "4 input rows = 2 events + 1 duplicate + 1 dead letter" in run.stdout
-    for told in ("growth_metrics", "bad_event_time", "'never'", "2024-02", "growth.duckdb"):
-        assert told in run.stdout
+    for message in ("growth_metrics", "bad_event_time", "'never'", "2024-02", "growth.duckdb"):
+        assert message in run.stdout
     assert not list(folder.glob("*.staging*"))
     # Of people's lives nobody but the owner reads.
     for name in ("growth.duckdb", "run.json"):
@@ -56,8 +56,8 @@ def test_a_terminal_sees_how_far_the_run_is(folder: Path, monkeypatch: pytest.Mo
     ours, theirs = pty.openpty()
     run, held = paused("reading,staged", folder, "batch", "--input", "*.csv", stderr=theirs)
     os.close(theirs)
-    for told in ("Reading events", "kB of", "3 rows", "/s"):
-        _read_until(ours, told)
+    for message in ("Reading events", "kB of", "3 rows", "/s"):
+        _read_until(ours, message)
     held.unlink()
     _read_until(ours, "Replacing tables")
     wait_for(run, held)
@@ -97,7 +97,7 @@ def test_the_warehouse_carries_the_contracts_descriptions_and_modes(folder: Path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--input", "none/*.csv"], "'none/*.csv' matches no file"),
         (["--input", "notes.txt"], "neither .csv nor .csv.gz"),
@@ -146,12 +146,12 @@ def test_the_warehouse_carries_the_contracts_descriptions_and_modes(folder: Path
     ],
 )
 def test_a_wrong_option_ends_with_one_clear_line(
-    folder: Path, arguments: list[str], told: str
+    folder: Path, arguments: list[str], message: str
 ) -> None:
     (folder / "notes.txt").write_text("not a database, and longer than a header" * 20)
     run = command("batch", *arguments, cwd=folder)
     assert run.returncode == 2
-    assert told in run.stderr
+    assert message in run.stderr
     assert run.stderr.count("\n") == 1
     assert run.stdout == ""
     assert sorted(path.name for path in folder.iterdir()) == ["events.csv", "notes.txt"]
@@ -161,7 +161,7 @@ SUBSCRIPTION = ("--subscription", "projects/my-project/subscriptions/events")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["stream"], "--subscription is missing"),
         (["stream", "--subscription", "events"], "projects/my-project/subscriptions/events"),
@@ -181,11 +181,11 @@ SUBSCRIPTION = ("--subscription", "projects/my-project/subscriptions/events")
     ],
 )
 def test_a_wrong_option_of_streaming_ends_with_one_clear_line(
-    folder: Path, arguments: list[str], told: str
+    folder: Path, arguments: list[str], message: str
 ) -> None:
     run = command(*arguments, cwd=folder)
     assert run.returncode == 2
-    assert told in run.stderr
+    assert message in run.stderr
     assert run.stderr.count("\n") == 1
     assert [path.name for path in folder.iterdir()] == ["events.csv"]
 
@@ -198,7 +198,7 @@ def test_wrong_options_are_found_before_beam_is_imported(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--runner", "DataflowRunner"], "workers of DataflowRunner can't reach"),
         (["--temp_location", "gs://bucket/tmp"], "no folder on this machine"),
@@ -207,11 +207,11 @@ def test_wrong_options_are_found_before_beam_is_imported(folder: Path) -> None:
     ],
 )
 def test_options_that_do_not_go_together_are_refused(
-    folder: Path, arguments: list[str], told: str
+    folder: Path, arguments: list[str], message: str
 ) -> None:
     run = command("batch", "--input", "events.csv", *arguments, cwd=folder)
     assert run.returncode == 2
-    assert told in run.stderr
+    assert message in run.stderr
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,9 @@ def test_options_that_do_not_go_together_are_refused(
         ],
     ],
 )
-def test_without_credentials_the_way_to_them_is_told(folder: Path, arguments: list[str]) -> None:
+def test_without_credentials_the_way_to_them_is_reported(
+    folder: Path, arguments: list[str]
+) -> None:
     run = command(
         *("batch", *arguments),
         cwd=folder,
@@ -346,12 +348,12 @@ def test_a_second_run_into_the_same_warehouse_is_refused(folder: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["events.csv"]
 
 
-def _read_until(terminal: int, told: str | None) -> None:
+def _read_until(terminal: int, message: str | None) -> None:
     """Read from a terminal until something is shown, or its other side is closed."""
     shown = b""
     try:
-        while told is None or told.encode() not in shown:
+        while message is None or message.encode() not in shown:
             shown += os.read(terminal, 65_536)
-            assert len(shown) < 1_000_000, f"{told} is not in {shown[-1_000:]!r}"
+            assert len(shown) < 1_000_000, f"{message} is not in {shown[-1_000:]!r}"
     except OSError:  # Linux's way to say that the other side is closed.
-        assert told is None, f"{told} is not in {shown!r}"
+        assert message is None, f"{message} is not in {shown!r}"

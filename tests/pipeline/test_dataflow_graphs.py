@@ -44,7 +44,7 @@ def job(
 
 
 def test_batch_labels_and_coders_are_those_on_record() -> None:
-    """A change? python -m tests.support.batch_graph writes the record anew."""
+    """A change? python -m tests.support.batch_graph rewrites the record."""
     record = Path(__file__).with_name("batch_graph.txt").read_text().splitlines()
     assert describe(batch_graph.laid_out()) == record
 
@@ -100,8 +100,8 @@ def test_dataflow_gets_the_labels_that_the_record_has(job: tuple[str, Any, Path]
 
 def test_nothing_in_the_graph_holds_a_credential(job: tuple[str, Any, Path]) -> None:
     for content in contents(job[1]):
-        for told in (SECRET, "private_key", "refresh_token", "google.oauth2", "Credentials"):
-            assert told.encode() not in content
+        for message in (SECRET, "private_key", "refresh_token", "google.oauth2", "Credentials"):
+            assert message.encode() not in content
 
 
 def test_nothing_in_the_graph_holds_a_local_path(job: tuple[str, Any, Path]) -> None:

@@ -39,8 +39,8 @@ def launch(folder: Path, *parameters: str) -> subprocess.CompletedProcess[str]:
 def test_both_templates_are_translated_offline(tmp_path: Path, source: str) -> None:
     run = launch(tmp_path, source, *ON_DATAFLOW)
     assert run.returncode == 0, run.stderr
-    told = "Dry run: the graph is translated for Dataflow; nothing was started or written\n"
-    assert run.stdout == told
+    expected = "Dry run: the graph is translated for Dataflow; nothing was started or written\n"
+    assert run.stdout == expected
     assert os.listdir(tmp_path) == []
 
 
@@ -87,7 +87,7 @@ def test_a_dry_run_has_no_writer_and_offline_no_reader(tmp_path: Path) -> None:
 def test_the_log_tells_the_sum_of_a_run(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "pipeline.sinks.commit_batch"):
         run_graph([folder / "events.csv"], folder / "growth.duckdb")
-    told = (
+    expected = (
         "tables replaced: 3 input rows = 1 events + 1 duplicates + 1 dead letters + 0 of forgotten"
     )
-    assert told in caplog.text
+    assert expected in caplog.text

@@ -49,11 +49,11 @@ def test_an_interrupted_run_ends_with_one_line(built: Path, moment: str) -> None
     before = contents(built / "growth.duckdb")
     run, held = paused(moment, built, "batch", "--input", "events.csv", stderr=subprocess.PIPE)
     run.send_signal(signal.SIGINT)
-    told = run.communicate()[1]
+    output = run.communicate()[1]
     assert held.exists()
     assert run.returncode == 130
-    assert told.strip().count("\n") == 0
-    assert "interrupted" in told
+    assert output.strip().count("\n") == 0
+    assert "interrupted" in output
     after = contents(built / "growth.duckdb")
     assert all(before[name].equals(after[name]) for name in TABLES)
     assert command("batch", "--input", "events.csv", cwd=built).returncode == 0

@@ -181,11 +181,11 @@ def test_a_subscription_that_is_deleted_ends_the_stream_after_what_was_read(
     assert "Stopped: 2 messages = 2 events" in capsys.readouterr().out
 
 
-def test_rows_that_somebody_removes_from_a_live_table_are_told(
+def test_rows_that_somebody_removes_from_a_live_table_are_reported(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
-    monkeypatch.setattr(stalls, "print_error", told.append)
+    output: list[str] = []
+    monkeypatch.setattr(stalls, "print_error", output.append)
     rows = [row(f"2025-11-0{day}T00:00:00Z") for day in (1, 2, 3)]
     stream.publish(rows[0])
     stream.wait_for_acknowledged(1)
@@ -193,7 +193,7 @@ def test_rows_that_somebody_removes_from_a_live_table_are_told(
         database.execute("CREATE TABLE removed AS FROM fct_events")
         database.execute("DELETE FROM fct_events")
     stream.publish(rows[1])
-    stream.wait_for(lambda: any("fct_events holds 1 row of 2 events" in line for line in told))
+    stream.wait_for(lambda: any("fct_events holds 1 row of 2 events" in line for line in output))
     with duckdb.connect(str(stream.database)) as database:
         database.execute("INSERT INTO fct_events FROM removed")
     stream.publish(rows[2])

@@ -142,12 +142,12 @@ def test_a_typo_in_a_check_is_one_line_in_batch_and_check(
     database = tmp_path / "growth.duckdb"
     run_graph([source], database)
     typo = replace(broken("error"), rule=RowRule("dayly_users < 0"))
-    told = f"the check {_IMPOSSIBLE} can't be evaluated: Binder Error: Referenced column "
+    expected = f"the check {_IMPOSSIBLE} can't be evaluated: Binder Error: Referenced column "
     monkeypatch.setattr(graph, "all_checks", _with(typo))
     with pytest.raises(Exception, match="dayly_users") as raised:
         run_graph([source], database)
     message = str(clear_message(raised.value))
-    assert message.startswith(told)
+    assert message.startswith(expected)
     assert "\n" not in message
     monkeypatch.setattr(check_launch, "all_checks", _with(typo))
     warehouse = open_warehouse(f"duckdb:///{database}")
@@ -232,14 +232,14 @@ def test_check_tells_what_fails_and_changes_nothing(built: Path) -> None:
     assert "2 checks of severity" not in run.stderr
     assert "1 check of severity error failed" in run.stderr
     assert run.stderr.count("\n") == 1
-    for told in (
+    for expected in (
         "1 failed (error), 1 failed (warn)",
         "fct_events.country.pattern  fails in 1 of 1",
         "country is two upper-case letters",
         "country usa",
         "fct_events.event_time_not_ahead  fails in 1 of 1, a warning",
     ):
-        assert told in run.stdout
+        assert expected in run.stdout
     assert (built / "growth.duckdb").read_bytes() == before
 
 
@@ -252,7 +252,7 @@ def test_a_failed_warning_alone_is_no_failure(built: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "expected"),
     [
         (["check", "--warehouse", "duckdb:///none.duckdb"], 1, "there is no warehouse"),
         (["check", "--warehouse", "mysql://x"], 2, "known warehouse"),
@@ -264,12 +264,12 @@ def test_a_failed_warning_alone_is_no_failure(built: Path) -> None:
         (["batch", "--input", "events.csv", "--quality", "x"], 2, "is none of enforce, warn, off"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(
-    folder: Path, arguments: list[str], code: int, told: str
+def test_what_is_wrong_is_reported_in_one_line(
+    folder: Path, arguments: list[str], code: int, expected: str
 ) -> None:
     run = command(*arguments, cwd=folder)
     assert run.returncode == code
-    assert told in run.stderr
+    assert expected in run.stderr
     assert run.stderr.count("\n") == 1
     assert run.stdout == ""
 

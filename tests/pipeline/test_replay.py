@@ -65,10 +65,10 @@ def payloads(tables: Tables) -> Counter[str]:
     return Counter(tables["dead_letter_events"]["payload"].to_pylist())
 
 
-def letters(database: Path) -> dict[str, dict[str, Any]]:
+def dead_letters(database: Path) -> dict[str, dict[str, Any]]:
     """All columns of the dead letters, by payload."""
     table = open_warehouse(f"duckdb:///{database}").read(TABLES["dead_letter_events"])
-    return {letter["payload"]: letter for letter in table.to_pylist()}
+    return {dead_letter["payload"]: dead_letter for dead_letter in table.to_pylist()}
 
 
 def test_a_corrected_sample_ends_in_the_tables_of_batch(
@@ -139,30 +139,32 @@ def test_what_is_not_meant_stays_as_it_is(tmp_path: Path) -> None:
     good = [row(f"2024-01-0{day}T00:00:00Z") for day in range(1, 6)]
     rows = [good[0], spoilt(good[1]), {**good[2], "country": "SGP"}, row("never")]
     database = build(tmp_path, rows)
-    before = letters(database)
+    before = dead_letters(database)
     run_replay(database, "--error_type", "bad_country", "missing_user_id", "--edit", "s/SGP/SG/")
-    after = letters(database)
+    after = dead_letters(database)
     assert set(before) - set(after) == {"2024-01-03T00:00:00Z,ann,share,,,iOS,organic,SGP"}
     assert all(after[payload] == before[payload] for payload in after)
     assert unlike(contents(database), computed([good[0], good[2]]), MARTS) == []
     run_replay(database, "--since", (NOW + timedelta(seconds=1)).isoformat(), "--edit", "s/_APP//")
-    assert letters(database) == after
+    assert dead_letters(database) == after
     run_replay(database, "--since", f"{NOW:%Y-%m-%d}", "--edit", "s/_APP//")
-    assert list(letters(database)) == ["never,ann,share,,,iOS,organic,SG"]
+    assert list(dead_letters(database)) == ["never,ann,share,,,iOS,organic,SG"]
 
 
 def test_letters_that_fail_again_stay_with_their_tries(tmp_path: Path) -> None:
     good = row("2024-01-01T00:00:00Z")
     database = build(tmp_path, [spoilt(good), {**spoilt(good), "country": "SGP"}, row("never")])
-    before = letters(database)
+    before = dead_letters(database)
     for tries, edit in ((1, "s/_APP//"), (1, "s/_APP//"), (2, "s/SGP/S/")):
         run_replay(database, "--error_type", "unknown_platform", "--edit", edit)
-        (failed, untouched) = sorted(letters(database).values(), key=lambda item: item["payload"])
+        (failed, untouched) = sorted(
+            dead_letters(database).values(), key=lambda item: item["payload"]
+        )
         assert untouched == before["never,ann,share,,,iOS,organic,SG"]
         assert json.loads(failed["attributes"])["replay_tries"] == tries
         assert {**failed, "attributes": None} == before[failed["payload"]]
     run_replay(database, "--edit", "s/_APP//;s/SGP/SG/")
-    assert [item["payload"] for item in letters(database).values()] == [untouched["payload"]]
+    assert [item["payload"] for item in dead_letters(database).values()] == [untouched["payload"]]
     assert open_warehouse(f"duckdb:///{database}").count(TABLES["fct_events"]) == 1
 
 
@@ -171,7 +173,7 @@ def test_a_corrected_file_ends_in_the_tables_of_batch(tmp_path: Path) -> None:
     bad = [{**item, "event_type": "shared"} for item in good]
     text = csv_text([*good[:1], *bad]) + b'2024-01-09T00:00:00Z,"cy,share,,,Web,,\nx,y\n'
     (tmp_path / "events.csv").write_bytes(text)
-    database, file = tmp_path / "events.duckdb", tmp_path / "letters.csv"
+    database, file = tmp_path / "events.duckdb", tmp_path / "dead_letters.csv"
     run_graph([tmp_path / "events.csv"], database)
     run_replay(database, "--output", str(file))
     with file.open(encoding="utf-8-sig", newline="") as opened:
@@ -189,11 +191,11 @@ def test_a_corrected_file_ends_in_the_tables_of_batch(tmp_path: Path) -> None:
     theirs = computed([good[0], good[0], good[2], last])
     assert unlike(contents(database), theirs, MARTS) == []
     # Of bob's two letters nobody said anything; the last one was tried as it came.
-    tries = {name: item["attributes"] for name, item in letters(database).items()}
+    tries = {name: item["attributes"] for name, item in dead_letters(database).items()}
     assert [name for name, attributes in tries.items() if attributes] == ["x,y"]
     assert len(tries) == 3
     before = contents(database)
-    run_replay(database, "--input", str(file))  # Again: of its rows one has a letter still.
+    run_replay(database, "--input", str(file))  # Again: of its rows one has a dead letter still.
     assert unlike(contents(database), before, list(TABLES)) == []
 
 
@@ -207,17 +209,17 @@ def test_letters_of_a_stream_pass_in_a_rebuild(tmp_path: Path) -> None:
     bundles = [[message(item, number) for number, item in enumerate(rows)]]
     database = tmp_path / "stream.duckdb"
     run_stream(stream_of(bundles), database, late_horizon_days=7)
-    assert len(letters(database)) == 3
+    assert len(dead_letters(database)) == 3
     with pytest.raises(OptionError, match="--active_event_types is needed"):
         run_replay(database, "--edit", "s/fax/Web/")
     every = ("--active_event_types", ",".join(EVENT_TYPES))
     run_replay(database, "--edit", "s/fax/Web/", *every)
     theirs = computed([*rows[:2], {**rows[2], "platform": "Web"}])
     assert unlike(contents(database), theirs, MARTS) == []
-    ((payload, letter),) = letters(database).items()
+    ((payload, dead_letter),) = dead_letters(database).items()
     assert json.loads(payload) == rows[3]
-    assert letter["position"] == "id 3"
-    assert json.loads(letter["attributes"])["replay_tries"] == 1
+    assert dead_letter["position"] == "id 3"
+    assert json.loads(dead_letter["attributes"])["replay_tries"] == 1
 
 
 def test_the_active_event_types_are_those_of_the_tables(tmp_path: Path) -> None:
@@ -227,7 +229,7 @@ def test_the_active_event_types_are_those_of_the_tables(tmp_path: Path) -> None:
         run_replay(database, "--edit", "s/_APP//", "--active_event_types", "share")
     run_replay(database, "--edit", "s/_APP//", "--active_event_types", "like")
     assert unlike(contents(database), computed(good, ("like",)), MARTS) == []
-    assert letters(database) == {}
+    assert dead_letters(database) == {}
     assert open_warehouse(f"duckdb:///{database}").active_event_types() == ("like",)
 
 
@@ -255,18 +257,18 @@ def test_a_correction_outlives_later_runs_until_somebody_removes_it(tmp_path: Pa
         run_graph(paths, database)
         users = contents(database)["dim_users"]["user_id"].to_pylist()
         assert sorted(users) == ["u1", "u2", "u3", "u5"]
-        assert len(letters(database)) == 2
+        assert len(dead_letters(database)) == 2
     # A record that was changed is not the one that was corrected; nor is one that is right now.
     changed = [good[0], {**spoilt(good[1]), "user_id": "x"}, good[2]]
     (tmp_path / "events.csv").write_bytes(csv_text(changed))
     tables = run_graph([tmp_path / "events.csv"], database)
     assert sorted(tables["dim_users"]["user_id"].to_pylist()) == ["u1", "u3"]
-    assert len(letters(database)) == 1
+    assert len(dead_letters(database)) == 1
     (tmp_path / "events.csv").write_bytes(csv_text(rows))
     with duckdb.connect(str(database)) as connection:
         connection.execute("DELETE FROM dead_letter_corrections WHERE user_id = 'u2'")
     run_graph([tmp_path / "events.csv"], database)
-    assert sorted(item["error_type"] for item in letters(database).values()) == [
+    assert sorted(item["error_type"] for item in dead_letters(database).values()) == [
         "bad_event_time",
         "unknown_platform",
     ]
@@ -275,32 +277,32 @@ def test_a_correction_outlives_later_runs_until_somebody_removes_it(tmp_path: Pa
 def test_a_correction_that_does_not_pass_any_more_leaves_its_letter(tmp_path: Path) -> None:
     good = [row("2024-01-01T00:00:00Z", "ann"), row("2024-01-02T00:00:00Z", "bob")]
     database = build(tmp_path, [good[0], spoilt(good[1])])
-    before = letters(database)
+    before = dead_letters(database)
     run_replay(database, "--edit", "s/_APP//")
     with duckdb.connect(str(database)) as connection:  # As if the rules had changed since.
         connection.execute("UPDATE dead_letter_corrections SET country = 'SGP'")
     run_graph([tmp_path / "events.csv"], database)
-    assert letters(database) == before
+    assert dead_letters(database) == before
     run_replay(
         database, "--edit", "s/_APP//"
     )  # The newer correction takes the place of the older one.
     run_graph([tmp_path / "events.csv"], database)
-    assert letters(database) == {}
+    assert dead_letters(database) == {}
     assert [correction["country"] for correction in corrections(database)] == ["SG"]
 
 
 def test_what_passes_as_it_came_needs_no_correction(tmp_path: Path) -> None:
     tomorrow = row(f"{NOW + timedelta(days=3):%Y-%m-%dT%H:%M:%SZ}")
     database = build(tmp_path, [row("2024-01-01T00:00:00Z"), tomorrow])
-    assert len(letters(database)) == 1
+    assert len(dead_letters(database)) == 1
     run_replay(database)  # Its day has come.
-    assert letters(database) == {}
+    assert dead_letters(database) == {}
     assert corrections(database) == []
 
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
-    """A warehouse with an event and a letter."""
+    """A warehouse with an event and a dead letter."""
     return build(tmp_path, [row("2024-01-01T00:00:00Z"), spoilt(row("2024-01-02T00:00:00Z"))])
 
 
@@ -330,13 +332,13 @@ def test_the_sum_of_a_replay_is_printed_and_written(
     database = build(tmp_path, rows)
     summary = tmp_path / "replay.json"
     run_replay(database, "--edit", "s/_APP//;s/^no,/2,/", "--summary_file", str(summary))
-    told = capsys.readouterr().out
-    assert "2 corrected records = 1 new event + 1 duplicate" in told
-    assert "1 event + 4 dead letters before = 2 events + 1 duplicate + 2 dead letters" in told
-    assert "4 dead letters = 2 passed + 2 failed again + 0 not tried" in told
-    assert "2 corrections kept in dead_letter_corrections" in told
-    assert "  checks  " in told
-    assert " passed" in told.split("  checks  ")[1].splitlines()[0]
+    printed = capsys.readouterr().out
+    assert "2 corrected records = 1 new event + 1 duplicate" in printed
+    assert "1 event + 4 dead letters before = 2 events + 1 duplicate + 2 dead letters" in printed
+    assert "4 dead letters = 2 passed + 2 failed again + 0 not tried" in printed
+    assert "2 corrections kept in dead_letter_corrections" in printed
+    assert "  checks  " in printed
+    assert " passed" in printed.split("  checks  ")[1].splitlines()[0]
     report = json.loads(summary.read_text())
     assert (report["dead_letters"], report["tried"], report["passed"]) == (
         4,
@@ -411,4 +413,4 @@ def test_events_are_staged_in_several_files(
     run_replay(database, "--edit", "s/_APP//", *options)
     theirs = computed([*rows, row("2024-02-01T00:00:00Z")])
     assert unlike(contents(database), theirs, MARTS) == []
-    assert letters(database) == {}
+    assert dead_letters(database) == {}

@@ -15,7 +15,7 @@ from transforms.marts.registry import TABLES
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a warehouse that has letters, and files that are none."""
+    """A folder with a warehouse that has dead letters, and files that are none."""
     folder = tmp_path_factory.mktemp("built")
     write_sample(folder / "events.csv", 1_000, 1)
     run_graph([folder / "events.csv"], folder / "growth.duckdb")
@@ -24,7 +24,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--warehouse", "duckdb:///none.duckdb"], "has no table fct_events"),
         (["--warehouse", "duckdb:///notes.csv"], "no DuckDB database"),
@@ -42,8 +42,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--input", "gone.csv"], "'gone.csv' is not there: --output writes it"),
         (["--input", "notes.csv"], "lacks the column dead_letter_id"),
         (["--output", "notes.csv"], "'notes.csv' is there already"),
-        (["--output", "letters.xlsx"], "is no .csv file"),
-        (["--output", "none/letters.csv"], "there is no folder"),
+        (["--output", "dead_letters.xlsx"], "is no .csv file"),
+        (["--output", "none/dead_letters.csv"], "there is no folder"),
         (["--topic", "events"], "is not like projects/my-project/topics/events"),
         (["--active_event_types", "share"], "the tables were built with miles_earned,"),
         (["--summary_file", "growth.duckdb"], "is the warehouse or an input"),
@@ -53,11 +53,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--streaming"], "--streaming"),
     ],
 )
-def test_wrong_options_end_with_one_line(built: Path, arguments: list[str], told: str) -> None:
+def test_wrong_options_end_with_one_line(built: Path, arguments: list[str], message: str) -> None:
     before = (built / "growth.duckdb").read_bytes()
     run = command("replay", *arguments, cwd=built)
     assert (run.returncode, run.stdout) == (2, "")
-    assert told in run.stderr
+    assert message in run.stderr
     assert run.stderr.strip().count("\n") == 0
     assert (built / "growth.duckdb").read_bytes() == before
     assert sorted(path.name for path in built.iterdir()) == [

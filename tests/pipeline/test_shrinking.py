@@ -35,9 +35,9 @@ def test_it_is_refused_and_recorded(tmp_path: Path, history: Path, text: bytes) 
     source.write_bytes(text)
     with pytest.raises(Exception, match="the tables hold 20 events of 7 users on 20") as raised:
         run_graph([source], database, _GUARDED)
-    told = clear_message(raised.value)
-    assert told is not None
-    assert told.lower().count("no table was touched") == 1
+    message = clear_message(raised.value)
+    assert message is not None
+    assert message.lower().count("no table was touched") == 1
     assert all(contents(database)[name].equals(before[name]) for name in TABLES)
     with duckdb.connect(str(database), read_only=True) as connection:
         failed = connection.execute(
@@ -58,15 +58,19 @@ def test_without_a_limit_the_tables_may_become_empty(tmp_path: Path, history: Pa
     assert tables["fct_events"].num_rows == 0
 
 
-def test_a_person_is_told_the_ways_on(folder: Path) -> None:
+def test_a_person_is_shown_the_ways_on(folder: Path) -> None:
     (folder / "events.csv").write_bytes(csv_text(_HISTORY))
     assert command("batch", "--input", "events.csv", cwd=folder).returncode == 0
     (folder / "day.csv").write_bytes(csv_text(_HISTORY[-1:]))
     run = command("batch", "--input", "day.csv", cwd=folder)
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.count("\n") == 1
-    for told in ("would leave 1 event of 1 user on 1 date", "--max_shrink_pct", "--allow_shrink"):
-        assert told in run.stderr
+    for message in (
+        "would leave 1 event of 1 user on 1 date",
+        "--max_shrink_pct",
+        "--allow_shrink",
+    ):
+        assert message in run.stderr
     assert command("batch", "--input", "day.csv", "--allow_shrink", cwd=folder).returncode == 0
     assert contents(folder / "growth.duckdb")["fct_events"].num_rows == 1
 

@@ -35,6 +35,6 @@ def test_the_first_signal_is_waited_for_and_the_second_one_is_not() -> None:
             process.send_signal(number)
             assert process.stdout.readline() == "flushing\n"
             process.send_signal(number)
-            printed, told = process.communicate()
+            printed, output = process.communicate()
         assert (process.returncode, printed) == (130, "left\n")
-        assert "what was read is flushed, which takes up to 3 s" in told
+        assert "what was read is flushed, which takes up to 3 s" in output

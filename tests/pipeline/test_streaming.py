@@ -149,10 +149,10 @@ def test_an_event_beyond_the_horizon_is_a_dead_letter(tmp_path: Path) -> None:
     old = row((NOW - timedelta(days=7, seconds=1)).isoformat())
     just = row((NOW - timedelta(days=7) + timedelta(seconds=1)).isoformat())
     tables = streamed(tmp_path, [at(0)], [old, just], late_horizon_days=7)
-    (letter,) = tables["dead_letter_events"].to_pylist()
-    assert (letter["error_type"], letter["position"]) == ("too_late", "id 100")
-    assert letter["source"] == "projects/p/subscriptions/s"
-    assert "--late_horizon_days" in letter["error_message"]
+    (dead_letter,) = tables["dead_letter_events"].to_pylist()
+    assert (dead_letter["error_type"], dead_letter["position"]) == ("too_late", "id 100")
+    assert dead_letter["source"] == "projects/p/subscriptions/s"
+    assert "--late_horizon_days" in dead_letter["error_message"]
     assert unlike(tables, batch([at(0), just])) == []
 
 
@@ -184,11 +184,11 @@ def test_an_absurd_amount_is_a_dead_letter_and_the_stream_goes_on(tmp_path: Path
     ]
     taken = [at(9, "ann", "miles_earned", amount=str(10**12)), at(10, "ann", amount=str(2**62))]
     tables = streamed(tmp_path, absurd, [*taken, at(11, "bob", "miles_redeemed", amount="7")])
-    letters = tables["dead_letter_events"].to_pylist()
-    assert {letter["error_type"] for letter in letters} == {"too_many_miles"}
-    assert len(letters) == 6
-    assert json.loads(letters[0]["payload"]) in absurd
-    assert "is more than 1,000,000,000,000" in letters[0]["error_message"]
+    dead_letters = tables["dead_letter_events"].to_pylist()
+    assert {dead_letter["error_type"] for dead_letter in dead_letters} == {"too_many_miles"}
+    assert len(dead_letters) == 6
+    assert json.loads(dead_letters[0]["payload"]) in absurd
+    assert "is more than 1,000,000,000,000" in dead_letters[0]["error_message"]
     assert unlike(tables, batch([*taken, at(11, "bob", "miles_redeemed", amount="7")])) == []
 
 

@@ -362,7 +362,7 @@ _OWN: Final[dict[str, list[str]]] = {
     "dim_users.balance_adds_up": [
         _at("dim_users", _RICH, "current_miles_balance = current_miles_balance + 1")
     ],
-    "dim_users.negative_balance_told": [
+    "dim_users.negative_balance_flag": [
         _at("dim_users", "has_negative_balance", "has_negative_balance = FALSE")
     ],
     "dim_users.earned_by_transactions": [

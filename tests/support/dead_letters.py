@@ -22,7 +22,7 @@ from transforms.marts import dead_letter_events
 from transforms.vocabulary import SOURCE_COLUMNS
 
 
-def letter(
+def dead_letter(
     data: bytes, header: Sequence[str] | None = SOURCE_COLUMNS, name: str = "1"
 ) -> DeadLetter:
     """A dead letter to try; without a header a JSON object."""

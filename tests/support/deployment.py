@@ -81,7 +81,7 @@ def refused(commands: Sequence[str], folder: Path) -> list[tuple[str, str]]:
     """
     listed = folder / "commands.json"
     listed.write_text(json.dumps([{"command_string": line} for line in commands]))
-    told = gcloud("meta", "lint-gcloud-commands", f"--commands-file={listed}", folder=folder)
-    results: list[dict[str, Any]] = json.loads(told)
+    output = gcloud("meta", "lint-gcloud-commands", f"--commands-file={listed}", folder=folder)
+    results: list[dict[str, Any]] = json.loads(output)
     assert len(results) == len(commands)
     return [(r["command_string"], r["error_message"]) for r in results if not r["success"]]

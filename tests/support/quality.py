@@ -96,8 +96,8 @@ class Copy:
         for name, table in tables.items():
             self.connection.register("rows_of", table)
             self.connection.execute(f'CREATE TABLE "{name}" AS FROM rows_of')
-        letters, events = tables["dead_letter_events"], tables["fct_events"]
-        self.run = of_run(letters.num_rows + events.num_rows + duplicates, duplicates)
+        dead_letters, events = tables["dead_letter_events"], tables["fct_events"]
+        self.run = of_run(dead_letters.num_rows + events.num_rows + duplicates, duplicates)
         self._over = ArrowChecks(CHECKS, TABLES)
         self._answers: dict[str, Any] = {}
         self._counted: dict[tuple[str, ...], CheckCounts] = {}

@@ -148,12 +148,12 @@ def process_environment(**environment: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environment}
 
 
-def wait_until_told(
-    process: subprocess.Popen[str], path: Path, told: str, seconds: float = PATIENCE_SECONDS
+def wait_until_printed(
+    process: subprocess.Popen[str], path: Path, message: str, seconds: float = PATIENCE_SECONDS
 ) -> None:
-    """Wait until a process that writes to a file has told something."""
+    """Wait until a process that writes to a file has printed something."""
     deadline = time.monotonic() + seconds
-    while told not in (text := path.read_text()):
+    while message not in (text := path.read_text()):
         assert process.poll() is None, text
         assert time.monotonic() < deadline, text
         time.sleep(0.1)

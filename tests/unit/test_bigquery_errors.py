@@ -1,4 +1,4 @@
-"""What the user is told of an error in reaching BigQuery."""
+"""What the user is shown of an error in reaching BigQuery."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DENIED = {"reason": "accessDenied", "message": "Access Denied"}
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "expected"),
     [
         (DefaultCredentialsError("none"), "run `gcloud auth application-default login`"),
         (RefreshError("invalid_grant"), "refuses the credentials"),
@@ -27,12 +27,12 @@ DENIED = {"reason": "accessDenied", "message": "Access Denied"}
         (ConnectionResetError("reset"), "BigQuery does not answer (reset)"),
     ],
 )
-def test_errors_are_told_in_one_line(error: Exception, told: str) -> None:
+def test_errors_are_reported_in_one_line(error: Exception, expected: str) -> None:
     with pytest.raises(RunError) as raised, explained("load a table"):
         raise error
     message = str(raised.value)
     assert message.startswith("can't load a table: ")
-    assert told in message
+    assert expected in message
     assert "\n" not in message
 
 

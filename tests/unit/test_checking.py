@@ -36,8 +36,8 @@ from transforms.vocabulary import EVENT_TYPES
 def tables_of(rows: Sequence[Row], active: Sequence[str]) -> dict[str, pa.Table]:
     """All tables of some rows, that of dead letters empty."""
     batches = [block.events for block in parse(csv_text(rows))]
-    letters = TABLES["dead_letter_events"].arrow_schema.empty_table()
-    return {**compute(batches, active), "dead_letter_events": letters}
+    dead_letters = TABLES["dead_letter_events"].arrow_schema.empty_table()
+    return {**compute(batches, active), "dead_letter_events": dead_letters}
 
 
 def pushed_down(tables: dict[str, pa.Table], active: Sequence[str]) -> Any:

@@ -25,14 +25,14 @@ def test_replacing_changes_every_table_in_order_also_without_files() -> None:
 def test_adding_merges_by_key_and_appends_what_has_none() -> None:
     plan = CommitPlan.adding([USERS, LETTERS])
     assert plan.dispositions == {USERS: MERGE, LETTERS: APPEND}
-    row, key, letter = (
+    row, key, dead_letter = (
         file("dim_users", "a"),
         file("dim_users_removals", "b"),
         file("dead_letter_events", "c"),
     )
-    assert plan.changes([letter, key, row]) == [
+    assert plan.changes([dead_letter, key, row]) == [
         Change(USERS, MERGE, [row], (key,)),
-        Change(LETTERS, APPEND, [letter]),
+        Change(LETTERS, APPEND, [dead_letter]),
     ]
 
 
@@ -75,11 +75,11 @@ def test_a_table_is_asked_by_columns_that_it_has() -> None:
 def test_one_commit_may_append_merge_and_replace() -> None:
     plan = CommitPlan({EVENTS: APPEND, USERS: MERGE, LETTERS: REPLACE})
     files = [file(table.name, table.name) for table in (EVENTS, USERS, LETTERS)]
-    events, users, letters = files
+    events, users, dead_letters = files
     assert plan.changes(reversed(files)) == [
         Change(EVENTS, APPEND, [events]),
         Change(USERS, MERGE, [users]),
-        Change(LETTERS, REPLACE, [letters]),
+        Change(LETTERS, REPLACE, [dead_letters]),
     ]
 
 

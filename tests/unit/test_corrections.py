@@ -19,11 +19,11 @@ from transforms.marts import dead_letter_corrections
 from transforms.vocabulary import SOURCE_COLUMNS
 
 
-def corrections_of(letters: pa.Table, chosen: list[int], corrected: Sequence[Row]) -> pa.Table:
+def corrections_of(dead_letters: pa.Table, chosen: list[int], corrected: Sequence[Row]) -> pa.Table:
     texts = {
         name: pa.array([item[name] for item in corrected], pa.string()) for name in SOURCE_COLUMNS
     }
-    return dead_letter_corrections.rows(letters, chosen, pa.table(texts), NOW)
+    return dead_letter_corrections.rows(dead_letters, chosen, pa.table(texts), NOW)
 
 
 class Kept(Holding):
@@ -40,10 +40,12 @@ class Kept(Holding):
     )
 )
 def test_corrections_are_read_as_records_are(drawn: list[tuple[Row, str]]) -> None:
-    letters = rows(*(str(at).encode() for at in range(len(drawn))))
+    dead_letters = rows(*(str(at).encode() for at in range(len(drawn))))
     chosen = [at for at, (_, what) in enumerate(drawn) if what == "corrected"]
     corrected = [drawn[at][0] for at in chosen]
-    applied = apply_corrections(letters, corrections_of(letters, chosen, corrected), NOW, LIMITS)
+    applied = apply_corrections(
+        dead_letters, corrections_of(dead_letters, chosen, corrected), NOW, LIMITS
+    )
     theirs = parse(csv_text(corrected))
     events = [event for part in theirs for event in part.events.to_pylist()]
     rejected = [bad.payload for part in theirs for bad in part.rejections]
@@ -61,27 +63,27 @@ def test_corrections_are_found_in_any_group_by_their_letters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.graphs.staged_corrections._GROUP_ROWS", 7)
-    letters = rows(*(str(at).encode() for at in range(100)))
+    dead_letters = rows(*(str(at).encode() for at in range(100)))
     chosen = list(range(0, 100, 2))
     corrected = [row("2024-01-01T00:00:00Z", f"u{at}") for at in chosen]
-    table = corrections_of(letters, chosen, corrected)
+    table = corrections_of(dead_letters, chosen, corrected)
     # A warehouse does not promise that ids are there once, or that they are ids.
     strange = table.slice(0, 2).set_column(
         0, table.schema.field(0), pa.array(["x" * 1_000_000, "\u00e9"])
     )
     staged = stage_corrections(Kept(strange, table.slice(20), table), str(tmp_path))  # type: ignore[arg-type]
     assert isinstance(staged, StagedCorrections)
-    found = staged.find(letters["dead_letter_id"].slice(11, 30))
+    found = staged.find(dead_letters["dead_letter_id"].slice(11, 30))
     assert sorted(found["user_id"].to_pylist()) == [f"u{at}" for at in range(12, 41, 2)]
     by_id = dict(
         zip(found["dead_letter_id"].to_pylist(), found["user_id"].to_pylist(), strict=True)
     )
-    ids = letters["dead_letter_id"].to_pylist()
+    ids = dead_letters["dead_letter_id"].to_pylist()
     assert by_id == {ids[at]: f"u{at}" for at in range(12, 41, 2)}
-    assert staged.find(letters["dead_letter_id"].slice(11, 1)).num_rows == 0
+    assert staged.find(dead_letters["dead_letter_id"].slice(11, 1)).num_rows == 0
     assert (
         apply_corrections(
-            letters, staged.find(pa.chunked_array([["no", "é"]])), NOW, LIMITS
+            dead_letters, staged.find(pa.chunked_array([["no", "é"]])), NOW, LIMITS
         ).corrected
         == 0
     )

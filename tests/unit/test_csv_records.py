@@ -194,7 +194,7 @@ class TestBrokenRecords:
         ],
     )
     @pytest.mark.parametrize("place", [0, 1, 2])
-    def test_are_told_apart(self, line: bytes, error: str, place: int) -> None:
+    def test_are_distinguished(self, line: bytes, error: str, place: int) -> None:
         lines = [ROW, ROW]
         lines.insert(place, line)
         for ending in (b"", b"\n", b"\n\n"):
@@ -308,7 +308,7 @@ class TestBounds:
                 kind = "oversized_record" if len(record) > 12 else "malformed_row"
                 size = len(record) if len(record) > 12 else None
                 expected.append((at, record[:12], kind, size))
-                # A line of eight fields is no event either, but its columns can be told.
+                # A line of eight fields is no event either, but its columns are known.
                 rows |= {at} if record.count(b",") == 7 and len(record) <= 30 else set()
             at += len(line) + 1
         with (
@@ -324,12 +324,12 @@ class TestBounds:
             block = data.draw(blocks)
             stream = io.BytesIO(text[len(HEADER) :])
             found = [
-                (int(letter.position), letter.payload, letter.error_type, letter.size)
+                (int(each.position), each.payload, each.error_type, each.size)
                 for part in read_blocks(stream, header, "e.csv", len(HEADER), None, block)
-                for letter in part.unreadable
+                for each in part.unreadable
             ]
             ranges = read_in_ranges(text, data.draw(blocks), block)
-        assert sorted(found) == [letter for letter in expected if letter[0] not in rows]
+        assert sorted(found) == [each for each in expected if each[0] not in rows]
         assert [record.position for record in ranges] == [place for place, *_ in expected]
 
     def test_a_long_line_is_read_without_being_held(self) -> None:
@@ -348,9 +348,9 @@ class TestBounds:
         found = list(read_blocks(stream, header_of(HEADER), "e.csv", 0, None, 1 << 20))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        (letter,) = (letter for part in found for letter in part.unreadable)
-        assert (letter.error_type, letter.size) == ("oversized_record", 4095 << 20)
-        assert len(letter.payload) == 10_000_000
+        (dead_letter,) = (dead_letter for part in found for dead_letter in part.unreadable)
+        assert (dead_letter.error_type, dead_letter.size) == ("oversized_record", 4095 << 20)
+        assert len(dead_letter.payload) == 10_000_000
         assert sum(part.rows for part in found) == 1
         assert peak < 200 << 20
 
@@ -368,7 +368,7 @@ class TestBounds:
         assert (sum(part.rows for part in found), sum(map(len, found))) == (20, 120)
 
     @pytest.mark.parametrize("line", [b"x", b"a,b", b'"a,b"', b'a,"",b', b",x", b'"a""b",c'])
-    def test_a_short_line_is_told_with_its_fields(self, line: bytes) -> None:
+    def test_a_short_line_is_reported_with_its_fields(self, line: bytes) -> None:
         # With as many fields as a row has bytes, and with fewer.
         for extra in (0, 30):
             names = [*SOURCE_COLUMNS, *map(str, range(extra))]
@@ -376,9 +376,9 @@ class TestBounds:
             text = b"%b\n%b\n" % (line, line)
             (block,) = read_blocks(io.BytesIO(text), header, "e.csv", 7, None)
             fields = len(next(csv.reader([line.decode()])))
-            letters = [(each.position, each.payload, each.message) for each in block.unreadable]
-            told = f"the header has {len(names)} fields, this record {fields}"
-            assert letters == [("7", line, told), (str(8 + len(line)), line, told)]
+            found = [(each.position, each.payload, each.message) for each in block.unreadable]
+            reason = f"the header has {len(names)} fields, this record {fields}"
+            assert found == [("7", line, reason), (str(8 + len(line)), line, reason)]
 
 
 class TestBlankLines:

@@ -49,7 +49,7 @@ def test_letters_are_chosen_by_type_and_time() -> None:
         assert selection.of(table).tolist() == chosen
 
 
-def test_letters_that_hold_only_a_beginning_are_told() -> None:
+def test_letters_that_hold_only_a_beginning_are_reported() -> None:
     whole, cut = b"x" * MAX_RECORD_BYTES, b"x" * (MAX_RECORD_BYTES + 1)
     table = rows(whole, cut, b"", b"\xff" + cut)
     assert dead_letter_events.cut_short(table).tolist() == [False, True, False, True]
@@ -101,9 +101,9 @@ def test_how_a_letter_is_read_follows_from_its_source(
     ],
 )
 def test_a_letter_that_somebody_else_wrote_is_named(attributes: str) -> None:
-    letter = as_letter(rows(b"", attributes=attributes))
-    with pytest.raises(DataError, match=str(letter["dead_letter_id"])):
-        how_to_read(letter)
+    dead_letter = as_letter(rows(b"", attributes=attributes))
+    with pytest.raises(DataError, match=str(dead_letter["dead_letter_id"])):
+        how_to_read(dead_letter)
 
 
 @settings(deadline=None)
@@ -178,7 +178,7 @@ def test_an_event_of_the_future_passes_when_its_time_has_come() -> None:
 
 
 def test_tries_count_once_for_a_record_and_a_version() -> None:
-    letter = as_letter(rows(b"x", attributes='{"csv_header": ["a"]}'))
+    dead_letter = as_letter(rows(b"x", attributes='{"csv_header": ["a"]}'))
     one, other = Record(b"y", HEADER), Record(b"z", HEADER)
     for record, version, tries in (
         (one, "1", 1),
@@ -187,12 +187,12 @@ def test_tries_count_once_for_a_record_and_a_version() -> None:
         (other, "2", 3),
         (one, "2", 4),
     ):
-        letter["attributes"] = tried(letter, record, version)
-        attributes = json.loads(str(letter["attributes"]))
+        dead_letter["attributes"] = tried(dead_letter, record, version)
+        attributes = json.loads(str(dead_letter["attributes"]))
         assert attributes["replay_tries"] == tries
         assert attributes["csv_header"] == ["a"]
 
 
 def test_a_messages_own_attribute_is_not_overwritten() -> None:
-    letter = as_letter(rows(b"x", attributes='{"replay_tries": "mine"}'))
-    assert tried(letter, Record(b"y", None), "1") == '{"replay_tries": "mine"}'
+    dead_letter = as_letter(rows(b"x", attributes='{"replay_tries": "mine"}'))
+    assert tried(dead_letter, Record(b"y", None), "1") == '{"replay_tries": "mine"}'

@@ -178,5 +178,5 @@ def test_the_image_is_built_under_the_name_that_specs_have(settings: Settings) -
         "projects/test-project/serviceAccounts/growth-build@test-project.iam.gserviceaccount.com"
     )
     build = (ROOT / "templates" / "cloudbuild.yaml").read_text()
-    for told in ('images: ["${_IMAGE}"]', '"--build-arg=IMAGE=${_IMAGE}"', '"--tag=${_IMAGE}"'):
-        assert told in build
+    for message in ('images: ["${_IMAGE}"]', '"--build-arg=IMAGE=${_IMAGE}"', '"--tag=${_IMAGE}"'):
+        assert message in build

@@ -133,8 +133,8 @@ def test_gcloud_refuses_what_it_does_not_know(tmp_path: Path) -> None:
 def test_gcloud_would_build_the_same_spec(name: str, settings: Settings, tmp_path: Path) -> None:
     """But for what it leaves out of the metadata, and the environment, which it takes as flags."""
     step = STEPS[f"template-{name}"](settings)
-    told = gcloud(*step.commands[0].words[1:], folder=tmp_path)
-    theirs = json.loads(told.partition("\n")[2])
+    output = gcloud(*step.commands[0].words[1:], folder=tmp_path)
+    theirs = json.loads(output.partition("\n")[2])
     ours = json.loads(next(iter(step.files.values())))
     left_out = ("streaming", "supportsAtLeastOnce", "supportsExactlyOnce", "defaultStreamingMode")
     for content in (ours, theirs):

@@ -35,34 +35,34 @@ def said(folder: Path, *days: str) -> tuple[list[str], str]:
 
 def test_the_running_month_is_marked_and_the_one_before_is_spoken_of(tmp_path: Path) -> None:
     days = ("ann 2025-10-05", "bob 2025-10-06", "ann 2025-11-05", "cy 2025-11-06", "ann 2025-12-01")
-    months, told = said(tmp_path, *days)
+    months, output = said(tmp_path, *days)
     assert months == ["2025-10", "2025-11", "2025-12 (running)"]
-    assert told == (
+    assert output == (
         "November 2025: 1 user won for 1 lost, a quick ratio of 1.00: Typical Consumer. "
         "Optimize current growth strategy."
     )
 
 
-def test_an_alarm_is_told(tmp_path: Path) -> None:
+def test_an_alarm_is_reported(tmp_path: Path) -> None:
     days = ("ann 2025-10-05", "bob 2025-10-06", "ann 2025-11-05", "ann 2025-12-01")
-    _, told = said(tmp_path, *days)
-    assert told == (
+    _, output = said(tmp_path, *days)
+    assert output == (
         "November 2025: 0 users won for 1 lost, a quick ratio of 0.00: Declining. "
         "CRITICAL: Quick Ratio Below 1.0. Focus on reducing churn before growth."
     )
 
 
 def test_a_running_month_alone_is_said_to_be_one(tmp_path: Path) -> None:
-    months, told = said(tmp_path, "ann 2025-12-01", "bob 2025-12-03")
+    months, output = said(tmp_path, "ann 2025-12-01", "bob 2025-12-03")
     assert months == ["2025-12 (running)"]
-    assert told == (
+    assert output == (
         "December 2025 still runs, and no month before it is over: there is nothing to judge yet."
     )
 
 
 def test_a_month_without_churn_has_no_ratio(tmp_path: Path) -> None:
-    _, told = said(tmp_path, "ann 2025-11-01", "bob 2025-12-03")
-    assert told == "November 2025: nobody churned, so there is no quick ratio."
+    _, output = said(tmp_path, "ann 2025-11-01", "bob 2025-12-03")
+    assert output == "November 2025: nobody churned, so there is no quick ratio."
 
 
 def test_tables_that_can_not_be_read_show_nothing(tmp_path: Path) -> None:

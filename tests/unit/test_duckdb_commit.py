@@ -96,12 +96,12 @@ def test_a_row_that_moves_to_another_partition_is_there_once(tmp_path: Path) -> 
 
 def test_appended_rows_join_those_that_are_there(tmp_path: Path) -> None:
     warehouse = warehouse_in(tmp_path)
-    letters = [filled(LETTERS, dead_letter_id=name) for name in "abc"]
-    for letter in letters:
-        appending = [change(LETTERS, WriteDisposition.APPEND, str(tmp_path), [letter])]
+    dead_letters = [filled(LETTERS, dead_letter_id=name) for name in "abc"]
+    for dead_letter in dead_letters:
+        appending = [change(LETTERS, WriteDisposition.APPEND, str(tmp_path), [dead_letter])]
         for _ in range(2):  # Tried again under the same id, it is not done twice.
-            warehouse.commit(appending, str(letter["dead_letter_id"]))
-    assert rows_of(warehouse, LETTERS) == in_order(letters)
+            warehouse.commit(appending, str(dead_letter["dead_letter_id"]))
+    assert rows_of(warehouse, LETTERS) == in_order(dead_letters)
 
 
 def test_changes_without_rows_leave_what_is_there_or_empty_it(tmp_path: Path) -> None:

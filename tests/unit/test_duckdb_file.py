@@ -78,10 +78,10 @@ def test_check_waits_for_a_reader_and_says_for_whom(
         monkeypatch.setattr("pipeline.warehouse.duckdb.database_file.time.sleep", release)
         warehouse.check(BOTH, None)
     assert released
-    told = capfd.readouterr().err
-    assert f"(PID {pid}): waiting up to 60 s" in told
-    assert told.count("waiting") == 1
-    assert "python" in told
+    message = capfd.readouterr().err
+    assert f"(PID {pid}): waiting up to 60 s" in message
+    assert message.count("waiting") == 1
+    assert "python" in message
 
 
 def test_somebody_who_never_leaves_is_named(
@@ -91,10 +91,12 @@ def test_somebody_who_never_leaves_is_named(
     warehouse.commit([users(tmp_path, "ann")], "a")
     monkeypatch.setattr(database_file, "_PATIENCE_SECONDS", 0)
     with opened_elsewhere(tmp_path / "growth.duckdb") as pid:
-        told = rf"open in python[\d.]* \(PID {pid}\), after 0 s still: close it there and run again"
-        with pytest.raises(RunError, match=told):
+        message = (
+            rf"open in python[\d.]* \(PID {pid}\), after 0 s still: close it there and run again"
+        )
+        with pytest.raises(RunError, match=message):
             warehouse.check(BOTH, None)
-        with pytest.raises(RunError, match=told):
+        with pytest.raises(RunError, match=message):
             warehouse.commit([users(tmp_path, "bob")], "b")
     assert names_in(warehouse) == ["ann"]
 
@@ -245,7 +247,7 @@ def test_indexes_and_views_of_people_survive_a_replacement(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "message"),
     [
         ("ALTER TABLE dim_users ADD COLUMN note VARCHAR", "a column note VARCHAR"),
         ("ALTER TABLE dim_users ALTER first_country SET DEFAULT 'SG'", "has a default .*'SG'"),
@@ -259,14 +261,14 @@ def test_indexes_and_views_of_people_survive_a_replacement(tmp_path: Path) -> No
     ],
 )
 def test_what_a_replacement_would_drop_is_refused(
-    tmp_path: Path, statement: str, told: str
+    tmp_path: Path, statement: str, message: str
 ) -> None:
     warehouse, path = warehouse_in(tmp_path), tmp_path / "growth.duckdb"
     warehouse.commit([users(tmp_path, "ann")], "a")
     run_sql(path, statement)
-    with pytest.raises(RunError, match=f"dim_users: .*{told}.*run again"):
+    with pytest.raises(RunError, match=f"dim_users: .*{message}.*run again"):
         warehouse.check(BOTH, None)
-    with pytest.raises(RunError, match=told):
+    with pytest.raises(RunError, match=message):
         warehouse.commit([users(tmp_path, "bob")], "b")
 
 
@@ -284,9 +286,9 @@ def test_a_lock_that_is_a_link_or_something_else_is_left_as_it_is(tmp_path: Path
     mine = tmp_path / "mine.txt"
     mine.write_text("mine")
     lock.symlink_to(mine)
-    for told in ("is a symbolic link", "is a directory", "is something else", "something else"):
+    for message in ("is a symbolic link", "is a directory", "is something else", "something else"):
         with (
-            pytest.raises(OptionError, match=f"(?i)growth.duckdb.lock.*{told}"),
+            pytest.raises(OptionError, match=f"(?i)growth.duckdb.lock.*{message}"),
             warehouse.lock(BOTH, None, "run"),
         ):
             pass
@@ -352,7 +354,7 @@ def test_a_path_that_duckdb_can_not_write_is_refused(
             open_warehouse("duckdb:///growth.duckdb")
 
 
-def test_files_that_can_not_be_used_are_told_in_a_line(
+def test_files_that_can_not_be_used_are_reported_in_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse, path = warehouse_in(tmp_path), tmp_path / "growth.duckdb"
@@ -369,7 +371,7 @@ def test_files_that_can_not_be_used_are_told_in_a_line(
             warehouse.check(BOTH, None)
 
 
-def test_too_little_memory_is_told_in_a_line(
+def test_too_little_memory_is_reported_in_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def scarce(self: object, changes: object, memory: str) -> None:

@@ -87,8 +87,11 @@ def whole(folder: Path) -> Warehouse:
     """All tables of some events, as an earlier version wrote them."""
     days = ("2025-10-05", "2025-11-05", "2025-12-01")
     rows = [row(f"{day}T10:00:00Z", user) for day in days for user in ("ann", "bob")]
-    letters = TABLES["dead_letter_events"].arrow_schema.empty_table()
-    tables = {**compute([p.events for p in parse(csv_text(rows))]), "dead_letter_events": letters}
+    dead_letters = TABLES["dead_letter_events"].arrow_schema.empty_table()
+    tables = {
+        **compute([p.events for p in parse(csv_text(rows))]),
+        "dead_letter_events": dead_letters,
+    }
     warehouse = open_warehouse(f"duckdb:///{folder}/growth.duckdb")
     changes = [
         change(
@@ -107,14 +110,14 @@ def test_what_earlier_tables_can_answer_is_checked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     check_tables(whole(tmp_path), NOW)
-    told = capsys.readouterr()
-    passed = int(told.out.split(" passed")[0].split()[-1])
-    left_out = int(told.err.split(" checks were left out")[0])
+    output = capsys.readouterr()
+    passed = int(output.out.split(" passed")[0].split()[-1])
+    left_out = int(output.err.split(" checks were left out")[0])
     # Besides, one check compares with what only a run counts.
     assert passed + left_out + 1 == len(CHECKS)
     assert 20 < left_out < 40
-    assert "they lack social_capital_growth_accounting.is_complete, " in told.err
-    assert "growth_drivers.new_other_users" in told.err
+    assert "they lack social_capital_growth_accounting.is_complete, " in output.err
+    assert "growth_drivers.new_other_users" in output.err
 
 
 def test_a_column_that_was_always_there_is_missed(tmp_path: Path) -> None:

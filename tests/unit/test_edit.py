@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import OptionError, RunError
 from pipeline.replay.editing import Edit
-from tests.support.dead_letters import letter
+from tests.support.dead_letters import dead_letter
 
 # Any bytes, often line breaks, but not beside the signs that stand for them.
 _PIECES = st.sampled_from(
@@ -23,8 +23,8 @@ payloads = st.lists(_PIECES, max_size=12).map(b"".join)
 
 
 def corrected(edit: str, *records: bytes) -> list[bytes]:
-    letters = [letter(data) for data in records]
-    return [record.data for record in Edit.of(edit).correct(lambda: letters)]
+    dead_letters = [dead_letter(data) for data in records]
+    return [record.data for record in Edit.of(edit).correct(lambda: dead_letters)]
 
 
 def script(folder: Path, text: str) -> str:
@@ -80,7 +80,7 @@ def test_no_letter_starts_no_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("import sys\nsys.exit('no such country')", ["exit code 1", "It said: no such country"]),
         ("import os\nos.kill(os.getpid(), 9)", ["failed with signal 9"]),
@@ -89,11 +89,13 @@ def test_no_letter_starts_no_process(tmp_path: Path) -> None:
         ("", ["gave back 0 records for 2"]),
     ],
 )
-def test_a_program_that_fails_ends_the_replay(tmp_path: Path, text: str, told: list[str]) -> None:
+def test_a_program_that_fails_ends_the_replay(
+    tmp_path: Path, text: str, message: list[str]
+) -> None:
     path = script(tmp_path, text)
     with pytest.raises(RunError) as raised:
         corrected(path, b"a", b"b")
-    for part in ("correct", "no table was touched", *told):
+    for part in ("correct", "no table was touched", *message):
         assert part in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -108,7 +110,7 @@ def test_a_script_without_a_first_line_is_named(tmp_path: Path) -> None:
 def test_what_is_neither_sed_nor_a_program_is_refused(tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_text("x")
-    for text, told in (
+    for text, message in (
         (str(plain), "chmod"),
         (str(tmp_path), "is a folder"),
         ("s/a/b", "sed does not take it"),
@@ -117,7 +119,7 @@ def test_what_is_neither_sed_nor_a_program_is_refused(tmp_path: Path) -> None:
         ("w written", "sed does not take it"),
         ("e touch written", "sed does not take it"),
     ):
-        with pytest.raises(OptionError, match=told):
+        with pytest.raises(OptionError, match=message):
             Edit.of(text)
     assert not (tmp_path / "written").exists()
 

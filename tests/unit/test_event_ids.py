@@ -156,7 +156,7 @@ class TestCollisions:
         assert digits_of(events.ids) == sorted(set(digits_of(events.ids)))
         assert compute([parsed.events])["fct_events"].num_rows == 2
 
-    def test_different_events_of_one_id_are_told_and_nothing_is_dropped(
+    def test_different_events_of_one_id_are_reported_and_nothing_is_dropped(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def equal(table: pa.Table, *_: object) -> Hashes:
@@ -168,12 +168,12 @@ class TestCollisions:
         assert (len(same.ids), same.duplicates) == (1, 1)
         with pytest.raises(DataError) as raised:
             sort_events([parsed.events])
-        told = str(raised.value)
-        assert f"event_id {'00000000000000ff' * 2}" in told
+        output = str(raised.value)
+        assert f"event_id {'00000000000000ff' * 2}" in output
         for part in ("user_id 'ann'", "2025-12-31T10:00:00Z", "event_type 'share'", "'SG'"):
-            assert told.count(part) == 2
-        assert all(repr(event["transaction_category"]) in told for event in COLLIDING)
-        assert "take one of the two rows out" in told
+            assert output.count(part) == 2
+        assert all(repr(event["transaction_category"]) in output for event in COLLIDING)
+        assert "take one of the two rows out" in output
 
 
 def test_the_largest_time_and_amount_fit() -> None:

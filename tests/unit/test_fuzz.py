@@ -1,4 +1,4 @@
-"""The fuzzing campaign's own machinery: what fails, crashes or hangs is told and counted."""
+"""The fuzzing campaign's own machinery: what fails, crashes or hangs is reported and counted."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def campaign(names: Sequence[str], stuck_seconds: float = 600) -> tuple[list[str
     return said, runs.run([attack(name) for name in names])
 
 
-def test_each_attack_has_a_turn_and_what_fails_or_crashes_is_told_with_its_seed() -> None:
+def test_each_attack_has_a_turn_and_what_fails_or_crashes_is_reported_with_its_seed() -> None:
     said, scores = campaign(["passes", "fails", "crashes"])
     assert [score.failed for score in scores] == [[], [3_000_000], [3_000_000]]
     assert [score.tried for score in scores] == [7, 7, 0]

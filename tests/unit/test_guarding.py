@@ -182,8 +182,8 @@ def test_a_load_of_other_values_than_were_staged_changes_nothing(
     fine = change(COHORTS, WriteDisposition.REPLACE, str(tmp_path), [filled(COHORTS)])
     (file,) = broken.files
     pq.write_table(FAULTS[column](pq.read_table(file.path, partitioning=None)), file.path)
-    told = rf"fct_events was not loaded as it was staged: .*\b{column}\b.*nothing was changed"
-    with pytest.raises(RunError, match=told):
+    output = rf"fct_events was not loaded as it was staged: .*\b{column}\b.*nothing was changed"
+    with pytest.raises(RunError, match=output):
         warehouse.commit([fine, broken], "b")
     assert rows_of(warehouse, EVENTS) == before
     assert "retention_cohorts" not in (warehouse.present() or set())
@@ -219,7 +219,7 @@ def test_rows_that_leave_are_guarded_too(tmp_path: Path) -> None:
     assert rows_of(warehouse, EVENTS) == in_order(EVENT_ROWS)
 
 
-def test_files_of_a_version_that_told_rows_alone_are_guarded_by_them(tmp_path: Path) -> None:
+def test_files_of_a_version_that_noted_rows_alone_are_guarded_by_them(tmp_path: Path) -> None:
     (file,) = stage(COHORTS, [filled(COHORTS)], str(tmp_path))
     old = file._replace(figures=())
     columns = [0] * (2 * len(COHORTS.columns))

@@ -42,7 +42,7 @@ def rewrite_and_grow(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda path: os.truncate(path, 16), "it was cut from 600,000 to 16 bytes"),
         (rewrite, "it was written to in place"),
@@ -51,13 +51,15 @@ def rewrite_and_grow(path: Path) -> None:
         (lambda path: path.unlink(), "it is gone"),
     ],
 )
-def test_what_changed_is_told(path: Path, change: Callable[[Path], None], told: str) -> None:
+def test_what_changed_is_reported(path: Path, change: Callable[[Path], None], message: str) -> None:
     listed = local_file(str(path))
     refuse_changed(listed)
     change(path)
-    with pytest.raises(DataError, match=f"events.csv changed while it was read: {told}; run again"):
+    with pytest.raises(
+        DataError, match=f"events.csv changed while it was read: {message}; run again"
+    ):
         refuse_changed(listed)
-    with pytest.raises(RunError, match=told):
+    with pytest.raises(RunError, match=message):
         refuse_any_changed([listed])
 
 

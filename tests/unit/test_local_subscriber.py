@@ -94,14 +94,14 @@ def test_an_outage_passes_and_what_was_committed_meanwhile_is_acknowledged(
 
 @pytest.mark.usefixtures("later")
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (NotFound("no"), f"{SUBSCRIPTION} is gone: it was deleted or has expired"),
         (PermissionDenied("no"), f"can't read {SUBSCRIPTION}: no; grant roles/pubsub.subscriber"),
     ],
 )
 def test_a_subscription_that_can_be_read_no_more_closes_the_tap_and_says_why(
-    subscription: Subscription, error: NotFound, told: str
+    subscription: Subscription, error: NotFound, message: str
 ) -> None:
     for use in (
         LeasedMessages.pull,
@@ -115,7 +115,7 @@ def test_a_subscription_that_can_be_read_no_more_closes_the_tap_and_says_why(
         subscription.error = error
         use(messages)
         messages.acknowledge(2)
-        assert str(messages.failure).startswith(told)
+        assert str(messages.failure).startswith(message)
         assert not messages.is_open
         assert len(messages.pull().received_messages) == 0
 

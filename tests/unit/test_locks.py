@@ -34,7 +34,7 @@ def entries(text: str) -> dict[str, str]:
 
 
 def test_locks_have_what_requirements_pin_and_a_hash_for_each() -> None:
-    """Stale? `make lock` writes them anew."""
+    """Stale? `make lock` rewrites them."""
     everything = "\n".join([REQUIREMENTS.read_text(), *for_tests()])
     for wanted, lock in (
         (everything, LOCK),

@@ -42,7 +42,7 @@ def _is_counts(output: Any) -> bool:
 def test_letters_are_spooled_in_parts_of_some_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool, "_PART_BYTES", 5_000)
     table = pa.concat_tables([rows(b"x" * 1_000, error_type=f"e_{at}") for at in range(20)])
-    with spooled(Holding(table)) as letters:  # type: ignore[arg-type]
-        parts = list(letters.parts())
+    with spooled(Holding(table)) as dead_letters:  # type: ignore[arg-type]
+        parts = list(dead_letters.parts())
     assert max(part.nbytes for part in parts) < 8_000
     assert pa.concat_tables(parts)["error_type"].to_pylist() == table["error_type"].to_pylist()

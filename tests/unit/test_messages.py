@@ -49,8 +49,10 @@ def test_json_csv_and_files_agree(rows: list[Row]) -> None:
     by_csv = parsed(*map(as_csv, rows), attributes={"content_type": "text/csv"})
     for found in (by_json, by_csv):
         assert found.events.to_pylist() == expected.events.to_pylist()
-        told = [(letter.error_type, letter.message) for letter in found.rejections]
-        assert told == [(letter.error_type, letter.message) for letter in expected.rejections]
+        said = [(dead_letter.error_type, dead_letter.message) for dead_letter in found.rejections]
+        assert said == [
+            (dead_letter.error_type, dead_letter.message) for dead_letter in expected.rejections
+        ]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,9 @@ def test_a_number_is_read_as_csv_reads_its_digits(number: str, error_type: str |
         as_csv({**GOOD, "miles_amount": number}), attributes={"content_type": "text/csv"}
     )
     for found in (by_json, by_csv):
-        assert [letter.error_type for letter in found.rejections] == [error_type] * bool(error_type)
+        assert [dead_letter.error_type for dead_letter in found.rejections] == [error_type] * bool(
+            error_type
+        )
         assert len(found.events) == (error_type is None)
     assert by_json.events.equals(by_csv.events)
 
@@ -104,9 +108,9 @@ def nested(levels: int) -> bytes:
 
 def test_depth_is_limited_by_a_number_and_not_by_the_stack() -> None:
     assert len(parsed(nested(100)).events) == 1
-    (letter,) = parsed(nested(101)).rejections
-    assert letter.error_type == "malformed_message"
-    assert "nested more than 100 levels deep" in letter.message
+    (dead_letter,) = parsed(nested(101)).rejections
+    assert dead_letter.error_type == "malformed_message"
+    assert "nested more than 100 levels deep" in dead_letter.message
     note = json.dumps({**GOOD, "note": '["' * 200 + "{" * 200})
     assert len(parsed(note.encode()).events) == 1
 
@@ -119,7 +123,7 @@ def test_missing_fields_and_null_are_empty_and_others_are_ignored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("payload", "error_type", "told"),
+    ("payload", "error_type", "said"),
     [
         (b"", "malformed_message", "is no JSON object"),
         (b"{", "malformed_message", "is no JSON object"),
@@ -142,13 +146,17 @@ def test_missing_fields_and_null_are_empty_and_others_are_ignored() -> None:
         (b"{}", "missing_user_id", "user_id is blank"),
     ],
 )
-def test_what_is_no_event_is_a_dead_letter(payload: bytes, error_type: str, told: str) -> None:
+def test_what_is_no_event_is_a_dead_letter(payload: bytes, error_type: str, said: str) -> None:
     found = parsed(as_json(GOOD), payload, attributes={"tenant": "é"})
     assert len(found.events) == 1
-    (letter,) = found.rejections
-    assert (letter.error_type, letter.payload, letter.position) == (error_type, payload, "id 1")
-    assert told in letter.message
-    assert letter.attributes == '{"tenant": "é"}'
+    (dead_letter,) = found.rejections
+    assert (dead_letter.error_type, dead_letter.payload, dead_letter.position) == (
+        error_type,
+        payload,
+        "id 1",
+    )
+    assert said in dead_letter.message
+    assert dead_letter.attributes == '{"tenant": "é"}'
     rows = dead_letter_events.rows(
         found.rejections, "projects/p/subscriptions/s", NOW, "1"
     ).to_pylist()
@@ -157,7 +165,7 @@ def test_what_is_no_event_is_a_dead_letter(payload: bytes, error_type: str, told
 
 
 @pytest.mark.parametrize(
-    ("payload", "told"),
+    ("payload", "said"),
     [
         (b"", "holds 0 CSV records"),
         (as_csv(GOOD) + b"\n" + as_csv(GOOD), "holds 2 CSV records"),
@@ -165,10 +173,12 @@ def test_what_is_no_event_is_a_dead_letter(payload: bytes, error_type: str, told
         (b'"a,b,c,d,e,f,g,h', "is not closed"),
     ],
 )
-def test_a_message_of_csv_is_one_record(payload: bytes, told: str) -> None:
-    (letter,) = parsed(payload, attributes={"content_type": "text/csv; charset=utf-8"}).rejections
-    assert letter.error_type == "malformed_row"
-    assert told in letter.message
+def test_a_message_of_csv_is_one_record(payload: bytes, said: str) -> None:
+    (dead_letter,) = parsed(
+        payload, attributes={"content_type": "text/csv; charset=utf-8"}
+    ).rejections
+    assert dead_letter.error_type == "malformed_row"
+    assert said in dead_letter.message
 
 
 def test_a_record_of_csv_may_end_its_line() -> None:
@@ -178,8 +188,8 @@ def test_a_record_of_csv_may_end_its_line() -> None:
 
 def test_a_message_over_the_limit_is_a_dead_letter() -> None:
     long = as_json({**GOOD, "transaction_category": "x" * MAX_RECORD_BYTES})
-    (letter,) = parsed(long).rejections
-    assert letter.error_type == "oversized_record"
+    (dead_letter,) = parsed(long).rejections
+    assert dead_letter.error_type == "oversized_record"
 
 
 def test_no_message_is_no_record() -> None:

@@ -76,7 +76,7 @@ def reference(row: Row) -> Event | str:
 
 @dataclass(frozen=True)
 class Numbered:
-    """An origin whose rows are told by their number."""
+    """An origin whose rows are known by their number."""
 
     rows: int
 

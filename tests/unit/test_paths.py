@@ -1,4 +1,4 @@
-"""Paths and commands as people type them, and as they are told to."""
+"""Paths and commands as people type them, and as messages name them."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_records_are_read_as_they_are(tmp_path: Path) -> None:
         assert {record.data for record in broken} == {b'2024-01-01,"x,,,', b"\xff,a,b,c,d,e,f,g"}
 
 
-def test_a_horizon_is_told_where_the_default_one_does_not_reach() -> None:
+def test_a_horizon_is_reported_where_the_default_one_does_not_reach() -> None:
     day = 86_400.0
     now = 1_000 * day
     ages = {0.5: None, 6.9: None, 7.1: 8, 550.2: 551}

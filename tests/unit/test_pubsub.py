@@ -1,4 +1,4 @@
-"""What the user is told of a subscription or a topic that can't be used."""
+"""What the user is shown of a subscription or a topic that can't be used."""
 
 from __future__ import annotations
 
@@ -65,15 +65,15 @@ def test_who_may_use_it_need_not_be_allowed_to_look_at_it(
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "expected"),
     [
         (PermissionDenied("look"), "is missing on projects/p-1/{}, or it is not there; grant {}"),
         (NotFound("gone"), "there is none; create it"),
         (ServiceUnavailable("503\nnot now"), "503 not now; check the network"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(
-    client: type[Client], error: Exception, told: str
+def test_what_is_wrong_is_reported_in_one_line(
+    client: type[Client], error: Exception, expected: str
 ) -> None:
     client.error, client.permissions = error, ("pubsub.topics.get",)
     with pytest.raises(RunError) as subscription:
@@ -85,5 +85,5 @@ def test_what_is_wrong_is_told_in_one_line(
         (topic, "topics/t", "roles/pubsub.publisher"),
     ):
         message = str(raised.value)
-        assert told.format(name, role) in message
+        assert expected.format(name, role) in message
         assert "\n" not in message

@@ -21,7 +21,7 @@ def test_a_tag_is_one_of_the_commit(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "target", "told"),
+    ("change", "target", "message"),
     [
         ("PROJECT=", "image", "deploy.env lacks PROJECT (the project's id, e.g. my-project)"),
         ("PROJECT=No!", "image", "PROJECT 'No!' is wrong"),
@@ -40,11 +40,11 @@ def test_a_tag_is_one_of_the_commit(file: Path) -> None:
         ("STREAM_PARAMETERS=flush_seconds=0", "update-streaming", "flush_seconds can't be '0'"),
     ],
 )
-def test_a_wrong_setting_is_named(change: str, target: str, told: str, file: Path) -> None:
+def test_a_wrong_setting_is_named(change: str, target: str, message: str, file: Path) -> None:
     file.write_text(f"{FILLED}\n{change}\n")
     run = make(target, file, DRY_RUN="1")
     assert (run.returncode, run.stdout) == (2, "")
-    assert told in run.stderr
+    assert message in run.stderr
     assert run.stderr.count("\n") == 1
 
 
@@ -59,7 +59,7 @@ def test_the_environment_goes_before_the_file(file: Path) -> None:
 
 
 def test_the_example_on_record_is_that_of_the_settings() -> None:
-    """Stale? `make templates` writes it anew."""
+    """Stale? `make templates` rewrites it."""
     assert EXAMPLE.read_text() == example()
     with pytest.raises(OptionError, match="lacks PROJECT"):
         STEPS["image"](load(EXAMPLE, {}))

@@ -41,9 +41,9 @@ def test_any_measure_may_lose_a_tenth(after: Mapping[str, int], lost: list[str])
         return
     with pytest.raises(RunError) as raised:
         found.refuse(10)
-    told = str(raised.value)
-    assert "the tables hold 100 events of 10 users on 5 dates, and this run would leave" in told
-    assert "--allow_shrink" in told
+    output = str(raised.value)
+    assert "the tables hold 100 events of 10 users on 5 dates, and this run would leave" in output
+    assert "--allow_shrink" in output
 
 
 def test_no_row_is_refused_whatever_the_limit_where_something_is() -> None:

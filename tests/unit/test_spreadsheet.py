@@ -20,7 +20,7 @@ from pipeline.replay import spreadsheet
 from pipeline.replay.spool import DeadLetter, spooled
 from pipeline.replay.spreadsheet import Corrected, cells_of, record_of
 from pipeline.warehouse import Warehouse
-from tests.support.dead_letters import Holding, letter, rows
+from tests.support.dead_letters import Holding, dead_letter, rows
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import LIMITS, NOW, Row, csv_text, row
 from tests.support.thorough import examples
@@ -38,11 +38,13 @@ def line(item: Row, header: Sequence[str] | None = SOURCE_COLUMNS) -> bytes:
     return csv_text([item], header).split(b"\n", 1)[1].rstrip(b"\n")
 
 
-def through(letters: Sequence[DeadLetter], change: Callable[[Sheet], Sheet]) -> list[Record | None]:
+def through(
+    dead_letters: Sequence[DeadLetter], change: Callable[[Sheet], Sheet]
+) -> list[Record | None]:
     """The records of a file that was written, changed as a spreadsheet would, and read back."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "letters.csv")
-        assert spreadsheet.write(letters, str(path)) == len(letters)
+        path = Path(folder, "dead_letters.csv")
+        assert spreadsheet.write(dead_letters, str(path)) == len(dead_letters)
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             names, sheet = list(reader.fieldnames or ()), change(list(reader))
@@ -50,7 +52,7 @@ def through(letters: Sequence[DeadLetter], change: Callable[[Sheet], Sheet]) -> 
             writer = csv.DictWriter(file, names)
             writer.writeheader()
             writer.writerows(sheet)
-        return list(Corrected.of(str(path)).correct(letters))
+        return list(Corrected.of(str(path)).correct(dead_letters))
 
 
 _CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -66,25 +68,25 @@ _BYTES = st.lists(
 ).map(b"".join)
 records = st.one_of(
     st.builds(
-        lambda cells, header: letter(
+        lambda cells, header: dead_letter(
             line(dict(zip(SOURCE_COLUMNS, cells, strict=True)), header), header
         ),
         st.lists(st.one_of(_CELLS, _SPECIAL), min_size=8, max_size=8),
         st.sampled_from(HEADERS),
     ),
-    st.builds(letter, _BYTES, st.sampled_from(HEADERS)),
+    st.builds(dead_letter, _BYTES, st.sampled_from(HEADERS)),
 )
 
 
-def numbered(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-    return [item._replace(dead_letter_id=f"{at:032x}") for at, item in enumerate(letters)]
+def numbered(dead_letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+    return [item._replace(dead_letter_id=f"{at:032x}") for at, item in enumerate(dead_letters)]
 
 
 @settings(max_examples=examples(50, 150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(records, max_size=6))
 def test_untouched_rows_are_the_records_as_they_came(found: list[DeadLetter]) -> None:
-    letters = numbered(found)
-    assert through(letters, lambda sheet: sheet) == [item.record for item in letters]
+    dead_letters = numbered(found)
+    assert through(dead_letters, lambda sheet: sheet) == [item.record for item in dead_letters]
 
 
 @settings(max_examples=examples(20, 60), deadline=None, suppress_health_check=list(HealthCheck))
@@ -95,20 +97,22 @@ def test_corrected_cells_make_the_event_that_they_say(
     def correct(sheet: Sheet) -> Sheet:
         return [{**item, **sound} for item in sheet]
 
-    (record,) = through([letter(line(broken, header), header)], correct)
+    (record,) = through([dead_letter(line(broken, header), header)], correct)
     assert record is not None
     expected = reread([Record(line(sound), STANDARD)], NOW, LIMITS)
     assert reread([record], NOW, LIMITS).events.to_pylist() == expected.events.to_pylist()
 
 
 def test_rows_that_are_removed_leave_their_letters() -> None:
-    letters = numbered([letter(b"a,b"), letter(b"c,d"), letter(b"e")])
-    assert through(letters, lambda sheet: sheet[1:2]) == [None, letters[1].record, None]
+    dead_letters = numbered([dead_letter(b"a,b"), dead_letter(b"c,d"), dead_letter(b"e")])
+    assert through(dead_letters, lambda sheet: sheet[1:2]) == [None, dead_letters[1].record, None]
 
 
 def test_what_can_not_be_split_is_corrected_in_payload_or_in_the_columns() -> None:
     sound = row("2024-01-01T00:00:00Z")
-    letters = numbered([letter(b'2024-01-01,"ann'), letter(b"{", None), letter(b"x")])
+    dead_letters = numbered(
+        [dead_letter(b'2024-01-01,"ann'), dead_letter(b"{", None), dead_letter(b"x")]
+    )
 
     def correct(sheet: Sheet) -> Sheet:
         assert [item["payload"] for item in sheet] == ['2024-01-01,"ann', "{", "x"]
@@ -117,14 +121,14 @@ def test_what_can_not_be_split_is_corrected_in_payload_or_in_the_columns() -> No
         sheet[2].update(sound)  # And payload is left as it is.
         return sheet
 
-    found = [record for record in through(letters, correct) if record is not None]
+    found = [record for record in through(dead_letters, correct) if record is not None]
     first, second, third = reread(found, NOW, LIMITS).events.to_pylist()
     assert first == second == third
 
 
 def test_odd_bytes_are_corrected_one_by_one() -> None:
     data = line(row("2024-01-01T00:00:00Z", category="caf?", source="k?ln"))
-    bad = letter(data.replace(b"f?", b"f\xe9").replace(b"k?", b"k\xf6"))
+    bad = dead_letter(data.replace(b"f?", b"f\xe9").replace(b"k?", b"k\xf6"))
 
     def cell(name: str, before: str, after: str) -> Callable[[Sheet], Sheet]:
         def correct(sheet: Sheet) -> Sheet:
@@ -142,20 +146,20 @@ def test_odd_bytes_are_corrected_one_by_one() -> None:
     (whole,) = through([bad._replace(record=half)], cell("utm_source", r"k\xf6ln", "k\u00f6ln"))
     assert whole is not None
     (event,) = reread([whole], NOW, LIMITS).events.to_pylist()
-    # The letter of the half-corrected file was whole in its category: as bytes it comes back whole.
+    # That of the half-corrected file was whole in its category: as bytes it comes back whole.
     assert (event["transaction_category"], event["utm_source"]) == ("caf\u00e9", "k\u00f6ln")
 
 
 def test_a_spreadsheet_takes_no_cell_for_a_formula_or_a_number(tmp_path: Path) -> None:
     hostile = row("2024-01-01 10:00:00", user="0012", category="=cmd()", source="1e5", country="+1")
-    path = tmp_path / "letters.csv"
-    spreadsheet.write([letter(line(hostile))], str(path))
+    path = tmp_path / "dead_letters.csv"
+    spreadsheet.write([dead_letter(line(hostile))], str(path))
     assert path.stat().st_mode & 0o777 == 0o600
     text = path.read_bytes()
     assert text.startswith(b"\xef\xbb\xbfdead_letter_id,")
     for cell in (b"'2024-01-01 10:00:00", b"'0012", b"'=cmd()", b"'1e5", b"'+1"):
         assert b"," + cell in text
-    assert cells_of(letter(line(hostile)).record)[1] == "0012"
+    assert cells_of(dead_letter(line(hostile)).record)[1] == "0012"
 
 
 _SIGNS = "=+-@';|,\"\t\r\n a\u00a0\u3000\ufeff\uff1d\x00\x0b0"
@@ -168,14 +172,14 @@ def test_no_spreadsheet_finds_a_formula_wherever_it_splits(
     cells: list[str], header: Sequence[str] | str | None
 ) -> None:
     if header == "payload":
-        bad = letter("".join(cells).encode(), None)
+        bad = dead_letter("".join(cells).encode(), None)
     else:
         names = None if header is None else tuple(header)
-        bad = letter(line(dict(zip(SOURCE_COLUMNS, cells, strict=True)), names), names)
-    told = bad._replace(error_message=f"country {cells[0]} is not two letters")
+        bad = dead_letter(line(dict(zip(SOURCE_COLUMNS, cells, strict=True)), names), names)
+    message = bad._replace(error_message=f"country {cells[0]} is not two letters")
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "letters.csv")
-        spreadsheet.write([told], str(path))
+        path = Path(folder, "dead_letters.csv")
+        spreadsheet.write([message], str(path))
         with path.open(encoding="utf-8-sig", newline="") as file:
             text = file.read()
         (record,) = Corrected.of(str(path)).correct([bad])
@@ -195,37 +199,37 @@ def test_apostrophes_that_somebody_types_stay(tmp_path: Path) -> None:
     def correct(sheet: Sheet) -> Sheet:
         return [{**item, **typed} for item in sheet]
 
-    (record,) = through([letter(b"x")], correct)
+    (record,) = through([dead_letter(b"x")], correct)
     assert record is not None
     (event,) = reread([record], NOW, LIMITS).events.to_pylist()
     assert event["transaction_category"] == "rock;'n'roll"
 
 
 def test_spaces_before_a_quoted_cell_are_no_part_of_it(tmp_path: Path) -> None:
-    path = tmp_path / "letters.csv"
+    path = tmp_path / "dead_letters.csv"
     names = ["dead_letter_id", *SOURCE_COLUMNS]
     cells = ["1", *row("2024-01-01T00:00:00Z", category="a, b").values()]
     text = "\n".join([", ".join(names), ", ".join(f'"{cell}"' for cell in cells), ""])
     path.write_text(text, encoding="utf-8-sig")
-    (record,) = Corrected.of(str(path)).correct([letter(b"x")])
+    (record,) = Corrected.of(str(path)).correct([dead_letter(b"x")])
     assert record is not None
     (event,) = reread([record], NOW, LIMITS).events.to_pylist()
     assert event["transaction_category"] == "a, b"
 
 
 def test_files_of_other_spreadsheets_are_read(tmp_path: Path) -> None:
-    path = tmp_path / "letters.csv"
+    path = tmp_path / "dead_letters.csv"
     names = ["dead_letter_id", *SOURCE_COLUMNS]
     cells = ["1", *row("2024-01-01T00:00:00Z").values()]
     text = "\n".join([";".join(names), ";".join(cells), ";" * 8, ""])
     path.write_text(text, encoding="utf-8-sig")
-    (record,) = Corrected.of(str(path)).correct([letter(b"x")])
+    (record,) = Corrected.of(str(path)).correct([dead_letter(b"x")])
     assert record is not None
     assert len(reread([record], NOW, LIMITS).events) == 1
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (b"", "lacks the column dead_letter_id"),
         (b"user_id\n1\n", "lacks the column dead_letter_id"),
@@ -237,34 +241,34 @@ def test_files_of_other_spreadsheets_are_read(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_other_files_are_refused(tmp_path: Path, text: bytes, told: str) -> None:
-    path = tmp_path / "letters.csv"
+def test_other_files_are_refused(tmp_path: Path, text: bytes, message: str) -> None:
+    path = tmp_path / "dead_letters.csv"
     path.write_bytes(text)
-    with pytest.raises(OptionError, match=told):
+    with pytest.raises(OptionError, match=message):
         Corrected.of(str(path))
 
 
-def test_rows_without_a_letter_are_told() -> None:
+def test_rows_without_a_letter_are_reported() -> None:
     table = rows(b"a", b"b")
     known, other = table["dead_letter_id"].to_pylist()
-    cells = cells_of(letter(b"a").record)
+    cells = cells_of(dead_letter(b"a").record)
     holding = cast(Warehouse, Holding(table.slice(0, 1)))
-    with spooled(holding) as letters:
-        assert Corrected("m.csv", {known: cells}).without_dead_letter(letters) == ""
-        told = Corrected("m.csv", {known: cells, other: cells}).without_dead_letter(letters)
-        assert told.startswith(
+    with spooled(holding) as dead_letters:
+        assert Corrected("m.csv", {known: cells}).without_dead_letter(dead_letters) == ""
+        message = Corrected("m.csv", {known: cells, other: cells}).without_dead_letter(dead_letters)
+        assert message.startswith(
             f"m.csv: 1 of 2 rows correct no dead letter of the warehouse (dead_letter_id {other!r}"
         )
 
 
 def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
-    path = tmp_path / "letters.csv"
+    path = tmp_path / "dead_letters.csv"
     path.write_text("corrected")
-    with pytest.raises(RunError, match=r"can't write .*letters\.csv"):
+    with pytest.raises(RunError, match=r"can't write .*dead_letters\.csv"):
         spreadsheet.write([], str(path))
     assert path.read_text() == "corrected"
 
 
 def test_an_emptied_row_is_an_empty_record() -> None:
-    before: Any = letter(line(row("never"))).record
+    before: Any = dead_letter(line(row("never"))).record
     assert record_of(("",) * 9, before).data == b""

@@ -9,10 +9,10 @@ from pipeline.reports import FlushReport
 from transforms.kernels.run_counts import RunCounts
 
 
-def report_of(events: int, letters: int, flush: int = 3) -> FlushReport:
+def report_of(events: int, dead_letters: int, flush: int = 3) -> FlushReport:
     """A flush after which so many rows are in the tables, of 10 events and 4 dead letters."""
     counts = RunCounts(input_rows=15, events=10, duplicates=1, dead_letters={"a": 3, "b": 1})
-    return FlushReport(flush, counts, events=events, dead_letters=letters)
+    return FlushReport(flush, counts, events=events, dead_letters=dead_letters)
 
 
 @pytest.mark.parametrize(
@@ -40,18 +40,18 @@ def test_it_is_said_once_after_a_while_and_again_when_a_stop_begins(
     now = [0.0]
     watch = StallWatch(90, lambda: now[0])
 
-    def told_at(seconds: float, report: FlushReport) -> str:
+    def warning_at(seconds: float, report: FlushReport) -> str:
         now[0] = seconds
         watch.look(report, 15)
         return capsys.readouterr().err
 
-    assert told_at(89, report_of(9, 4)) == ""
-    assert told_at(90, report_of(9, 4)).startswith("warning: no flush for 90 s, and not all")
-    assert told_at(500, report_of(9, 4)) == ""
+    assert warning_at(89, report_of(9, 4)) == ""
+    assert warning_at(90, report_of(9, 4)).startswith("warning: no flush for 90 s, and not all")
+    assert warning_at(500, report_of(9, 4)) == ""
     watch.advanced()
-    assert told_at(589, report_of(9, 4)) == ""
-    assert told_at(590, report_of(9, 4)) == ""
-    assert "8 rows of 10" in told_at(591, report_of(8, 4))
+    assert warning_at(589, report_of(9, 4)) == ""
+    assert warning_at(590, report_of(9, 4)) == ""
+    assert "8 rows of 10" in warning_at(591, report_of(8, 4))
     watch.restart()
-    assert told_at(680, report_of(8, 4)) == ""
-    assert "8 rows of 10" in told_at(681, report_of(8, 4))
+    assert warning_at(680, report_of(8, 4)) == ""
+    assert "8 rows of 10" in warning_at(681, report_of(8, 4))

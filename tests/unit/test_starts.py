@@ -1,4 +1,4 @@
-"""Files that are no plain CSV: what is meant is read, the rest is told in one line."""
+"""Files that are no plain CSV: what is meant is read, the rest is reported in one line."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_what_is_meant_is_read(tmp_path: Path, text: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         (TEXT.decode().encode("utf-16"), "is UTF-16: save it as UTF-8"),
         (TEXT.decode().encode("utf-16-le"), "is UTF-16LE: save it as UTF-8"),
@@ -76,20 +76,22 @@ def test_what_is_meant_is_read(tmp_path: Path, text: bytes) -> None:
         (b"SQLite format 3\0" + bytes(range(256)), "begins with bytes that are no text"),
     ],
 )
-def test_what_can_not_be_read_is_told_in_one_line(tmp_path: Path, text: bytes, told: str) -> None:
+def test_what_can_not_be_read_is_reported_in_one_line(
+    tmp_path: Path, text: bytes, expected: str
+) -> None:
     (tmp_path / "events.csv").write_bytes(text)
     with pytest.raises(DataError) as raised:
         header_of(tmp_path / "events.csv")
     message = str(raised.value)
-    assert told in message
+    assert expected in message
     assert "\n" not in message
     assert len(message) < 600
 
 
-@pytest.mark.parametrize(("text", "told"), [(b"", "it is empty"), (TEXT, "is no gzip file")])
-def test_a_name_in_gz_wants_gzip(tmp_path: Path, text: bytes, told: str) -> None:
+@pytest.mark.parametrize(("text", "expected"), [(b"", "it is empty"), (TEXT, "is no gzip file")])
+def test_a_name_in_gz_wants_gzip(tmp_path: Path, text: bytes, expected: str) -> None:
     (tmp_path / "events.csv.gz").write_bytes(text)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=expected):
         header_of(tmp_path / "events.csv.gz")
 
 

@@ -22,7 +22,7 @@ def test_a_file_holds_the_summary_and_is_for_its_owner(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_pipe_that_nobody_opens_is_told_at_once(tmp_path: Path) -> None:
+def test_a_pipe_that_nobody_opens_is_reported_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(RunError, match="pipe: nobody reads that pipe"):
         summary_file.write(REPORT, str(tmp_path / "pipe"))
@@ -112,7 +112,7 @@ def test_a_remote_summary_that_would_be_an_input_is_refused() -> None:
     summary_file.refuse_taken("gs://b/run.json", [], ["gs://b/in/*.csv"])
 
 
-def test_what_comes_after_the_work_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_comes_after_the_work_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     with summary_file.forgiving("it is done") as is_done:
         is_done()
         raise RunError("this is missing")

@@ -30,7 +30,7 @@ NAMED = [f"{template.name}-{option.name}" for template, option, _ in PARAMETERS]
 
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=list(TEMPLATES))
 def test_the_metadata_on_record_is_that_of_the_options(template: Template) -> None:
-    """Stale? `make templates` writes it anew."""
+    """Stale? `make templates` rewrites it."""
     assert template.path.read_text() == as_json(metadata(template))
 
 
@@ -218,7 +218,7 @@ def refusal(command: str, *arguments: str) -> int | str | None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["--runner", "DataflowRunner"], "needs --project and --region too"),
         (["--runner", "DataflowRunner", "--project", "p"], "needs --region too"),
@@ -227,10 +227,10 @@ def refusal(command: str, *arguments: str) -> int | str | None:
     ],
 )
 def test_what_dataflow_would_not_understand_is_refused(
-    command: str, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    command: str, arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert refusal(command, *arguments) == 2
-    assert told in capsys.readouterr().err
+    assert expected in capsys.readouterr().err
 
 
 def test_a_mode_that_counts_twice_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

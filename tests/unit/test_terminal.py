@@ -49,7 +49,7 @@ def test_a_command_ends_as_it_would_without_anybody_listening(
 
 
 @pytest.mark.parametrize("command", ["sample --events 10 --output a.csv", "docs --output a.csv"])
-def test_a_full_stdout_is_told_and_fails_nothing(tmp_path: Path, command: str) -> None:
+def test_a_full_stdout_is_reported_and_fails_nothing(tmp_path: Path, command: str) -> None:
     run = shell(f"PIPELINE {command} >/dev/full", tmp_path)
     assert run.returncode == 0
     assert run.stderr.count("\n") == 1
@@ -60,20 +60,20 @@ def test_a_full_stdout_is_told_and_fails_nothing(tmp_path: Path, command: str) -
 def test_a_file_does_not_get_the_number_of_a_closed_stream(tmp_path: Path) -> None:
     code = (
         "import os; from pipeline.terminal import steady_streams\n"
-        "with steady_streams(): print(os.open('x', os.O_CREAT) > 2, file=open('told', 'w'))"
+        "with steady_streams(): print(os.open('x', os.O_CREAT) > 2, file=open('printed', 'w'))"
     )
     line = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)} >&- 2>&-"
     assert shell(line, tmp_path).returncode == 0
-    assert (tmp_path / "told").read_text() == "True\n"
+    assert (tmp_path / "printed").read_text() == "True\n"
 
 
-def test_what_is_told_arrives_whole(tmp_path: Path) -> None:
+def test_what_is_reported_arrives_whole(tmp_path: Path) -> None:
     code = "from pipeline.terminal import print_error; print_error('\\udce9' + 'x' * 200_000)"
     run = shell(f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}", tmp_path)
     assert run.stderr == "\\udce9" + "x" * 200_000 + "\n"
 
 
-def test_a_stream_without_a_number_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_without_a_number_is_reported_too(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     print_error("something")
@@ -131,14 +131,14 @@ def test_everything_that_a_command_says_is_printable(capsys: pytest.CaptureFixtu
     print_line(f"two\nlines {_HOSTILE}")
     summary_file.write({"user": _HOSTILE}, "-")
     page = Page()
-    section(page, "Letters", [("bad_country", _HOSTILE)], "error_type", "~payload")
+    section(page, "Dead letters", [("bad_country", _HOSTILE)], "error_type", "~payload")
     failed = Reported("a.b", "error", "fail", 1, 2, [{"user_id": _HOSTILE}], "no")
     show_failed(page, [failed])
-    told = capsys.readouterr()
-    assert _is_harmless(told.out)
-    assert _is_harmless(told.err)
-    assert told.err.startswith("two\nlines \\x1b]0;title")
-    assert told.out.count("\\u202eevil") == 4
+    printed = capsys.readouterr()
+    assert _is_harmless(printed.out)
+    assert _is_harmless(printed.err)
+    assert printed.err.startswith("two\nlines \\x1b]0;title")
+    assert printed.out.count("\\u202eevil") == 4
 
 
 def test_an_error_that_quotes_data_is_one_printable_line() -> None:

@@ -35,7 +35,7 @@ def with_rule(rule: Rule) -> tuple[Sequence[Check], str]:
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "expected"),
     [
         (RowRule("dayly_users < 0"), 'Referenced column "dayly_users" not found'),
         (RowRule("daily_active_users <"), "it asks 'daily_active_users <'"),
@@ -45,18 +45,18 @@ def with_rule(rule: Rule) -> tuple[Sequence[Check], str]:
         (Unique("x", ("nope",)), "nope"),
     ],
 )
-def test_it_is_named(rule: Rule, told: str) -> None:
+def test_it_is_named(rule: Rule, expected: str) -> None:
     checks, name = with_rule(rule)
     with pytest.raises(DataError) as raised:
         ArrowChecks(checks, TABLES).evaluate(EMPTY)
     message = str(raised.value)
     assert message.startswith(f"the check {name} can't be evaluated: ")
-    assert told in message
+    assert expected in message
     assert "\n" not in message
     assert len(message) < 400
 
 
-def test_a_table_that_is_none_is_told() -> None:
+def test_a_table_that_is_none_is_reported() -> None:
     table = TABLES["growth_metrics"]
     wrong = replace(table, checks=(*table.checks, Holds("x", "no_table.users = 1", "wrong")))
     tables = [wrong if name == table.name else each for name, each in TABLES.items()]

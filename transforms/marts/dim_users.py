@@ -81,9 +81,9 @@ TABLE = Table(
             "the balance is miles earned less miles redeemed",
         ),
         Holds(
-            "negative_balance_told",
+            "negative_balance_flag",
             "has_negative_balance = (current_miles_balance < 0)",
-            "has_negative_balance tells whether the balance is below 0",
+            "has_negative_balance says whether the balance is below 0",
         ),
         Holds(
             "earned_by_transactions",

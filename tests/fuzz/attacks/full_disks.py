@@ -45,11 +45,11 @@ def case(chance: random.Random, folder: Path) -> int:
     for name in ("disk", "after"):
         (folder / name).mkdir()
     code = _run(chance, folder, len(database), most)
-    told, rest = said(folder), folder / "after"
-    assert code in (0, 1), f"ended with {code}:\n{told}"
-    assert "Traceback" not in told, told
+    printed, rest = said(folder), folder / "after"
+    assert code in (0, 1), f"ended with {code}:\n{printed}"
+    assert "Traceback" not in printed, printed
     expected = before if code else after
-    assert same(expected, left(rest)), f"ended with {code} and other tables:\n{told}"
+    assert same(expected, left(rest)), f"ended with {code} and other tables:\n{printed}"
     succeeded(rest, *_BATCH)
     assert same(after, left(rest)), "the next run ends in other tables"
     check_clean(rest, {"growth.duckdb"})

@@ -25,7 +25,7 @@ def batch_case(chance: random.Random, folder: Path) -> int:
 
 
 def replay_case(chance: random.Random, folder: Path) -> int:
-    """Replays of many letters, killed."""
+    """Replays of many dead letters, killed."""
     succeeded(folder, *_sample(chance, chance.choice([300, 20_000]), "before.csv"))
     path = folder / "before.csv"
     path.write_bytes(path.read_bytes().replace(b",iOS,", b",IOS_APP,"))
