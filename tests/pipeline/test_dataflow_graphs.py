@@ -44,7 +44,7 @@ def job(
 
 
 def test_batch_labels_and_coders_are_those_on_record() -> None:
-    """A change? python -m tests.support.batch_graph rewrites the record."""
+    """A change? python -m tests.support.batch_graph > tests/pipeline/batch_graph.txt"""
     record = Path(__file__).with_name("batch_graph.txt").read_text().splitlines()
     assert describe(batch_graph.laid_out()) == record
 

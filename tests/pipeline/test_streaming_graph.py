@@ -25,7 +25,7 @@ from transforms.vocabulary import EVENT_TYPES
 def test_labels_coders_and_state_are_those_on_record() -> None:
     """A job update finds its state by these labels, and reads it by these coders.
 
-    A change is a decision: rewrite the record by `python -m tests.support.streaming_graph`, and
+    A change is a decision: print the record by `python -m tests.support.streaming_graph`, and
     tell in the commit how running jobs are brought along (`--transform_name_mapping`, or a drain).
     """
     record = Path(__file__).with_name("streaming_graph.txt").read_text().splitlines()
