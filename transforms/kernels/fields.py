@@ -1,4 +1,4 @@
-"""The rules of single source fields.
+"""The rules of single source fields: what is taken, how it is written, what is refused.
 
 Fields with few distinct values travel as Arrow dictionaries, and their rules are plain functions
 of one value, applied once to each distinct value of a batch.
@@ -77,7 +77,10 @@ def country(text: str) -> str | None:
 
 
 def miles_amount(text: str) -> int:
-    """A whole number up to MOST_MILES; TOO_MANY above, ABSENT if empty, REFUSED if no such."""
+    """A whole number up to MOST_MILES; TOO_MANY above, ABSENT if empty, REFUSED otherwise.
+
+    The two miles types need one; that of other events is left out (parse.py).
+    """
     amount = text.strip()
     if not amount:
         return ABSENT

@@ -1,4 +1,4 @@
-"""fct_events: one row per event."""
+"""fct_events: one row per event; how source columns are read stands in kernels/fields.py."""
 
 from __future__ import annotations
 
