@@ -73,7 +73,13 @@ def in_memory(tables: Mapping[str, pa.Table], checks: Sequence[Check] = CHECKS) 
 
 def of_run(input_rows: int, duplicates: int) -> CheckCounts:
     """What the run itself has counted."""
-    return CheckCounts(totals={"run: input_rows": input_rows, "run: duplicates": duplicates})
+    return CheckCounts(
+        totals={
+            "run: input_rows": input_rows,
+            "run: duplicates": duplicates,
+            "run: forgotten": 0,
+        }
+    )
 
 
 def failures(results: Iterable[Result]) -> dict[str, Result]:
