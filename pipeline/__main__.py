@@ -21,6 +21,7 @@ _MODULES: Final = (
     "stream",
     "replay",
     "check",
+    "runs",
     "docs",
     "publish",
     "sample",

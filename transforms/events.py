@@ -24,6 +24,8 @@ from transforms.kernels.user_shards import user_shards
 from transforms.parse_step import COUNTS, DEAD_LETTERS, ParsedPart, parse_part
 from transforms.prefetch import Prefetcher
 
+SOURCES: Final = "sources"
+
 # A shard's part of a batch carries the whole dictionary of each label column; beyond this size
 # (some 20 kB) the labels of the part alone weigh less.
 _LARGEST_DICTIONARY: Final = 1024
@@ -34,7 +36,7 @@ class ParseEvents(beam.PTransform):
     """RawRecords -> `Parsed` batches.
 
     Outputs, by tag: the main one; DEAD_LETTERS, tables of dead_letter_events; COUNTS, RunCounts
-    of input rows and dead letters.
+    of input rows and dead letters; SOURCES, (source, (input rows, dead letters)).
 
     Attributes:
         started_at: the run's moment, in UTC without a zone; dead letters carry it as failed_at.
@@ -53,9 +55,15 @@ class ParseEvents(beam.PTransform):
 
     def expand(self, records: beam.PCollection) -> pvalue.DoOutputsTuple:
         parse = beam.ParDo(_Parse(self)).with_output_types(
-            Parsed, **{DEAD_LETTERS: pa.Table, COUNTS: RunCounts}
+            Parsed,
+            **{
+                DEAD_LETTERS: pa.Table,
+                COUNTS: RunCounts,
+                SOURCES: tuple[str, tuple[int, int]],
+            },
         )
-        return records | "Validate" >> parse.with_outputs(DEAD_LETTERS, COUNTS, main="events")
+        outputs = parse.with_outputs(DEAD_LETTERS, COUNTS, SOURCES, main="events")
+        return records | "Validate" >> outputs
 
 
 class _Parse(beam.DoFn):
@@ -72,9 +80,9 @@ class _Parse(beam.DoFn):
     def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
         return self._outputs(self._prefetcher.finish())
 
-    def _parse(self, records: RawRecords) -> ParsedPart:
+    def _parse(self, records: RawRecords) -> tuple[str, ParsedPart]:
         options = self._options
-        return parse_part(
+        return records.source, parse_part(
             records,
             options.started_at,
             self._limits,
@@ -84,9 +92,11 @@ class _Parse(beam.DoFn):
         )
 
     def _outputs(
-        self, parts: Iterator[ParsedPart]
+        self, parts: Iterator[tuple[str, ParsedPart]]
     ) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
-        for part in parts:
+        for source, part in parts:
+            counted = source, (part.counts.input_rows, part.counts.rejected)
+            yield pvalue.TaggedOutput(SOURCES, GlobalWindows.windowed_value(counted))
             yield from map(GlobalWindows.windowed_value, part.parsed)
             yield from part.beside_events(GlobalWindows.windowed_value)
 

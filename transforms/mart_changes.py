@@ -15,6 +15,7 @@ from transforms.kernels.spine import lay_out
 from transforms.kernels.timelines import Timelines
 from transforms.marts import dim_users, fct_events, users_with_negative_miles
 from transforms.marts.registry import FINISH, TABLES
+from transforms.state import growth_counters
 
 
 class ChangedEvents(NamedTuple):
@@ -70,9 +71,9 @@ class Finished(NamedTuple):
     """What another sum of counters makes of the marts.
 
     Attributes:
-        changed: by the names of marts, the rows that are new or differ, and by those of their
-            `deletes` the keys of rows that are no more, as of a cohort whose last user turns out
-            to have come earlier; none of no row.
+        changed: by the names of marts and of growth_counters, the rows that are new or differ, and
+            by those of their `deletes` the keys of rows that are no more, as of a cohort whose last
+            user turns out to have come earlier; none of no row.
         marts: by name, all rows.
     """
 
@@ -90,7 +91,9 @@ def finish(before: Counters, after: Counters, written_at_us: int) -> Finished:
     written_at = pa.scalar(written_at_us, pa.timestamp("us"))
     old, new = lay_out(before, written_at), lay_out(after, written_at)
     marts = {name: rows(new) for name, rows in FINISH.items()}
-    changes: dict[str, pa.Table] = {}
+    sums = growth_counters.changes(before, after, written_at)
+    counters = growth_counters.TABLE
+    changes = {counters.name: sums.rows, counters.deletes.name: sums.deletes}
     for name, now in marts.items():
         was, table = FINISH[name](old), TABLES[name]
         changes[name] = changed_rows(now, was, table.primary_key)

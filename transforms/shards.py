@@ -26,19 +26,22 @@ from transforms.prefetch import Prefetcher
 from transforms.quality.buffered_checks import BufferedChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
+from transforms.state import user_timelines
 
 CONTRIBUTIONS: Final = "contributions"
 EVENTS: Final = fct_events.TABLE.name
 USERS: Final = dim_users.TABLE.name
 NEGATIVE: Final = users_with_negative_miles.TABLE.name
+TIMELINES: Final = user_timelines.TABLE.name
 
 
 @dataclass
 class UserShards(beam.PTransform):
     """(shard, RecordBatch) -> everything that follows from a shard's users, one shard at a time.
 
-    Outputs, by tag: EVENTS, USERS and NEGATIVE, tables of rows; CONTRIBUTIONS, Counters; COUNTS,
-    RunCounts of events and duplicates; CHECKED, CheckCounts of the checks that these rows answer.
+    Outputs, by tag: EVENTS, USERS, NEGATIVE and TIMELINES, tables of rows; CONTRIBUTIONS, Counters;
+    COUNTS, RunCounts of events and duplicates; CHECKED, CheckCounts of the checks that these rows
+    answer.
 
     Attributes:
         active_types: indices in EVENT_TYPES of the event types that make a user active.
@@ -55,6 +58,7 @@ class UserShards(beam.PTransform):
             EVENTS: pa.Table,
             USERS: pa.Table,
             NEGATIVE: pa.Table,
+            TIMELINES: pa.Table,
             CONTRIBUTIONS: Counters,
             COUNTS: RunCounts,
             CHECKED: CheckCounts,
@@ -114,6 +118,7 @@ class _Shard(beam.DoFn):
         }
         return {
             **rows,
+            TIMELINES: user_timelines.rows(lives, written_at),
             CONTRIBUTIONS: contributions(lives, self._active_types),
             COUNTS: RunCounts(events=len(events.time_us), duplicates=events.duplicates),
         }

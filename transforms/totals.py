@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 import apache_beam as beam
 import pyarrow as pa
@@ -18,6 +18,9 @@ from transforms.marts.registry import FINISH, TABLES
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
+from transforms.state import growth_counters
+
+SUMS: Final = growth_counters.TABLE.name
 
 
 class _Summable(Protocol):
@@ -67,7 +70,8 @@ class Sum(beam.PTransform):
 class FinishMarts(beam.PTransform):
     """The sum of all Counters -> by the name of each mart a table of its rows.
 
-    A further output, CHECKED: CheckCounts of the checks that the marts answer among themselves.
+    Two further outputs: rows of growth_counters by that name, and CHECKED, CheckCounts of the
+    checks that the marts answer among themselves.
 
     Attributes:
         written_at: the moment of writing, in UTC without a zone.
@@ -78,7 +82,7 @@ class FinishMarts(beam.PTransform):
     checks: tuple[Check, ...] = ()
 
     def expand(self, totals: beam.PCollection) -> pvalue.DoOutputsTuple:
-        outputs = {**dict.fromkeys(FINISH, pa.Table), CHECKED: CheckCounts}
+        outputs = {**dict.fromkeys((*FINISH, SUMS), pa.Table), CHECKED: CheckCounts}
         finish = beam.ParDo(_Finish(self)).with_output_types(Any, **outputs)
         return totals | "Finish" >> finish.with_outputs(*outputs)
 
@@ -88,7 +92,9 @@ class _Finish(beam.DoFn):
         self._written_at, self._checks = options.written_at, options.checks
 
     def process(self, totals: Counters) -> Iterator[pvalue.TaggedOutput]:
-        spine = lay_out(totals, pa.scalar(self._written_at, pa.timestamp("us")))
+        written_at = pa.scalar(self._written_at, pa.timestamp("us"))
+        yield pvalue.TaggedOutput(SUMS, growth_counters.rows(totals, written_at))
+        spine = lay_out(totals, written_at)
         marts = {name: rows(spine) for name, rows in FINISH.items()}
         for name, mart in marts.items():
             yield pvalue.TaggedOutput(name, mart)

@@ -11,7 +11,7 @@ from pipeline.errors import OptionError
 from pipeline.launch.process import keep_to_owner, leave_at_once_on_interrupt, utc_now
 from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
-from pipeline.options.option import Option, Parameter, given_by
+from pipeline.options.option import Option, Parameter, given_by, recorded
 from pipeline.options.option_values import PERCENTAGE, SWITCH
 from transforms.active_event_types import ActiveEventTypes
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
@@ -89,15 +89,13 @@ def run(options: BatchOptions) -> None:
     from pipeline.launch.runners import choose_runner, refuse_local_input, refuse_lost
     from pipeline.storage import check_storage
     from pipeline.warehouse import WarehouseOptions, open_warehouse
-    from pipeline.warehouse.runs import new_run
+    from pipeline.warehouse.run_ids import new_run
     from transforms.marts.registry import ALL_TABLES, CORRECTIONS
+    from transforms.state.registry import STATE_TABLES
 
     beam = options.beam
     warehouse = open_warehouse(
-        options.warehouse,
-        WarehouseOptions(
-            options.location, options.require_partition_filter, options.active_event_types.names
-        ),
+        options.warehouse, WarehouseOptions(options.location, options.require_partition_filter)
     )
     runner = choose_runner(beam.values, warehouse)
     dry_run = dry_run_of(beam.values, runner)
@@ -111,7 +109,7 @@ def run(options: BatchOptions) -> None:
         check_storage([*options.input, beam.temp_location, options.summary_file], beam.own)
     if not dry_run.asked:
         summary_file.clear(options.summary_file)
-    dry_run.check(warehouse, (*ALL_TABLES, CORRECTIONS), beam.temp_location)
+    dry_run.check(warehouse, (*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values()), beam.temp_location)
     files = unseen_inputs(options.input) if dry_run.offline else find_inputs(options.input)
     from pipeline.graphs.batch_graph import BatchJob
     from pipeline.launch.batch_launch import hand_over, run_batch
@@ -132,6 +130,7 @@ def run(options: BatchOptions) -> None:
         # One worker reads every file itself: looking for ranges first would be for nothing.
         range_bytes=None if runner.workers == 1 else _RANGE_BYTES,
         quality=options.quality,
+        settings=recorded(options),
     )
     for_beam = pipeline_options(runner, beam.whole, COMMAND.name, COMMAND.declared)
     if waits:

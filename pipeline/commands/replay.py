@@ -12,7 +12,7 @@ from pipeline.errors import OptionError
 from pipeline.launch.process import keep_to_owner, leave_at_once_on_interrupt, utc_now
 from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
-from pipeline.options.option import Option, given_by
+from pipeline.options.option import Option, given_by, recorded
 from pipeline.options.option_values import (
     ERROR_TYPE,
     SWITCH,
@@ -130,8 +130,9 @@ def run(options: ReplayOptions) -> None:
     from pipeline.launch.runners import choose_runner
     from pipeline.replay.preconditions import check_tables, correcting, settle
     from pipeline.storage import check_storage
-    from pipeline.warehouse import WarehouseOptions, open_warehouse
+    from pipeline.warehouse import open_warehouse
     from transforms.marts.registry import ALL_TABLES, CORRECTIONS
+    from transforms.state.registry import STATE_TABLES
 
     beam = options.beam
     correct, corrected = correcting(options.edit, options.input)
@@ -145,13 +146,11 @@ def run(options: ReplayOptions) -> None:
     check_storage([beam.temp_location, options.summary_file], beam.own)
     summary_file.clear(options.summary_file)
     if needs_staging:
-        warehouse.check((*ALL_TABLES, CORRECTIONS), beam.temp_location)
+        warehouse.check((*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values()), beam.temp_location)
     check_tables(warehouse)
     active_types = ActiveEventTypes()
     if options.rebuilds:
         active_types = settle(warehouse, options.active_event_types, options.stream_stopped)
-        noted = WarehouseOptions(active_event_types=active_types.names)
-        warehouse = open_warehouse(options.warehouse, noted)
     from pipeline.launch.beam_run import pipeline_options
     from pipeline.replay import actions
     from pipeline.replay.replay_job import ReplayJob
@@ -167,6 +166,7 @@ def run(options: ReplayOptions) -> None:
         max_future_minutes=options.max_future_minutes,
         user_shards=options.user_shards,
         quality=options.quality,
+        settings=recorded(options),
     )
     if options.output:
         actions.write_out(job, options.output)

@@ -10,7 +10,7 @@ from pipeline.errors import OptionError
 from pipeline.launch.process import keep_to_owner, utc_now
 from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
-from pipeline.options.option import Option, Parameter, given_by
+from pipeline.options.option import Option, Parameter, given_by, recorded
 from pipeline.options.option_values import SWITCH, number, one_of, resource, whole
 from transforms.active_event_types import ActiveEventTypes
 
@@ -102,19 +102,17 @@ def run(options: StreamOptions) -> None:
     from pipeline.launch.runners import choose_streaming_runner
     from pipeline.storage import check_storage
     from pipeline.warehouse import WarehouseOptions, open_warehouse
-    from pipeline.warehouse.runs import new_stream
+    from pipeline.warehouse.run_ids import new_stream
     from transforms.marts.registry import ALL_TABLES
+    from transforms.state.registry import STATE_TABLES
 
     beam = options.beam
     warehouse = open_warehouse(
-        options.warehouse,
-        WarehouseOptions(
-            options.location, options.require_partition_filter, options.active_event_types.names
-        ),
+        options.warehouse, WarehouseOptions(options.location, options.require_partition_filter)
     )
     runner = choose_streaming_runner(beam.values, warehouse)
     dry_run = dry_run_of(beam.values, runner)
-    dry_run.check(warehouse, ALL_TABLES, beam.temp_location)
+    dry_run.check(warehouse, (*ALL_TABLES, *STATE_TABLES.values()), beam.temp_location)
     from pipeline.graphs.streaming_graph import StreamJob
     from pipeline.launch.beam_run import pipeline_options
     from pipeline.launch.stream_launch import (
@@ -153,6 +151,8 @@ def run(options: StreamOptions) -> None:
         quality=options.quality,
         awaited=runner.local,
         max_future_minutes=options.max_future_minutes,
+        started_at=started_at,
+        settings=recorded(options),
     )
     for_beam = pipeline_options(runner, beam.whole, COMMAND.name, COMMAND.declared)
     if runner.local:

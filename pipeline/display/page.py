@@ -22,6 +22,7 @@ from transforms.quality.reported import Reported
 
 _PIPE_WIDTH: Final = 120
 _GAP: Final = 2
+_LEAST_TEXT: Final = 10
 
 
 def show_failed(console: Console, results: Sequence[Reported]) -> None:
@@ -58,9 +59,12 @@ def show_growth(console: Console, warehouse: TableReader) -> None:
 
 def show_warehouse(console: Console, warehouse: TableReader) -> None:
     """Print where the tables are."""
-    console.print(
-        Text.assemble(("\nWarehouse", "bold"), f"  {printable(warehouse.url)}"), soft_wrap=True
-    )
+    show_warehouse_of(console, warehouse.url)
+
+
+def show_warehouse_of(console: Console, url: str) -> None:
+    """Print the URL of a warehouse."""
+    console.print(Text.assemble(("\nWarehouse", "bold"), f"  {printable(url)}"), soft_wrap=True)
 
 
 class Page(Console):
@@ -91,8 +95,11 @@ def section(console: Console, title: str, lines: Sequence[Sequence[str]], *colum
         max(cell_len(cell) for cell in (heading.lstrip(">~"), *(line[index] for line in lines)))
         for index, heading in enumerate(columns)
     ]
-    fixed = sum(w for w, heading in zip(widths, columns, strict=True) if heading[0] != "~")
-    if len(columns) > 3 and fixed + _GAP * (len(columns) + 1) > console.width:
+    least = sum(
+        _LEAST_TEXT if heading[0] == "~" else width
+        for width, heading in zip(widths, columns, strict=True)
+    )
+    if len(columns) > 3 and least + _GAP * (len(columns) + 1) > console.width:
         # A number that is cut short is a wrong number: rather leave out the last column but one.
         shorter = [[*line[:-2], line[-1]] for line in lines]
         section(console, title, shorter, *columns[:-2], columns[-1])
@@ -103,7 +110,7 @@ def section(console: Console, title: str, lines: Sequence[Sequence[str]], *colum
         grid.add_column(
             heading.lstrip(">~"),
             justify="right" if heading.startswith(">") else "left",
-            width=max(min(width, room), 10) if heading.startswith("~") else width,
+            width=max(min(width, room), _LEAST_TEXT) if heading.startswith("~") else width,
             style="dim" if heading.startswith("~") else "",
             no_wrap=True,
             overflow="ellipsis",

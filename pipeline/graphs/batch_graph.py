@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import apache_beam as beam
 from apache_beam import pvalue
@@ -22,11 +22,11 @@ from pipeline.sinks.commit_batch import Commit
 from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.stage_rows import StageRows
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.changes import Change
+from pipeline.warehouse.changes import Change, WriteDisposition
 from transforms.active_event_types import ActiveEventTypes
 from transforms.check_rows import CHECKED, CheckRows
 from transforms.contract import Table
-from transforms.events import ByUserShard, ParseEvents
+from transforms.events import SOURCES, ByUserShard, ParseEvents
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
@@ -36,8 +36,12 @@ from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
 from transforms.quality.policy import Mode, Policy
-from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS, UserShards
-from transforms.totals import FinishMarts, Sum
+from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS, UserShards
+from transforms.state import loaded_files
+from transforms.state.pipeline_runs import Run
+from transforms.state.registry import STATE_TABLES
+from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES
+from transforms.totals import SUMS, FinishMarts, Sum
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class BatchJob:
         beside: changes of other tables, which are committed with those of the run.
         max_future_minutes: event times may be so much later than `started_at`.
         forgotten: whose records are dropped and only counted; None for nobody's.
+        command: what was run, for pipeline_runs.
+        settings: what it was asked to do, for pipeline_runs: JSON values by the names of options.
     """
 
     files: Sequence[InputFile]
@@ -82,6 +88,14 @@ class BatchJob:
     beside: tuple[Change, ...] = ()
     max_future_minutes: int = 60
     forgotten: StagedForgotten | None = None
+    command: str = "batch"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def noted(self) -> Run:
+        """The run as pipeline_runs has it."""
+        settings = {**self.settings, ACTIVE_EVENT_TYPES: str(self.active_types)}
+        return Run(self.run, self.command, __version__, self.started_at, settings)
 
     @property
     def report_path(self) -> str:
@@ -96,7 +110,8 @@ class BatchJob:
 
 def written(quality: str) -> tuple[Table, ...]:
     """The contracts of the tables that a run writes which takes its checks so."""
-    return tuple(TABLES.values()) if quality == "off" else ALL_TABLES
+    marts = tuple(TABLES.values()) if quality == "off" else ALL_TABLES
+    return (*marts, *STATE_TABLES.values())
 
 
 def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
@@ -111,16 +126,36 @@ def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
             job.started_at, __version__, job.corrections, job.max_future_minutes, job.forgotten
         )
     )
-    build_tables(parsed, job, files)
+    sources = parsed[SOURCES] | "SumSources" >> beam.CombinePerKey(_added)
+    build_tables(parsed, job, files, sources)
 
 
-def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *files: beam.PCollection) -> None:
+def _added(counts: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    input_rows, dead_letters = zip(*counts, strict=True)
+    return sum(input_rows), sum(dead_letters)
+
+
+def _plan(replaces_files: bool) -> CommitPlan:
+    """What becomes of the rows that tables have: those of events are replaced, others stay."""
+    replaced = {*TABLES.values(), STATE_TABLES[TIMELINES], STATE_TABLES[SUMS]}
+    if replaces_files:
+        replaced.add(loaded_files.TABLE)
+    return CommitPlan(
+        {
+            table: WriteDisposition.REPLACE if table in replaced else WriteDisposition.MERGE
+            for table in (*TABLES.values(), *STATE_TABLES.values())
+        }
+    )
+
+
+def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *loaded: beam.PCollection) -> None:
     """Lay all that follows from events into a pipeline, wherever they come from.
 
     Args:
         parsed: as `ParseEvents` gives it: `events`, and by tag DEAD_LETTERS and COUNTS.
         job: what the run does; its `files` are read already.
-        files: InputFiles that must be as they were before anything is committed.
+        loaded: InputFiles that must be as they were before anything is committed, and SourceCounts
+            of them; without them loaded_files stays as it is.
     """
     shards = (
         parsed.events
@@ -134,12 +169,13 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *files: beam.PCol
     )
     rows = {
         dead_letter_events.TABLE.name: parsed[DEAD_LETTERS],
-        **{name: shards[name] for name in (EVENTS, USERS, NEGATIVE)},
-        **{name: marts[name] for name in FINISH},
+        **{name: shards[name] for name in (EVENTS, USERS, NEGATIVE, TIMELINES)},
+        **{name: marts[name] for name in (*FINISH, SUMS)},
     }
     layout = job.warehouse.capabilities.layout
+    contracts = {**TABLES, **STATE_TABLES}
     staged = [
-        table_rows | f"Stage {name}" >> StageRows(TABLES[name], job.staging, layout)
+        table_rows | f"Stage {name}" >> StageRows(contracts[name], job.staging, layout)
         for name, table_rows in rows.items()
     ] | "All staged files" >> beam.Flatten()
     counts = (
@@ -155,13 +191,12 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *files: beam.PCol
         | "All checks" >> beam.Flatten()
         | "SumChecks" >> Sum(CheckCounts)
     )
-    (staged, counts, checked, *files) | "Commit" >> Commit(
+    (staged, counts, checked, *loaded) | "Commit" >> Commit(
         job.warehouse,
-        CommitPlan.replacing(TABLES.values()),
+        _plan(replaces_files=bool(loaded)),
         job.max_dead_letter_pct,
         [path for path in (job.report_path, job.summary_path) if path],
-        job.run,
-        job.started_at,
+        job.noted,
         job.progress,
         job.staging,
         None if job.quality == "off" else Policy(job.checks, job.quality),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal
 
 import apache_beam as beam
 import pyarrow as pa
@@ -28,13 +30,18 @@ from transforms.marts.registry import ALL_TABLES, TABLES, all_checks
 from transforms.marts.users_with_negative_miles import TABLE as NEGATIVE_TABLE
 from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.quality.compile import Check
-from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
+from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS
+from transforms.state.pipeline_runs import Run
+from transforms.state.registry import STATE_TABLES
+from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES
 from transforms.streaming.clock import Clock, system_clock
 from transforms.streaming.parse_messages import ParseMessages, as_messages
 from transforms.streaming.sessionize import Sessionize
 from transforms.streaming.sums import SumShards, ToShard, ToUserShard
 from transforms.streaming.users import CHANGES, RECOVERED, Contribute, UpdateUser
 
+# What a stream writes.
+STREAMED: Final = (*ALL_TABLES, *STATE_TABLES.values())
 # Of a flush interval: a step of sums or of staging, and a commit, follow each other within two.
 _STEP: Final = 0.5
 
@@ -58,6 +65,8 @@ class StreamJob:
         awaited: see `CommitFlushes`.
         max_future_minutes: event times may be so far ahead of the clock.
         forgotten: whose messages are dropped and only counted; None for nobody's.
+        started_at: when the run began, in UTC without a zone.
+        settings: what it was asked to do, for pipeline_runs: JSON values by the names of options.
     """
 
     subscription: str
@@ -74,6 +83,14 @@ class StreamJob:
     awaited: bool = False
     max_future_minutes: int = 60
     forgotten: StagedForgotten | None = None
+    started_at: datetime = datetime(1970, 1, 1)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def noted(self) -> Run:
+        """The run as pipeline_runs has it."""
+        settings = {**self.settings, ACTIVE_EVENT_TYPES: str(self.active_types)}
+        return Run(self.run, "stream", __version__, self.started_at, settings)
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -105,7 +122,12 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
     # Negative balances come and go in one place, so that neither overtakes the other. The label is
     # from before they were called that: a running job is updated by it.
     balances = (changed[NEGATIVE], changed[RECOVERED]) | "Debtors" >> beam.Flatten()
-    by_user = {TABLES[EVENTS]: sessions, TABLES[USERS]: changed[USERS], NEGATIVE_TABLE: balances}
+    by_user = {
+        TABLES[EVENTS]: sessions,
+        TABLES[USERS]: changed[USERS],
+        NEGATIVE_TABLE: balances,
+        STATE_TABLES[TIMELINES]: changed[TIMELINES],
+    }
     sharded = {dead_letter_events.TABLE: letters} | {
         table: rows | f"Shard {table.name}" >> ToUserShard(job.shards, shard_key(job.run))
         for table, rows in by_user.items()
@@ -133,10 +155,10 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
     )
     return (files, sums, counts, checked) | "Commit" >> CommitFlushes(
         job.warehouse,
-        CommitPlan.adding(ALL_TABLES),
+        CommitPlan.adding(STREAMED),
         finish,
         job.staging,
-        job.run,
+        job.noted,
         job.flush_seconds,
         job.clock,
         job.checks,

@@ -39,6 +39,11 @@ class InputFile(NamedTuple):
     size: int
     version: str = ""
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells it from another file of that path, here and on a machine to which it moves."""
+        return self.version if "://" in self.path else self.version.partition(" ")[2]
+
 
 def local_file(
     path: str,

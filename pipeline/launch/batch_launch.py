@@ -25,6 +25,7 @@ from pipeline.launch.dry_run import DryRun
 from pipeline.launch.runners import Runner
 from pipeline.progress import Progress
 from pipeline.reports import BatchReport
+from pipeline.sinks.run_notes import failure_noted
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.summary_file import finish, forgiving
 from pipeline.terminal import is_watched
@@ -66,7 +67,10 @@ def run_batch(
             corrections=stage_corrections(job.warehouse, staging),
             forgotten=stage_forgotten(job.warehouse, staging),
         )
-        with show_progress(progress, sum(file.size for file in job.files)):
+        with (
+            show_progress(progress, sum(file.size for file in job.files)),
+            failure_noted(job.warehouse, job.noted, staging),
+        ):
             run_to_end(partial(build, job=job), options)
             is_done()
         report = read_report(job.report_path)

@@ -23,7 +23,7 @@ from apache_beam.runners.runner import PipelineResult, PipelineRunner
 from pipeline.display.stream_summary import FlushLines, show_stream_summary
 from pipeline.errors import OptionError, RunError
 from pipeline.graphs.staged_forgotten import stage_forgotten
-from pipeline.graphs.streaming_graph import StreamJob, build
+from pipeline.graphs.streaming_graph import STREAMED, StreamJob, build
 from pipeline.launch.beam_run import quiet_workers, start
 from pipeline.launch.dry_run import DryRun
 from pipeline.launch.receipts import Receipts
@@ -31,12 +31,14 @@ from pipeline.launch.stalls import StallWatch
 from pipeline.pubsub.local_runner import LocalStreamRunner
 from pipeline.pubsub.local_subscriber import LeasedMessages
 from pipeline.reports import FlushReport
+from pipeline.sinks.run_notes import failure_noted, record_end
+from pipeline.sinks.run_rows import how_far
 from pipeline.summary_file import forgiving
 from pipeline.terminal import print_error
 from pipeline.warehouse import TableReader, Warehouse
-from pipeline.warehouse.runs import is_stream
+from pipeline.warehouse.run_ids import begun, is_stream
 from transforms.marts import dead_letter_events, fct_events, growth_drivers
-from transforms.marts.registry import ALL_TABLES
+from transforms.state.pipeline_runs import RunState
 
 _POLL_SECONDS: Final = 0.2
 _LEAVING_SECONDS: Final = 5
@@ -70,18 +72,26 @@ def run_stream(job: StreamJob, options: PipelineOptions, temp_location: str | No
             failed.
     """
     with (
-        job.warehouse.lock(ALL_TABLES, temp_location, job.run) as staging,
+        job.warehouse.lock(STREAMED, temp_location, job.run) as staging,
         tempfile.TemporaryDirectory(prefix="growth-stream-") as folder,
     ):
         # Once it holds the warehouse, which clears what a stream left behind that was killed.
         refuse_warm(job.warehouse)
         job = _staged(job, staging)
-        report, failure = _run_here(job, options, Path(folder, "report.json"))
+        with failure_noted(job.warehouse, job.noted, staging):
+            report, failure = _run_here(job, options, Path(folder, "report.json"))
+        record_end(job.warehouse, _ended(job, report, failure), staging)
         with forgiving("the stream has stopped") as is_done:
             is_done()
             show_stream_summary(report, job.warehouse)
         if failure is not None:
             raise failure
+
+
+def _ended(job: StreamJob, report: FlushReport, failure: RunError | None) -> RunState:
+    if failure is None:
+        return how_far(job.noted, "done", report.counts)
+    return how_far(job.noted, "failed", report.counts, str(failure))
 
 
 def hand_over_stream(job: StreamJob, options: PipelineOptions) -> None:
@@ -103,7 +113,7 @@ def claimed(job: StreamJob, temp_location: str | None, dry_run: DryRun) -> Strea
     writer = dry_run.writer(job.warehouse)
     if writer is None:
         return replace(job, staging=dry_run.folder(temp_location, job.run))
-    return _staged(job, writer.claim(ALL_TABLES, temp_location, job.run))
+    return _staged(job, writer.claim(STREAMED, temp_location, job.run))
 
 
 def taken_over(job: StreamJob, temp_location: str | None, dry_run: DryRun) -> StreamJob:
@@ -114,11 +124,12 @@ def taken_over(job: StreamJob, temp_location: str | None, dry_run: DryRun) -> St
         OptionError: if there is no job to update, or its state can't be read.
         RunError: if the warehouse can't be read or written.
     """
-    job = replace(job, run=_updated(job.warehouse, dry_run))
+    run = _updated(job.warehouse, dry_run)
+    job = replace(job, run=run, started_at=begun(run) or job.started_at)
     writer = dry_run.writer(job.warehouse)
     if writer is None:
         return replace(job, staging=dry_run.folder(temp_location, job.run))
-    return _staged(job, writer.resume(ALL_TABLES, temp_location, job.run))
+    return _staged(job, writer.resume(STREAMED, temp_location, job.run))
 
 
 def _staged(job: StreamJob, staging: str) -> StreamJob:

@@ -1,13 +1,17 @@
-"""With which active event types the tables of a warehouse were built."""
+"""With which settings the tables of a warehouse were built."""
 
 from __future__ import annotations
 
 from pipeline.errors import OptionError
-from pipeline.warehouse import RunNotes
+from pipeline.warehouse import Warehouse
 from transforms.active_event_types import ActiveEventTypes
+from transforms.state import warehouse_settings
+from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES
 
 
-def types_of_tables(warehouse: RunNotes, asked: ActiveEventTypes | None) -> ActiveEventTypes | None:
+def types_of_tables(
+    warehouse: Warehouse, asked: ActiveEventTypes | None
+) -> ActiveEventTypes | None:
     """The event types that make a user active in tables that are there.
 
     Args:
@@ -21,11 +25,28 @@ def types_of_tables(warehouse: RunNotes, asked: ActiveEventTypes | None) -> Acti
         OptionError: if both do, and differ.
         RunError: if the warehouse can't be read.
     """
-    names = warehouse.active_event_types()
-    noted = None if names is None else ActiveEventTypes(names)
+    noted = _noted_types(warehouse)
     if asked is not None and noted is not None and asked != noted:
         raise OptionError(
             f"--active_event_types {asked}: the tables were built with {noted}, which is noted "
             "beside them: leave it out, or run batch to change them"
         )
     return noted or asked
+
+
+def settings_of_tables(warehouse: Warehouse) -> dict[str, str]:
+    """The settings that are noted in warehouse_settings; none where it is not there.
+
+    Raises:
+        RunError: if the warehouse can't be read.
+    """
+    table = warehouse_settings.TABLE
+    if table.name not in (warehouse.present() or ()):
+        return {}
+    return warehouse_settings.settings_of(warehouse.read(table))
+
+
+def _noted_types(warehouse: Warehouse) -> ActiveEventTypes | None:
+    noted = settings_of_tables(warehouse).get(ACTIVE_EVENT_TYPES)
+    names = warehouse.active_event_types() if noted is None else tuple(noted.split(","))
+    return None if names is None else ActiveEventTypes(names)

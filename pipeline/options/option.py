@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _OPTION: Final = "option"
+# Of a long list of files the first ones say enough of what was run.
+_LISTED: Final = 20
+_NOT_RECORDED: Final = ("warehouse", "location", "summary_file", "output", "edit")
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,27 @@ def values_given(options: Iterable[Option], known: argparse.Namespace) -> dict[s
         option.name: tuple(found[option.name] or ()) if option.many else found[option.name]
         for option in options
     }
+
+
+def recorded(options: DataclassInstance) -> dict[str, Any]:
+    """The options of a command as a warehouse keeps them of a run: JSON values by name.
+
+    What an option of the warehouse's own place says is left out, and what might quote the data.
+    """
+    values = {
+        option.name: getattr(options, option.name)
+        for option in options_of(type(options))
+        if option.name not in _NOT_RECORDED
+    }
+    return {name: _listed(value) for name, value in values.items() if value not in (None, ())}
+
+
+def _listed(value: Any) -> Any:
+    if not isinstance(value, tuple):
+        return _plain(value)
+    more = len(value) - _LISTED
+    listed = [_plain(item) for item in value[:_LISTED]]
+    return [*listed, f"... and {more:,} more"] if more > 0 else listed
 
 
 def declare(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:

@@ -8,7 +8,7 @@ from pipeline.replay.attempt import Correct, as_they_came
 from pipeline.replay.editing import Edit
 from pipeline.replay.spreadsheet import Corrected
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.runs import is_stream
+from pipeline.warehouse.run_ids import is_stream
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts import dead_letter_events, fct_events
 

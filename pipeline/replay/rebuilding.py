@@ -23,11 +23,12 @@ from pipeline.replay.read_staged import ReadStaged
 from pipeline.replay.replay_job import ReplayJob
 from pipeline.replay.replay_report import ReplayReport
 from pipeline.sinks import element_coders
+from pipeline.sinks.run_notes import failure_noted
 from pipeline.summary_file import forgiving
 from pipeline.terminal import is_watched
 from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
-from pipeline.warehouse.runs import new_run
+from pipeline.warehouse.run_ids import new_run
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.marts import dead_letter_events, fct_events
 from transforms.marts.registry import CORRECTIONS
@@ -95,7 +96,10 @@ def rebuild(
             range_bytes=None if runner.workers == 1 else _FILE_ROWS,
             beside=(Change(CORRECTIONS, WriteDisposition.MERGE, corrections),),
         )
-        with show_progress(progress, sum(file.bytes for file in files)):
+        with (
+            show_progress(progress, sum(file.bytes for file in files)),
+            failure_noted(warehouse, batch.noted, staging),
+        ):
             run_to_end(partial(_build, job=batch, files=files), options)
             is_done()
         return ReplayReport(outcome, events, read_report(batch.report_path))
@@ -143,6 +147,8 @@ def _batch(job: ReplayJob, run: str, files: Sequence[StagedFile]) -> BatchJob:
         active_types=job.active_types,
         max_dead_letter_pct=100.0,  # The letters were let in once.
         quality=job.quality,
+        command="replay",
+        settings=job.settings,
     )
 
 

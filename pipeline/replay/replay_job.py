@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.errors import OptionError
 from pipeline.replay.attempt import Correct, Outcome, Step, attempt
@@ -35,6 +35,7 @@ class ReplayJob:
         max_future_minutes: event times may be so much later than `started_at`.
         user_shards: in how many shards the users are processed; None to go by their events.
         quality: enforce, warn or off.
+        settings: what the replay was asked to do, for pipeline_runs.
     """
 
     warehouse: Warehouse
@@ -46,6 +47,7 @@ class ReplayJob:
     max_future_minutes: int = 60
     user_shards: int | None = None
     quality: Mode | Literal["off"] = "enforce"
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @contextmanager
     def dead_letters(self) -> Iterator[DeadLetters]:

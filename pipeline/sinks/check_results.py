@@ -25,10 +25,12 @@ def staged_results(
     return Change(RESULTS, WriteDisposition.APPEND, list(files.close()))
 
 
-def record_refusal(warehouse: TableWriter, change: Change, run: str, refusal: RunError) -> RunError:
-    """Commit the results of a run that commits nothing else; returns what to raise."""
+def record_refusal(
+    warehouse: TableWriter, changes: Sequence[Change], run: str, refusal: RunError
+) -> RunError:
+    """Commit what is recorded of a run that commits nothing else; returns what to raise."""
     try:
-        warehouse.commit([change], run)
+        warehouse.commit(changes, run)
     except RunError as error:
         return RunError(f"{refusal}. The checks' results can't be recorded either: {error}")
     return RunError(

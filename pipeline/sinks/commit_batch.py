@@ -18,9 +18,12 @@ from pipeline.progress import Progress
 from pipeline.reports import BatchReport, QualityReport
 from pipeline.sinks.check_results import record_refusal, staged_results
 from pipeline.sinks.commit_plan import CommitPlan
+from pipeline.sinks.run_notes import record_end, staged_run, staged_state
+from pipeline.sinks.run_rows import SourceCounts, how_far, rows_of_files, rows_of_run
 from pipeline.sinks.shrinking import History
 from pipeline.terminal import printable
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import Change, StagedFile
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events, fct_events
@@ -28,20 +31,21 @@ from transforms.metrics import timed_flush
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.policy import Policy
 from transforms.quality.results import Result
+from transforms.state.pipeline_runs import Run
+from transforms.state.registry import STATE_TABLES
 
 
 @dataclass
 class Commit(beam.PTransform):
-    """(staged files, RunCounts, CheckCounts, InputFiles) -> the run's report, a JSON object, once
-    the tables are replaced. The last one may be missing.
+    """(staged files, RunCounts, CheckCounts, InputFiles, SourceCounts) -> the run's report, a JSON
+    object, once the tables are replaced. The last two may be missing.
 
     Attributes:
         warehouse: where to.
         plan: what becomes of the rows that the tables have.
         max_dead_letter_pct: above this share of rejected input rows nothing is committed.
         report_paths: where the report is written, local or gs://.
-        run: the run's id.
-        started_at: when the run began, in UTC without a zone.
+        run: the run.
         progress: where local workers note that the tables are being replaced.
         staging: the folder of staged files, for the results of checks.
         quality: the checks that CheckCounts are of; None for none.
@@ -54,8 +58,7 @@ class Commit(beam.PTransform):
     plan: CommitPlan
     max_dead_letter_pct: float
     report_paths: Sequence[str]
-    run: str
-    started_at: datetime
+    run: Run
     progress: Progress | None = None
     staging: str = ""
     quality: Policy | None = None
@@ -63,7 +66,7 @@ class Commit(beam.PTransform):
     max_shrink_pct: float | None = None
 
     def expand(self, inputs: tuple[beam.PCollection, ...]) -> beam.PCollection:
-        staged, counts, check_counts, *files = inputs
+        staged, counts, check_counts, *loaded = inputs
         return (
             staged
             | "Gather files" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
@@ -72,7 +75,7 @@ class Commit(beam.PTransform):
                 self.committed,
                 pvalue.AsSingleton(counts),
                 pvalue.AsSingleton(check_counts),
-                *map(pvalue.AsList, files),
+                *map(pvalue.AsList, loaded),
             )
             | "Report" >> beam.Map(_write, self.report_paths)
         )
@@ -83,29 +86,37 @@ class Commit(beam.PTransform):
         counts: RunCounts,
         check_counts: CheckCounts,
         files: Sequence[InputFile] = (),
+        sources: Sequence[SourceCounts] = (),
     ) -> BatchReport:
         """Replace the tables, unless a file has changed since it was listed, too many input rows
         were rejected, too much of what the tables hold would be lost, or a check failed.
 
-        The checks' results are appended in every case.
+        The checks' results are appended, and the run is noted, in every case.
 
         Raises:
             RunError: if it is so, the counts don't add up, or the warehouse can't be written; the
                 tables are as before.
         """
-        changes = self.plan.changes(staged)
-        rows = {change.table.name: change.rows for change in changes}
+        rows = {
+            change.table.name: change.rows
+            for change in self.plan.changes(staged)
+            if change.table.name not in STATE_TABLES
+        }
         results = self.quality.conclude(check_counts, counts) if self.quality else []
         try:
             refuse_any_changed(files)
             self._refuse(counts, rows, results)
         except RunError as refusal:
             raise self._refused(counts, rows, results, refusal) from refusal
+        noted = rows_of_run(how_far(self.run, "done", counts))
+        if files:
+            noted |= rows_of_files(self.run, files, sources)
+        changes = self.plan.changes([*staged, *staged_state(noted, self.staging, self._layout)])
         recorded = [self._staged(results)] if self.quality else []
         if self.progress:
             self.progress.enter_commit()
         with timed_flush():
-            self.warehouse.commit([*changes, *recorded, *self.beside], self.run)
+            self.warehouse.commit([*changes, *recorded, *self.beside], self.run.run_id)
         # On Dataflow this line in the workers' log is the run's summary.
         logging.getLogger(__name__).info(
             "tables replaced: %s input rows = %s events + %s duplicates + %s dead letters + "
@@ -114,7 +125,8 @@ class Commit(beam.PTransform):
             counts.forgotten,
         )
         now = datetime.now(UTC).replace(tzinfo=None)
-        seconds = max((now - self.started_at).total_seconds(), 0.0)  # The clock may have stepped.
+        # The clock may have stepped.
+        seconds = max((now - self.run.started_at).total_seconds(), 0.0)
         return BatchReport(counts, rows, seconds, self._quality(results))
 
     def committed(
@@ -123,9 +135,14 @@ class Commit(beam.PTransform):
         counts: RunCounts,
         check_counts: CheckCounts,
         files: Sequence[InputFile] = (),
+        sources: Sequence[SourceCounts] = (),
     ) -> dict[str, Any]:
         """What `commit` reports, as JSON."""
-        return self.commit(staged, counts, check_counts, files).to_json()
+        return self.commit(staged, counts, check_counts, files, sources).to_json()
+
+    @property
+    def _layout(self) -> FileLayout:
+        return self.warehouse.capabilities.layout
 
     def _quality(self, results: Sequence[Result]) -> QualityReport | None:
         if self.quality is None:
@@ -144,8 +161,8 @@ class Commit(beam.PTransform):
             raise RunError(refusal)
 
     def _staged(self, results: Sequence[Result]) -> Change:
-        layout = self.warehouse.capabilities.layout
-        return staged_results(results, self.staging, layout, self.run, self.started_at)
+        run = self.run
+        return staged_results(results, self.staging, self._layout, run.run_id, run.started_at)
 
     def _history(self, counts: RunCounts, rows: Mapping[str, int]) -> History:
         return History.of(self.warehouse, rows, counts.input_rows)
@@ -157,13 +174,17 @@ class Commit(beam.PTransform):
         results: Sequence[Result],
         refusal: RunError,
     ) -> RunError:
-        """What to raise once a refusal is recorded, where the run keeps results."""
+        """What to raise once a refusal is recorded: in data_quality_results where the run keeps
+        results, and in pipeline_runs."""
+        state = how_far(self.run, "failed", counts, str(refusal))
         if self.quality is None:
+            record_end(self.warehouse, state, self.staging)
             return RunError(f"{refusal}. No table was touched")
         limit = self.max_shrink_pct
         losses = [] if limit is None else self._history(counts, rows).losses(limit)
         found = [*results, *(loss.result(limit or 0) for loss in losses)]
-        return record_refusal(self.warehouse, self._staged(found), self.run, refusal)
+        changes = [self._staged(found), staged_run(state, self.staging, self._layout)]
+        return record_refusal(self.warehouse, changes, self.run.run_id, refusal)
 
 
 def check_dead_letters(counts: RunCounts, max_pct: float) -> None:

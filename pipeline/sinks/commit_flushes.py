@@ -44,6 +44,8 @@ from transforms.kernels.codecs.sum_codecs import (
 )
 from transforms.metrics import timed_flush
 from transforms.quality.compile import Check
+from transforms.state.pipeline_runs import Run
+from transforms.state.registry import STATE_TABLES
 from transforms.streaming.clock import Clock, later
 
 
@@ -58,7 +60,7 @@ class CommitFlushes(beam.PTransform):
         plan: what becomes of the rows that the tables have.
         finish: what becomes of the sum of counters.
         folder: the staging folder.
-        run: the run's id; a flush's is that and its number.
+        run: the run; a flush's id is that of the run and its number.
         flush_seconds: how long a flush is gathered.
         clock: processing time.
         checks: those that a flush can answer are evaluated and reported, and stop nothing.
@@ -70,7 +72,7 @@ class CommitFlushes(beam.PTransform):
     plan: CommitPlan
     finish: Finish
     folder: str
-    run: str
+    run: Run
     flush_seconds: float
     clock: Clock
     checks: tuple[Check, ...] = ()
@@ -196,5 +198,11 @@ class _Commit(beam.DoFn):
             changes = [change for change in changes if change.staged]
         if changes:
             with timed_flush():
-                self._options.warehouse.commit(changes, flush_run(self._options.run, flush.number))
-        return {change.table.name: change.rows for change in changes}
+                self._options.warehouse.commit(
+                    changes, flush_run(self._options.run.run_id, flush.number)
+                )
+        return {
+            change.table.name: change.rows
+            for change in changes
+            if change.table.name not in STATE_TABLES
+        }

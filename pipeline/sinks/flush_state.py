@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import pyarrow as pa
 
 from pipeline.reports import FlushReport
+from pipeline.sinks.run_rows import rows_of_run, rows_of_state
 from pipeline.warehouse.changes import StagedFile
 from transforms.contract import Table
 from transforms.kernels.codecs.sum_codecs import (
@@ -28,6 +29,7 @@ from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
 from transforms.quality.reported import Reported
 from transforms.quality.results import Result, conclude
+from transforms.state.pipeline_runs import Run, RunState
 
 Part: TypeAlias = StagedFile | Counters | RunCounts | CheckCounts
 
@@ -142,8 +144,8 @@ class Flush:
     Attributes:
         totals: what all flushes come to with it.
         files: what is staged already.
-        rows: by the name of a contract, the rows that are to be staged: of marts that change, and
-            of checks that fail.
+        rows: by the name of a contract, the rows that are to be staged: of marts and sums that
+            change, of the run, and of checks that fail.
         results: what the checks come to that the flush answers.
     """
 
@@ -258,13 +260,13 @@ class Sealer:
     """Makes flushes of what has come.
 
     Args:
-        run: the run's id.
+        run: the run.
         finish: what becomes of the sum of counters.
         checks: those that a flush can answer are evaluated; they stop nothing.
         tables: the contracts of all tables.
     """
 
-    def __init__(self, run: str, finish: Finish, checks: tuple[Check, ...], tables: list[Table]):
+    def __init__(self, run: Run, finish: Finish, checks: tuple[Check, ...], tables: list[Table]):
         self._run, self._finish, self._checks = run, finish, checks
         self._over = ArrowChecks(checks, {table.name: table for table in tables})
 
@@ -284,10 +286,13 @@ class Sealer:
         finished = self._finish(before.counters, after.counters, written_at_us)
         results = self._evaluate(gathered.checked, finished.marts)
         failed = [result for result in results if not result.passed]
-        rows = dict(finished.changed)
+        checked_at = pa.scalar(written_at_us, pa.timestamp("us")).as_py()
+        state = RunState(self._run, "running", checked_at, after.counts)
+        # Settings stay as they are, and each table costs a commit some jobs.
+        noted = rows_of_run(state) if after.flushes == 1 else rows_of_state(state)
+        rows = {**finished.changed, **noted}
         if failed:
-            checked_at = pa.scalar(written_at_us, pa.timestamp("us")).as_py()
-            run = flush_run(self._run, after.flushes)
+            run = flush_run(self._run.run_id, after.flushes)
             rows[RESULTS.name] = data_quality_results.rows(failed, run, checked_at)
         return Flush(after, gathered.files, rows, results)
 

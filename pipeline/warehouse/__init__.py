@@ -23,19 +23,16 @@ __all__ = [
 
 @dataclass(frozen=True)
 class WarehouseOptions:
-    """What a URL does not say of a warehouse; the first two are for BigQuery alone.
+    """What a URL does not say of a warehouse; for BigQuery alone.
 
     Attributes:
         location: where a dataset is created, and must lie.
         require_partition_filter: whether queries of fct_events must say which dates they read;
             None leaves that as it is.
-        active_event_types: which event types make a user active in the tables that are written:
-            a commit notes it beside them. None leaves the note as it is.
     """
 
     location: str | None = None
     require_partition_filter: bool | None = None
-    active_event_types: tuple[str, ...] | None = None
 
 
 def open_warehouse(url: str, options: WarehouseOptions = WarehouseOptions()) -> Warehouse:
@@ -62,15 +59,13 @@ def _duckdb(url: str, options: WarehouseOptions) -> Warehouse:
             "--location and --require_partition_filter are for bigquery:// alone: leave them out "
             f"with --warehouse {url}"
         )
-    return DuckDBWarehouse.from_url(url, options.active_event_types)
+    return DuckDBWarehouse.from_url(url)
 
 
 def _bigquery(url: str, options: WarehouseOptions) -> Warehouse:
     from pipeline.warehouse.bigquery import BigQueryWarehouse
 
-    return BigQueryWarehouse.from_url(
-        url, options.location, options.require_partition_filter, options.active_event_types
-    )
+    return BigQueryWarehouse.from_url(url, options.location, options.require_partition_filter)
 
 
 _HOMES: Final[Mapping[str, Callable[[str, WarehouseOptions], Warehouse]]] = {

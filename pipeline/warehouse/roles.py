@@ -80,7 +80,8 @@ class RunNotes(Protocol):
     """What is noted about the runs that wrote the tables."""
 
     def active_event_types(self) -> tuple[str, ...] | None:
-        """Which event types made a user active in the tables; None where nobody has noted it.
+        """Which event types made a user active in the tables, where a version that had no
+        warehouse_settings wrote them and noted it otherwise; None where nobody has.
 
         Raises:
             RunError: if the warehouse can't be read.

@@ -11,13 +11,16 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.warehouse import WarehouseOptions, open_warehouse
+from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.changes import WriteDisposition
 from tests.emulators.conftest import required
 from tests.emulators.install import BIN, OLD_DUCKDB, missing_old_duckdb
 from tests.support.staging import Row, change, filled
 from transforms.contract import Table
 from transforms.marts.registry import ALL_TABLES
+from transforms.state.registry import STATE_TABLES
+
+EVERY_TABLE = (*ALL_TABLES, *STATE_TABLES.values())
 
 # Reads all that is in the file: tables, their descriptions, views, indexes, the macro.
 _LOOK = """
@@ -41,14 +44,12 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file after a replacement, a merge and a replacement, with a view and an index in it."""
     folder = tmp_path_factory.mktemp("old")
     path = folder / "growth.duckdb"
-    warehouse = open_warehouse(
-        f"duckdb:///{path}", WarehouseOptions(active_event_types=("share", "like"))
-    )
+    warehouse = open_warehouse(f"duckdb:///{path}")
     for number, how in enumerate(
         (WriteDisposition.REPLACE, WriteDisposition.MERGE, WriteDisposition.REPLACE)
     ):
-        with warehouse.lock(ALL_TABLES, None, f"run_{number}") as staging:
-            tables = [t for t in ALL_TABLES if how is WriteDisposition.REPLACE or t.primary_key]
+        with warehouse.lock(EVERY_TABLE, None, f"run_{number}") as staging:
+            tables = [t for t in EVERY_TABLE if how is WriteDisposition.REPLACE or t.primary_key]
             changes = [change(table, how, staging, rows(table, number)) for table in tables]
             warehouse.commit(changes, f"run_{number}")
         if number == 0:
@@ -60,6 +61,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 connection.execute("CREATE TABLE gone (x INTEGER)")
                 connection.execute("CREATE VIEW a_broken_one AS SELECT * FROM gone")
                 connection.execute("DROP TABLE gone")
+                connection.execute("CREATE MACRO growth_active_event_types() AS 'share,like'")
                 connection.execute("CREATE INDEX by_user ON fct_events (user_id)")
     return path
 
@@ -94,10 +96,10 @@ def test_an_older_duckdb_reads_all_that_is_in_the_file(database: Path, version: 
     with duckdb.connect(str(database), read_only=True) as connection:
         ours = {
             table.name: connection.execute(f"SELECT * FROM {table.name} ORDER BY ALL").fetchall()
-            for table in ALL_TABLES
+            for table in EVERY_TABLE
         }
     assert found["rows"] == json.loads(json.dumps(ours, default=str))
-    assert found["comments"] == sum(len(table.columns) for table in ALL_TABLES)
+    assert found["comments"] == sum(len(table.columns) for table in EVERY_TABLE)
     assert found["types"] == "share,like"
     assert found["mine"] == 3_000
     assert found["indexes"] == [["by_user"]]

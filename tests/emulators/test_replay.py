@@ -9,8 +9,8 @@ from pathlib import Path
 import google.cloud.pubsub as pubsub
 import pytest
 
-from pipeline.warehouse import WarehouseOptions, open_warehouse
-from pipeline.warehouse.runs import is_stream
+from pipeline.warehouse import open_warehouse
+from pipeline.warehouse.run_ids import is_stream
 from tests.emulators.conftest import required
 from tests.emulators.servers import PROJECT, missing_pubsub, running_pubsub
 from tests.emulators.support import Home, unlike
@@ -20,7 +20,7 @@ from transforms.kernels.messages import Message
 from transforms.kernels.parse import Limits, parse_records
 from transforms.kernels.single_records import read_records
 from transforms.marts.registry import TABLES
-from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
+from transforms.vocabulary import SOURCE_COLUMNS
 
 
 def spoil(sample: Path) -> None:
@@ -84,7 +84,7 @@ def test_tables_of_a_stream_are_not_rebuilt_beside_it(
 ) -> None:
     spoil(sample)
     assert home.batch(sample).returncode == 0
-    warehouse = open_warehouse(home.url, WarehouseOptions(active_event_types=EVENT_TYPES))
+    warehouse = open_warehouse(home.url)
     with warehouse.lock(tuple(TABLES.values()), home.temp, f"stream_{home.dataset}"):
         pass
     assert warehouse.last_run() == f"stream_{home.dataset}"

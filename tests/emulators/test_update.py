@@ -12,7 +12,7 @@ from pipeline.graphs.streaming_graph import StreamJob
 from pipeline.launch.dry_run import REAL_RUN
 from pipeline.launch.stream_launch import claimed, taken_over
 from pipeline.warehouse.changes import Change, WriteDisposition
-from pipeline.warehouse.runs import new_stream
+from pipeline.warehouse.run_ids import new_stream
 from tests.emulators.support import Home
 from tests.support.staging import at, filled, in_order, stage
 from tests.support.tables import csv_text, row

@@ -20,6 +20,8 @@ from transforms.kernels import csv_blocks
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts.registry import TABLES
 from transforms.quality.check_counts import CheckCounts
+from transforms.state import pipeline_runs
+from transforms.state.registry import STATE_TABLES
 
 ROWS = [row(f"2024-01-{day:02}T00:00:00Z", f"user {day % 7}") for day in range(1, 21)]
 SWAPPED = ["user_id", "event_time", *list(ROWS[0])[2:]]
@@ -85,7 +87,14 @@ def test_a_change_behind_the_reading_stops_the_commit(tmp_path: Path) -> None:
     source.write_bytes(csv_text(ROWS))
     listed = local_file(str(source))
     warehouse = open_warehouse(f"duckdb:///{database}")
-    commit = Commit(warehouse, CommitPlan.replacing(TABLES.values()), 50, [], "test", NOW)
+    plan = CommitPlan(
+        {
+            **CommitPlan.replacing(TABLES.values()).dispositions,
+            **CommitPlan.adding(STATE_TABLES.values()).dispositions,
+        }
+    )
+    run = pipeline_runs.Run("test", "batch", "1", NOW, {"active_event_types": "share"})
+    commit = Commit(warehouse, plan, 50, [], run, staging=str(tmp_path))
     commit.commit([], RunCounts(), CheckCounts(), [listed])
     with duckdb.connect(str(database)) as connection:
         connection.execute("DROP TABLE fct_events")

@@ -22,7 +22,7 @@ from pipeline.launch.beam_run import pipeline_options
 from pipeline.launch.runners import choose_streaming_runner
 from pipeline.launch.stream_launch import run_stream
 from pipeline.warehouse import open_warehouse
-from pipeline.warehouse.runs import new_stream
+from pipeline.warehouse.run_ids import new_stream
 from tests.support.runs import comparable, read_all
 from tests.support.streams import message
 from tests.support.subscriptions import Subscription

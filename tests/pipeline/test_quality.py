@@ -28,6 +28,8 @@ from transforms.marts.registry import RESULTS, TABLES, all_checks
 from transforms.quality.compile import Check, RowRule
 from transforms.quality.declaration import Severity
 from transforms.quality.policy import Mode
+from transforms.state import pipeline_runs
+from transforms.state.registry import STATE_TABLES
 
 _IMPOSSIBLE = "growth_metrics.impossible"
 
@@ -128,7 +130,16 @@ def test_a_failed_check_stops_the_commit(tmp_path: Path, source: Path, fails: No
     assert "No table was touched but data_quality_results" in message
     assert "--quality warn" in message
     assert "\n" not in message
-    assert open_warehouse(f"duckdb:///{database}").present() == {RESULTS.name}
+    assert open_warehouse(f"duckdb:///{database}").present() == {
+        RESULTS.name,
+        pipeline_runs.TABLE.name,
+    }
+    (state,) = pipeline_runs.runs_of(
+        open_warehouse(f"duckdb:///{database}").read(pipeline_runs.TABLE)
+    )
+    assert (state.outcome, state.run.command) == ("failed", "batch")
+    assert "growth_metrics.impossible (DAU < 0)" in str(state.message)
+    assert state.counts is not None and state.counts.input_rows == 3
     found = {check_id: found for check_id, *found in results(database)}
     assert len(found) == len(CHECKS) + 1
     status, failing, checked, sample = found[_IMPOSSIBLE]
@@ -198,7 +209,10 @@ def test_warnings_do_not_stop_the_commit(
 def test_off_checks_nothing(tmp_path: Path, source: Path, fails: None) -> None:
     tables = run_graph([source], tmp_path / "growth.duckdb", Run(quality="off"))
     assert tables["fct_events"].num_rows == 2
-    assert open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb").present() == set(TABLES)
+    assert open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb").present() == {
+        *TABLES,
+        *STATE_TABLES,
+    }
 
 
 def test_results_are_there_of_a_run_with_too_many_dead_letters(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from apache_beam.runners.runner import PipelineResult
 from pipeline.graphs.batch_graph import BatchJob, build
 from pipeline.graphs.staged_corrections import stage_corrections
 from pipeline.inputs.input_versions import InputFile, local_file
-from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
+from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from tests.support import forks
 from tests.support.tables import NOW
@@ -61,8 +61,7 @@ def run_graph(
 
 def finished(paths: Sequence[Path | InputFile], database: Path, run: Run = Run()) -> PipelineResult:
     """Run the batch graph on the pinned local runner; returns what Beam knows of the run."""
-    noted = WarehouseOptions(active_event_types=tuple(run.active_types))
-    warehouse = open_warehouse(f"duckdb:///{database}", noted)
+    warehouse = open_warehouse(f"duckdb:///{database}")
     with warehouse.lock(tuple(TABLES.values()), None, run.run) as staging:
         job = BatchJob(
             files=[_listed(path) for path in paths],

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError, fields
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -20,11 +21,12 @@ from pipeline.commands.replay import ReplayOptions
 from pipeline.errors import OptionError
 from pipeline.launch.beam_run import pipeline_options
 from pipeline.launch.runners import Runner
-from pipeline.launch.tables_built import types_of_tables
-from pipeline.warehouse import RunNotes
+from pipeline.launch.tables_built import settings_of_tables, types_of_tables
+from pipeline.warehouse import Warehouse
 from tests.support.repository import ROOT
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts.dim_users import COUNT_COLUMNS
+from transforms.state import warehouse_settings
 
 # What a command can't do without.
 NEEDED = {
@@ -130,8 +132,26 @@ def test_a_templates_launcher_becomes_the_command(monkeypatch: pytest.MonkeyPatc
 LIKE, SHARE = ActiveEventTypes(("like",)), ActiveEventTypes(("share",))
 
 
-def noting(names: tuple[str, ...] | None) -> RunNotes:
-    return cast(RunNotes, SimpleNamespace(active_event_types=lambda: names))
+def noting(settings: dict[str, str] | None, earlier: tuple[str, ...] | None = None) -> Warehouse:
+    """A warehouse with these settings, or without their table, and an earlier version's note."""
+    table = warehouse_settings.TABLE
+    rows = warehouse_settings.rows(settings or {}, datetime(2026, 1, 1))
+    return cast(
+        Warehouse,
+        SimpleNamespace(
+            present=lambda: set() if settings is None else {table.name},
+            read=lambda _: rows,
+            active_event_types=lambda: earlier,
+        ),
+    )
+
+
+def test_a_setting_counts_before_an_earlier_versions_note() -> None:
+    noted = {"active_event_types": "like"}
+    assert types_of_tables(noting(noted), None) == LIKE
+    assert types_of_tables(noting(noted, ("share",)), None) == LIKE
+    assert types_of_tables(noting({}, ("share",)), None) == SHARE
+    assert settings_of_tables(noting(noted)) == noted
 
 
 @pytest.mark.parametrize(
@@ -141,12 +161,12 @@ def noting(names: tuple[str, ...] | None) -> RunNotes:
 def test_active_event_types_are_those_of_the_tables(
     noted: tuple[str, ...] | None, asked: ActiveEventTypes | None, expected: ActiveEventTypes
 ) -> None:
-    assert types_of_tables(noting(noted), asked) == expected
+    assert types_of_tables(noting(None, noted), asked) == expected
 
 
 def test_other_active_event_types_than_those_of_the_tables_are_refused() -> None:
     with pytest.raises(OptionError, match="like: the tables were built with share"):
-        types_of_tables(noting(("share",)), LIKE)
+        types_of_tables(noting(None, ("share",)), LIKE)
 
 
 def test_active_event_types_have_codes_and_a_sum() -> None:

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import date, datetime
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,8 +41,13 @@ from transforms.mart_changes import finish
 from transforms.marts import growth_metrics
 from transforms.marts.registry import ALL_TABLES, RESULTS, all_checks
 from transforms.quality.check_counts import CheckCount, CheckCounts
+from transforms.state import growth_counters, pipeline_runs, warehouse_settings
+from transforms.state.pipeline_runs import Run
 from transforms.vocabulary import EVENT_TYPES
 
+COUNTERS = growth_counters.TABLE
+NOON = datetime(2025, 1, 1, 12)
+RUN = Run("stream_1", "stream", "0.2.0", NOON, {"active_event_types": "share,like"})
 US = 1_735_732_800_000_000  # 2025-01-01 12:00.
 WRONG_ID = "fct_events.event_id.not_null"
 
@@ -59,7 +66,7 @@ def file(path: str, table: str = "fct_events", rows: int = 1) -> StagedFile:
 
 @pytest.fixture(scope="module")
 def sealer() -> Iterator[Sealer]:
-    found = Sealer("stream_1", finish, all_checks(ActiveEventTypes()), list(ALL_TABLES))
+    found = Sealer(RUN, finish, all_checks(ActiveEventTypes()), list(ALL_TABLES))
     yield found
     found.close()
 
@@ -127,8 +134,33 @@ def test_a_flush_stages_the_marts_that_change(sealer: Sealer) -> None:
     assert growth["event_date"].to_pylist() == [date(2025, 1, 1)]
     written_at = growth_metrics.TABLE.written_at
     assert growth[written_at].to_pylist() == [datetime(2025, 1, 1, 12)]
-    # Nothing changes where no counters come.
-    assert sealer.seal(first.totals, Gathered.of([file("a.parquet")]), US + 1).rows == {}
+    # Nothing but how far the run is changes where no counters come.
+    later = sealer.seal(first.totals, Gathered.of([file("a.parquet")]), US + 1).rows
+    assert {name for name, rows in later.items() if rows.num_rows} == {"pipeline_runs"}
+
+
+def test_a_flush_stages_the_state_with_the_marts(sealer: Sealer) -> None:
+    one = counters_of("2025-01-01")
+    two = counters_of("2025-01-01", "2025-01-02") - one
+    first = sealer.seal(Totals(), Gathered.of([one, PARTS[2]]), US)
+    later = sealer.seal(first.totals, Gathered.of([two]), US + 1)
+    settings = warehouse_settings.settings_of(first.rows["warehouse_settings"])
+    assert settings == {"active_event_types": "share,like"}
+    assert "warehouse_settings" not in later.rows
+    held = {key_of(found): found["value"] for found in first.rows["growth_counters"].to_pylist()}
+    held |= {key_of(found): found["value"] for found in later.rows["growth_counters"].to_pylist()}
+    # Who is active again on the second date has not left on it.
+    for gone in later.rows[COUNTERS.deletes.name].to_pylist():
+        del held[key_of(gone)]
+    summed = growth_counters.rows(Counters.total([one, two]), pa.scalar(US, pa.timestamp("us")))
+    assert held == {key_of(found): found["value"] for found in summed.to_pylist()}
+    (state,) = pipeline_runs.runs_of(later.rows["pipeline_runs"])
+    assert (state.run, state.outcome, state.ended_at) == (RUN, "running", None)
+    assert state.counts == RunCounts(input_rows=3, events=2, duplicates=1)
+
+
+def key_of(found: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(found[name] for name in COUNTERS.primary_key)
 
 
 def test_a_failed_check_is_reported_and_staged_under_the_flush(sealer: Sealer) -> None:
@@ -143,7 +175,7 @@ def test_a_failed_check_is_reported_and_staged_under_the_flush(sealer: Sealer) -
 
 
 def test_without_checks_none_is_evaluated() -> None:
-    sealer = Sealer("run", finish, (), list(ALL_TABLES))
+    sealer = Sealer(RUN, finish, (), list(ALL_TABLES))
     flush = sealer.seal(Totals(), Gathered.of([PARTS[3], counters_of("2025-01-01")]), US)
     sealer.close()
     assert (flush.sealed([]).evaluated, flush.sealed([]).failed) == (0, ())

@@ -24,6 +24,8 @@ TABLE = Table(
 
 # The event types that make a user active, joined by commas.
 ACTIVE_EVENT_TYPES: Final = "active_event_types"
+# Those of a run that all runs into its warehouse share.
+SHARED: Final = (ACTIVE_EVENT_TYPES,)
 
 
 def rows(settings: Mapping[str, str], noted_at: datetime) -> pa.Table:

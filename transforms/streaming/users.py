@@ -37,7 +37,8 @@ from transforms.mart_changes import changed_users
 from transforms.marts import dim_users, users_with_negative_miles
 from transforms.metrics import EVENTS_PER_USER, count
 from transforms.parse_step import COUNTS
-from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
+from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS
+from transforms.state import user_timelines
 from transforms.streaming.clock import Clock, arriving, later, microseconds
 
 CHANGES: Final = "changes"
@@ -160,8 +161,8 @@ class _UpdateUser(beam.DoFn):
 class Contribute(beam.PTransform):
     """UserChange -> rows and counters, those of a bundle together.
 
-    Outputs, by tag, one element for each bundle: USERS and NEGATIVE, tables of rows; RECOVERED,
-    keys that leave users_with_negative_miles; CONTRIBUTIONS, Counters.
+    Outputs, by tag, one element for each bundle: USERS, NEGATIVE and TIMELINES, tables of rows;
+    RECOVERED, keys that leave users_with_negative_miles; CONTRIBUTIONS, Counters.
 
     Attributes:
         active_types: indices in EVENT_TYPES of the event types that make a user active.
@@ -176,6 +177,7 @@ class Contribute(beam.PTransform):
             USERS: pa.Table,
             NEGATIVE: pa.Table,
             RECOVERED: pa.Table,
+            TIMELINES: pa.Table,
             CONTRIBUTIONS: Counters,
         }
         work = beam.ParDo(_Contribute(self)).with_output_types(Any, **outputs)
@@ -214,6 +216,14 @@ def contribute(changes: list[UserChange], active_types: tuple[int, ...]) -> dict
         USERS: rows.users,
         NEGATIVE: rows.negative,
         RECOVERED: rows.recovered,
+        # The bytes are there: they are what Beam keeps, too.
+        TIMELINES: user_timelines.TABLE.build(
+            {
+                "user_id": pa.array([changes[row].user_id for row in last]),
+                "timeline": pa.array([changes[row].after for row in last], pa.binary()),
+                "written_at": written_at,
+            }
+        ),
         CONTRIBUTIONS: change(before, after, active_types),
     }
     return {

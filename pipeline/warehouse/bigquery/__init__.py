@@ -50,7 +50,6 @@ class BigQueryWarehouse:
             or wherever it lies.
         require_partition_filter: whether queries of fct_events must say which dates they read;
             None leaves that as it is.
-        noted_types: the active event types that a commit notes; None to leave the note.
     """
 
     project: str
@@ -58,7 +57,6 @@ class BigQueryWarehouse:
     url: str
     location_asked: str | None = None
     require_partition_filter: bool | None = None
-    noted_types: tuple[str, ...] | None = None
 
     capabilities = Capabilities(
         workers_must_be_local=False,
@@ -78,7 +76,6 @@ class BigQueryWarehouse:
         url: str,
         location: str | None = None,
         require_partition_filter: bool | None = None,
-        noted_types: tuple[str, ...] | None = None,
     ) -> BigQueryWarehouse:
         """The warehouse of a SQLAlchemy URL.
 
@@ -94,7 +91,7 @@ class BigQueryWarehouse:
                 "bigquery://project-id/dataset, without parameters; a dataset's name is of "
                 "letters, digits and underscores"
             )
-        return cls(project, dataset, url, location, require_partition_filter, noted_types)
+        return cls(project, dataset, url, location, require_partition_filter)
 
     @property
     def location(self) -> str:
@@ -321,8 +318,7 @@ class BigQueryWarehouse:
     def _workplace(self, client: bigquery.Client, run: str) -> Workplace:
         required = self.require_partition_filter
         filtered = {} if required is None else {fct_events.TABLE.name: required}
-        noted = {} if self.noted_types is None else {ACTIVE_TYPES_LABEL: "-".join(self.noted_types)}
-        return Workplace(client, self._dataset, run, filtered, noted)
+        return Workplace(client, self._dataset, run, filtered)
 
     def _drop_scratch(self, client: bigquery.Client, prefix: str) -> None:
         with explained(f"clear scratch tables from dataset {self._dataset}"):

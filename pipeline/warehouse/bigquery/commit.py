@@ -60,7 +60,7 @@ def commit(place: Workplace, changes: Sequence[Change]) -> None:
         side_by_side(partial(_claimed, place), changes)
         _apply(place, jobs)
     side_by_side(
-        lambda pair: bring_up_to_date(place.client, place.written(pair[0].table), pair[1]),
+        lambda pair: bring_up_to_date(place.client, place.declared(pair[0].table), pair[1]),
         zip(changes, before, strict=True),
     )
     try:

@@ -37,14 +37,12 @@ class Workplace:
         run: the run's id.
         filtered: of tables whether their queries must say which partitions they read; those that
             are not named are left as they are.
-        noted: labels that a commit gives the tables.
     """
 
     client: bigquery.Client
     dataset: bigquery.DatasetReference
     run: str
     filtered: Mapping[str, bool] = field(default_factory=dict)
-    noted: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -61,12 +59,6 @@ class Workplace:
         if table.name in self.filtered:
             found.require_partition_filter = self.filtered[table.name]
         return found
-
-    def written(self, table: Table) -> bigquery.Table:
-        """The table that a contract declares, once a commit has changed it."""
-        wanted = self.declared(table)
-        wanted.labels = dict(self.noted)
-        return wanted
 
     def claimed(self, table: Table) -> bigquery.Table:
         """The table that a contract declares, claimed by this run."""

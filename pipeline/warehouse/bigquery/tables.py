@@ -18,7 +18,8 @@ _ALIASES: Final[Mapping[str, str]] = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "B
 
 # Of a table: the run that writes it, or wrote it last.
 RUN_LABEL: Final = "growth_run"
-# Of a table: the event types that make a user active, joined by -.
+# Of a table: the event types that make a user active, joined by -. Commits noted them so before
+# warehouse_settings was there.
 ACTIVE_TYPES_LABEL: Final = "growth_active_event_types"
 _ATTEMPTS: Final = 3
 

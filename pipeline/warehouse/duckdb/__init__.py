@@ -31,7 +31,7 @@ from pipeline.warehouse.duckdb.database_file import (
     reading,
     reason,
 )
-from pipeline.warehouse.duckdb.duckdb_sql import DIALECT, literal
+from pipeline.warehouse.duckdb.duckdb_sql import DIALECT
 from pipeline.warehouse.duckdb.file_lock import locked
 from pipeline.warehouse.duckdb.local_staging import staging_folder
 from pipeline.warehouse.duckdb.semi_joins import matches, staged_matches
@@ -41,7 +41,7 @@ from transforms.contract import Table
 from transforms.google_sql import MACROS
 
 _BATCH_ROWS: Final = 100_000
-# Where a commit notes the active event types: a macro lives in the file, and is no table.
+# Where commits noted the active event types before warehouse_settings was there.
 _ACTIVE_TYPES: Final = "growth_active_event_types"
 _FIRST_LOOK: Final = (
     "SELECT event_date, daily_active_users, new_users, retained_users, resurrected_users, "
@@ -56,12 +56,10 @@ class DuckDBWarehouse:
     Attributes:
         path: the file's absolute path.
         url: the URL as it was given.
-        noted_types: the active event types that a commit notes; None to leave the note.
     """
 
     path: str
     url: str
-    noted_types: tuple[str, ...] | None = None
 
     capabilities = Capabilities(
         workers_must_be_local=True,
@@ -73,7 +71,7 @@ class DuckDBWarehouse:
     )
 
     @classmethod
-    def from_url(cls, url: str, noted_types: tuple[str, ...] | None = None) -> DuckDBWarehouse:
+    def from_url(cls, url: str) -> DuckDBWarehouse:
         """The warehouse of a SQLAlchemy URL: three slashes and a relative path, four and an
         absolute one; ~ is the home folder, as in a shell.
 
@@ -94,7 +92,7 @@ class DuckDBWarehouse:
                 f"--warehouse: DuckDB can't write {path}: rename what has a ? or a \\ in its name, "
                 "or name another place"
             )
-        return cls(path, url, noted_types)
+        return cls(path, url)
 
     @property
     def location(self) -> str:
@@ -188,9 +186,6 @@ class DuckDBWarehouse:
                 refuse_conflicts(connection, replaced, self.path)
                 for change in changes:
                     apply(connection, change)
-                if self.noted_types is not None:
-                    noted = literal(",".join(self.noted_types))
-                    connection.execute(f"CREATE OR REPLACE MACRO {_ACTIVE_TYPES}() AS {noted}")
                 for change in changes:
                     see_unchanged(change.staged)
                 connection.commit()

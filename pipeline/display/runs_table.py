@@ -1,0 +1,101 @@
+"""What a person sees of the runs into a warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from rich.padding import Padding
+from rich.text import Text
+
+from pipeline.display.page import Page, section, show_warehouse_of
+from pipeline.terminal import counted, printable
+from transforms.state.pipeline_runs import RunState
+
+_COLUMNS: Final = (
+    "began (UTC)",
+    "command",
+    "outcome",
+    ">took",
+    ">rows",
+    ">events",
+    ">duplicates",
+    ">dead letters",
+    "run",
+    "~on",
+)
+# Settings that say what was read, by the commands that have them.
+_ON: Final = ("input", "subscription", "user_ids", "error_type")
+
+
+def show_runs(states: Sequence[RunState], noted: int, url: str) -> None:
+    """Print runs, the latest first, and why those failed that did.
+
+    Args:
+        states: the runs to show.
+        noted: how many there are in all.
+        url: of the warehouse.
+    """
+    console = Page()
+    section(console, "Runs", [_line(state) for state in states], *_COLUMNS)
+    failed = [state for state in states if state.message]
+    if failed:
+        console.print("\n[bold]Why they failed[/]")
+    for state in failed:
+        heading = Text.assemble((_began(state), "bold"), f"  {state.run.run_id}")
+        console.print(Padding(heading, (0, 2)))
+        console.print(Padding(Text(printable(str(state.message))), (0, 4)))
+    if noted > len(states):
+        console.print(
+            f"\n{len(states):,} of {counted(noted, 'run')} are shown; --limit {noted} shows all"
+        )
+    show_warehouse_of(console, url)
+    console.print()
+
+
+def _line(state: RunState) -> tuple[str, ...]:
+    counts = state.counts
+    numbers = (
+        ("",) * 4
+        if counts is None
+        else tuple(
+            f"{number:,}"
+            for number in (counts.input_rows, counts.events, counts.duplicates, counts.rejected)
+        )
+    )
+    run = state.run
+    return (
+        _began(state),
+        run.command,
+        state.outcome,
+        _took(state.updated_at - run.started_at),
+        *numbers,
+        run.run_id,
+        _on(run.settings),
+    )
+
+
+def _began(state: RunState) -> str:
+    return f"{state.run.started_at:%Y-%m-%d %H:%M}"
+
+
+def _on(settings: Mapping[str, Any]) -> str:
+    found = [settings[name] for name in _ON if settings.get(name)]
+    return " ".join(
+        str(item) for value in found for item in (value if isinstance(value, list) else [value])
+    )
+
+
+def _took(time: timedelta) -> str:
+    """A span of time as people read it."""
+    seconds = max(time.total_seconds(), 0.0)
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24} days {hours % 24} h"

@@ -1,0 +1,87 @@
+"""Rows of a run in the state tables, on their way there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+from pipeline.errors import RunError, clear_message
+from pipeline.sinks.run_rows import how_far, rows_of_state
+from pipeline.terminal import printable
+from pipeline.warehouse import TableReader, Warehouse
+from pipeline.warehouse.capabilities import FileLayout
+from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
+from pipeline.warehouse.staged_files import StagedFiles
+from transforms.state import pipeline_runs
+from transforms.state.pipeline_runs import Run, RunState
+from transforms.state.registry import STATE_TABLES
+
+
+def staged_state(rows: Mapping[str, pa.Table], folder: str, layout: FileLayout) -> list[StagedFile]:
+    """Rows of state tables, by their names, as staged files."""
+    staged: list[StagedFile] = []
+    for name, its_rows in rows.items():
+        files = StagedFiles(STATE_TABLES[name], folder, layout)
+        files.write(its_rows)
+        staged += files.close()
+    return staged
+
+
+def staged_run(state: RunState, folder: str, layout: FileLayout) -> Change:
+    """The row of a run, staged, as a change of pipeline_runs."""
+    files = staged_state(rows_of_state(state), folder, layout)
+    return Change(pipeline_runs.TABLE, WriteDisposition.MERGE, files)
+
+
+@contextmanager
+def failure_noted(warehouse: Warehouse, run: Run, folder: str) -> Iterator[None]:
+    """Note in pipeline_runs how a run fails inside, unless its own commit has done so.
+
+    Args:
+        warehouse: that of the run, which holds it.
+        run: the run.
+        folder: where it stages.
+    """
+    try:
+        yield
+    except Exception as error:
+        message = clear_message(error) or type(error).__name__
+        record_end(warehouse, how_far(run, "failed", message=message), folder)
+        raise
+
+
+def record_end(warehouse: Warehouse, state: RunState, folder: str) -> None:
+    """Note how a run has ended whose own commits have not, where there are tables at all.
+
+    What goes wrong is logged: the run has ended, and why is told elsewhere.
+
+    Args:
+        warehouse: that of the run, which still holds it.
+        state: how it ended.
+        folder: where the run stages.
+    """
+    run = state.run.run_id
+    try:
+        if warehouse.present() and not _has_ended(warehouse, run):
+            change = staged_run(state, folder, warehouse.capabilities.layout)
+            warehouse.commit([change], f"{run}_{state.outcome}")
+    except RunError as error:
+        logging.getLogger(__name__).warning(
+            "how the run ended can't be noted in %s: %s",
+            *(pipeline_runs.TABLE.name, printable(str(error))),
+        )
+
+
+def _has_ended(reader: TableReader, run: str) -> bool:
+    """Whether pipeline_runs says how a run has ended."""
+    if reader.count(pipeline_runs.TABLE) is None:
+        return False
+    rows = reader.source(pipeline_runs.TABLE)
+    statement = (
+        f"SELECT COUNT(*) AS ended FROM {rows} WHERE run_id = '{run}' AND outcome <> 'running'"
+    )
+    ((found,),) = reader.ask([statement])
+    return bool(found["ended"])

@@ -1,0 +1,59 @@
+"""What a run notes of itself in the state tables, beside the rows of the marts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from pipeline.inputs.input_versions import InputFile
+from transforms.kernels.run_counts import RunCounts
+from transforms.state import loaded_files, pipeline_runs, warehouse_settings
+from transforms.state.loaded_files import LoadedFile
+from transforms.state.pipeline_runs import Outcome, Run, RunState
+
+# Of a source its input rows and its dead letters.
+SourceCounts = tuple[str, tuple[int, int]]
+
+
+def how_far(
+    run: Run, outcome: Outcome, counts: RunCounts | None = None, message: str | None = None
+) -> RunState:
+    """A run as it is now."""
+    return RunState(run, outcome, datetime.now(UTC).replace(tzinfo=None), counts, message)
+
+
+def rows_of_run(state: RunState) -> dict[str, pa.Table]:
+    """By the names of state tables, what is noted of a run that commits: the run, and those of its
+    settings that all runs share."""
+    run = state.run
+    shared = {name: run.settings[name] for name in warehouse_settings.SHARED}
+    return {
+        **rows_of_state(state),
+        warehouse_settings.TABLE.name: warehouse_settings.rows(shared, run.started_at),
+    }
+
+
+def rows_of_state(state: RunState) -> dict[str, pa.Table]:
+    """By the name of pipeline_runs, the row of a run."""
+    return {pipeline_runs.TABLE.name: pipeline_runs.row(state)}
+
+
+def rows_of_files(
+    run: Run, files: Sequence[InputFile], sources: Iterable[SourceCounts]
+) -> dict[str, pa.Table]:
+    """By the name of loaded_files, its rows of the files that a run has loaded.
+
+    Args:
+        run: the run.
+        files: all of them.
+        sources: what was counted of those with a record.
+    """
+    counts = dict(sources)
+    loaded = [
+        LoadedFile(file.path, file.size, file.fingerprint, *counts.get(file.path, (0, 0)))
+        for file in files
+    ]
+    rows = loaded_files.rows(loaded, run.run_id, run.started_at)
+    return {loaded_files.TABLE.name: rows}
