@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from pipeline.commands.command import Command
+from pipeline.errors import RunError
 from pipeline.options.option import Option, given_by
 from pipeline.options.option_values import local_file
 from pipeline.terminal import print_line
 
 _OUTPUT: Final = Option(
-    "the Markdown file to write (default: docs/tables.md)",
+    "the Markdown file to write; state.md comes beside it (default: docs/tables.md)",
     "FILE",
     local_file,
     default="docs/tables.md",
@@ -26,20 +28,31 @@ class DocsOptions:
 
 
 def run(options: DocsOptions) -> None:
-    """Write the data dictionary.
+    """Write the data dictionary, and the page of the state tables.
 
     Raises:
-        RunError: if it can't be written.
+        RunError: if one can't be written.
     """
-    from pipeline.dictionary.data_dictionary import write_docs
+    from pipeline.dictionary.data_dictionary import data_dictionary
+    from pipeline.dictionary.state_page import state_page
 
-    write_docs(options.output)
-    print_line(f"{options.output}: written")
+    beside = str(Path(options.output).with_name("state.md"))
+    for path, text in ((options.output, data_dictionary()), (beside, state_page())):
+        _write(path, text)
+        print_line(f"{path}: written")
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"can't write {path}: {error.strerror}") from error
 
 
 _HELP: Final = """\
 Write the data dictionary as Markdown: tables, columns, types, partitions, keys and checks, from the
-same contract that makes the tables.
+same contract that makes the tables. The state tables have a page of their own, state.md beside it.
 """
 
 COMMAND: Final = Command("docs", "the data dictionary as Markdown", DocsOptions, run, _HELP)

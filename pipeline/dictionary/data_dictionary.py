@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from pipeline.dictionary.label_bounds import labels
-from pipeline.errors import RunError
 from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Column, Table
 from transforms.marts.registry import ALL_TABLES, CORRECTIONS, all_checks
@@ -37,23 +35,10 @@ _HOLDS_EVERYWHERE: Final = (
 )
 
 
-def write_docs(path: str) -> None:
-    """Write the data dictionary to a file, whose folder is created.
-
-    Raises:
-        RunError: if it can't be written.
-    """
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(data_dictionary(), encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"can't write {path}: {error.strerror}") from error
-
-
 def data_dictionary() -> str:
     """The Markdown text, the same for the same contract."""
     checks = all_checks(ActiveEventTypes())
-    parts = [line for table in _DESCRIBED for line in _columns(table)]
+    parts = [line for table in _DESCRIBED for line in describe(table)]
     return "\n".join([*_introduction(checks), *parts, labels(), *_all_checks(checks)])
 
 
@@ -77,7 +62,8 @@ def _introduction(checks: tuple[Check, ...]) -> Iterator[str]:
     yield from ("", *_HOLDS_EVERYWHERE, "")
 
 
-def _columns(table: Table) -> Iterator[str]:
+def describe(table: Table) -> Iterator[str]:
+    """The lines that say what a table is and what its columns hold."""
     yield from (f"## {table.name}", "", table.description, "", _layout(table), "")
     yield from ("| column | type | what it says |", "|---|---|---|")
     yield from (_row(column) for column in table.columns)

@@ -1,0 +1,77 @@
+"""The page of the state tables, as Markdown: their contracts, and what they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from pipeline.dictionary.data_dictionary import describe
+from transforms.state.registry import STATE_TABLES
+
+_INTRODUCTION: Final = (
+    "# The state tables",
+    "",
+    "<!-- Written by `python -m pipeline docs` from the contracts in transforms/state: change "
+    "those and pipeline/dictionary/state_page.py, and run it again. -->",
+    "",
+    f"{len(STATE_TABLES)} tables beside those of [tables.md](tables.md) hold what the pipeline "
+    "itself needs to go on: what it knows of each user, the sums that the marts are finished from, "
+    "which files are in them, what was run, and with which settings. Every command that writes "
+    "marts writes them in the same commit, so they never say anything else than the marts do.",
+    "",
+    "**Leave them alone.** Dashboards have no use for them, and nothing of them is promised to "
+    "stay as it is but that later versions read it. A row that is changed or removed by hand makes "
+    "later figures wrong, and no check of a run sees it; `check` compares the number of timelines "
+    "with that of users. Show analysts the other tables alone: in BigQuery by authorized views or "
+    "policies on tables, in DuckDB by a file of their own with copies of the marts.",
+    "",
+    "What was run is shown by",
+    "",
+    "```sh",
+    ".venv/bin/python -m pipeline runs --warehouse duckdb:///growth.duckdb",
+    "```",
+    "",
+    "**Versions.** A later version reads what an earlier one wrote: a timeline begins with the "
+    "number of its layout, counters and settings go by their names (one that is missing is 0), "
+    "and columns are only added. What a later version wrote an earlier one refuses, and says so. "
+    "A warehouse that an earlier version wrote has none of these tables, or half-filled ones of a "
+    "stream that went on; a batch over all files fills them. The active event types were noted "
+    "elsewhere then (in DuckDB a macro, in BigQuery a label), which is still read where "
+    "`warehouse_settings` says nothing.",
+    "",
+    "**Size.** 200 to 300 bytes a user in `user_timelines` (8 to 12 for each active date), 20 to "
+    "60 rows a date in `growth_counters` however many users there are, a row a file and a row a "
+    "run in the others.",
+    "",
+)
+
+_NOTES: Final[Mapping[str, str]] = {
+    "user_timelines": "As many rows as `dim_users`. The bytes are laid out in "
+    "`transforms/kernels/codecs/timeline_layout.py`.",
+    "growth_counters": "The names of counters are those of `transforms/kernels/counters.py`. A "
+    "stream writes those that change.",
+    "loaded_files": "A batch replaces them by its own files, a replay and a stream leave them.",
+    "pipeline_runs": "Runs that were refused or failed are noted as well, where there are tables "
+    "already and they can be written; not those that were killed, or that an option was wrong of. "
+    "A stream's row is brought up to date at each flush; one that was killed, or runs on Dataflow, "
+    "stays `running`, and `updated_at` says when it flushed last. Paths, globs and messages are "
+    "kept as they were, what `--edit` says is not.",
+    "warehouse_settings": "Settings that decide what the figures mean: a run that asks for others "
+    "is refused where it would mix them.",
+}
+
+
+def state_page() -> str:
+    """The Markdown text, the same for the same contracts."""
+    return "\n".join([*_INTRODUCTION, *_tables()])
+
+
+def _tables() -> Iterator[str]:
+    yield from (
+        f"- [{table.name}](#{table.name}): {table.description}" for table in STATE_TABLES.values()
+    )
+    yield ""
+    for name, table in STATE_TABLES.items():
+        yield from describe(table)
+        if name in _NOTES:
+            yield from (_NOTES[name], "")
