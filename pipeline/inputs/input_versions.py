@@ -39,10 +39,13 @@ class InputFile(NamedTuple):
     size: int
     version: str = ""
 
-    @property
-    def fingerprint(self) -> str:
-        """What tells it from another file of that path, here and on a machine to which it moves."""
-        return self.version if "://" in self.path else self.version.partition(" ")[2]
+
+def fingerprint(file: InputFile) -> str:
+    """What tells a file from another one of that path, here and on a machine to which it moves.
+
+    A function, because in another process an InputFile has its fields, and nothing else of it.
+    """
+    return file.version if "://" in file.path else file.version.partition(" ")[2]
 
 
 def local_file(
