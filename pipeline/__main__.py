@@ -20,6 +20,7 @@ _MODULES: Final = (
     "batch",
     "stream",
     "replay",
+    "forget",
     "check",
     "runs",
     "docs",

@@ -32,6 +32,7 @@ from transforms.state import warehouse_settings
 NEEDED = {
     "batch": ["--input", "a.csv"],
     "stream": ["--subscription", "projects/project-1/subscriptions/events"],
+    "forget": ["--user_ids", "ids.txt"],
     "publish": ["--input", "a.csv", "--topic", "projects/project-1/topics/events"],
 }
 

@@ -19,7 +19,7 @@ ROOT: Final = Path(__file__).parents[2]
 LAYERS: Final = (
     ("pipeline.__main__",),
     ("pipeline.commands",),
-    ("pipeline.replay", "pipeline.dictionary", "pipeline.sample"),
+    ("pipeline.replay", "pipeline.forget", "pipeline.dictionary", "pipeline.sample"),
     ("pipeline.launch",),
     ("pipeline.display", "pipeline.pubsub"),
     ("pipeline.graphs",),
@@ -60,6 +60,7 @@ NOT_OF_A_WAREHOUSE: Final = ("pipeline.sinks", "transforms.quality")
 TWICE: Final = {
     "registry": "of the marts, and of the state tables",
     "replay": "the command, and the folder of what it does",
+    "forget": "the command, and the folder of what it does",
     "sample": "the command, and the folder of what it makes",
 }
 

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.kernels.hashing import Hashes
@@ -29,6 +30,23 @@ class Forgotten(Protocol):
         Args:
             user_ids: a string array without NULL.
         """
+
+
+@dataclass(frozen=True)
+class NamedUsers:
+    """Who is being forgotten, by name; a `Forgotten`.
+
+    Attributes:
+        user_ids: a string array.
+    """
+
+    user_ids: pa.Array
+
+    def among(self, user_ids: pa.Array) -> NDArray[np.bool_]:
+        """See `Forgotten.among`."""
+        found = pc.is_in(user_ids, value_set=self.user_ids)
+        theirs: NDArray[np.bool_] = found.to_numpy(zero_copy_only=False)
+        return theirs
 
 
 @dataclass(frozen=True)

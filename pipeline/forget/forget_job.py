@@ -1,0 +1,117 @@
+"""A run that forgets people: looks for them, and takes them out of all tables in one commit."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import pyarrow as pa
+
+from pipeline import __version__
+from pipeline.errors import RunError
+from pipeline.forget.forget_report import ForgetReport
+from pipeline.forget.holdings import Holdings, look
+from pipeline.forget.leaving import (
+    WRITTEN,
+    Staging,
+    changes_of,
+    counted_without,
+    leaving,
+    listed,
+    lived_on,
+)
+from pipeline.launch.process import utc_now
+from pipeline.warehouse import Warehouse
+from transforms.active_event_types import ActiveEventTypes
+from transforms.kernels.timelines import Timelines
+from transforms.state import pipeline_runs
+from transforms.state.pipeline_runs import Run, RunState
+
+# What is said of a run beside what went wrong behind it.
+DONE: Final = "they are forgotten"
+
+
+@dataclass(frozen=True)
+class ForgetJob:
+    """What is to be done about whom.
+
+    Attributes:
+        warehouse: whose tables they are to leave.
+        user_ids: a string array, each once.
+        run: the run; it names nobody.
+        active_types: the event types that make a user active in the tables.
+        pseudonymise: whether their events stay, under pseudonyms.
+    """
+
+    warehouse: Warehouse
+    user_ids: pa.Array
+    run: Run
+    active_types: ActiveEventTypes
+    pseudonymise: bool = False
+
+
+def try_out(job: ForgetJob) -> ForgetReport:
+    """What a run would do; nothing is changed.
+
+    Raises:
+        RunError: if the warehouse can't be read.
+    """
+    return ForgetReport.of(look(job.warehouse, job.user_ids), job.pseudonymise)
+
+
+def forget(job: ForgetJob, temp_location: str | None) -> ForgetReport:
+    """Take users out of all tables, note that they were forgotten, and compact what the tables lie
+    in, in any case: a run that was killed may have left that to this one.
+
+    Args:
+        job: about whom.
+        temp_location: where to stage; None for beside the warehouse.
+
+    Raises:
+        RunError: if another run writes to the warehouse, or it can't be read or written; unless it
+            says otherwise the tables are as before.
+        DataError: if the tables contradict each other; they are as before.
+    """
+    started = time.monotonic()
+    warehouse = job.warehouse
+    with warehouse.lock(WRITTEN, temp_location, job.run.run_id) as staging:
+        held = look(warehouse, job.user_ids)
+        if held.in_tables or len(held.unlisted):
+            _take_out(job, held, Staging(warehouse, staging))
+        try:
+            warehouse.compact(staging)
+        except RunError as error:
+            raise RunError(f"the tables hold nothing of them any more, but {error}") from error
+    return ForgetReport.of(held, job.pseudonymise, time.monotonic() - started)
+
+
+def _take_out(job: ForgetJob, held: Holdings, staging: Staging) -> None:
+    files = list(staging.stage(leaving(held)))
+    after = Timelines.none()
+    if job.pseudonymise and len(held.lives):
+        portions = list(lived_on(job.warehouse, held, staging))
+        files += [file for some, _ in portions for file in some]
+        after = Timelines.concat([lives for _, lives in portions])
+    moment = job.run.started_at
+    sums = counted_without(job.warehouse, held.lives, after, job.active_types.codes, moment)
+    done = RunState(job.run, "done", utc_now())
+    runs = pa.concat_tables([held.runs.after, pipeline_runs.row(done)])
+    noted = {**listed(held, moment, job.run.run_id), pipeline_runs.TABLE.name: runs}
+    files += staging.stage({**sums, **noted})
+    job.warehouse.commit(changes_of(files), job.run.run_id)
+
+
+def new_job(
+    warehouse: Warehouse,
+    user_ids: pa.Array,
+    run_id: str,
+    started_at: datetime,
+    active_types: ActiveEventTypes,
+    pseudonymise: bool,
+) -> ForgetJob:
+    """The job of a run that begins now."""
+    settings = {"pseudonymise": pseudonymise, "user_ids": len(user_ids)}
+    run = Run(run_id, "forget", __version__, started_at, settings)
+    return ForgetJob(warehouse, user_ids, run, active_types, pseudonymise)

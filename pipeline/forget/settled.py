@@ -1,0 +1,63 @@
+"""What is checked before anybody is forgotten."""
+
+from __future__ import annotations
+
+from pipeline.errors import OptionError
+from pipeline.launch.tables_built import types_of_tables
+from pipeline.paths import typed_program
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.runs import is_stream
+from transforms.active_event_types import ActiveEventTypes
+from transforms.marts import dead_letter_events, fct_events
+from transforms.state import growth_counters, user_timelines
+
+_READ = (fct_events.TABLE, dead_letter_events.TABLE)
+_STATE = (user_timelines.TABLE, growth_counters.TABLE)
+
+
+def check_tables(warehouse: Warehouse) -> ActiveEventTypes:
+    """See that a warehouse has what a run needs to forget people.
+
+    Returns:
+        The event types that make a user active in its tables.
+
+    Raises:
+        OptionError: if it lacks tables, or an earlier version wrote them.
+        RunError: if it can't be read.
+    """
+    present = warehouse.present() or set()
+    missing = [table.name for table in _READ if table.name not in present]
+    if missing:
+        raise OptionError(
+            f"--warehouse {warehouse.url} has no table {missing[0]}: forget takes people out of "
+            "the tables that batch or stream has built; check the URL"
+        )
+    missing = [table.name for table in _STATE if table.name not in present]
+    types = types_of_tables(warehouse, None)
+    if missing or types is None:
+        lacking = missing[0] if missing else "what makes a user active"
+        raise OptionError(
+            f"--warehouse {warehouse.url} lacks {lacking}: an earlier version has built its "
+            f"tables. Run {typed_program()} rebuild first, which adds what is missing"
+        )
+    return types
+
+
+def refuse_stream(warehouse: Warehouse, stopped: bool) -> None:
+    """See that no stream is at work, which would bring back what it knows of people.
+
+    Args:
+        warehouse: where the tables are.
+        stopped: whether the stream that wrote the tables last is stopped for good.
+
+    Raises:
+        OptionError: if one may be.
+        RunError: if the warehouse can't be read.
+    """
+    last = warehouse.last_run()
+    if last is not None and is_stream(last) and not stopped:
+        raise OptionError(
+            f"--warehouse {warehouse.url} was last written by the stream {last}, which may be at "
+            "work: drain it, run this again with --stream_stopped, and start the stream again. "
+            "What is sent meanwhile waits in its subscription"
+        )
