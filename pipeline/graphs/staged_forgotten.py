@@ -41,6 +41,16 @@ def read_forgotten(warehouse: TableReader) -> tuple[pa.ChunkedArray, str] | None
     return pa.concat_tables(parts)[_HASH], key
 
 
+def known_forgotten(warehouse: TableReader) -> ForgottenUsers | None:
+    """Who was forgotten, for this process alone; None where nobody was.
+
+    Raises:
+        RunError: if it can't be read.
+    """
+    found = read_forgotten(warehouse)
+    return None if found is None else forgotten_users.forgotten_of(*found)
+
+
 def forgotten_key(warehouse: TableReader) -> str | None:
     """The key of a warehouse's hashes; None where it has none.
 

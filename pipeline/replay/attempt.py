@@ -14,6 +14,7 @@ import pyarrow as pa
 from pipeline import __version__
 from pipeline.replay.spool import DeadLetter, DeadLetters, chosen_rows, dead_letters_of
 from transforms.kernels.dead_letters import Failure, Record, Selection, reread, tried
+from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.parse import Limits
 from transforms.marts import dead_letter_corrections, dead_letter_events
 
@@ -123,6 +124,7 @@ def attempt(
     now: datetime,
     limits: Limits,
     outcome: Outcome,
+    forgotten: Forgotten | None = None,
 ) -> Iterator[Step]:
     """Try dead letters again, part by part.
 
@@ -133,6 +135,7 @@ def attempt(
         now: in UTC without a zone.
         limits: which event times are taken.
         outcome: where it is counted.
+        forgotten: whose records do not pass; None for nobody's.
 
     Raises:
         RunError: if `correct` does.
@@ -148,7 +151,7 @@ def attempt(
             for row, dead_letter in zip(rows.tolist(), dead_letters_of(part, rows), strict=True)
             if (record := next(corrected)) is not None
         ]
-        yield _try(part, found, now, limits, outcome)
+        yield _try(part, found, now, limits, outcome, forgotten)
     # An edit that is not asked for its end would keep its files open.
     next(corrected, None)
 
@@ -159,8 +162,9 @@ def _try(
     now: datetime,
     limits: Limits,
     outcome: Outcome,
+    forgotten: Forgotten | None,
 ) -> Step:
-    result = reread([record for _, _, record in found], now, limits)
+    result = reread([record for _, _, record in found], now, limits, forgotten)
     stays = np.ones(part.num_rows, np.bool_)
     attributes = part["attributes"].to_pylist()
     sources = part["source"]

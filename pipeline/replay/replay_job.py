@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pipeline.errors import OptionError
+from pipeline.graphs.staged_forgotten import known_forgotten
 from pipeline.replay.attempt import Correct, Outcome, Step, attempt
 from pipeline.replay.spool import DeadLetters, spooled
 from pipeline.replay.spreadsheet import Corrected
@@ -68,7 +69,16 @@ class ReplayJob:
     def attempt(self, dead_letters: DeadLetters, outcome: Outcome) -> Iterator[Step]:
         """Try the selected dead letters; see `attempt`."""
         limits = Limits(self.max_future_minutes)
-        return attempt(dead_letters, self.selection, self.correct, self.started_at, limits, outcome)
+        forgotten = known_forgotten(self.warehouse)
+        return attempt(
+            dead_letters,
+            self.selection,
+            self.correct,
+            self.started_at,
+            limits,
+            outcome,
+            forgotten,
+        )
 
 
 def _check_types(asked: Iterable[str], dead_letters: DeadLetters) -> None:

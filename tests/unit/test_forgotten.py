@@ -21,6 +21,9 @@ from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import LIMITS, NOW, Row, csv_text, row
 from transforms.contract import Table
 from transforms.data_error import DataError
+from transforms.kernels import dead_letters
+from transforms.kernels.csv_layout import STANDARD
+from transforms.kernels.dead_letters import Record
 from transforms.kernels.forgotten import ForgottenUsers
 from transforms.kernels.keyed_hashes import keyed_hashes
 from transforms.kernels.messages import Message
@@ -143,6 +146,17 @@ def test_a_correction_to_a_forgotten_user_is_dropped_too() -> None:
     counts = part.counts
     assert (counts.input_rows, counts.forgotten, counts.rejected, counts.corrected) == (3, 2, 0, 0)
     assert [len(found.events) for found in part.parsed] == [1, 0]
+
+
+def test_a_dead_letter_that_is_corrected_to_a_forgotten_user_does_not_pass() -> None:
+    rows = [row("2024-01-01T10:00:00Z", user) for user in ("bob", " ann ", "")]
+    lines = [csv_text([item]).splitlines(keepends=True)[1] for item in rows]
+    records = [Record(line, STANDARD) for line in lines]
+    found = dead_letters.reread(records, NOW, LIMITS, forgotten("ann"))
+    assert found.events["user_id"].to_pylist() == ["bob"]
+    assert found.texts["user_id"].to_pylist() == ["bob"]
+    types = {index: failure.error_type for index, failure in found.failures.items()}
+    assert types == {1: "user_forgotten", 2: "missing_user_id"}
 
 
 class _Kept(Holding):

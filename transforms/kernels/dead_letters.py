@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from transforms.data_error import DataError
 from transforms.kernels.csv_layout import Layout
+from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.messages import layout_of
 from transforms.kernels.parse import ERROR_TYPES, Limits, parse_records
 from transforms.kernels.single_records import read_records
@@ -119,6 +120,9 @@ class Failure(NamedTuple):
     message: str
 
 
+_FORGOTTEN: Final = Failure("user_forgotten", "its user was forgotten, and stays so")
+
+
 @dataclass(frozen=True)
 class Reread:
     """What became of records.
@@ -143,13 +147,16 @@ class _Numbered(NamedTuple):
     attributes_json: None = None
 
 
-def reread(records: Sequence[Record], now: datetime, limits: Limits) -> Reread:
+def reread(
+    records: Sequence[Record], now: datetime, limits: Limits, forgotten: Forgotten | None = None
+) -> Reread:
     """Read records by the parser of batch and streaming.
 
     Args:
         records: in any order.
         now: in UTC without a zone.
         limits: which event times are taken.
+        forgotten: whose records do not pass; None for nobody's.
     """
     numbered = [_Numbered(*record, str(index)) for index, record in enumerate(records)]
     raw = read_records(numbered, "")
@@ -158,10 +165,16 @@ def reread(records: Sequence[Record], now: datetime, limits: Limits) -> Reread:
         int(rejection.position): Failure(rejection.error_type, rejection.message)
         for rejection in parsed.rejections
     }
-    indices = (int(raw.origin.position(row)) for row in range(raw.rows))
+    indices = [int(raw.origin.position(row)) for row in range(raw.rows)]
+    passing = np.array([index for index in indices if index not in failures], np.int64)
+    events = parsed.events
+    if forgotten is not None:
+        theirs = forgotten.among(events.column("user_id"))
+        failures.update(dict.fromkeys(passing[theirs].tolist(), _FORGOTTEN))
+        events = events.filter(pa.array(~theirs))
     passes = pa.array([index not in failures for index in indices], pa.bool_())
     passed = pa.Table.from_arrays(raw.columns, names=SOURCE_COLUMNS).filter(passes)
-    return Reread(parsed.events, passed, failures)
+    return Reread(events, passed, failures)
 
 
 def tried(dead_letter: Mapping[str, Any], record: Record, version: str) -> str | None:

@@ -108,5 +108,5 @@ def mentioning(forgotten: Forgotten, payloads: list[bytes]) -> NDArray[np.bool_]
 def _fields(payload: bytes) -> set[str]:
     """What may be a field of a record, however it is broken."""
     text = payload.decode(errors="replace")
-    by_comma = {field.strip().strip('"').strip() for field in text.split(",")}
-    return {*by_comma, *_BETWEEN_FIELDS.split(text)} - {""}
+    cut = [*text.split(","), *text.split('"'), *_BETWEEN_FIELDS.split(text)]
+    return {field.strip().strip('"').strip() for field in cut} - {""}
