@@ -13,7 +13,6 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipeline import __version__
 from pipeline.graphs.staged_corrections import StagedCorrections
-from pipeline.graphs.staged_forgotten import StagedForgotten
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.read_csv import ReadCsv
 from pipeline.progress import Progress
@@ -28,6 +27,7 @@ from transforms.check_rows import CHECKED, CheckRows
 from transforms.contract import Table
 from transforms.events import SOURCES, ByUserShard, ParseEvents
 from transforms.kernels.counters import Counters
+from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
 from transforms.marts import dead_letter_events
@@ -87,7 +87,7 @@ class BatchJob:
     corrections: StagedCorrections | None = None
     beside: tuple[Change, ...] = ()
     max_future_minutes: int = 60
-    forgotten: StagedForgotten | None = None
+    forgotten: Forgotten | None = None
     command: str = "batch"
     settings: Mapping[str, Any] = field(default_factory=dict)
 

@@ -12,7 +12,6 @@ import pyarrow as pa
 from apache_beam.io.gcp.pubsub import WriteToPubSub
 
 from pipeline import __version__
-from pipeline.graphs.staged_forgotten import StagedForgotten
 from pipeline.options.shared_options import LATE_HORIZON_DAYS
 from pipeline.sinks import element_coders
 from pipeline.sinks.commit_flushes import CommitFlushes
@@ -22,6 +21,7 @@ from pipeline.warehouse import Warehouse
 from transforms.active_event_types import ActiveEventTypes
 from transforms.check_rows import CHECKED
 from transforms.kernels.counters import Counters
+from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
 from transforms.mart_changes import finish
@@ -82,7 +82,7 @@ class StreamJob:
     quality: Literal["warn", "off"] = "warn"
     awaited: bool = False
     max_future_minutes: int = 60
-    forgotten: StagedForgotten | None = None
+    forgotten: Forgotten | None = None
     started_at: datetime = datetime(1970, 1, 1)
     settings: Mapping[str, Any] = field(default_factory=dict)
 

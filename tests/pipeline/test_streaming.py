@@ -36,6 +36,7 @@ from tests.support.thorough import examples, some, thorough
 from transforms.kernels.spine import Spine
 from transforms.marts import growth_metrics
 from transforms.marts.registry import FINISH, RESULTS, TABLES
+from transforms.state import forgotten_users
 from transforms.vocabulary import EVENT_TYPES
 
 Tables = dict[str, pa.Table]
@@ -143,6 +144,17 @@ def test_events_that_were_made_to_collide_are_all_kept(
     tables = streamed(tmp_path, *bundles)
     assert tables["fct_events"].num_rows == 2
     assert unlike(tables, batch(COLLIDING)) == []
+
+
+def test_messages_of_forgotten_users_are_dropped_and_counted(tmp_path: Path) -> None:
+    key = forgotten_users.new_key()
+    rows = forgotten_users.rows(pa.array(["ann"]), key, NOW, "run")
+    gone = forgotten_users.forgotten_of(rows["user_hash"], key)
+    theirs = [row("2024-01-01T10:00:00Z", "ann"), row("never", " ann")]
+    others = [row("2024-01-01T10:00:00Z", "bob"), row("2024-02-01T10:00:00Z", "bob")]
+    stream = streamed(tmp_path, [*theirs, others[0]], [theirs[0], others[1]], forgotten=gone)
+    assert unlike(stream, batch(others)) == []
+    assert stream["dead_letter_events"].num_rows == 0
 
 
 def test_an_event_beyond_the_horizon_is_a_dead_letter(tmp_path: Path) -> None:

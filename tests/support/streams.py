@@ -22,6 +22,7 @@ from pipeline.warehouse import Warehouse, open_warehouse
 from tests.support.runs import read_all
 from tests.support.tables import NOW, Row
 from transforms.active_event_types import ActiveEventTypes
+from transforms.kernels.forgotten import Forgotten
 from transforms.marts.registry import TABLES
 from transforms.streaming.clock import Clock
 from transforms.vocabulary import EVENT_TYPES
@@ -104,6 +105,7 @@ def finished_stream(
     clock: Clock = ticking,
     quality: Literal["warn", "off"] = "warn",
     max_future_minutes: int = 60,
+    forgotten: Forgotten | None = None,
 ) -> PipelineResult:
     """Run the streaming graph over a stream; returns what Beam knows of the run.
 
@@ -122,6 +124,7 @@ def finished_stream(
             clock=clock,
             quality=quality,
             max_future_minutes=max_future_minutes,
+            forgotten=forgotten,
         )
         pipeline = beam.Pipeline(BundleBasedDirectRunner(), PipelineOptions(["--streaming"]))
         build(pipeline | "Messages" >> stream, job)
