@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
+from tests.benchmarks.forgetting import forgetting
 from tests.benchmarks.process import Measured, measure
 from tests.emulators.install import missing
 from transforms.marts import fct_events
@@ -50,6 +51,7 @@ def main() -> None:
         by_rows = _median([_single_rows(rows_path, folder) for _ in range(options.runs)])
         _row("single-row Beam, two tables only", _ROW_EVENTS, by_rows)
         commit_speedup = _commit_paths(folder, sizes[0], options.runs)
+        forgotten = _forgetting(folder, max(sizes), options.runs, seconds[max(sizes)][0])
         checks = _checks(folder / f"{max(sizes)}.csv", folder, max(sizes), options.runs)
     print()
     for events, (ours_seconds, theirs_seconds) in seconds.items():
@@ -59,6 +61,7 @@ def main() -> None:
     print(f"- {speedup:.0f} x the events/s of single-row Beam")
     print(f"- {commit_speedup}")
     print(f"- {checks}")
+    print(f"- {forgotten}")
     if len(sizes) > 1:
         print(
             f"- 10 x the events take {seconds[sizes[1]][0] / seconds[sizes[0]][0]:.1f} x the time"
@@ -96,6 +99,20 @@ def _checks(path: Path, folder: Path, events: int, runs: int) -> str:
     )
     _row("this pipeline with --quality off", events, unchecked)
     return f"checks add {100 * (checked.seconds / unchecked.seconds - 1):.1f} % to the time"
+
+
+def _forgetting(folder: Path, events: int, runs: int, batch_seconds: float) -> str:
+    """Measure the forgetting of people; returns the comparison with a batch over all events."""
+    _command(folder / f"{events}.csv", folder)
+    found = forgetting(folder / "ours.duckdb", folder, runs)
+    _row("forget 100 users", events, found.run)
+    share, rewriting = (
+        taken / batch_seconds for taken in (found.run.seconds, found.rewriting_seconds)
+    )
+    return (
+        f"forget of 100 users takes {share:.2f} x the batch's time, of which {rewriting:.2f} x to "
+        "rewrite the DuckDB file"
+    )
 
 
 def _command(path: Path, folder: Path, *options: str) -> Measured:
