@@ -13,6 +13,7 @@ from pipeline.forget.forget_report import ForgetReport
 from pipeline.graphs.batch_graph import written
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, WriteDisposition
+from pipeline.warehouse.runs import new_run
 from pipeline.warehouse.staged_files import StagedFiles
 from tests.support.staging import in_order
 from tests.support.tables import LIMITS, NOW, WRITTEN_AT, Row, compute, csv_text
@@ -61,9 +62,10 @@ def fill(
     temp: str | None,
     tables: Mapping[str, pa.Table],
     types: ActiveEventTypes,
-    run: str,
+    run: str | None = None,
 ) -> None:
     """Replace tables, as a batch does."""
+    run = run or new_run(NOW)
     settings = {warehouse_settings.ACTIVE_EVENT_TYPES: str(types)}
     noted = {warehouse_settings.TABLE.name: warehouse_settings.rows(settings, NOW)}
     with warehouse.lock((*written("enforce"), CORRECTIONS), temp, run) as folder:
@@ -81,11 +83,11 @@ def job_of(
     warehouse: Warehouse,
     users: Collection[str],
     types: ActiveEventTypes,
-    run: str = "forgetting",
     pseudonymise: bool = False,
 ) -> ForgetJob:
+    """A job that forgets some users."""
     ids = pa.array(sorted(users), pa.string())
-    return new_job(warehouse, ids, run, LATER, types, pseudonymise)
+    return new_job(warehouse, ids, new_run(LATER), LATER, types, pseudonymise)
 
 
 def forgotten(

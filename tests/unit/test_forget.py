@@ -64,7 +64,7 @@ def home_in(folder: Path) -> Warehouse:
 
 def filled(folder: Path, rows: Sequence[Row], types: ActiveEventTypes = TYPES) -> Warehouse:
     home = home_in(folder)
-    fill(home, None, tables_of(rows, types), types, "filling")
+    fill(home, None, tables_of(rows, types), types)
     return home
 
 
