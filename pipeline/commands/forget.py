@@ -85,7 +85,7 @@ def run(options: ForgetOptions) -> None:
     from pipeline.forget.settled import check_tables, refuse_stream
     from pipeline.storage import check_storage
     from pipeline.warehouse import open_warehouse
-    from pipeline.warehouse.runs import new_run
+    from pipeline.warehouse.run_ids import new_run
 
     warehouse = open_warehouse(options.warehouse)
     named = [] if options.user_ids == STDIN else [options.user_ids]

@@ -6,7 +6,7 @@ from pipeline.errors import OptionError
 from pipeline.launch.tables_built import types_of_tables
 from pipeline.paths import typed_program
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.runs import is_stream
+from pipeline.warehouse.run_ids import is_stream
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts import dead_letter_events, fct_events
 from transforms.state import growth_counters, user_timelines

@@ -10,7 +10,7 @@ from pipeline.commands import forget as forget_command
 from pipeline.commands.forget import ForgetOptions
 from pipeline.errors import OptionError
 from pipeline.forget.forget_job import forget
-from pipeline.warehouse.runs import new_stream
+from pipeline.warehouse.run_ids import new_stream
 from tests.emulators.support import Home
 from tests.support.forgetting import expected, fill, forgotten, held, job_of, tables_of
 from tests.support.strategies import broken_rows, valid_rows

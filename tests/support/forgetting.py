@@ -13,7 +13,7 @@ from pipeline.forget.forget_report import ForgetReport
 from pipeline.graphs.batch_graph import written
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, WriteDisposition
-from pipeline.warehouse.runs import new_run
+from pipeline.warehouse.run_ids import new_run
 from pipeline.warehouse.staged_files import StagedFiles
 from tests.support.staging import in_order
 from tests.support.tables import LIMITS, NOW, WRITTEN_AT, Row, compute, csv_text
