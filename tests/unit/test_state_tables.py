@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.state import by_plain_loop, told
 from tests.support.strategies import row_lists
 from tests.support.tables import codes, compute, csv_text, parse
 from tests.support.thorough import examples
@@ -40,7 +40,6 @@ _SETTINGS = settings(
 Rows = list[dict[str, str]]
 NOON = datetime(2026, 1, 1, 12)
 WRITTEN_AT = pa.scalar(NOON, pa.timestamp("us"))
-EPOCH = date(1970, 1, 1)
 
 
 def lives_of(rows: Rows) -> Timelines:
@@ -55,70 +54,14 @@ def shuffled(rows: pa.Table, random: np.random.Generator) -> pa.Table:
     return rows.take(pa.array(random.permutation(rows.num_rows)))
 
 
-def by_plain_loop(rows: Rows) -> dict[str, dict[str, Any]]:
-    """Of each user what a timeline holds, event by event as fct_events has them."""
-    events = compute([part.events for part in parse(csv_text(rows))])["fct_events"].to_pylist()
-    found: dict[str, dict[str, Any]] = {}
-    for event in sorted(events, key=lambda event: (event["event_time"], event["event_id"])):
-        user = found.setdefault(
-            event["user_id"],
-            {
-                "first_seen": event["event_time"],
-                "first": (event["platform"], event["utm_source"], event["country"]),
-                "days": defaultdict(lambda: defaultdict(int)),
-            },
-        )
-        user["last_seen"] = event["event_time"]
-        day = user["days"][(event["event_date"] - EPOCH).days]
-        day[event["event_type"]] += 1
-        day[event["platform"]] += 1
-        day[f"amount {event['event_type']}"] += event["miles_amount"] or 0
-    return found
-
-
-def as_told(users: Timelines) -> dict[str, dict[str, Any]]:
-    """The same of timelines."""
-    found = {}
-    for place, name in enumerate(users.user_id.to_pylist()):
-        days = range(users.day_offsets[place], users.day_offsets[place + 1])
-        moments = (users.first_seen_us[place], users.last_seen_us[place])
-        first, last = (datetime(1970, 1, 1) + timedelta(microseconds=int(us)) for us in moments)
-        found[name] = {
-            "first_seen": first,
-            "last_seen": last,
-            "first": (
-                ("iOS", "Android", "Web")[users.first_platform[place]],
-                users.first_utm_source[place].as_py(),
-                users.first_country[place].as_py(),
-            ),
-            "days": {int(users.date[day]): _day(users, day) for day in days},
-        }
-    return found
-
-
-def _day(users: Timelines, day: int) -> dict[str, int]:
-    counts = {
-        **dict(zip(EVENT_TYPES, users.type_events[day].tolist(), strict=True)),
-        **dict(zip(("iOS", "Android", "Web"), users.platform_events[day].tolist(), strict=True)),
-        "amount miles_earned": int(users.miles_earned[day]),
-        "amount miles_redeemed": int(users.miles_redeemed[day]),
-    }
-    return {name: count for name, count in counts.items() if count}
-
-
 @_SETTINGS
 @given(rows=row_lists)
 def test_timelines_in_rows_are_those_of_a_plain_loop_over_events(rows: Rows) -> None:
     stored = user_timelines.rows(lives_of(rows), WRITTEN_AT)
     assert stored.schema.equals(user_timelines.TABLE.arrow_schema)
     assert stored["user_id"].to_pylist() == sorted(stored["user_id"].to_pylist())
-    expected = by_plain_loop(rows)
-    for user in expected.values():
-        user["days"] = {
-            day: {name: count for name, count in counts.items() if count}
-            for day, counts in user["days"].items()
-        }
-    assert as_told(user_timelines.timelines_of(stored)) == expected
+    events = compute([part.events for part in parse(csv_text(rows))])["fct_events"].to_pylist()
+    assert told(user_timelines.timelines_of(stored)) == by_plain_loop(events)
 
 
 @_SETTINGS
