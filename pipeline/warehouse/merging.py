@@ -10,6 +10,7 @@ from pipeline.warehouse.dialect import Dialect
 from transforms.contract import Partition, Table
 
 _EPOCH = date(1970, 1, 1)
+_DAY = timedelta(days=1)
 
 
 def merge_statement(
@@ -116,17 +117,18 @@ def within_partitions(partition: Partition, days: Iterable[int], dialect: Dialec
     """A condition that holds for the rows of `t` in these partitions, and lets others be skipped.
 
     Args:
-        partition: of a DATE column.
+        partition: of a DATE or TIMESTAMP column.
         days: days since 1970 on which the partitions begin, ascending.
         dialect: how names are spelt.
     """
     column = f"t.{dialect.name(partition.column)}"
+    # Texts become what the column is, a DATE or a TIMESTAMP.
     found = [
-        f"{column} BETWEEN DATE '{first}' AND DATE '{last}'"
+        f"({column} >= '{first}' AND {column} < '{last + _DAY}')"
         for first, last in _spans(partition, days)
     ]
     # Of no partition at all: BigQuery may ask that the column is named.
-    return " OR ".join(found) or f"{column} < DATE '0001-01-01'"
+    return " OR ".join(found) or f"{column} < '0001-01-01'"
 
 
 def _spans(partition: Partition, days: Iterable[int]) -> Iterator[tuple[date, date]]:
@@ -136,7 +138,7 @@ def _spans(partition: Partition, days: Iterable[int]) -> Iterator[tuple[date, da
     gaps = [
         index
         for index, (end, start) in enumerate(zip(ends, starts[1:], strict=False), 1)
-        if start - end > timedelta(days=1)
+        if start - end > _DAY
     ]
     for first, beyond in pairwise([0, *gaps, len(starts)]):
         if first < beyond:

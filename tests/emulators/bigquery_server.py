@@ -1,16 +1,18 @@
 """The BigQuery emulator, run by its own Python: `.emulators/bin/python bigquery_server.py ...`.
 
 local-bigquery 0.4.0 reads BYTES of a Parquet file as base64, as if it were JSON; BigQuery takes
-them as they are.
+them as they are. And it takes no MERGE within a transaction, which BigQuery does: it begins one of
+its own there, and that fails in a way that ends the other.
 """
 
 import sys
 from typing import Any
 
+import duckdb
 from local_bigquery.cli import main
-from local_bigquery.jobs import load
+from local_bigquery.jobs import load, merge
 
-_projection, _decoded = load._projection, load._decoded
+_projection, _decoded, _merged = load._projection, load._decoded, merge.run
 
 
 def _as_they_are(config: Any, *rest: Any) -> Any:
@@ -19,5 +21,24 @@ def _as_they_are(config: Any, *rest: Any) -> Any:
     return _projection(config, *rest)
 
 
+class _Within:
+    """A cursor within a transaction, in which none can begin."""
+
+    def __init__(self, cursor: Any):
+        self._cursor = cursor
+
+    def execute(self, sql: str, *rest: Any) -> Any:
+        if sql == "BEGIN":
+            raise duckdb.TransactionException("there is one")
+        return self._cursor.execute(sql, *rest)
+
+
+def _merged_within(cursor: Any, *rest: Any) -> Any:
+    # The moment at which the transaction began; without one, each statement is its own.
+    moments = {cursor.execute("SELECT epoch_us(now())").fetchone() for _ in range(2)}
+    return _merged(_Within(cursor) if len(moments) == 1 else cursor, *rest)
+
+
 load._projection = _as_they_are
+merge.run = _merged_within
 sys.exit(main())

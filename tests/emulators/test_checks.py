@@ -24,7 +24,7 @@ def results(home: Home) -> list[tuple[str, str, int]]:
     return [(row["run_id"], row["status"], row["n"]) for row in rows]
 
 
-def test_a_run_appended_its_results_and_check_agrees(home: Home, sample: Path) -> None:
+def test_a_run_appends_its_results_and_check_agrees(home: Home, sample: Path) -> None:
     for _ in range(2):
         run = home.batch(sample, "--require_partition_filter")
         assert (run.returncode, run.stderr) == (0, "")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pytest
 
+from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, WriteDisposition
 from tests.emulators.proxy import Request, between
 from tests.emulators.servers import Servers
@@ -84,24 +85,57 @@ def test_a_run_killed_at_any_point_is_put_right_by_the_next(home: Home, zygote: 
 BEFORE: dict[str, list[Row]] = {
     USERS.name: [named(USERS, "ann"), named(USERS, "bob")],
     NEGATIVE.name: [named(NEGATIVE, "ann"), named(NEGATIVE, "bob")],
-    LETTERS.name: [named(LETTERS, "old")],
+    LETTERS.name: [named(LETTERS, "old"), named(LETTERS, "corrected")],
 }
-MERGED = [named(USERS, "ann", 1), named(USERS, "new", 1)]
+MERGED = [{**named(USERS, name, 1), "share_events": 7} for name in ("ann", "bob")]
+NEW = [named(USERS, "new", 1)]
 LEAVING = [named(NEGATIVE, "ann", 1)]
 APPENDED = [named(LETTERS, "new")]
-AFTER: dict[str, list[Row]] = {
-    USERS.name: merged(USERS, BEFORE[USERS.name], MERGED),
-    NEGATIVE.name: merged(NEGATIVE, BEFORE[NEGATIVE.name], [], LEAVING),
-    LETTERS.name: BEFORE[LETTERS.name] + APPENDED,
+CORRECTED: Mapping[tuple[str, ...], list[Row]] = {
+    ("dead_letter_id",): [named(LETTERS, "corrected")]
 }
+AFTER: dict[str, list[Row]] = {
+    USERS.name: [*MERGED, *NEW],
+    NEGATIVE.name: merged(NEGATIVE, BEFORE[NEGATIVE.name], [], LEAVING),
+    LETTERS.name: [BEFORE[LETTERS.name][0], *APPENDED],
+}
+Contents = dict[str, list[Row]]
 
 
-def flush(folder: str) -> Sequence[Change]:
+def ordered(contents: Contents) -> Contents:
+    return {name: in_order(rows) for name, rows in contents.items()}
+
+
+def contents_of(home: Home) -> Contents:
+    return {table.name: rows_of(home, table) for table in TABLES}
+
+
+def update(folder: str) -> Sequence[Change]:
+    """As an update does: it merges, appends and takes out."""
     return [
-        change(USERS, WriteDisposition.MERGE, folder, MERGED),
+        change(USERS, WriteDisposition.MERGE, folder, MERGED, appended=NEW),
         change(NEGATIVE, WriteDisposition.MERGE, folder, [], LEAVING),
-        change(LETTERS, WriteDisposition.APPEND, folder, APPENDED),
+        change(LETTERS, WriteDisposition.APPEND, folder, APPENDED, matching=CORRECTED),
     ]
+
+
+def batch(folder: str) -> Sequence[Change]:
+    """As a batch run does: it replaces two tables, and adds to a third one."""
+    return [
+        change(USERS, WriteDisposition.REPLACE, folder, AFTER[USERS.name]),
+        change(NEGATIVE, WriteDisposition.REPLACE, folder, AFTER[NEGATIVE.name]),
+        change(LETTERS, WriteDisposition.APPEND, folder, APPENDED, matching=CORRECTED),
+    ]
+
+
+def reset(home: Home, warehouse: Warehouse, folder: str, run: str) -> None:
+    """Bring the tables back to what they held."""
+    if contents_of(home) != ordered(BEFORE):
+        before = [
+            change(table, WriteDisposition.REPLACE, folder, BEFORE[table.name]) for table in TABLES
+        ]
+        warehouse.commit(before, run)
+        assert contents_of(home) == ordered(BEFORE)
 
 
 @pytest.mark.usefixtures("here")
@@ -110,31 +144,57 @@ def test_a_commit_killed_at_any_point_is_finished_by_its_retry(home: Home, zygot
     points = 0
     with warehouse.lock(TABLES, home.temp, home.run("stream")) as folder:
         while True:
-            reset = [
-                change(table, WriteDisposition.REPLACE, folder, BEFORE[table.name])
-                for table in TABLES
-            ]
-            warehouse.commit(reset, home.run(f"stream_reset_{points}"))
+            reset(home, warehouse, folder, home.run(f"stream_reset_{points}"))
             task = {
                 "url": home.url,
                 "run": home.run(f"stream_{points}"),
-                "changes": as_task(flush(folder)),
+                "changes": as_task(update(folder)),
             }
             with killing(home, zygote, survived=points) as (killer, environment):
                 code = zygote.run("commit", environment, **task)
             assert (code != 0) == killer.struck
-            for table in TABLES:
-                assert rows_of(home, table) in (
-                    in_order(BEFORE[table.name]),
-                    in_order(AFTER[table.name]),
-                )
+            # One transaction: there is nothing in between, whenever anybody looks.
+            assert contents_of(home) in (ordered(BEFORE), ordered(AFTER))
             if killer.struck:
                 assert zygote.run("commit", home.servers.environment, **task) == 0
-            for table in TABLES:
-                assert rows_of(home, table) == in_order(AFTER[table.name])
+            assert contents_of(home) == ordered(AFTER)
             assert home.leftovers() == []
             if not killer.struck:
                 break
-            points += 1
-    # For each change a scratch table, a load, a job, a drop; and a query for the partitions.
-    assert points >= 4 * len(TABLES) + 1
+            points += 3  # Every point is tried below.
+    # A scratch table, a load and a drop for each of 5 groups of rows and the script; the query for
+    # the partitions of users; the mark, the script, and the mark's end.
+    assert points >= 3 * 6 + 4
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("changes", [update, batch])
+def test_whatever_run_comes_after_a_killed_commit_finds_all_of_it_or_nothing(
+    home: Home, zygote: Zygote, changes: Callable[[str], Sequence[Change]]
+) -> None:
+    warehouse = home.warehouse()
+    points = 0
+    seen: list[Contents] = []
+    while True:
+        # Killed like a machine that is switched off: nothing is cleared at the end of the lock.
+        folder = warehouse.claim(TABLES, home.temp, home.run(f"killed_{points}"))
+        reset(home, warehouse, folder, home.run(f"killed_{points}_reset"))
+        task = {
+            "url": home.url,
+            "run": home.run(f"killed_{points}"),
+            "changes": as_task(changes(folder)),
+        }
+        with killing(home, zygote, survived=points) as (killer, environment):
+            code = zygote.run("commit", environment, **task)
+        assert (code != 0) == killer.struck
+        with warehouse.lock(TABLES, home.temp, home.run(f"next_{points}")):
+            found = contents_of(home)
+            assert found in (ordered(BEFORE), ordered(AFTER))
+            seen.append(found)
+        assert home.leftovers() == []
+        if not killer.struck:
+            break
+        points += 1
+    begun = seen.index(ordered(AFTER))
+    assert begun > 0
+    assert all(found == ordered(AFTER) for found in seen[begun:])

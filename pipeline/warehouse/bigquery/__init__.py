@@ -19,6 +19,7 @@ from pipeline.errors import OptionError, RunError
 from pipeline.google_names import DATASET, PROJECT
 from pipeline.terminal import printable
 from pipeline.warehouse.bigquery.client import QUICK, connect, explained
+from pipeline.warehouse.bigquery.finishing import settle
 from pipeline.warehouse.bigquery.jobs import side_by_side
 from pipeline.warehouse.bigquery.key_queries import found, look_up, rows_with
 from pipeline.warehouse.bigquery.limits import LAYOUT
@@ -31,6 +32,7 @@ from pipeline.warehouse.bigquery.tables import (
     conflicts,
     find,
 )
+from pipeline.warehouse.bigquery.under_way import found_in
 from pipeline.warehouse.capabilities import Capabilities
 from pipeline.warehouse.changes import Change
 from pipeline.warehouse.lookups import FoundRows, Lookup
@@ -147,8 +149,8 @@ class BigQueryWarehouse:
             yield staging
         finally:
             try:
-                self._drop_scratch(self._client(), f"{SCRATCH}{run}")
                 clear(staging)
+                self._drop_own_scratch(run)
             except RunError as error:
                 logging.getLogger(__name__).warning(
                     "%s; the next run tries again", printable(str(error))
@@ -159,6 +161,8 @@ class BigQueryWarehouse:
         from pipeline.warehouse.bigquery.staging import clear, folder_of, own
 
         self._claim(tables, run)
+        if settle(self._workplace(self._client(), run)):
+            self._claim(tables, run)  # What is copied over may have lost it.
         self._drop_scratch(self._client(), SCRATCH)
         folder = folder_of(str(temp_location), self.project, self.dataset)
         clear(folder)
@@ -319,6 +323,13 @@ class BigQueryWarehouse:
         required = self.require_partition_filter
         filtered = {} if required is None else {fct_events.TABLE.name: required}
         return Workplace(client, self._dataset, run, filtered)
+
+    def _drop_own_scratch(self, run: str) -> None:
+        client = self._client()
+        under_way = found_in(client, self._dataset)
+        # What a commit that failed has begun, the next run finishes from there.
+        if under_way is None or not under_way.run.startswith(run):
+            self._drop_scratch(client, f"{SCRATCH}{run}")
 
     def _drop_scratch(self, client: bigquery.Client, prefix: str) -> None:
         with explained(f"clear scratch tables from dataset {self._dataset}"):

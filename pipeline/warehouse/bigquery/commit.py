@@ -1,42 +1,40 @@
-"""Changes to tables: first all data into scratch tables, then a job a table that changes it."""
+"""Changes to tables: first all data into scratch tables, then what they hold into the tables.
+
+Tables whose rows are replaced are copied over, each at once; all others change in one transaction.
+So a commit with copies may be cut off between two of them. Before the first one it is marked as
+under way, and whatever run comes next finds the mark, and goes on from the scratch tables.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from functools import partial
 
-import numpy as np
 from google.cloud import bigquery
 
 from pipeline.errors import RunError
 from pipeline.terminal import printable
-from pipeline.warehouse.bigquery.bigquery_sql import DIALECT
 from pipeline.warehouse.bigquery.client import explained
-from pipeline.warehouse.bigquery.jobs import Planned, has_run, run_jobs, side_by_side
+from pipeline.warehouse.bigquery.finishing import finish, jobs_of, keep_script
+from pipeline.warehouse.bigquery.jobs import has_run, side_by_side
 from pipeline.warehouse.bigquery.loading import Load, Workplace, drop_scratch, load
+from pipeline.warehouse.bigquery.script import SCRIPT, script_of
 from pipeline.warehouse.bigquery.tables import RUN_LABEL, bring_up_to_date, row_policies
-from pipeline.warehouse.changes import Change, WriteDisposition
-from pipeline.warehouse.merging import merge_statement, within_partitions
-from transforms.contract import Partition, Table
+from pipeline.warehouse.bigquery.under_way import UnderWay, found_in, mark, unmark
+from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
+from transforms.contract import Table
 
 
 def commit(place: Workplace, changes: Sequence[Change]) -> None:
     """Change tables by their staged files.
 
-    Replacing and appending copy the scratch table, which moves no data, costs nothing and takes
-    effect at once; merging is one MERGE.
+    Copying moves no data, costs nothing and takes effect at once.
 
     Raises:
         RunError: if data can't be loaded: no table is touched then; or if a table can't be
-            changed: it is as it was.
+            changed: then it is as it was, and the next run goes on.
     """
-    if any(change.matching for change in changes):
-        raise RunError("BigQuery tables can't lose rows by their values yet")
-    changes = [
-        replace(change, files=[*change.files, *change.appended], appended=()) for change in changes
-    ]
     before = side_by_side(partial(_claimed, place), changes)
     side_by_side(partial(_refuse_row_policies, place), changes)
     loads = [
@@ -44,49 +42,73 @@ def commit(place: Workplace, changes: Sequence[Change]) -> None:
         for change, table in zip(changes, before, strict=True)
         for item in _loads(change, table)
     ]
-    jobs = [
-        _job(place, change, table)
-        for change, table in zip(changes, before, strict=True)
-        if _loads(change, table)
-    ]
-    try:
-        load(place, loads)
-    except RunError:
-        # Who has cleared what was loaded: a run that took over, or this one, at its very end?
-        side_by_side(partial(_claimed, place), changes)
-        if not all(side_by_side(partial(has_run, place.client), jobs)):
-            raise
-    else:
-        side_by_side(partial(_claimed, place), changes)
-        _apply(place, jobs)
+    if loads:
+        _change(place, changes, loads)
     side_by_side(
         lambda pair: bring_up_to_date(place.client, place.declared(pair[0].table), pair[1]),
         zip(changes, before, strict=True),
     )
+    if loads:
+        unmark(place.client, place.dataset)
     try:
-        drop_scratch(place, [item.table for item in loads])
+        drop_scratch(place, [SCRIPT, *(item.table for item in loads)])
     except RunError as error:
-        logging.getLogger(__name__).warning("%s; it expires within a day", printable(str(error)))
+        logging.getLogger(__name__).warning("%s; it expires within a week", printable(str(error)))
 
 
-def _apply(place: Workplace, jobs: Sequence[Planned]) -> None:
-    try:
-        run_jobs(place.client, jobs)
-    except RunError as error:
-        raise RunError(
-            f"{error}. That table is as it was; others may be changed already, and another run "
-            "brings all of them up to date"
-        ) from error
+def _change(place: Workplace, changes: Sequence[Change], loads: Sequence[Load]) -> None:
+    """Do what staged files say, or go on with that where this run has begun it."""
+    under_way = _under_way(place, changes)
+    begun = found_in(place.client, place.dataset)
+    if begun is None or begun.run != place.run:
+        try:
+            load(place, loads)
+        except RunError:
+            # Who has cleared what was loaded: a run that took over, or this one, at its very end?
+            side_by_side(partial(_claimed, place), changes)
+            jobs = jobs_of(place, under_way)
+            if not all(side_by_side(partial(has_run, place.client), jobs)):
+                raise
+            return
+        script = script_of(place, changes)
+        if script is not None:
+            keep_script(place, script)
+        _mark(place, changes, under_way)
+    finish(place, under_way)
+
+
+def _under_way(place: Workplace, changes: Sequence[Change]) -> UnderWay:
+    replaced = [c.table.name for c in changes if c.disposition is WriteDisposition.REPLACE]
+    return UnderWay(
+        place.run,
+        tuple(replaced),
+        any(change.staged for change in changes if change.table.name not in replaced),
+    )
+
+
+def _mark(place: Workplace, changes: Sequence[Change], under_way: UnderWay) -> None:
+    """Mark a commit as under way, unless another run has begun: that one looks for the mark once
+    its claim stands, and so one of the two knows of the other."""
+    while not mark(place.client, place.dataset, under_way):
+        # Of a run that marked its commit when this one had claimed the tables, and gave up.
+        side_by_side(partial(_claimed, place), changes)
+        unmark(place.client, place.dataset)
+    side_by_side(partial(_claimed, place), changes)
 
 
 def _loads(change: Change, before: bigquery.Table) -> list[Load]:
     """What must lie in scratch tables for a change; nothing where it changes nothing."""
-    loads = [Load(change.table, change.files, before)]
     if change.disposition is WriteDisposition.REPLACE:
-        return loads
-    if change.deletes:
-        loads.append(Load(change.table.deletes, change.deletes, before))
-    return [item for item in loads if item.files]
+        return [Load(change.table, change.files, before)]
+    return [Load(contract, files, before) for contract, files in _contents(change) if files]
+
+
+def _contents(change: Change) -> Iterator[tuple[Table, Sequence[StagedFile]]]:
+    yield change.table, change.files
+    yield change.table.deletes, change.deletes
+    yield change.table.appended, change.appended
+    for matching in change.matching:
+        yield change.table.matching(matching.columns), matching.files
 
 
 def _claimed(place: Workplace, change: Change) -> bigquery.Table:
@@ -116,73 +138,3 @@ def _refuse_row_policies(place: Workplace, change: Change) -> None:
             "rows that are replaced, so no table was touched: put them on a view or a table of "
             f"your own, DROP ALL ROW ACCESS POLICIES ON `{reference}`, and run again"
         )
-
-
-def _job(place: Workplace, change: Change, before: bigquery.Table) -> Planned:
-    table, target = change.table, place.dataset.table(change.table.name)
-    if change.disposition is WriteDisposition.MERGE:
-        config = bigquery.QueryJobConfig(labels=place.labels)
-
-        def begin_merge(job_id: str) -> bigquery.QueryJob:
-            # A failed attempt must fail here: another one gets another id.
-            return place.client.query(_merge(place, change), config, job_id=job_id, job_retry=None)
-
-        return Planned(place.job_id("merge", table.name), f"merge into {target}", begin_merge)
-    copy_config = bigquery.CopyJobConfig(
-        create_disposition=bigquery.CreateDisposition.CREATE_IF_NEEDED,
-        write_disposition=(
-            bigquery.WriteDisposition.WRITE_TRUNCATE
-            if change.disposition is WriteDisposition.REPLACE
-            else bigquery.WriteDisposition.WRITE_APPEND
-        ),
-        destination_encryption_configuration=before.encryption_configuration,
-        labels=place.labels,
-    )
-
-    def begin_copy(job_id: str) -> bigquery.CopyJob:
-        return place.client.copy_table(
-            place.scratch(table), target, job_id=job_id, job_config=copy_config
-        )
-
-    what = f"rows of {target}" if change.disposition is WriteDisposition.APPEND else str(target)
-    action = f"{change.disposition.value} {what}"
-    return Planned(place.job_id(change.disposition.value, table.name), action, begin_copy)
-
-
-def _merge(place: Workplace, change: Change) -> str:
-    table = change.table
-    target = _sql(place.dataset.table(table.name))
-    rows = _sql(place.scratch(table)) if change.files else None
-    deletes = _sql(place.scratch(table.deletes)) if change.deletes else None
-    within = "TRUE"
-    if table.partition is not None:
-        days = change.partitions
-        if table.partition.moves or deletes:
-            staged = [name for name in (rows, deletes) if name]
-            days = _partitions_of_keys(place, table, table.partition, staged)
-        within = within_partitions(table.partition, days, DIALECT)
-    return merge_statement(table, target, rows, deletes, within, DIALECT)
-
-
-def _partitions_of_keys(
-    place: Workplace, table: Table, partition: Partition, staged: Sequence[str]
-) -> list[int]:
-    """The partitions in which rows with staged keys lie now; reads the key and that column."""
-    target = place.dataset.table(table.name)
-    column = f"t.{DIALECT.name(partition.column)}"
-    names = [DIALECT.name(name) for name in table.primary_key]
-    keys = " UNION ALL ".join(f"SELECT {', '.join(names)} FROM {part}" for part in staged)
-    same = " AND ".join(f"s.{name} = t.{name}" for name in names)
-    statement = f"""
-        SELECT DISTINCT DATE_TRUNC({column}, {partition.by}) AS day FROM {_sql(target)} AS t
-        WHERE EXISTS (SELECT 1 FROM ({keys}) AS s WHERE {same}) AND {column} >= DATE '0001-01-01'
-    """
-    config = bigquery.QueryJobConfig(labels=place.labels)
-    with explained(f"find the partitions of {target} to merge into"):
-        found = place.client.query_and_wait(statement, job_config=config)
-        days = [row["day"] for row in found]
-    return sorted(np.array(days, "datetime64[D]").astype(np.int64).tolist())
-
-
-def _sql(reference: bigquery.TableReference) -> str:
-    return f"`{reference.project}.{reference.dataset_id}.{reference.table_id}`"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Final, TypeVar, cast
 
 from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
@@ -73,37 +74,54 @@ def has_run(client: bigquery.Client, planned: Planned) -> bool:
     Raises:
         RunError: if BigQuery can't tell.
     """
-    for attempt in range(_ATTEMPTS):
+    jobs = _found(client, planned)
+    return any(job.state == "DONE" and job.error_result is None for job in jobs)
+
+
+def may_have_run(client: bigquery.Client, planned: Planned) -> bool:
+    """Whether a job has succeeded, or may do so yet.
+
+    Raises:
+        RunError: if BigQuery can't tell.
+    """
+    return any(job.state != "DONE" or job.error_result is None for job in _found(client, planned))
+
+
+def _found(client: bigquery.Client, planned: Planned) -> Iterator[Job]:
+    """All attempts at a job so far."""
+    for attempt in count():
         with explained(f"look for the job that is to {planned.action}"):
             try:
                 job = client.get_job(_job_id(planned, attempt), location=client.location)
             except NotFound:
-                return False
-        if job.state == "DONE" and job.error_result is None:
-            return True
-    return False
+                return
+        yield cast(Job, job)
 
 
 def _run(client: bigquery.Client, planned: Planned) -> Job:
-    attempt = 0
-    while True:
-        job = _begin(client, planned, attempt)
+    begun = 0
+    for attempt in count():
+        job, is_found = _begin(client, planned, attempt)
         with explained(f"{planned.action} (job {_name(job)})"):
             if _succeeded(job):
                 return job
-        attempt += 1
-        if attempt == _ATTEMPTS or job.error_result["reason"] not in _TRANSIENT:
+        if is_found:  # By an earlier run: what was wrong then may be right now.
+            continue
+        begun += 1
+        if begun == _ATTEMPTS or job.error_result["reason"] not in _TRANSIENT:
             raise _failure(planned.action, job)
-        time.sleep(_FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1))
+        time.sleep(_FIRST_PAUSE * 2**begun * random.uniform(0.5, 1))
+    raise AssertionError("unreachable")
 
 
-def _begin(client: bigquery.Client, planned: Planned, attempt: int) -> Job:
+def _begin(client: bigquery.Client, planned: Planned, attempt: int) -> tuple[Job, bool]:
+    """A job, and whether it was there already."""
     job_id = _job_id(planned, attempt)
     with explained(planned.action):
         try:
-            return planned.begin(job_id)
+            return planned.begin(job_id), False
         except Conflict:
-            return cast(Job, client.get_job(job_id, location=client.location))
+            return cast(Job, client.get_job(job_id, location=client.location)), True
 
 
 def _job_id(planned: Planned, attempt: int) -> str:

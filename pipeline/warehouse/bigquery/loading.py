@@ -68,7 +68,11 @@ class Workplace:
 
     def scratch(self, table: Table) -> bigquery.TableReference:
         """The run's scratch table of a table."""
-        return self.dataset.table(f"{SCRATCH}{self.run}_{table.name}")
+        return self.scratch_of(table.name)
+
+    def scratch_of(self, name: str) -> bigquery.TableReference:
+        """The run's scratch table of the table of a name."""
+        return self.dataset.table(f"{SCRATCH}{self.run}_{name}")
 
 
 @dataclass(frozen=True)

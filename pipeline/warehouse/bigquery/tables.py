@@ -23,7 +23,8 @@ RUN_LABEL: Final = "growth_run"
 ACTIVE_TYPES_LABEL: Final = "growth_active_event_types"
 _ATTEMPTS: Final = 3
 
-_SCRATCH_LIFE: Final = timedelta(days=1)
+# A commit that was cut off is finished from scratch tables by whatever run comes next.
+_SCRATCH_LIFE: Final = timedelta(days=7)
 # By this many milliseconds after the second a scratch table's end is known from a user's choice:
 # should a copy take it over, and the run die before it is taken back, the next run sees it.
 _SCRATCH_MARK: Final = 777_000
