@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Final
 
 import apache_beam as beam
-import numpy as np
 import pyarrow as pa
 from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindows
@@ -20,7 +19,7 @@ from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.parse import Limits, Parsed
 from transforms.kernels.records import RawRecords
 from transforms.kernels.run_counts import RunCounts
-from transforms.kernels.user_shards import user_shards
+from transforms.kernels.user_shards import by_user_shard
 from transforms.parse_step import COUNTS, DEAD_LETTERS, ParsedPart, parse_part
 from transforms.prefetch import Prefetcher
 
@@ -120,13 +119,7 @@ class ByUserShard(beam.PTransform):
 
 
 def _split(parsed: Parsed, shards: int, key: bytes) -> Iterator[tuple[int, pa.RecordBatch]]:
-    shard = user_shards(parsed.events["user_id"], key, shards)
-    order = np.argsort(shard, kind="stable")
-    events = _lighten(parsed.events).take(pa.array(order))
-    present, starts = np.unique(shard[order], return_index=True)
-    ends = np.append(starts[1:], len(order))[: len(starts)]
-    for number, start, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=True):
-        yield number, events.slice(start, end - start)
+    return by_user_shard(_lighten(parsed.events), key, shards)
 
 
 def _lighten(events: pa.RecordBatch) -> pa.RecordBatch:

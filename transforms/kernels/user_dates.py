@@ -84,6 +84,28 @@ class StoredDates:
         return UserDates(users, keys & ((1 << _DATE_BITS) - 1))
 
 
+def touched_dates(events: pa.RecordBatch) -> UserDates:
+    """The dates whose stored events some events may meet, whether there are any or not.
+
+    They are the dates of the events, and a neighbour where an event is within 30 minutes of it.
+
+    Args:
+        events: with the schema EVENT_BATCH.
+    """
+    users = events["user_id"].dictionary_encode()
+    user = users.indices.to_numpy().astype(np.int64)
+    time_us = events["event_time"].cast(pa.int64()).to_numpy()
+    date = time_us // US_PER_DAY
+    early, late = near_midnight(date, time_us)
+    keys = np.unique(
+        np.concatenate([user, user[early], user[late]]) << _DATE_BITS
+        | np.concatenate([date, date[early] - 1, date[late] + 1])
+    )
+    return UserDates(
+        users.dictionary.take(pa.array(keys >> _DATE_BITS)), keys & ((1 << _DATE_BITS) - 1)
+    )
+
+
 def dates_of(events: SortedEvents) -> NDArray[np.int64]:
     """The date of each event: int64 [events]."""
     return events.time_us // US_PER_DAY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -32,3 +33,21 @@ def user_shards(user_ids: pa.Array, key: bytes, shards: int) -> NDArray[np.uint1
     """
     words = keyed_hashes(user_ids, key)[:, 0]
     return (words % np.uint64(shards)).astype(np.uint16)
+
+
+def by_user_shard(
+    rows: pa.RecordBatch, key: bytes, shards: int
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The rows of each shard's users, with its number; no shard without a row.
+
+    Args:
+        rows: with a column user_id.
+        key, shards: as in `user_shards`.
+    """
+    shard = user_shards(rows["user_id"], key, shards)
+    order = np.argsort(shard, kind="stable")
+    rows = rows.take(pa.array(order))
+    present, starts = np.unique(shard[order], return_index=True)
+    ends = np.append(starts[1:], len(order))[: len(starts)]
+    for number, start, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=True):
+        yield number, rows.slice(start, end - start)

@@ -60,6 +60,30 @@ def plan_of_flush(checks: Iterable[Check], table: str) -> tuple[Check, ...]:
     return tuple(check for check in answerable(checks, [table]) if _is_row_by_row(check))
 
 
+def plan_of_increment(checks: Iterable[Check], parts: Container[str]) -> tuple[Check, ...]:
+    """Those checks that an increment answers, which holds some tables whole and of others a part.
+
+    Of the latter it holds the rows that change, and what belongs to the same users: so their checks
+    look neither at the row before nor at keys of some rows, nor do they add up anything.
+
+    Args:
+        checks: any.
+        parts: the names of the tables of which it holds a part.
+    """
+    return tuple(
+        check
+        for check in checks
+        if not any(table in parts for table in check.tables) or _is_of_parts(check)
+    )
+
+
+def _is_of_parts(check: Check) -> bool:
+    rule = check.rule
+    if isinstance(rule, RowRule):
+        return not any(name.previous for name in names(rule.condition))
+    return isinstance(rule, ColumnRule | References) or _is_of_all_keys(check)
+
+
 def answerable(checks: Iterable[Check], present: Iterable[str]) -> tuple[Check, ...]:
     """Those checks that can be evaluated where these tables, or RUN, are there."""
     there = {*present}
@@ -84,7 +108,11 @@ def _is_row_by_row(check: Check) -> bool:
     rule = check.rule
     if isinstance(rule, RowRule):
         return not any(name.table or name.previous for name in names(rule.condition))
-    return isinstance(rule, ColumnRule) or (isinstance(rule, Unique) and rule.where is None)
+    return isinstance(rule, ColumnRule) or _is_of_all_keys(check)
+
+
+def _is_of_all_keys(check: Check) -> bool:
+    return isinstance(check.rule, Unique) and check.rule.where is None
 
 
 def _of_keys(checks: Iterable[Check]) -> tuple[Check, ...]:

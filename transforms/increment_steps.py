@@ -1,0 +1,259 @@
+"""New events and what is stored of their users -> what changes in all tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Protocol
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam import pvalue
+from apache_beam.transforms.window import GlobalWindows
+
+from transforms.check_rows import CHECKED
+from transforms.kernels.counters import Counters
+from transforms.kernels.event_batch import EVENT_BATCH
+from transforms.kernels.increments import Advanced, StoredEvents, advance
+from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.timelines import Timelines
+from transforms.kernels.user_dates import UserDates, touched_dates
+from transforms.kernels.user_shards import by_user_shard
+from transforms.mart_changes import changed_events, changed_users, finish
+from transforms.marts import users_with_negative_miles
+from transforms.marts.registry import TABLES
+from transforms.metrics import count
+from transforms.parse_step import COUNTS
+from transforms.prefetch import Prefetcher
+from transforms.quality.arrow_checks import ArrowChecks
+from transforms.quality.buffered_checks import BufferedChecks
+from transforms.quality.check_counts import CheckCounts
+from transforms.quality.compile import Check
+from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
+from transforms.state import growth_counters, user_timelines
+from transforms.stored_events import STORED, numbered
+from transforms.touched_dates import rows
+
+NEW_EVENTS: Final = "new_events"
+RENUMBERED: Final = "renumbered_events"
+ROWS: Final = "rows"
+RECOVERED: Final = users_with_negative_miles.TABLE.deletes.name
+TIMELINES: Final = user_timelines.TABLE.name
+
+# What is read of the tables, by their columns.
+EVENT_COLUMNS: Final = (*STORED.column_names, "session_id", "event_sequence_in_session")
+TIMELINE_COLUMNS: Final = ("user_id", "timeline")
+
+
+class EventsOnDates(Protocol):
+    """Reads the stored events of a few dates of users."""
+
+    def __call__(self, dates: pa.Table) -> pa.Table:
+        """The rows of fct_events on dates of users.
+
+        Args:
+            dates: rows of TOUCHED.
+
+        Returns:
+            With EVENT_COLUMNS.
+        """
+
+
+@dataclass
+class TouchedDates(beam.PTransform):
+    """`Parsed` batches -> rows of TOUCHED: the dates whose stored events they may meet."""
+
+    def expand(self, parsed: beam.PCollection) -> beam.PCollection:
+        return parsed | "Find dates" >> beam.Map(
+            lambda part: rows(touched_dates(part.events))
+        ).with_output_types(pa.Table)
+
+
+@dataclass
+class StateByShard(beam.PTransform):
+    """Tables of rows with a user_id -> (shard, RecordBatch) with the rows of the shard's users.
+
+    Attributes:
+        shards, key: as in `ByUserShard`.
+    """
+
+    shards: int
+    key: bytes
+
+    def expand(self, found: beam.PCollection) -> beam.PCollection:
+        return found | "Split by user" >> beam.FlatMap(
+            _split, self.shards, self.key
+        ).with_output_types(tuple[int, pa.RecordBatch])
+
+
+def _split(found: pa.Table, shards: int, key: bytes) -> Iterator[tuple[int, pa.RecordBatch]]:
+    for batch in found.combine_chunks().to_batches():
+        yield from by_user_shard(batch, key, shards)
+
+
+@dataclass
+class AdvanceShards(beam.PTransform):
+    """(shard, RecordBatch) -> what changes in the tables of users, one shard at a time.
+
+    The batches are those of `ByUserShard` and of `StateByShard`, which are told apart by their
+    columns: one shuffle brings a shard's new events and its state together.
+
+    Outputs, by tag: tables of rows as NEW_EVENTS, RENUMBERED, USERS, NEGATIVE, RECOVERED and
+    TIMELINES; CONTRIBUTIONS, Counters of what changes; COUNTS, RunCounts of events and duplicates;
+    CHECKED, CheckCounts of the checks that these rows answer.
+
+    Attributes:
+        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        written_at: the moment of writing, in UTC without a zone.
+        events_on: reads what is found out to be needed too: dates over whose midnight sessions go.
+        checks: to be evaluated on the rows; none for no CHECKED.
+    """
+
+    active_types: tuple[int, ...]
+    written_at: datetime
+    events_on: EventsOnDates
+    checks: tuple[Check, ...] = ()
+
+    def expand(self, shards: beam.PCollection) -> pvalue.DoOutputsTuple:
+        tables = (NEW_EVENTS, RENUMBERED, USERS, NEGATIVE, RECOVERED, TIMELINES)
+        outputs = {
+            **dict.fromkeys(tables, pa.Table),
+            CONTRIBUTIONS: Counters,
+            COUNTS: RunCounts,
+            CHECKED: CheckCounts,
+        }
+        work = beam.ParDo(_Advance(self)).with_output_types(Any, **outputs)
+        grouped = shards | "Group by shard" >> beam.GroupByKey()
+        return grouped | "Advance" >> work.with_outputs(*outputs)
+
+
+class _Advance(beam.DoFn):
+    def __init__(self, options: AdvanceShards):
+        self._options = options
+
+    def setup(self) -> None:
+        self._over = BufferedChecks(self._options.checks, TABLES, waiting=(USERS, NEGATIVE))
+
+    def teardown(self) -> None:
+        self._over.close()
+
+    def start_bundle(self) -> None:
+        self._over.begin()
+        self._prefetcher = Prefetcher(self._work)
+
+    def process(self, shard: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pvalue.TaggedOutput]:
+        # Decoded here: the iterable may not be read from another thread.
+        for outputs in self._prefetcher.put(list(shard[1])):
+            for tag, value in self._finished(outputs):
+                yield pvalue.TaggedOutput(tag, value)
+
+    def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
+        for outputs in self._prefetcher.finish():
+            for tag, value in self._finished(outputs):
+                yield pvalue.TaggedOutput(tag, GlobalWindows.windowed_value(value))
+        yield pvalue.TaggedOutput(CHECKED, GlobalWindows.windowed_value(self._over.finish()))
+
+    def _finished(self, outputs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+        count(outputs[COUNTS])
+        yield from outputs.items()
+        events = pa.concat_tables([outputs[NEW_EVENTS], outputs[RENUMBERED]]).unify_dictionaries()
+        rows = {EVENTS: events, USERS: outputs[USERS], NEGATIVE: outputs[NEGATIVE]}
+        yield CHECKED, self._over.evaluate(rows)
+
+    def _work(self, batches: list[pa.RecordBatch]) -> dict[str, Any]:
+        options = self._options
+        written_at = pa.scalar(options.written_at, pa.timestamp("us"))
+        step = _advanced(_parted(batches), options.active_types, options.events_on)
+        events = changed_events(step, written_at)
+        users = changed_users(step.before, step.after, written_at)
+        return {
+            NEW_EVENTS: events.new,
+            RENUMBERED: events.renumbered,
+            USERS: users.users,
+            NEGATIVE: users.negative,
+            RECOVERED: users.recovered,
+            TIMELINES: user_timelines.rows(step.after, written_at),
+            CONTRIBUTIONS: step.counters,
+            COUNTS: RunCounts(events=events.new.num_rows, duplicates=step.repeated),
+        }
+
+
+class _Shard(NamedTuple):
+    """What has come of a shard.
+
+    Attributes:
+        events: with the schema EVENT_BATCH.
+        stored: with EVENT_COLUMNS.
+        before: the timelines of its users, as far as they have one.
+    """
+
+    events: list[pa.RecordBatch]
+    stored: list[pa.Table]
+    before: Timelines
+
+
+def _parted(batches: Sequence[pa.RecordBatch]) -> _Shard:
+    by_columns: dict[tuple[str, ...], list[pa.RecordBatch]] = {
+        tuple(EVENT_BATCH.names): [],
+        EVENT_COLUMNS: [],
+        TIMELINE_COLUMNS: [],
+    }
+    for batch in batches:
+        by_columns[tuple(batch.schema.names)].append(batch)
+    events, stored, lives = by_columns.values()
+    before = Timelines.none()
+    if lives:
+        before = user_timelines.timelines_of(pa.Table.from_batches(lives))
+    return _Shard(events, [pa.Table.from_batches([batch]) for batch in stored], before)
+
+
+def _advanced(shard: _Shard, active_types: Sequence[int], events_on: EventsOnDates) -> Advanced:
+    stored = list(shard.stored)
+    while True:
+        known = numbered(pa.concat_tables(stored)) if stored else StoredEvents.none()
+        step = advance(shard.before, known, shard.events, active_types)
+        if not isinstance(step, UserDates):
+            return step
+        stored.append(events_on(rows(step)))
+
+
+@dataclass
+class FinishIncrement(beam.PTransform):
+    """(the sum of all changes, the sum before), Counters of one each -> what changes in the marts.
+
+    Outputs, by tag: ROWS, (name of a contract, table of rows), of marts, of growth_counters and of
+    keys that leave them; CHECKED, CheckCounts of the checks that the marts answer as a whole.
+
+    Attributes:
+        written_at: the moment of writing, in UTC without a zone.
+        checks: to be evaluated on the marts; none for no CHECKED.
+    """
+
+    written_at: datetime
+    checks: tuple[Check, ...] = ()
+
+    def expand(self, sums: tuple[beam.PCollection, beam.PCollection]) -> pvalue.DoOutputsTuple:
+        changes, before = sums
+        outputs = {ROWS: tuple[str, pa.Table], CHECKED: CheckCounts}
+        work = beam.ParDo(_Finish(self), pvalue.AsSingleton(before))
+        return changes | "Finish" >> work.with_output_types(Any, **outputs).with_outputs(*outputs)
+
+
+class _Finish(beam.DoFn):
+    def __init__(self, options: FinishIncrement):
+        self._written_at, self._checks = options.written_at, options.checks
+
+    def process(self, changes: Counters, before: Counters) -> Iterator[pvalue.TaggedOutput]:
+        written_at = pa.scalar(self._written_at, pa.timestamp("us"))
+        after = Counters.total([before, changes])
+        finished = finish(before, after, written_at.value)
+        sums = growth_counters.changes(before, after, written_at)
+        table = growth_counters.TABLE
+        rows = {**finished.changed, table.name: sums.rows, table.deletes.name: sums.deletes}
+        for found in rows.items():
+            yield pvalue.TaggedOutput(ROWS, found)
+        if self._checks:
+            checks = ArrowChecks(self._checks, TABLES)
+            yield pvalue.TaggedOutput(CHECKED, checks.evaluate(finished.marts))
+            checks.close()
