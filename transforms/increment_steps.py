@@ -30,8 +30,8 @@ from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.buffered_checks import BufferedChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
-from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
-from transforms.state import growth_counters, user_timelines
+from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS
+from transforms.state import user_timelines
 from transforms.stored_events import STORED, numbered
 from transforms.touched_dates import rows
 
@@ -39,7 +39,6 @@ NEW_EVENTS: Final = "new_events"
 RENUMBERED: Final = "renumbered_events"
 ROWS: Final = "rows"
 RECOVERED: Final = users_with_negative_miles.TABLE.deletes.name
-TIMELINES: Final = user_timelines.TABLE.name
 
 # What is read of the tables, by their columns.
 EVENT_COLUMNS: Final = (*STORED.column_names, "session_id", "event_sequence_in_session")
@@ -245,13 +244,10 @@ class _Finish(beam.DoFn):
         self._written_at, self._checks = options.written_at, options.checks
 
     def process(self, changes: Counters, before: Counters) -> Iterator[pvalue.TaggedOutput]:
-        written_at = pa.scalar(self._written_at, pa.timestamp("us"))
+        written_at_us = pa.scalar(self._written_at, pa.timestamp("us")).value
         after = Counters.total([before, changes])
-        finished = finish(before, after, written_at.value)
-        sums = growth_counters.changes(before, after, written_at)
-        table = growth_counters.TABLE
-        rows = {**finished.changed, table.name: sums.rows, table.deletes.name: sums.deletes}
-        for found in rows.items():
+        finished = finish(before, after, written_at_us)
+        for found in finished.changed.items():
             yield pvalue.TaggedOutput(ROWS, found)
         if self._checks:
             checks = ArrowChecks(self._checks, TABLES)
