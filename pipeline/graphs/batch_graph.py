@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import apache_beam as beam
 from apache_beam import pvalue
@@ -114,8 +114,28 @@ def written(quality: str) -> tuple[Table, ...]:
     return (*marts, *STATE_TABLES.values())
 
 
+class ReadFiles(NamedTuple):
+    """Input files on their way.
+
+    Attributes:
+        parsed: as `ParseEvents` gives it.
+        files: InputFiles.
+        sources: SourceCounts of them.
+    """
+
+    parsed: pvalue.DoOutputsTuple
+    files: beam.PCollection
+    sources: beam.PCollection
+
+
 def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
     """Lay the batch graph into a pipeline."""
+    read = read_files(pipeline, job)
+    build_tables(read.parsed, job, read.files, read.sources)
+
+
+def read_files(pipeline: beam.Pipeline, job: BatchJob) -> ReadFiles:
+    """Lay the steps that read and parse the input files of a run into a pipeline."""
     element_coders.register()
     files = pipeline | "Input files" >> beam.Create(list(job.files)).with_output_types(InputFile)
     parsed = (
@@ -127,7 +147,7 @@ def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
         )
     )
     sources = parsed[SOURCES] | "SumSources" >> beam.CombinePerKey(_added)
-    build_tables(parsed, job, files, sources)
+    return ReadFiles(parsed, files, sources)
 
 
 def _added(counts: Iterable[tuple[int, int]]) -> tuple[int, int]:

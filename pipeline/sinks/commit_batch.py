@@ -77,7 +77,7 @@ class Commit(beam.PTransform):
                 pvalue.AsSingleton(check_counts),
                 *map(pvalue.AsList, loaded),
             )
-            | "Report" >> beam.Map(_write, self.report_paths)
+            | "Report" >> beam.Map(_write, self.report_paths, self.plan.verb)
         )
 
     def commit(
@@ -105,6 +105,8 @@ class Commit(beam.PTransform):
         results = self.quality.conclude(check_counts, counts) if self.quality else []
         try:
             refuse_any_changed(files)
+            check_dead_letters(counts, self.max_dead_letter_pct)
+            check_sum(counts, self.plan.arrived(staged))
             self._refuse(counts, rows, results)
         except RunError as refusal:
             raise self._refused(counts, rows, results, refusal) from refusal
@@ -119,8 +121,9 @@ class Commit(beam.PTransform):
             self.warehouse.commit([*changes, *recorded, *self.beside], self.run.run_id)
         # On Dataflow this line in the workers' log is the run's summary.
         logging.getLogger(__name__).info(
-            "tables replaced: %s input rows = %s events + %s duplicates + %s dead letters + "
+            "tables %s: %s input rows = %s events + %s duplicates + %s dead letters + "
             "%s of forgotten users",
+            self.plan.verb,
             *(counts.input_rows, counts.events, counts.duplicates, counts.rejected),
             counts.forgotten,
         )
@@ -152,8 +155,6 @@ class Commit(beam.PTransform):
     def _refuse(
         self, counts: RunCounts, rows: Mapping[str, int], results: Sequence[Result]
     ) -> None:
-        check_dead_letters(counts, self.max_dead_letter_pct)
-        check_sum(counts, rows)
         if self.max_shrink_pct is not None:
             self._history(counts, rows).refuse(self.max_shrink_pct)
         refusal = self.quality.refusal(results) if self.quality else None
@@ -201,11 +202,17 @@ def check_dead_letters(counts: RunCounts, max_pct: float) -> None:
     )
 
 
-def check_sum(counts: RunCounts, rows: Mapping[str, int]) -> None:
+def check_sum(counts: RunCounts, arrived: Mapping[str, int]) -> None:
     """Raise RunError unless every input row is an event, a duplicate, a dead letter or of a
-    forgotten user."""
-    staged = rows[fct_events.TABLE.name], rows[dead_letter_events.TABLE.name]
-    if counts.processed != counts.input_rows or staged != (counts.events, counts.rejected):
+    forgotten user.
+
+    Args:
+        counts: of the run.
+        arrived: by the name of a table how many staged rows are new to it.
+    """
+    staged = arrived[fct_events.TABLE.name], arrived.get(dead_letter_events.TABLE.name, 0)
+    expected = counts.events, counts.rejected - counts.known_dead_letters
+    if counts.processed != counts.input_rows or staged != expected:
         raise RunError(
             f"{counts.input_rows:,} input rows became {counts.events:,} events, "
             f"{counts.duplicates:,} duplicates, {counts.forgotten:,} rows of forgotten users and "
@@ -215,13 +222,13 @@ def check_sum(counts: RunCounts, rows: Mapping[str, int]) -> None:
         )
 
 
-def _write(content: dict[str, Any], paths: Sequence[str]) -> dict[str, Any]:
-    """Write a report, and give it back; the tables are replaced, so nothing fails any more."""
+def _write(content: dict[str, Any], paths: Sequence[str], verb: str) -> dict[str, Any]:
+    """Write a report, and give it back; the tables are written, so nothing fails any more."""
     for path in paths:
         try:
             summary_file.write(content, path)
         except RunError as error:
             logging.getLogger(__name__).warning(
-                "the tables are replaced, but %s", printable(str(error))
+                "the tables are %s, but %s", verb, printable(str(error))
             )
     return content

@@ -49,6 +49,25 @@ class CommitPlan:
             found.update({contract.name: contract for contract in also})
         return found
 
+    @property
+    def verb(self) -> str:
+        """What a commit does to the tables, for people."""
+        replaces = WriteDisposition.REPLACE in self.dispositions.values()
+        return "replaced" if replaces else "updated"
+
+    def arrived(self, staged: Iterable[StagedFile]) -> dict[str, int]:
+        """How many staged rows are new to each table: of those that are merged they are staged as
+        such, of others all are."""
+        found = dict.fromkeys((table.name for table in self.dispositions), 0)
+        origin = {
+            (table.appended if how is WriteDisposition.MERGE else table).name: table.name
+            for table, how in self.dispositions.items()
+        }
+        for file in staged:
+            if file.table in origin:
+                found[origin[file.table]] += file.rows
+        return found
+
     def changes(self, staged: Iterable[StagedFile]) -> list[Change]:
         """A change for each table, also where nothing is staged for it, in the plan's order.
 

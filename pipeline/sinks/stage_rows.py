@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -36,6 +36,30 @@ class StageRows(beam.PTransform):
         return rows | "Write Parquet" >> beam.ParDo(_WriteParquet(self)).with_output_types(
             StagedFile
         )
+
+
+@dataclass
+class StageTables(beam.PTransform):
+    """(name of a contract, table of rows) -> StagedFile: of tables that are small, each by itself.
+
+    Attributes:
+        contracts: those of the rows, by name.
+        folder, layout: as in `StageRows`.
+    """
+
+    contracts: Mapping[str, Table]
+    folder: str
+    layout: FileLayout
+
+    def expand(self, named: beam.PCollection) -> beam.PCollection:
+        return named | "Write Parquet" >> beam.FlatMap(self._staged).with_output_types(StagedFile)
+
+    def _staged(self, named: tuple[str, pa.Table]) -> Iterator[StagedFile]:
+        name, rows = named
+        files = StagedFiles(self.contracts[name], self.folder, self.layout)
+        if rows.num_rows:
+            files.write(rows)
+        yield from files.close()
 
 
 class _WriteParquet(beam.DoFn):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -29,7 +29,11 @@ class Lookup:
     columns: tuple[str, ...]
     by: tuple[str, ...]
     keys: Table
-    files: Sequence[StagedFile]
+    files: Sequence[StagedFile] = ()
+
+    def of(self, files: Sequence[StagedFile]) -> Lookup:
+        """The same of other keys."""
+        return replace(self, files=files)
 
     @property
     def schema(self) -> pa.Schema:

@@ -42,6 +42,7 @@ class RunCounts:
         corrected: records that would be dead letters, but for the correction of an earlier replay.
         corrections_failed: dead letters with such a correction, which does not pass (any more).
         forgotten: records that were dropped, because their users were forgotten.
+        known_dead_letters: dead letters that the table had already.
     """
 
     input_rows: int = 0
@@ -53,6 +54,7 @@ class RunCounts:
     corrected: int = 0
     corrections_failed: int = 0
     forgotten: int = 0
+    known_dead_letters: int = 0
 
     @property
     def rejected(self) -> int:
@@ -85,6 +87,7 @@ class RunCounts:
             corrected=sum(part.corrected for part in parts),
             corrections_failed=sum(part.corrections_failed for part in parts),
             forgotten=sum(part.forgotten for part in parts),
+            known_dead_letters=sum(part.known_dead_letters for part in parts),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -99,6 +102,7 @@ class RunCounts:
             "corrected": self.corrected,
             "corrections_failed": self.corrections_failed,
             "forgotten": self.forgotten,
+            "known_dead_letters": self.known_dead_letters,
         }
 
     @classmethod

@@ -1,0 +1,178 @@
+"""The graph of an update: new CSV files, and what the warehouse holds of their users, to changes
+of all tables."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import apache_beam as beam
+
+from pipeline.graphs.batch_graph import BatchJob, read_files
+from pipeline.graphs.read_state import (
+    COUNTS,
+    LETTERS,
+    EventsOn,
+    NewDeadLetters,
+    ReadCounters,
+    ReadRows,
+    state_of_dates,
+)
+from pipeline.sinks.commit_batch import Commit
+from pipeline.sinks.commit_plan import CommitPlan
+from pipeline.sinks.stage_rows import StageRows, StageTables
+from transforms.check_rows import CHECKED, CheckRows
+from transforms.contract import Table
+from transforms.events import ByUserShard
+from transforms.increment_steps import (
+    NEW_EVENTS,
+    RECOVERED,
+    RENUMBERED,
+    ROWS,
+    AdvanceShards,
+    FinishIncrement,
+    StateByShard,
+    TouchedDates,
+)
+from transforms.kernels.counters import Counters
+from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.user_shards import shard_key
+from transforms.marts import dead_letter_events, fct_events
+from transforms.marts.registry import TABLES
+from transforms.parse_step import DEAD_LETTERS
+from transforms.quality.check_counts import CheckCounts
+from transforms.quality.compile import Check
+from transforms.quality.declaration import RUN, Total
+from transforms.quality.planning import plan_of_increment
+from transforms.quality.policy import Policy
+from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS
+from transforms.state.registry import STATE_TABLES
+from transforms.totals import Sum
+from transforms.touched_dates import TOUCHED
+
+_LETTERS: Final = dead_letter_events.TABLE
+# Of these tables an increment holds the rows that change, of the others all.
+_PARTS: Final = (EVENTS, USERS, NEGATIVE, _LETTERS.name)
+
+
+class NewEvents(NamedTuple):
+    """What an increment begins with, wherever it comes from.
+
+    Attributes:
+        events: `Parsed` batches, in any order, those that are stored already too.
+        counts: RunCounts of the input rows, and of dead letters among them.
+        dead_letters: tables of dead_letter_events to be added; None where there can be none.
+    """
+
+    events: beam.PCollection
+    counts: beam.PCollection
+    dead_letters: beam.PCollection | None = None
+
+
+def build(pipeline: beam.Pipeline, job: BatchJob) -> None:
+    """Lay the graph of an update into a pipeline.
+
+    Args:
+        pipeline: the pipeline.
+        job: what the run does: its `files` are new to the warehouse, and all that it writes is
+            written at its `started_at`, which is later than all that the tables hold.
+    """
+    read = read_files(pipeline, job)
+    new = NewEvents(read.parsed.events, read.parsed[COUNTS], read.parsed[DEAD_LETTERS])
+    build_increment(new, job, read.files, read.sources)
+
+
+def build_increment(new: NewEvents, job: BatchJob, *loaded: beam.PCollection) -> None:
+    """Lay all that follows from new events into a pipeline.
+
+    The tables, which a version with state tables has built, end as a batch over all events would
+    leave them.
+
+    Args:
+        new: the events.
+        job: what the run does; `beside` may hold a change of dead_letter_events where `new` has no
+            dead letters.
+        loaded: InputFiles that must be as they were before anything is committed, and SourceCounts
+            of them.
+    """
+    checks = plan_of_increment(job.checks, _PARTS)
+    warehouse, key = job.warehouse, shard_key(job.run)
+    layout = warehouse.capabilities.layout
+    state = (
+        new.events
+        | "TouchedDates" >> TouchedDates()
+        | "Stage touched_dates" >> StageRows(TOUCHED, job.staging, layout)
+        | "ReadState" >> ReadRows(warehouse, job.run, state_of_dates())
+    )
+    by_shard = (
+        new.events | "ByUserShard" >> ByUserShard(job.user_shards, key),
+        state | "StateByShard" >> StateByShard(job.user_shards, key),
+    ) | "Events and state" >> beam.Flatten()
+    shards = by_shard | "AdvanceShards" >> AdvanceShards(
+        job.active_types.codes, job.started_at, EventsOn(warehouse), checks
+    )
+    before = new.events.pipeline | "ReadCounters" >> ReadCounters(warehouse)
+    change = shards[CONTRIBUTIONS] | "SumContributions" >> Sum(Counters)
+    marts = (change, before) | "FinishMarts" >> FinishIncrement(job.started_at, checks)
+    plan = _plan(job)
+    rows: list[tuple[str, Table, beam.PCollection]] = [
+        ("new fct_events", fct_events.TABLE.appended, shards[NEW_EVENTS]),
+        ("renumbered fct_events", fct_events.TABLE, shards[RENUMBERED]),
+        *((name, plan.contracts[name], shards[name]) for name in _OF_USERS),
+    ]
+    counts, checked = [new.counts, shards[COUNTS]], [shards[CHECKED], marts[CHECKED]]
+    if new.dead_letters is not None:
+        letters = new.dead_letters | "NewDeadLetters" >> NewDeadLetters(
+            warehouse, job.run, job.staging
+        )
+        rows.append((_LETTERS.name, _LETTERS, letters[LETTERS]))
+        counts.append(letters[COUNTS])
+        checked.append(letters[LETTERS] | "CheckLetters" >> CheckRows(_LETTERS.name, checks))
+    staged = [
+        its_rows | f"Stage {label}" >> StageRows(contract, job.staging, layout)
+        for label, contract, its_rows in rows
+    ]
+    staged.append(marts[ROWS] | "Stage marts" >> StageTables(plan.contracts, job.staging, layout))
+    files = staged | "All staged files" >> beam.Flatten()
+    counted = counts | "All counts" >> beam.Flatten() | "SumCounts" >> Sum(RunCounts)
+    checked.append(counted | "CheckCounts" >> beam.Map(_totals).with_output_types(CheckCounts))
+    found = checked | "All checks" >> beam.Flatten() | "SumChecks" >> Sum(CheckCounts)
+    (files, counted, found, *loaded) | "Commit" >> Commit(
+        warehouse,
+        plan,
+        job.max_dead_letter_pct,
+        [path for path in (job.report_path, job.summary_path) if path],
+        job.noted,
+        job.progress,
+        job.staging,
+        _policy(job, checks),
+        job.beside,
+    )
+
+
+_OF_USERS: Final = (USERS, NEGATIVE, RECOVERED, TIMELINES)
+
+
+def _policy(job: BatchJob, of_rows: tuple[Check, ...]) -> Policy | None:
+    """How the run takes its checks: those of rows, and that of its own sum."""
+    if job.quality == "off":
+        return None
+    answered = set(of_rows)
+    checks = (check for check in job.checks if check in answered or RUN in check.tables)
+    return Policy(tuple(checks), job.quality)
+
+
+def _plan(job: BatchJob) -> CommitPlan:
+    """All tables are added to, but for those that the run changes otherwise."""
+    beside = {change.table for change in job.beside}
+    tables = (*TABLES.values(), *STATE_TABLES.values())
+    return CommitPlan.adding(table for table in tables if table not in beside)
+
+
+def _totals(counts: RunCounts) -> CheckCounts:
+    """What checks of the run's own sum ask: of tables the rows that come in."""
+    return CheckCounts(
+        totals={
+            Total(EVENTS, "1").key: counts.events,
+            Total(_LETTERS.name, "1").key: counts.rejected,
+        }
+    )
