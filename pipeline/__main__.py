@@ -18,6 +18,7 @@ from pipeline.terminal import print_error, steady_streams
 # Modules of pipeline.commands, as the help page has them.
 _MODULES: Final = (
     "batch",
+    "update",
     "stream",
     "replay",
     "forget",

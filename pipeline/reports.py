@@ -67,7 +67,11 @@ class BatchReport:
             "input_rows": counts.input_rows,
             "events": counts.events,
             "duplicates": counts.duplicates,
-            "dead_letters": {"total": counts.rejected, "by_error_type": dict(counts.dead_letters)},
+            "dead_letters": {
+                "total": counts.rejected,
+                "by_error_type": dict(counts.dead_letters),
+                **({"known": counts.known_dead_letters} if counts.known_dead_letters else {}),
+            },
             "dead_letter_examples": {name: vars(found) for name, found in counts.examples.items()},
             "forgotten": counts.forgotten,
             "ignored_miles_amounts": counts.ignored_amounts,
@@ -94,9 +98,28 @@ class BatchReport:
             corrected=data["earlier_corrections"]["applied"],
             corrections_failed=data["earlier_corrections"]["failed"],
             forgotten=data["forgotten"],
+            known_dead_letters=data["dead_letters"].get("known", 0),
         )
         quality = QualityReport.from_json(data["quality"]) if "quality" in data else None
         return cls(counts, data["tables"], data["seconds"], quality)
+
+
+@dataclass(frozen=True)
+class UpdateReport(BatchReport):
+    """What an update has done; `tables` are the rows that it wrote, by the name of the table.
+
+    Attributes:
+        new_files: how many files it loaded.
+        known_files: how many others were named, which had been loaded before.
+    """
+
+    new_files: int = 0
+    known_files: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """What `--summary_file` holds of an update."""
+        files = {"new": self.new_files, "loaded_before": self.known_files}
+        return {**super().to_json(), "files": files}
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,6 @@ from pipeline.options.option_values import PERCENTAGE, SWITCH
 from transforms.active_event_types import ActiveEventTypes
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
-_MAX_DEAD_LETTERS: Final = Option(
-    "the share of input rows that may be dead letters, in percent; above it the run fails "
-    "and no table is touched (default: 50)",
-    "PCT",
-    PERCENTAGE,
-    default=50.0,
-    parameter=Parameter("Most dead letters, in percent", shared.LIMITS),
-)
 _MAX_SHRINK: Final = Option(
     "how much less of the history a run may leave than the tables hold, in percent of the "
     "events, the users or the dates; a run that would leave less, or that read no row where "
@@ -41,8 +33,6 @@ _ALLOW_SHRINK: Final = Option(
     bare=True,
     parameter=Parameter("Allow that history is lost", shared.LIMITS),
 )
-# How large a part of a file one of several workers reads.
-_RANGE_BYTES: Final = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -59,7 +49,7 @@ class BatchOptions:
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
     user_shards: int | None = given_by(shared.USER_SHARDS)
     active_event_types: ActiveEventTypes = given_by(shared.ACTIVE_TYPES)
-    max_dead_letter_pct: float = given_by(_MAX_DEAD_LETTERS)
+    max_dead_letter_pct: float = given_by(shared.MAX_DEAD_LETTERS)
     max_shrink_pct: float = given_by(_MAX_SHRINK)
     allow_shrink: bool = given_by(_ALLOW_SHRINK)
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
@@ -83,61 +73,25 @@ def run(options: BatchOptions) -> None:
     keep_to_owner()
     keep_freed_memory()
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
-    from pipeline import summary_file
-    from pipeline.inputs.listing import default_shards, find_inputs, unseen_inputs
-    from pipeline.launch.dry_run import dry_run_of
-    from pipeline.launch.runners import choose_runner, refuse_local_input, refuse_lost
-    from pipeline.storage import check_storage
-    from pipeline.warehouse import WarehouseOptions, open_warehouse
-    from pipeline.warehouse.run_ids import new_run
-    from transforms.marts.registry import ALL_TABLES, CORRECTIONS
-    from transforms.state.registry import STATE_TABLES
+    from pipeline.launch.file_runs import prepare
 
-    beam = options.beam
-    warehouse = open_warehouse(
-        options.warehouse, WarehouseOptions(options.location, options.require_partition_filter)
-    )
-    runner = choose_runner(beam.values, warehouse)
-    dry_run = dry_run_of(beam.values, runner)
-    # A template's launcher writes the job down, and Dataflow starts it.
-    waits = not dry_run.asked and "template_location" not in beam.values
-    refuse_lost(options.summary_file, waits or dry_run.asked)
-    summary_file.refuse_taken(options.summary_file, [warehouse.location], options.input)
-    refuse_local_input(options.input, runner)
-    warehouse.check_staging(beam.temp_location)
-    if not dry_run.offline:
-        check_storage([*options.input, beam.temp_location, options.summary_file], beam.own)
-    if not dry_run.asked:
-        summary_file.clear(options.summary_file)
-    dry_run.check(warehouse, (*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values()), beam.temp_location)
-    files = unseen_inputs(options.input) if dry_run.offline else find_inputs(options.input)
-    from pipeline.graphs.batch_graph import BatchJob
+    found, beam = prepare(options), options.beam
     from pipeline.launch.batch_launch import hand_over, run_batch
     from pipeline.launch.beam_run import pipeline_options
 
     leave_at_once_on_interrupt(COMMAND.name)
-    job = BatchJob(
-        files=files,
-        warehouse=warehouse,
-        run=new_run(started_at),
-        started_at=started_at,
-        user_shards=options.user_shards or default_shards(files),
-        active_types=options.active_event_types,
-        max_dead_letter_pct=options.max_dead_letter_pct,
+    job = found.job(
+        started_at,
+        options.active_event_types,
         max_shrink_pct=None if options.allow_shrink else options.max_shrink_pct,
-        max_future_minutes=options.max_future_minutes,
-        summary_path=None if waits else options.summary_file,
-        # One worker reads every file itself: looking for ranges first would be for nothing.
-        range_bytes=None if runner.workers == 1 else _RANGE_BYTES,
-        quality=options.quality,
         settings=recorded(options),
     )
-    for_beam = pipeline_options(runner, beam.whole, COMMAND.name, COMMAND.declared)
-    if waits:
-        run_batch(job, runner, for_beam, beam.temp_location, options.summary_file)
+    for_beam = pipeline_options(found.runner, beam.whole, COMMAND.name, COMMAND.declared)
+    if found.waits:
+        run_batch(job, found.runner, for_beam, beam.temp_location, options.summary_file)
     else:
-        hand_over(job, for_beam, beam.temp_location, dry_run)
-    dry_run.print_ending()
+        hand_over(job, for_beam, beam.temp_location, found.dry_run)
+    found.dry_run.print_ending()
 
 
 _HELP: Final = f"""\

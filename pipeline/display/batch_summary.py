@@ -20,43 +20,71 @@ from pipeline.inputs.input_versions import InputFile
 from pipeline.reports import BatchReport
 from pipeline.terminal import counted
 from pipeline.warehouse import TableReader
+from transforms.kernels.run_counts import RunCounts
 from transforms.marts.registry import TABLES
 
 
 def show_summary(report: BatchReport, warehouse: TableReader, files: Sequence[InputFile]) -> None:
     """Print a finished run's summary on stdout."""
     console = Page()
-    size = megabytes(sum(file.size for file in files))
     counts = report.counts
-    speed = counts.input_rows / max(report.seconds, 1e-9)
     console.print()
-    console.print(
-        f"[bold]Done in {report.seconds:.1f} s:[/] {counted(counts.input_rows, 'row')} of "
-        f"{counted(len(files), 'file')} ({size}), {speed:,.0f} a second"
+    console.print(speed_line(report, files))
+    show_sum(console, counts)
+    if not counts.input_rows:
+        console.print("  [bold]No row was read: all tables are empty now.[/]")
+    show_notes(console, counts)
+    if report.quality:
+        console.print(f"  {checks_line(report.results)}")
+    show_tables(console, report, "rows")
+    show_failed(console, report.results)
+    show_growth(console, warehouse)
+
+
+def speed_line(report: BatchReport, files: Sequence[InputFile]) -> str:
+    """How much was read, and how fast."""
+    size = megabytes(sum(file.size for file in files))
+    rows = report.counts.input_rows
+    return (
+        f"[bold]Done in {report.seconds:.1f} s:[/] {counted(rows, 'row')} of "
+        f"{counted(len(files), 'file')} ({size}), {rows / max(report.seconds, 1e-9):,.0f} a second"
     )
+
+
+def show_sum(console: Console, counts: RunCounts) -> None:
+    """Print what became of the input rows."""
     console.print(
         f"  {counted(counts.input_rows, 'input row')} = {counted(counts.events, 'event')} "
         f"+ {counted(counts.duplicates, 'duplicate')} + {counted(counts.rejected, 'dead letter')}"
         f"{plus_forgotten(counts)}"
     )
-    if not counts.input_rows:
-        console.print("  [bold]No row was read: all tables are empty now.[/]")
+
+
+def show_notes(console: Console, counts: RunCounts) -> None:
+    """Print what else is to be known of the rows."""
     if counts.ignored_amounts:
         console.print(
             f"  {counted(counts.ignored_amounts, 'event')} with a miles_amount that the "
             "event's type has no use for: it was left out"
         )
     _show_corrections(console, counts.corrected, counts.corrections_failed)
-    if report.quality:
-        console.print(f"  {checks_line(report.results)}")
-    tables = [(name, f"{rows:,}", TABLES[name].description) for name, rows in report.tables.items()]
-    section(console, "Tables", tables, "table", ">rows", "~what it holds")
+
+
+def show_tables(console: Console, report: BatchReport, rows: str) -> None:
+    """Print the rows of the tables, and an example of each kind of dead letter.
+
+    Args:
+        console: where to.
+        report: the run's.
+        rows: what its figures of tables are.
+    """
+    counts = report.counts
+    tables = [(name, f"{n:,}", TABLES[name].description) for name, n in report.tables.items()]
+    section(console, "Tables", tables, "table", f">{rows}", "~what it holds")
     if counts.dead_letters:
         explained = "~the first of them: what is wrong, and the row"
         lines = dead_letter_lines(counts)
         section(console, "Dead letters", lines, "error_type", ">rows", explained)
-    show_failed(console, report.results)
-    show_growth(console, warehouse)
 
 
 def _show_corrections(console: Console, applied: int, failed: int) -> None:

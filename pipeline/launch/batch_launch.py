@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
+import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -80,15 +81,20 @@ def run_batch(
 
 
 def hand_over(
-    job: BatchJob, options: PipelineOptions, temp_location: str | None, dry_run: DryRun
+    job: BatchJob,
+    options: PipelineOptions,
+    temp_location: str | None,
+    dry_run: DryRun,
+    lay: Callable[[beam.Pipeline, BatchJob], None] = build,
 ) -> None:
-    """Start the batch graph as a job that goes on when this process is gone.
+    """Start a graph over files as a job that goes on when this process is gone.
 
     Args:
         job: what the run does; its staging folder is made here.
         options: of Beam.
         temp_location: where to stage.
         dry_run: whether nothing may be started or written.
+        lay: lays the graph into a pipeline.
 
     Raises:
         RunError: if the warehouse can't be read or written.
@@ -105,7 +111,7 @@ def hand_over(
             corrections=stage_corrections(reader, staging),
             forgotten=stage_forgotten(reader, staging),
         )
-    start(partial(build, job=job), options)
+    start(lambda pipeline: lay(pipeline, job), options)
 
 
 def read_report(path: str) -> BatchReport:

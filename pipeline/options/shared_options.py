@@ -10,6 +10,7 @@ from pipeline.options.option import Option, Parameter
 from pipeline.options.option_values import (
     GCS_FILE,
     GCS_FILES,
+    PERCENTAGE,
     SWITCH,
     listed,
     matching,
@@ -115,6 +116,15 @@ MAX_FUTURE: Final = Option(
     whole(0, 527_040),
     default=60,
     parameter=Parameter("Minutes that event times may be ahead", LIMITS),
+)
+
+MAX_DEAD_LETTERS: Final = Option(
+    "the share of input rows that may be dead letters, in percent; above it the run fails "
+    "and no table is touched (default: 50)",
+    "PCT",
+    PERCENTAGE,
+    default=50.0,
+    parameter=Parameter("Most dead letters, in percent", LIMITS),
 )
 
 USER_SHARDS: Final = Option(

@@ -1,0 +1,57 @@
+"""What a person sees of an update that is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.display.batch_summary import show_notes, show_sum, show_tables, speed_line
+from pipeline.display.check_display import checks_line
+from pipeline.display.page import Page, show_failed, show_growth
+from pipeline.inputs.input_versions import InputFile
+from pipeline.paths import typed_program
+from pipeline.reports import UpdateReport
+from pipeline.terminal import counted
+from pipeline.warehouse import TableReader
+
+
+def show_update(report: UpdateReport, warehouse: TableReader, files: Sequence[InputFile]) -> None:
+    """Print a finished update's summary on stdout.
+
+    Args:
+        report: what it did.
+        warehouse: what it updated.
+        files: those that it loaded.
+    """
+    console, counts = Page(), report.counts
+    console.print()
+    if not files:
+        console.print(f"[bold]{nothing_new(report.known_files)}[/]")
+        console.print()
+        return
+    console.print(speed_line(report, files))
+    if report.known_files:
+        console.print(f"  {counted(report.known_files, 'other file')} had been loaded before")
+    show_sum(console, counts)
+    if counts.known_dead_letters:
+        console.print(
+            f"  {counted(counts.known_dead_letters, 'dead letter')} of these the table had already"
+        )
+    show_notes(console, counts)
+    if report.quality:
+        console.print(f"  {checks_line(report.results)}")
+        console.print(
+            "  Checks that look at all rows of events and users were left out: "
+            f"{typed_program()} check asks them",
+            markup=False,
+        )
+    show_tables(console, report, "rows written")
+    show_failed(console, report.results)
+    show_growth(console, warehouse)
+
+
+def nothing_new(known: int) -> str:
+    """What is said where no file is new."""
+    return (
+        f"Nothing to do: {counted(known, 'file')} {'was' if known == 1 else 'were'} loaded before, "
+        "and none is new; nothing was changed"
+    )

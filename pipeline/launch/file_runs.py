@@ -1,0 +1,136 @@
+"""What every run over input files is checked for, before Beam is imported, and what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from pipeline import summary_file
+from pipeline.inputs.input_versions import InputFile
+from pipeline.inputs.listing import default_shards, find_inputs, unseen_inputs
+from pipeline.launch.dry_run import DryRun, dry_run_of
+from pipeline.launch.runners import Runner, choose_runner, refuse_local_input, refuse_lost
+from pipeline.options.beam_options import BeamArguments
+from pipeline.storage import check_storage
+from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
+from pipeline.warehouse.run_ids import new_run
+from transforms.active_event_types import ActiveEventTypes
+from transforms.marts.registry import ALL_TABLES, CORRECTIONS
+from transforms.state.registry import STATE_TABLES
+
+if TYPE_CHECKING:
+    from pipeline.graphs.batch_graph import BatchJob
+
+# How large a part of a file one of several workers reads.
+_RANGE_BYTES: Final = 64 << 20
+
+
+class FileOptions(Protocol):
+    """What the options of a command over files have in common."""
+
+    @property
+    def input(self) -> tuple[str, ...]: ...
+    @property
+    def warehouse(self) -> str: ...
+    @property
+    def location(self) -> str | None: ...
+    @property
+    def require_partition_filter(self) -> bool | None: ...
+    @property
+    def user_shards(self) -> int | None: ...
+    @property
+    def max_dead_letter_pct(self) -> float: ...
+    @property
+    def max_future_minutes(self) -> int: ...
+    @property
+    def quality(self) -> Any: ...
+    @property
+    def summary_file(self) -> str | None: ...
+    @property
+    def beam(self) -> BeamArguments: ...
+
+
+@dataclass(frozen=True)
+class FileRun:
+    """A run over files whose options are sound.
+
+    Attributes:
+        options: they.
+        warehouse: where the run writes.
+        runner: what runs the graph.
+        dry_run: whether it is a dry one.
+        files: all files that the globs match, as they are now.
+    """
+
+    options: FileOptions
+    warehouse: Warehouse
+    runner: Runner
+    dry_run: DryRun
+    files: Sequence[InputFile]
+
+    @property
+    def waits(self) -> bool:
+        """Whether this process is there until the run ends.
+
+        A template's launcher writes the job down, and Dataflow starts it.
+        """
+        return _waits(self.options, self.dry_run)
+
+    def job(self, started_at: datetime, active_types: ActiveEventTypes, **more: Any) -> BatchJob:
+        """What the run does.
+
+        Args:
+            started_at: its moment, in UTC without a zone.
+            active_types: the event types that make a user active.
+            more: other fields of the job.
+        """
+        from pipeline.graphs.batch_graph import BatchJob
+
+        options = self.options
+        return BatchJob(
+            files=self.files,
+            warehouse=self.warehouse,
+            run=new_run(started_at),
+            started_at=started_at,
+            user_shards=options.user_shards or default_shards(self.files),
+            active_types=active_types,
+            max_dead_letter_pct=options.max_dead_letter_pct,
+            max_future_minutes=options.max_future_minutes,
+            summary_path=None if self.waits else options.summary_file,
+            # One worker reads every file itself: looking for ranges first would be for nothing.
+            range_bytes=None if self.runner.workers == 1 else _RANGE_BYTES,
+            quality=options.quality,
+            **more,
+        )
+
+
+def prepare(options: FileOptions) -> FileRun:
+    """See that a run over files can be as its options say, as far as that shows beforehand.
+
+    Raises:
+        OptionError: if an option can't be right.
+        RunError: if what it names can't be reached.
+    """
+    beam = options.beam
+    warehouse = open_warehouse(
+        options.warehouse, WarehouseOptions(options.location, options.require_partition_filter)
+    )
+    runner = choose_runner(beam.values, warehouse)
+    dry_run = dry_run_of(beam.values, runner)
+    refuse_lost(options.summary_file, _waits(options, dry_run) or dry_run.asked)
+    summary_file.refuse_taken(options.summary_file, [warehouse.location], options.input)
+    refuse_local_input(options.input, runner)
+    warehouse.check_staging(beam.temp_location)
+    if not dry_run.offline:
+        check_storage([*options.input, beam.temp_location, options.summary_file], beam.own)
+    if not dry_run.asked:
+        summary_file.clear(options.summary_file)
+    dry_run.check(warehouse, (*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values()), beam.temp_location)
+    files = unseen_inputs(options.input) if dry_run.offline else find_inputs(options.input)
+    return FileRun(options, warehouse, runner, dry_run, files)
+
+
+def _waits(options: FileOptions, dry_run: DryRun) -> bool:
+    return not dry_run.asked and "template_location" not in options.beam.values
