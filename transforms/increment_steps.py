@@ -162,20 +162,39 @@ class _Advance(beam.DoFn):
 
     def _work(self, batches: list[pa.RecordBatch]) -> dict[str, Any]:
         options = self._options
-        written_at = pa.scalar(options.written_at, pa.timestamp("us"))
-        step = _advanced(_parted(batches), options.active_types, options.events_on)
-        events = changed_events(step, written_at)
-        users = changed_users(step.before, step.after, written_at)
-        return {
-            NEW_EVENTS: events.new,
-            RENUMBERED: events.renumbered,
-            USERS: users.users,
-            NEGATIVE: users.negative,
-            RECOVERED: users.recovered,
-            TIMELINES: user_timelines.rows(step.after, written_at),
-            CONTRIBUTIONS: step.counters,
-            COUNTS: RunCounts(events=events.new.num_rows, duplicates=step.repeated),
-        }
+        return advanced(batches, options.active_types, options.written_at, options.events_on)
+
+
+def advanced(
+    batches: Sequence[pa.RecordBatch],
+    active_types: Sequence[int],
+    written_at: datetime,
+    events_on: EventsOnDates,
+) -> dict[str, Any]:
+    """What `AdvanceShards` makes of a shard, by its tags, but for CHECKED.
+
+    Args:
+        batches: new events with the schema EVENT_BATCH, and what is stored of their users, with
+            EVENT_COLUMNS and TIMELINE_COLUMNS; any number of each.
+        active_types, written_at, events_on: as `AdvanceShards` has them.
+
+    Raises:
+        DataError: as `advance` does.
+    """
+    moment = pa.scalar(written_at, pa.timestamp("us"))
+    step = _advance(_parted(batches), active_types, events_on)
+    events = changed_events(step, moment)
+    users = changed_users(step.before, step.after, moment)
+    return {
+        NEW_EVENTS: events.new,
+        RENUMBERED: events.renumbered,
+        USERS: users.users,
+        NEGATIVE: users.negative,
+        RECOVERED: users.recovered,
+        TIMELINES: user_timelines.rows(step.after, moment),
+        CONTRIBUTIONS: step.counters,
+        COUNTS: RunCounts(events=events.new.num_rows, duplicates=step.repeated),
+    }
 
 
 class _Shard(NamedTuple):
@@ -207,7 +226,7 @@ def _parted(batches: Sequence[pa.RecordBatch]) -> _Shard:
     return _Shard(events, [pa.Table.from_batches([batch]) for batch in stored], before)
 
 
-def _advanced(shard: _Shard, active_types: Sequence[int], events_on: EventsOnDates) -> Advanced:
+def _advance(shard: _Shard, active_types: Sequence[int], events_on: EventsOnDates) -> Advanced:
     stored = list(shard.stored)
     while True:
         known = numbered(pa.concat_tables(stored)) if stored else StoredEvents.none()

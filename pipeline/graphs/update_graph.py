@@ -3,6 +3,7 @@ of all tables."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import apache_beam as beam
@@ -36,7 +37,12 @@ from transforms.increment_steps import (
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
-from transforms.marts import dead_letter_events, fct_events
+from transforms.marts import (
+    dead_letter_events,
+    dim_users,
+    fct_events,
+    users_with_negative_miles,
+)
 from transforms.marts.registry import TABLES
 from transforms.parse_step import DEAD_LETTERS
 from transforms.quality.check_counts import CheckCounts
@@ -45,6 +51,7 @@ from transforms.quality.declaration import RUN, Total
 from transforms.quality.planning import plan_of_increment
 from transforms.quality.policy import Policy
 from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS
+from transforms.state import user_timelines
 from transforms.state.registry import STATE_TABLES
 from transforms.totals import Sum
 from transforms.touched_dates import TOUCHED
@@ -52,6 +59,16 @@ from transforms.touched_dates import TOUCHED
 _LETTERS: Final = dead_letter_events.TABLE
 # Of these tables an increment holds the rows that change, of the others all.
 _PARTS: Final = (EVENTS, USERS, NEGATIVE, _LETTERS.name)
+
+# The contracts of what `AdvanceShards` gives, by its tags.
+NEW_ROWS: Final[Mapping[str, Table]] = {
+    NEW_EVENTS: fct_events.TABLE.appended,
+    RENUMBERED: fct_events.TABLE,
+    USERS: dim_users.TABLE,
+    NEGATIVE: users_with_negative_miles.TABLE,
+    RECOVERED: users_with_negative_miles.TABLE.deletes,
+    TIMELINES: user_timelines.TABLE,
+}
 
 
 class NewEvents(NamedTuple):
@@ -114,11 +131,7 @@ def build_increment(new: NewEvents, job: BatchJob, *loaded: beam.PCollection) ->
     change = shards[CONTRIBUTIONS] | "SumContributions" >> Sum(Counters)
     marts = (change, before) | "FinishMarts" >> FinishIncrement(job.started_at, checks)
     plan = _plan(job)
-    rows: list[tuple[str, Table, beam.PCollection]] = [
-        ("new fct_events", fct_events.TABLE.appended, shards[NEW_EVENTS]),
-        ("renumbered fct_events", fct_events.TABLE, shards[RENUMBERED]),
-        *((name, plan.contracts[name], shards[name]) for name in _OF_USERS),
-    ]
+    rows = [(tag, contract, shards[tag]) for tag, contract in NEW_ROWS.items()]
     counts, checked = [new.counts, shards[COUNTS]], [shards[CHECKED], marts[CHECKED]]
     if new.dead_letters is not None:
         letters = new.dead_letters | "NewDeadLetters" >> NewDeadLetters(
@@ -147,9 +160,6 @@ def build_increment(new: NewEvents, job: BatchJob, *loaded: beam.PCollection) ->
         _policy(job, checks),
         job.beside,
     )
-
-
-_OF_USERS: Final = (USERS, NEGATIVE, RECOVERED, TIMELINES)
 
 
 def _policy(job: BatchJob, of_rows: tuple[Check, ...]) -> Policy | None:

@@ -1,0 +1,184 @@
+"""Updates and batches without a runner: the functions of the graphs, called one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.graphs.read_state import EventsOn, state_of_dates
+from pipeline.graphs.update_graph import NEW_ROWS
+from pipeline.reports import BatchReport
+from pipeline.sinks.commit_batch import Commit
+from pipeline.sinks.commit_plan import CommitPlan
+from pipeline.warehouse import Warehouse, open_warehouse
+from pipeline.warehouse.changes import StagedFile
+from pipeline.warehouse.staged_files import StagedFiles
+from tests.support.runs import comparable, contents
+from tests.support.tables import NOW, WRITTEN_AT, codes, compute, csv_text, parse
+from transforms.contract import Table
+from transforms.increment_steps import advanced
+from transforms.kernels.contributions import contributions
+from transforms.kernels.counters import Counters
+from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.sessions import sort_events
+from transforms.kernels.timelines import timelines
+from transforms.kernels.user_dates import touched_dates
+from transforms.kernels.user_shards import by_user_shard, shard_key
+from transforms.mart_changes import finish
+from transforms.marts.registry import TABLES
+from transforms.parse_step import COUNTS
+from transforms.quality.check_counts import CheckCounts
+from transforms.shards import CONTRIBUTIONS
+from transforms.state import growth_counters, user_timelines
+from transforms.state.pipeline_runs import Run
+from transforms.state.registry import STATE_TABLES
+from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES
+from transforms.touched_dates import TOUCHED, rows
+from transforms.vocabulary import EVENT_TYPES
+
+Rows = Sequence[Mapping[str, str]]
+ACTIVE = codes(EVENT_TYPES)
+_ALL = (*TABLES.values(), *STATE_TABLES.values())
+_ADDING = CommitPlan.adding(_ALL)
+
+
+def events_of(source: Rows) -> list[pa.RecordBatch]:
+    """The events of source rows, all of which are sound."""
+    return [part.events for part in parse(csv_text(source))]
+
+
+@dataclass
+class Home:
+    """A warehouse that is written without a runner, at a later time each time.
+
+    Attributes:
+        warehouse: it.
+        shards: in how many shards users are processed.
+        runs: how many have written it.
+    """
+
+    warehouse: Warehouse
+    shards: int = 2
+    runs: int = 0
+
+    @classmethod
+    def at(cls, path: Path) -> Home:
+        """A DuckDB file."""
+        return cls(open_warehouse(f"duckdb:///{path}"))
+
+    def batch(self, source: Rows) -> None:
+        """Replace all tables by those of source rows."""
+        made = {**compute(events_of(source)), **state_of(source)}
+        with self.warehouse.lock(_ALL, None, self._next()) as folder:
+            staged = self._staged(
+                ((_ADDING.contracts[name], table) for name, table in made.items()), folder
+            )
+            events = made["fct_events"].num_rows
+            counts = RunCounts(len(source), events, len(source) - events)
+            replaced = {*TABLES.values(), *(STATE_TABLES[name] for name in state_of([]))}
+            plan = CommitPlan(
+                {
+                    **CommitPlan.replacing(replaced).dispositions,
+                    **CommitPlan.adding(set(_ALL) - replaced).dispositions,
+                }
+            )
+            self._commit(plan, staged, counts, folder)
+
+    def update(self, source: Rows) -> BatchReport:
+        """Take source rows in, as an update does."""
+        events, run = events_of(source), self._next()
+        with self.warehouse.lock(_ALL, None, run) as folder:
+            dates = [(TOUCHED, rows(touched_dates(batch))) for batch in events]
+            keys = self._staged(dates, folder)
+            shares = self.warehouse.look_up([found.of(keys) for found in state_of_dates()], run)
+            state = [
+                batch
+                for share in shares
+                for table in self.warehouse.found(share)
+                for batch in table.to_batches()
+            ]
+            shards: dict[int, list[pa.RecordBatch]] = {}
+            for batch in (*events, *state):
+                for number, part in by_user_shard(batch, shard_key(run), self.shards):
+                    shards.setdefault(number, []).append(part)
+            read = EventsOn(self.warehouse)
+            made = [advanced(parts, ACTIVE, self._moment, read) for parts in shards.values()]
+            staged = self._staged(
+                ((contract, part[tag]) for part in made for tag, contract in NEW_ROWS.items()),
+                folder,
+            )
+            before = growth_counters.counters_of(self.warehouse.read(growth_counters.TABLE))
+            after = Counters.total([before, *(part[CONTRIBUTIONS] for part in made)])
+            moment = pa.scalar(self._moment, pa.timestamp("us")).value
+            changed = finish(before, after, moment).changed
+            staged += self._staged(
+                ((_ADDING.contracts[name], table) for name, table in changed.items()), folder
+            )
+            counts = [RunCounts(len(source)), *(part[COUNTS] for part in made)]
+            return self._commit(_ADDING, staged, RunCounts.total(counts), folder)
+
+    def _next(self) -> str:
+        self.runs += 1
+        return f"run_{self.runs}"
+
+    @property
+    def _moment(self) -> datetime:
+        return NOW + timedelta(hours=self.runs)
+
+    def _staged(self, parts: Iterable[tuple[Table, pa.Table]], folder: str) -> list[StagedFile]:
+        staged: list[StagedFile] = []
+        for table, its_rows in parts:
+            files = StagedFiles(table, folder, self.warehouse.capabilities.layout)
+            if its_rows.num_rows:
+                files.write(its_rows)
+            staged += files.close()
+        return staged
+
+    def _commit(
+        self, plan: CommitPlan, staged: Sequence[StagedFile], counts: RunCounts, folder: str
+    ) -> BatchReport:
+        settings = {ACTIVE_EVENT_TYPES: ",".join(EVENT_TYPES)}
+        run = Run(f"run_{self.runs}", "update", "0", self._moment, settings)
+        return Commit(self.warehouse, plan, 100.0, (), run, staging=folder).commit(
+            staged, counts, CheckCounts()
+        )
+
+
+def state_of(source: Rows) -> dict[str, pa.Table]:
+    """The state tables that follow from source rows."""
+    lives = timelines(sort_events(events_of(source)))
+    return {
+        user_timelines.TABLE.name: user_timelines.rows(lives, WRITTEN_AT),
+        growth_counters.TABLE.name: growth_counters.rows(contributions(lives, ACTIVE), WRITTEN_AT),
+    }
+
+
+def differing(path: Path, source: Rows) -> list[str]:
+    """The tables of a DuckDB file that are not those of one batch over source rows."""
+    warehouse = open_warehouse(f"duckdb:///{path}")
+    ours = contents(path)
+    theirs = {name: comparable(name, table) for name, table in compute(events_of(source)).items()}
+    found = [name for name, table in theirs.items() if not _plain(table).equals(ours[name])]
+    for name, table in state_of(source).items():
+        contract = STATE_TABLES[name]
+        kept = [column for column in contract.column_names if column != contract.written_at]
+        order = [(column, "ascending") for column in contract.primary_key]
+        read, made = (
+            _plain(part).select(kept).sort_by(order) for part in (warehouse.read(contract), table)
+        )
+        if not read.equals(made):
+            found.append(name)
+    return found
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """The same with plain strings."""
+    fields = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
