@@ -7,6 +7,7 @@ import apache_beam as beam
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.read_csv import FileRange
 from pipeline.warehouse.changes import StagedFile
+from pipeline.warehouse.lookups import FoundRows
 from transforms import coders
 from transforms.streaming.users import UserChange
 
@@ -16,3 +17,5 @@ def register() -> None:
     coders.register()
     for element in (InputFile, FileRange, StagedFile, UserChange):
         beam.coders.registry.register_coder(element, beam.coders.RowCoder)
+    # A contract and an address: some hundred elements a run.
+    beam.coders.registry.register_coder(FoundRows, beam.coders.PickleCoder)

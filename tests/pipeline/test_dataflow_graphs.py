@@ -1,4 +1,4 @@
-"""Both graphs as Dataflow gets them, translated offline."""
+"""All graphs as Dataflow gets them, translated offline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import apache_beam as beam
 import pytest
 
-from tests.support import batch_graph, streaming_graph
+from tests.support import batch_graph, streaming_graph, update_graph
 from tests.support.runs import ROOT
 from tests.support.streaming_graph import describe, has_coder
 from tests.support.translation import IMAGE, OPTIONS, contents, environment, translated
@@ -23,6 +23,7 @@ from tests.support.translation import IMAGE, OPTIONS, contents, environment, tra
 SECRET = "not-for-anybody"
 GRAPHS: dict[str, Callable[..., beam.Pipeline]] = {
     "batch": batch_graph.laid_out,
+    "update": update_graph.laid_out,
     "streaming": streaming_graph.laid_out,
 }
 
@@ -43,14 +44,16 @@ def job(
         return request.param, translated(GRAPHS[request.param](*OPTIONS, *more)), folder
 
 
-def test_batch_labels_and_coders_are_those_on_record() -> None:
-    """A change? python -m tests.support.batch_graph > tests/pipeline/batch_graph.txt"""
-    record = Path(__file__).with_name("batch_graph.txt").read_text().splitlines()
-    assert describe(batch_graph.laid_out()) == record
+@pytest.mark.parametrize("name", ["batch", "update"])
+def test_labels_and_coders_are_those_on_record(name: str) -> None:
+    """A change? python -m tests.support.NAME_graph > tests/pipeline/NAME_graph.txt"""
+    record = Path(__file__).with_name(f"{name}_graph.txt").read_text().splitlines()
+    assert describe(GRAPHS[name]()) == record
 
 
-def test_every_label_of_batch_is_there_once() -> None:
-    labels = [line.partition(" | ")[0] for line in describe(batch_graph.laid_out())]
+@pytest.mark.parametrize("name", ["batch", "update"])
+def test_every_label_is_there_once(name: str) -> None:
+    labels = [line.partition(" | ")[0] for line in describe(GRAPHS[name]())]
     assert len(set(labels)) == len(labels)
 
 
@@ -68,6 +71,23 @@ def test_what_batch_shuffles_has_a_coder_of_its_own() -> None:
         "All counts",
     ):
         assert has_coder(lines[label])
+
+
+def test_what_an_update_shuffles_has_a_coder_of_its_own() -> None:
+    lines = {line.partition(" | ")[0]: line for line in describe(update_graph.laid_out())}
+    for label in (
+        "Stage touched_dates/Write Parquet",
+        "ReadState/Read",
+        "Events and state",
+        "AdvanceShards/Group by shard",
+        "AdvanceShards/Advance/ParDo(_Advance)",
+        "ReadCounters/Read",
+        "FinishMarts/Finish/ParDo(_Finish)",
+        "NewDeadLetters/Find them/Read",
+        "All staged files",
+        "All counts",
+    ):
+        assert has_coder(lines[label]), lines[label]
 
 
 def test_modes_and_workers_are_as_they_are_meant(job: tuple[str, Any, Path]) -> None:

@@ -19,7 +19,13 @@ from transforms.active_event_types import ActiveEventTypes
 def laid_out(*options: str) -> beam.Pipeline:
     """The batch graph from Cloud Storage into BigQuery."""
     pipeline = beam.Pipeline(options=PipelineOptions(list(options)))
-    job = BatchJob(
+    build(pipeline, job_on_dataflow())
+    return pipeline
+
+
+def job_on_dataflow() -> BatchJob:
+    """A run from Cloud Storage into BigQuery."""
+    return BatchJob(
         files=unseen_inputs(["gs://bucket/a.csv", "gs://bucket/b.csv.gz"]),
         warehouse=open_warehouse("bigquery://test-project/growth"),
         staging="gs://bucket/tmp/run",
@@ -30,8 +36,6 @@ def laid_out(*options: str) -> beam.Pipeline:
         started_at=NOW,
         range_bytes=64 << 20,
     )
-    build(pipeline, job)
-    return pipeline
 
 
 if __name__ == "__main__":

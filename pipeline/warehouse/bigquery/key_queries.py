@@ -39,7 +39,8 @@ def look_up(place: Workplace, lookups: Sequence[Lookup]) -> list[FoundRows]:
     load(place, [Load(found.keys, found.files, like[name]) for name, found in loads.items()])
     side_by_side(lambda lookup: _create(place, lookup), wanted)
     run_jobs(place.client, [_query(place, lookup) for lookup in wanted])
-    return [share for shares in side_by_side(lambda x: _open(place, x), wanted) for share in shares]
+    opened = side_by_side(lambda lookup: _open(place, lookup), wanted)
+    return [share for shares in opened for share in shares]
 
 
 def found(client: bigquery.Client, share: FoundRows) -> Iterator[pa.Table]:
@@ -136,7 +137,7 @@ def _open(place: Workplace, lookup: Lookup) -> list[FoundRows]:
     reader = storage(place.client)
     if reader is None:
         address = f"{reference.project}.{reference.dataset_id}.{reference.table_id}"
-        return [FoundRows(lookup, f"{_TABLE}{address}")]
+        return [FoundRows(lookup.of(()), f"{_TABLE}{address}")]
     wanted = types.ReadSession(
         table=reference.to_bqstorage(),
         data_format=types.DataFormat.ARROW,
@@ -146,7 +147,8 @@ def _open(place: Workplace, lookup: Lookup) -> list[FoundRows]:
         session = reader.create_read_session(
             parent=f"projects/{place.client.project}", read_session=wanted
         )
-    return [FoundRows(lookup, stream.name) for stream in session.streams]
+    # The keys have done their work: each share would carry the names of all their files.
+    return [FoundRows(lookup.of(()), stream.name) for stream in session.streams]
 
 
 def _statement(
