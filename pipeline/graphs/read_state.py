@@ -59,7 +59,8 @@ class ReadRows(beam.PTransform):
         )
 
     def _look_up(self, files: Sequence[StagedFile]) -> list[FoundRows]:
-        staged = sorted(files)
+        # In another process a file has the fields of its class, and nothing else of it.
+        staged = sorted(map(StagedFile._make, files))
         return self.warehouse.look_up([each.of(staged) for each in self.lookups], self.run)
 
 

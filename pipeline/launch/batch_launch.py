@@ -30,6 +30,7 @@ from pipeline.sinks.run_notes import failure_noted
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.summary_file import finish, forgiving
 from pipeline.terminal import is_watched
+from pipeline.warehouse import TableReader
 
 # What is said of a run beside what went wrong behind it.
 DONE: Final = "the tables are replaced"
@@ -61,13 +62,7 @@ def run_batch(
         noted(runner.local and is_watched(sys.stderr)) as progress,
         job.warehouse.lock(written(job.quality), temp_location, job.run) as staging,
     ):
-        job = replace(
-            job,
-            staging=staging,
-            progress=progress,
-            corrections=stage_corrections(job.warehouse, staging),
-            forgotten=stage_forgotten(job.warehouse, staging),
-        )
+        job = replace(with_staged(job, job.warehouse, staging), progress=progress)
         with (
             show_progress(progress, sum(file.size for file in job.files)),
             failure_noted(job.warehouse, job.noted, staging),
@@ -106,12 +101,27 @@ def hand_over(
         staging = writer.claim(written(job.quality), temp_location, job.run)
     job = replace(job, staging=staging)
     if reader is not None:
-        job = replace(
-            job,
-            corrections=stage_corrections(reader, staging),
-            forgotten=stage_forgotten(reader, staging),
-        )
+        job = with_staged(job, reader, staging)
     start(lambda pipeline: lay(pipeline, job), options)
+
+
+def with_staged(job: BatchJob, reader: TableReader, staging: str) -> BatchJob:
+    """A run with what its workers look up: corrections of earlier replays, and who was forgotten.
+
+    Args:
+        job: the run.
+        reader: of its warehouse.
+        staging: its folder for staged files.
+
+    Raises:
+        RunError: if that can't be read or staged.
+    """
+    return replace(
+        job,
+        staging=staging,
+        corrections=stage_corrections(reader, staging),
+        forgotten=stage_forgotten(reader, staging),
+    )
 
 
 def read_report(path: str) -> BatchReport:

@@ -12,9 +12,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipeline.display.progress_bar import show_progress
 from pipeline.display.update_summary import nothing_new, show_update
 from pipeline.graphs.batch_graph import BatchJob, written
-from pipeline.graphs.staged_corrections import stage_corrections
 from pipeline.graphs.update_graph import build
-from pipeline.launch.batch_launch import hand_over, noted, read_report, run_batch
+from pipeline.launch.batch_launch import hand_over, noted, read_report, run_batch, with_staged
 from pipeline.launch.beam_run import run_to_end
 from pipeline.launch.dry_run import DryRun
 from pipeline.launch.new_files import Asked, Increment, increment_of
@@ -85,12 +84,7 @@ def _run(
     ):
         increment = increment_of(job, asked)
         if increment.job.files:
-            job = replace(
-                increment.job,
-                staging=staging,
-                progress=progress,
-                corrections=stage_corrections(job.warehouse, staging),
-            )
+            job = replace(with_staged(increment.job, job.warehouse, staging), progress=progress)
             with (
                 show_progress(progress, sum(file.size for file in job.files)),
                 failure_noted(job.warehouse, job.noted, staging),
