@@ -1,0 +1,63 @@
+"""Files that are loaded day by day into BigQuery, from Cloud Storage."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tests.emulators.support import Home, unlike
+from tests.support.runs import command, contents, run_graph
+from tests.support.tables import csv_text, row
+from transforms.marts.registry import TABLES
+
+
+def update(home: Home, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the update command over all files of the dataset's folder."""
+    return command(
+        *("update", "--input", f"{home.temp}/events/*.csv", "--warehouse", home.url),
+        *("--temp_location", f"{home.temp}/tmp", *options),
+        cwd=Path("/"),
+        **home.servers.environment,
+    )
+
+
+def upload(home: Home, path: Path, text: bytes) -> None:
+    path.write_bytes(text)
+    home.upload(path, f"events/{path.name}")
+
+
+def test_files_of_several_days_end_as_one_batch(home: Home, tmp_path: Path, sample: Path) -> None:
+    header, *lines = sample.read_bytes().splitlines(keepends=True)
+    lines = [line for line in lines if line.count(b'"') % 2 == 0]
+    (tmp_path / "all.csv").write_bytes(header + b"".join(lines))
+    run_graph([tmp_path / "all.csv"], tmp_path / "growth.duckdb")
+    expected = contents(tmp_path / "growth.duckdb")
+    for day in range(3):
+        upload(home, tmp_path / f"{day}.csv", header + b"".join(lines[day::3]))
+        run = update(home)
+        assert run.returncode == 0, run.stderr
+    found = home.contents()
+    assert set(unlike(found, expected)) <= {"dead_letter_events"}
+    assert found["dead_letter_events"].num_rows == expected["dead_letter_events"].num_rows
+    assert [name for name in home.leftovers() if not name.endswith(".csv")] == []
+    loaded = home.rows("loaded_files")
+    assert sorted(Path(path).name for path in loaded["path"].to_pylist()) == [
+        "0.csv",
+        "1.csv",
+        "2.csv",
+    ]
+    modified = {name: home.table(name).modified for name in TABLES}
+    run = update(home)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "3 files were loaded before, and none is new" in run.stdout
+    assert modified == {name: home.table(name).modified for name in TABLES}
+
+
+def test_an_object_that_was_replaced_is_named(home: Home, tmp_path: Path) -> None:
+    upload(home, tmp_path / "1.csv", csv_text([row("2024-01-01T00:00:00Z")]))
+    assert update(home).returncode == 0
+    upload(home, tmp_path / "1.csv", csv_text([row("2024-01-02T00:00:00Z")]))
+    run = update(home)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert f"{home.temp}/events/1.csv" in run.stderr
+    assert "has changed since it was loaded" in run.stderr
