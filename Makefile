@@ -64,7 +64,7 @@ launch-batch: ## Launch the batch template
 launch-streaming: ## Launch the streaming template
 update-streaming: ## Let this version take over from the streaming job that runs
 drain: ## Drain the streaming job
-schedule: ## Launch the batch template daily, by Cloud Scheduler
+schedule: ## Load the files that are new daily, by Cloud Scheduler
 
 $(DEPLOYMENT): $(READY)
 	@$(BIN)/python -m templates.deploy $@

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from pipeline.commands.flex_template import MODE
+from pipeline.commands.update import COMMAND
 from pipeline.errors import OptionError, RunError
 from templates.base_images import DOCKERFILE, without_digest
 from templates.commands import Command, Step, perform
@@ -158,8 +160,11 @@ def drain(settings: Settings) -> Step:
 
 
 def schedule(settings: Settings) -> Step:
-    """Have Cloud Scheduler launch the batch template, daily unless SCHEDULE says otherwise."""
-    found = parameters(settings, TEMPLATES["batch"])
+    """Have Cloud Scheduler launch the batch template, daily unless SCHEDULE says otherwise.
+
+    It loads what is new, unless BATCH_PARAMETERS say that it builds all tables each time.
+    """
+    found = {MODE.name: COMMAND.name, **parameters(settings, TEMPLATES["batch"])}
     path = f"{_BUILD}/launch.json"
     name = f"{settings['BATCH_JOB']}-daily"
     where = [f"--location={settings['REGION']}", f"--project={settings['PROJECT']}"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.commands.flex_template import OPTIONS
+from pipeline.commands.flex_template import MODE, OPTIONS
 from pipeline.options.option import Option
 from pipeline.options.option_values import Values
 
@@ -35,8 +35,9 @@ class Template:
 
     @property
     def options(self) -> tuple[Option, ...]:
-        """Of the command that it launches."""
-        return OPTIONS[self.command]
+        """Of the command that it launches, and where it launches another one too, which."""
+        options = OPTIONS[self.command]
+        return options if self.streaming else (*options[:1], MODE, *options[1:])
 
     @property
     def path(self) -> Path:
@@ -50,8 +51,9 @@ TEMPLATES: Final[Mapping[str, Template]] = {
         "batch",
         "Growth tables from CSV",
         "Replaces the growth tables of a BigQuery dataset by those of all events in CSV files on "
-        "Cloud Storage: events with sessions, users, growth accounting, retention, cohorts, miles. "
-        "Nothing is lost: input rows = fct_events + duplicates + dead letters.",
+        "Cloud Storage, or updates them by those of new files: events with sessions, users, growth "
+        "accounting, retention, cohorts, miles. Nothing is lost: input rows = fct_events + "
+        "duplicates + dead letters.",
         streaming=False,
     ),
     "streaming": Template(

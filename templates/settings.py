@@ -64,7 +64,9 @@ SETTINGS: Final = (
         "my-growth-templates",
     ),
     Setting("REPOSITORY", "a Docker repository of Artifact Registry", _NAME, default="growth"),
-    Setting("DATASET", "the BigQuery dataset that batch replaces", DATASET, default="growth"),
+    Setting(
+        "DATASET", "the BigQuery dataset that batch replaces and updates", DATASET, default="growth"
+    ),
     Setting(
         "STREAM_DATASET",
         "the BigQuery dataset that the stream keeps true: another one",
@@ -144,7 +146,8 @@ SETTINGS: Final = (
     ),
     Setting(
         "SCHEDULE",
-        "when the batch template is launched, as cron",
+        "when the batch template is launched, as cron; it loads the files that are new, or with "
+        "mode=batch in BATCH_PARAMETERS builds all tables from all files",
         r"(\S+ ){4}\S+",
         default="0 3 * * *",
     ),

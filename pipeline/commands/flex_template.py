@@ -2,7 +2,8 @@
 
 Dataflow's launcher runs a Python file with `--name=value` for each parameter and for what the
 environment of the launch says (runner, project, region, temp_location ...). One file serves both
-templates: a subscription makes it `stream`, and `batch` without one.
+templates: a subscription makes it `stream`; without one it is `batch`, or `update` if `mode` says
+so.
 """
 
 from __future__ import annotations
@@ -12,14 +13,26 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NoReturn
 
-from pipeline.commands import batch, stream
+from pipeline.commands import batch, stream, update
 from pipeline.options import beam_options
-from pipeline.options.option import Option
+from pipeline.options.option import Option, Parameter
+from pipeline.options.option_values import one_of
+from pipeline.options.shared_options import SOURCE
 from pipeline.terminal import print_error
 
 OPTIONS: Final[Mapping[str, tuple[Option, ...]]] = {
-    module.COMMAND.name: module.COMMAND.declared for module in (batch, stream)
+    module.COMMAND.name: module.COMMAND.declared for module in (batch, stream, update)
 }
+# Of the batch template alone: on a command line the command says it.
+MODE: Final = Option(
+    "batch replaces all tables by what the files hold; update loads those of the files that were "
+    "not loaded before into tables that are there, every day the same ones (default: batch)",
+    "batch|update",
+    one_of(batch.COMMAND.name, update.COMMAND.name),
+    default=batch.COMMAND.name,
+    parameter=Parameter("What the run does", SOURCE),
+    name="mode",
+)
 # The image's own name, which the Dockerfile puts there: workers run the image of the launcher.
 IMAGE: Final = "GROWTH_PIPELINE_IMAGE"
 
@@ -48,12 +61,15 @@ def translate(arguments: Sequence[str], image: str = "") -> tuple[str, list[str]
     """
     given = [_parted(argument) for argument in arguments]
     names = {name for name, value in given if value != ""}
-    command = "stream" if "subscription" in names else "batch"
+    mode = dict(given).get(MODE.name) or MODE.default
+    command = "stream" if "subscription" in names else MODE.parse(mode)
     ours = {option.name: option for option in OPTIONS[command]}
     known = beam_options.known()
     translated: list[str] = []
     dropped: list[str] = []
     for (name, value), argument in zip(given, arguments, strict=True):
+        if name == MODE.name:
+            continue
         if name in ours:
             translated += _our_option(ours[name], value)
         elif name in known:

@@ -31,6 +31,7 @@ from transforms.state import warehouse_settings
 # What a command can't do without.
 NEEDED = {
     "batch": ["--input", "a.csv"],
+    "update": ["--input", "a.csv"],
     "stream": ["--subscription", "projects/project-1/subscriptions/events"],
     "forget": ["--user_ids", "ids.txt"],
     "publish": ["--input", "a.csv", "--topic", "projects/project-1/topics/events"],

@@ -95,7 +95,8 @@ def test_the_schedule_sends_what_dataflow_takes(settings: Settings) -> None:
     launched = request.launch_parameter
     (command,) = STEPS["launch-batch"](settings).commands
     by_hand = flags(list(command.words))
-    assert dict(launched.parameters) == dictionary(by_hand["parameters"])
+    asked = dictionary(by_hand["parameters"])
+    assert dict(launched.parameters) == {"mode": "update", **asked}
     assert launched.job_name == "growth-batch"
     assert launched.container_spec_gcs_path == by_hand["template-file-gcs-location"]
     environment = launched.environment

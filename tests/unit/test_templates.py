@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.__main__ import main
-from pipeline.commands.flex_template import OPTIONS, translate
+from pipeline.commands.flex_template import MODE, OPTIONS, translate
 from pipeline.options.option import Option, Parser, declare, values_given
 from pipeline.options.option_values import numbers_between, numbers_from
 from pipeline.warehouse import open_warehouse
@@ -54,6 +54,8 @@ def test_the_container_spec_is_dataflows_message(template: Template) -> None:
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=list(TEMPLATES))
 def test_every_option_is_a_parameter_and_every_parameter_an_option(template: Template) -> None:
     known = [option.name for option in OPTIONS[template.command]]
+    if template.command == "batch":
+        known.insert(1, MODE.name)
     assert [parameter["name"] for parameter in metadata(template)["parameters"]] == known
 
 
@@ -89,6 +91,9 @@ def parsed(template: Template, name: str, value: str) -> Any:
     if not key.startswith(f"--{name}="):
         arguments.insert(0, key)
     command, translated, dropped = translate(arguments)
+    if name == MODE.name:
+        assert dropped == []
+        return command
     assert (command, dropped) == (template.command, [])
     parser = Parser(exit_on_error=False)
     declare(parser, template.options)
@@ -195,6 +200,15 @@ def test_the_launchers_arguments_become_a_commands() -> None:
 def test_a_subscription_makes_it_the_stream_command() -> None:
     assert translate(["--subscription=projects/p/subscriptions/s"])[0] == "stream"
     assert translate(["--subscription="])[0] == "batch"
+
+
+def test_the_mode_makes_it_the_update_command() -> None:
+    given = ["--mode=update", "--input=gs://b/*.csv", "--max_shrink_pct=5", "--quality=warn"]
+    command, arguments, dropped = translate(given)
+    assert command == "update"
+    assert arguments == ["--input=gs://b/*.csv", "--quality=warn"]
+    assert dropped == ["--max_shrink_pct=5"]
+    assert translate(["--mode=", "--input=gs://b/*.csv"])[0] == "batch"
 
 
 def test_an_image_that_is_named_stays_and_local_runs_have_none() -> None:
