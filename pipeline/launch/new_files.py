@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import OptionError, RunError
 from pipeline.graphs.batch_graph import BatchJob
-from pipeline.inputs.input_versions import InputFile
+from pipeline.inputs.input_versions import InputFile, fingerprint
 from pipeline.inputs.listing import default_shards
 from pipeline.launch.tables_built import types_of_tables
 from pipeline.paths import typed_program
@@ -113,7 +113,8 @@ def new_files(
         file
         for file in files
         if file.path in loaded
-        and (file.size, file.fingerprint) != (loaded[file.path].size, loaded[file.path].fingerprint)
+        and (file.size, fingerprint(file))
+        != (loaded[file.path].size, loaded[file.path].fingerprint)
     ]
     if changed:
         raise RunError(_of_changed(changed, loaded, url))

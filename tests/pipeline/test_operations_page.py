@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.__main__ import parsers
-from pipeline.commands import batch, check, publish, stream
+from pipeline.commands import batch, check, publish, stream, update
 from pipeline.options import beam_options
 from templates.settings import SETTINGS
-from tests.support import batch_graph, streaming_graph
+from tests.support import batch_graph, streaming_graph, update_graph
 from tests.support.deployment import refused
 from tests.support.repository import ROOT
 from tests.support.streaming_graph import describe
 from transforms.marts.registry import TABLES
+from transforms.state.registry import STATE_TABLES
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 ERRORS = PAGE.partition("## What every error message means")[2].partition("What Dataflow says")[0]
@@ -63,7 +64,7 @@ def test_commands_of_the_pipeline_parse() -> None:
         if not words:
             continue
         known, rest = parser.parse_known_args(words)
-        if known.command in ("batch", "stream"):
+        if known.command in ("batch", "stream", "update"):
             beam_options.check(rest, [])
         else:
             assert rest == []
@@ -82,7 +83,7 @@ def test_files_that_are_named_exist() -> None:
 def test_settings_and_options_that_are_named_exist() -> None:
     ours = {
         option.name
-        for module in (batch, check, stream, publish)
+        for module in (batch, check, stream, publish, update)
         for option in module.COMMAND.declared
     }
     known = {*ours, *beam_options.known(), "help"}
@@ -118,6 +119,11 @@ def steps(section: str) -> set[str]:
     [
         ("Batch, in `pipeline/graphs/batch_graph.py`:", batch_graph, set()),
         (
+            "Update, in `pipeline/graphs/update_graph.py`:",
+            update_graph,
+            set(),
+        ),
+        (
             "Streaming, in `pipeline/graphs/streaming_graph.py`:",
             streaming_graph,
             {"As messages", "Publish dead letters"},
@@ -127,7 +133,7 @@ def steps(section: str) -> set[str]:
 def test_the_steps_are_those_of_the_graph(section: str, graph: object, more: set[str]) -> None:
     laid_out = graph.laid_out()  # type: ignore[attr-defined]
     labels = {line.partition(" | ")[0].partition("/")[0] for line in describe(laid_out)}
-    tables = "|".join(TABLES)
+    tables = "|".join((*TABLES, *STATE_TABLES))
     shown = {re.sub(rf"^(Stage|Shard) ({tables})$", r"\1 TABLE", label) for label in labels}
     assert steps(section) == shown | more
 

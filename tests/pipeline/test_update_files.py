@@ -127,7 +127,7 @@ def test_files_of_several_days_end_as_one_batch_and_as_plain_sql(
     tables = read_all(open_warehouse(f"duckdb:///{days.database}"))
     with oracle_tables(tmp_path / "all.csv", tables) as oracle:
         assert differences(oracle, tables) == {}
-    check_tables(open_warehouse(f"duckdb:///{days.database}"))
+    check_tables(open_warehouse(f"duckdb:///{days.database}"), NOW)
     loaded = days.ask(
         "SELECT parse_filename(path), input_rows, run_id FROM loaded_files ORDER BY path"
     )
