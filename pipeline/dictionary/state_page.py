@@ -57,7 +57,11 @@ _NOTES: Final[Mapping[str, str]] = {
     "stays `running`, and `updated_at` says when it flushed last. Paths, globs and messages are "
     "kept as they were, what `--edit` says is not.",
     "warehouse_settings": "Settings that decide what the figures mean: a run that asks for others "
-    "is refused where it would mix them.",
+    "is refused where it would mix them. Beside them the key of the hashes of forgotten_users: "
+    "without it nobody can tell who was forgotten, neither the next run.",
+    "forgotten_users": "What [forget](privacy.md#forgetting-people) was asked for, users who were "
+    "never seen included; later runs drop what comes of them. Whoever can read the key as well can "
+    "try ids.",
 }
 
 

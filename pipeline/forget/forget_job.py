@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -23,6 +25,7 @@ from pipeline.forget.leaving import (
     lived_on,
 )
 from pipeline.launch.process import utc_now
+from pipeline.sinks.run_notes import record_end
 from pipeline.warehouse import Warehouse
 from transforms.active_event_types import ActiveEventTypes
 from transforms.kernels.timelines import Timelines
@@ -31,6 +34,7 @@ from transforms.state.pipeline_runs import Run, RunState
 
 # What is said of a run beside what went wrong behind it.
 DONE: Final = "they are forgotten"
+_NOT_KEPT: Final = "it was printed, and is not kept: it may name somebody"
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ def forget(job: ForgetJob, temp_location: str | None) -> ForgetReport:
     with warehouse.lock(WRITTEN, temp_location, job.run.run_id) as staging:
         held = look(warehouse, job.user_ids)
         if held.in_tables or len(held.unlisted):
-            _take_out(job, held, Staging(warehouse, staging))
+            with _failure_noted(job, staging):
+                _take_out(job, held, Staging(warehouse, staging))
         taken_out = time.monotonic()
         try:
             warehouse.compact(staging)
@@ -91,6 +96,17 @@ def forget(job: ForgetJob, temp_location: str | None) -> ForgetReport:
         seconds=ended - started,
         rewriting_seconds=ended - taken_out,
     )
+
+
+@contextmanager
+def _failure_noted(job: ForgetJob, staging: str) -> Iterator[None]:
+    """Note that a run fails inside; not why, which may name somebody."""
+    try:
+        yield
+    except Exception:
+        failed = RunState(job.run, "failed", utc_now(), message=_NOT_KEPT)
+        record_end(job.warehouse, failed, staging)
+        raise
 
 
 def _take_out(job: ForgetJob, held: Holdings, staging: Staging) -> None:

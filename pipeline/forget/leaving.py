@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from pipeline.errors import RunError
 from pipeline.forget.holdings import Holdings, dates_of, events_of
 from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.warehouse import Warehouse
@@ -175,12 +176,19 @@ def counted_without(
         written_at: the moment of writing, in UTC without a zone.
 
     Raises:
-        RunError: if growth_counters can't be read.
+        RunError: if growth_counters can't be read, or is of other events than fct_events.
     """
     difference = change(before, after, active_types)
     if difference == Counters.empty():
         return {}
     sums = growth_counters.counters_of(warehouse.read(growth_counters.TABLE))
+    stored = warehouse.count(fct_events.TABLE) or 0
+    if sums.events != stored:
+        raise RunError(
+            f"{growth_counters.TABLE.name} counts {sums.events:,} events, where "
+            f"{fct_events.TABLE.name} has {stored:,}: another program has changed one of them; "
+            "build the tables again with rebuild, or batch over the source files"
+        )
     total = Counters.total([sums, difference])
     written_at_us = int(np.datetime64(written_at, "us").astype(np.int64))
     return dict(finish(sums, total, written_at_us).changed)

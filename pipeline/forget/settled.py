@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pipeline.errors import OptionError
 from pipeline.launch.tables_built import types_of_tables
 from pipeline.paths import typed_program
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.run_ids import is_stream
 from transforms.active_event_types import ActiveEventTypes
-from transforms.marts import dead_letter_events, fct_events
+from transforms.marts import dead_letter_events, dim_users, fct_events
 from transforms.state import growth_counters, user_timelines
 
-_READ = (fct_events.TABLE, dead_letter_events.TABLE)
-_STATE = (user_timelines.TABLE, growth_counters.TABLE)
+_READ: Final = (fct_events.TABLE, dim_users.TABLE, dead_letter_events.TABLE)
+_STATE: Final = (user_timelines.TABLE, growth_counters.TABLE)
 
 
 def check_tables(warehouse: Warehouse) -> ActiveEventTypes:
@@ -39,6 +41,13 @@ def check_tables(warehouse: Warehouse) -> ActiveEventTypes:
         raise OptionError(
             f"--warehouse {warehouse.url} lacks {lacking}: an earlier version has built its "
             f"tables. Run {typed_program()} rebuild first, which adds what is missing"
+        )
+    users, timelines = (warehouse.count(table) for table in (dim_users.TABLE, user_timelines.TABLE))
+    if users != timelines:
+        raise OptionError(
+            f"--warehouse {warehouse.url} has the state of {timelines or 0:,} of {users or 0:,} "
+            f"users: an earlier version has built its tables. Run {typed_program()} rebuild first, "
+            "which adds what is missing"
         )
     return types
 

@@ -110,7 +110,7 @@ def test_people_leave_and_stay_away(built: Path) -> None:
 def test_wrong_options_end_with_one_line(built: Path, arguments: list[str], message: str) -> None:
     (built / "empty.txt").write_text(" \n")
     with duckdb.connect(str(built / "old.duckdb")) as connection:
-        for name in ("fct_events", "dead_letter_events"):
+        for name in ("fct_events", "dead_letter_events", "dim_users"):
             connection.execute(f"CREATE TABLE IF NOT EXISTS {name} (user_id VARCHAR)")
     before = (built / "growth.duckdb").read_bytes()
     run = command("forget", *arguments, cwd=built)

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import OptionError
+from pipeline.errors import OptionError, RunError
 from pipeline.forget.forget_job import forget, try_out
 from pipeline.forget.ids_file import read_user_ids
 from pipeline.forget.mentions import LEFT_OUT, Mentions
@@ -278,6 +278,20 @@ def test_a_run_that_was_killed_before_it_compacted_is_finished_by_the_next(tmp_p
     assert gone.encode() in path.read_bytes()
     assert forgotten(home, None, [gone], TYPES).events == 0
     assert gone.encode() not in path.read_bytes()
+
+
+def test_a_run_that_fails_is_noted_without_a_name(tmp_path: Path) -> None:
+    home = filled(tmp_path, [row("2024-01-01T10:00:00Z", "ann"), row("2024-01-02T10:00:00Z")])
+    with duckdb.connect(str(tmp_path / "growth.duckdb")) as connection:
+        connection.execute("DELETE FROM fct_events WHERE event_date = '2024-01-02'")
+    before = held(home)
+    with pytest.raises(RunError, match="growth_counters counts 2 events, where fct_events has 1"):
+        forgotten(home, None, ["ann"], TYPES)
+    assert held(home) == before
+    assert read_forgotten(home) is None
+    (run,) = pipeline_runs.runs_of(home.read(pipeline_runs.TABLE))
+    assert run.outcome == "failed"
+    assert "not kept" in (run.message or "")
 
 
 def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
