@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import RunError
 from pipeline.forget.holdings import Holdings, dates_of, events_of
@@ -34,6 +35,7 @@ from transforms.state import (
 
 # Of users whose events are held in memory together, as far as one alone has no more.
 _EVENTS_AT_ONCE: Final = 500_000
+_TICK: Final = timedelta(microseconds=1)
 
 # By the name of a table the columns by whose values rows leave it, with those of its partitions.
 _LEAVE_BY: Final[Mapping[str, tuple[str, ...]]] = {
@@ -181,7 +183,8 @@ def counted_without(
     difference = change(before, after, active_types)
     if difference == Counters.empty():
         return {}
-    sums = growth_counters.counters_of(warehouse.read(growth_counters.TABLE))
+    rows = warehouse.read(growth_counters.TABLE)
+    sums = growth_counters.counters_of(rows)
     stored = warehouse.count(fct_events.TABLE) or 0
     if sums.events != stored:
         raise RunError(
@@ -190,7 +193,9 @@ def counted_without(
             "build the tables again with rebuild, or batch over the source files"
         )
     total = Counters.total([sums, difference])
-    written_at_us = int(np.datetime64(written_at, "us").astype(np.int64))
+    # A row replaces one that was written earlier, and the clock may have stepped back.
+    latest = pc.max(rows["written_at"]).as_py()
+    written_at_us = int(np.datetime64(max(written_at, latest + _TICK), "us").astype(np.int64))
     return dict(finish(sums, total, written_at_us).changed)
 
 

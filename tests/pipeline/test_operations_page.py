@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.__main__ import parsers
-from pipeline.commands import batch, check, publish, stream, update
+from pipeline.commands import batch, check, forget, publish, stream, update
 from pipeline.options import beam_options
 from templates.settings import SETTINGS
 from tests.support import batch_graph, streaming_graph, update_graph
@@ -83,7 +83,7 @@ def test_files_that_are_named_exist() -> None:
 def test_settings_and_options_that_are_named_exist() -> None:
     ours = {
         option.name
-        for module in (batch, check, stream, publish, update)
+        for module in (batch, check, forget, stream, publish, update)
         for option in module.COMMAND.declared
     }
     known = {*ours, *beam_options.known(), "help"}

@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -292,6 +293,15 @@ def test_a_run_that_fails_is_noted_without_a_name(tmp_path: Path) -> None:
     (run,) = pipeline_runs.runs_of(home.read(pipeline_runs.TABLE))
     assert run.outcome == "failed"
     assert "not kept" in (run.message or "")
+
+
+def test_a_clock_that_was_set_back_keeps_no_figure(tmp_path: Path) -> None:
+    rows = [row("2024-01-01T10:00:00Z", "ann"), row("2024-01-01T11:00:00Z", "bob")]
+    home = filled(tmp_path, rows)
+    job = job_of(home, ["ann"], TYPES)
+    early = replace(job, run=replace(job.run, started_at=NOW - timedelta(days=9)))
+    forget(early, None)
+    assert held(home) == expected(tables_of(rows[1:], TYPES))
 
 
 def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
