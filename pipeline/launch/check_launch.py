@@ -8,6 +8,7 @@ from datetime import datetime
 from pipeline.display.check_summary import show_checks
 from pipeline.errors import RunError
 from pipeline.launch.freshness import freshness
+from pipeline.launch.state_fit import misfit
 from pipeline.launch.tables_built import types_of_tables
 from pipeline.paths import typed_program
 from pipeline.terminal import print_error
@@ -36,8 +37,8 @@ def check_tables(
 
     Raises:
         OptionError: if other event types are named than the tables were built with.
-        RunError: if the warehouse or a table is missing or can't be read, an error check fails, or
-            the newest event is too old.
+        RunError: if the warehouse or a table is missing or can't be read, an error check fails,
+            the state is not that of the marts, or the newest event is too old.
         DataError: if a check can't be evaluated.
     """
     _see_all_tables(warehouse)
@@ -64,6 +65,7 @@ def check_tables(
         )
     problems = [
         _failure(errors(results)),
+        misfit(warehouse),
         None if max_age_hours is None else newest.refusal(max_age_hours),
     ]
     if any(problems):

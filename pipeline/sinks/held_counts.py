@@ -10,6 +10,7 @@ from transforms.marts import (
     fct_events,
     users_with_negative_miles,
 )
+from transforms.state import user_timelines
 
 
 def held(reader: TableReader, flush: SealedFlush, awaited: bool) -> Held:
@@ -36,9 +37,20 @@ def held(reader: TableReader, flush: SealedFlush, awaited: bool) -> Held:
 
 def _users_hold(reader: TableReader, events: int) -> bool:
     """Whether the tables of users hold so many events."""
-    ((of_users,),) = reader.ask([_of_users(reader)])
+    (of_users,), (of_state,) = reader.ask([_of_users(reader), _of_timelines(reader)])
     negative = reader.count(users_with_negative_miles.TABLE)
-    return (of_users["events"], of_users["negative"]) == (events, negative)
+    found = (of_users["events"], of_users["negative"], of_state["behind"])
+    return found == (events, negative, 0)
+
+
+def _of_timelines(reader: TableReader) -> str:
+    """SQL for how many users have no timeline yet, or not the one of their row in dim_users: both
+    are made at the same moment, and staged by themselves."""
+    return (
+        f"SELECT COUNT(*) AS behind FROM {reader.source(dim_users.TABLE)} AS u "
+        f"LEFT JOIN {reader.source(user_timelines.TABLE)} AS t ON t.user_id = u.user_id "
+        "WHERE t.user_id IS NULL OR t.written_at <> u.updated_at"
+    )
 
 
 def _of_users(reader: TableReader) -> str:

@@ -15,6 +15,7 @@ from tests.emulators.support import Home, unlike
 from tests.support.runs import command, contents
 from tests.support.tables import csv_text, row
 from transforms.marts.registry import ALL_TABLES, TABLES
+from transforms.state.registry import STATE_TABLES
 
 
 def in_duckdb(sample: Path, database: Path, *options: str) -> None:
@@ -44,7 +45,7 @@ def test_all_tables_equal_those_in_duckdb(home: Home, sample: Path, tmp_path: Pa
 
 def test_tables_are_as_the_contract_has_them(home: Home, sample: Path) -> None:
     assert home.batch(sample).returncode == 0
-    for contract in ALL_TABLES:
+    for contract in (*ALL_TABLES, *STATE_TABLES.values()):
         table = home.table(contract.name)
         partition = table.time_partitioning
         found = (partition.type_, partition.field) if partition else None
@@ -64,9 +65,10 @@ def test_jobs_tell_their_run_and_version(home: Home, sample: Path) -> None:
     assert home.batch(sample).returncode == 0
     label = home.table("fct_events").labels["growth_run"]
     jobs = [job for job in home.client.list_jobs() if label in job.job_id]
-    assert {type(job) for job in jobs} == {bigquery.LoadJob, bigquery.CopyJob}
+    assert {type(job) for job in jobs} == {bigquery.LoadJob, bigquery.CopyJob, bigquery.QueryJob}
     loads = [job for job in jobs if isinstance(job, bigquery.LoadJob)]
-    assert len(loads) == len(ALL_TABLES)
+    # Nobody is forgotten.
+    assert len(loads) == len(ALL_TABLES) + len(STATE_TABLES) - 1
     for job in jobs:
         assert job.labels == {
             "growth_run": label,

@@ -32,6 +32,7 @@ from tests.support.runs import (
 )
 from tests.support.tables import csv_text, row
 from transforms.marts.registry import ALL_TABLES
+from transforms.state.registry import STATE_TABLES
 
 # Enough for a machine that is busy with other things.
 _PATIENCE_SECONDS = 900
@@ -349,4 +350,4 @@ def test_a_stream_keeps_bigquery_true(
     assert home.leftovers() == []
     assert home.rows("growth_metrics").num_rows == 32
     found = {item.table_id for item in home.client.list_tables(home.dataset)}
-    assert found == {table.name for table in ALL_TABLES}
+    assert found == {*(table.name for table in ALL_TABLES), *STATE_TABLES}

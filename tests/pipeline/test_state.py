@@ -9,8 +9,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from pipeline.errors import clear_message
+from pipeline.errors import RunError, clear_message
 from pipeline.inputs.input_versions import fingerprint, local_file
+from pipeline.launch.check_launch import check_tables
+from pipeline.launch.state_fit import misfit
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.changes import Change
@@ -202,6 +204,32 @@ def test_a_run_that_fails_is_noted_by_its_launcher(tmp_path: Path) -> None:
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "Why they failed" in shown.stdout and "events.csv" in shown.stdout
     assert clear_message(RuntimeError(f"RunError: {failed.message}")) == failed.message
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DELETE FROM user_timelines WHERE user_id = 'bob'", "user_timelines is of 2 users where"),
+        (
+            "UPDATE growth_counters SET value = value + 1 WHERE counter = 'events_like'",
+            "growth_counters is of 8 events where the marts are of 6",
+        ),
+    ],
+)
+def test_check_says_where_the_state_is_not_that_of_the_marts(
+    tmp_path: Path, statement: str, said: str
+) -> None:
+    database = tmp_path / "growth.duckdb"
+    run_graph([csv(tmp_path, "a.csv", ROWS)], database)
+    warehouse = open_warehouse(f"duckdb:///{database}")
+    assert misfit(warehouse) is None
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(statement)
+    with pytest.raises(RunError, match=said):
+        check_tables(warehouse, NOW)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("DROP TABLE user_timelines")  # As an earlier version left it.
+    assert misfit(warehouse) is None
 
 
 def test_runs_of_a_file_without_the_table_are_refused(tmp_path: Path) -> None:
