@@ -1,9 +1,10 @@
 """Pins all that is installed, with hashes: `make lock` rewrites the locks.
 
 `requirements.lock` is what `make` installs for running, tests and lint; `templates/image.txt` is
-the part of it that the image holds, so that tests run what workers run. The emulators have an
-environment and a lock of their own, in tests/emulators. A version stays as it is locked unless
-requirements.txt or pyproject.toml says otherwise, or UPGRADE=1 asks for the newest ones.
+the part of it that the image holds, so that tests run what workers run. The emulators, and the
+schedulers that run the examples, have environments and locks of their own, in tests/emulators.
+A version stays as it is locked unless requirements.txt or pyproject.toml says otherwise, or
+UPGRADE=1 asks for the newest ones.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ EMULATORS: Final = ROOT / "tests" / "emulators" / "requirements.txt"
 EMULATORS_LOCK: Final = EMULATORS.with_suffix(".lock")
 OLD_DUCKDB: Final = EMULATORS.with_name("duckdb_1.txt")
 OLD_DUCKDB_LOCK: Final = OLD_DUCKDB.with_suffix(".lock")
+SCHEDULERS: Final = EMULATORS.with_name("schedulers.txt")
+SCHEDULERS_LOCK: Final = SCHEDULERS.with_suffix(".lock")
 # Builds the package in the image, where pip may fetch nothing that has no hash.
 BUILD_BACKEND: Final = "setuptools"
 _PYTHON: Final = "3.11"
@@ -92,6 +95,7 @@ def main() -> None:
     # It pins all of them itself, against what one of them asks for.
     compile_lock(EMULATORS, EMULATORS_LOCK, "--no-deps", python=_EMULATORS_PYTHON)
     compile_lock(OLD_DUCKDB, OLD_DUCKDB_LOCK, "--no-deps", python=_EMULATORS_PYTHON)
+    compile_lock(SCHEDULERS, SCHEDULERS_LOCK)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "workers.txt")
         source.write_text(for_workers())

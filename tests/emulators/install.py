@@ -1,8 +1,8 @@
-"""Installs the emulators of BigQuery and Cloud Storage, and the oldest DuckDB that is to open our
-files: `python -m tests.emulators.install`.
+"""Installs the emulators of BigQuery and Cloud Storage, the oldest DuckDB that is to open our
+files, and the schedulers that run the examples: `python -m tests.emulators.install`.
 
 They live in `.emulators`, an environment of their own: they need Python 3.13 and other versions of
-DuckDB and Arrow than the pipeline.
+DuckDB and Arrow than the pipeline. Airflow and Dagster have one below it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,14 @@ _READY: Final = HOME / ".ready"
 # For PYTHONPATH, before the DuckDB of the environment.
 OLD_DUCKDB: Final = HOME / "duckdb-1.4"
 _OLD_DUCKDB_LOCK: Final = Path(__file__).with_name("duckdb_1.lock")
-_PIP: Final = (
-    *(str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+SCHEDULERS: Final = HOME / "schedulers"
+_SCHEDULERS_LOCK: Final = Path(__file__).with_name("schedulers.lock")
+_SCHEDULERS_READY: Final = SCHEDULERS / ".ready"
+_INSTALL: Final = (
+    *("-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
     *("--no-deps", "--require-hashes"),
 )
+_PIP: Final = (str(BIN / "python"), *_INSTALL)
 _EXTENSIONS: Final = ("icu", "ducklake", "spatial", "httpfs")
 
 # For the environment's own Python: DuckDB takes extensions from its home, not from site-packages.
@@ -54,6 +58,14 @@ def missing_old_duckdb() -> str | None:
     return None
 
 
+def missing_schedulers() -> str | None:
+    """Why the schedulers can't be used as they are; None if they can."""
+    is_there = missing() is None and _SCHEDULERS_READY.exists()
+    if is_there and _SCHEDULERS_READY.read_text() == _SCHEDULERS_LOCK.read_text():
+        return None
+    return "Airflow and Dagster are not installed (make test-emulators installs them)"
+
+
 def environment() -> dict[str, str]:
     """The environment of the emulators' processes: DuckDB finds its extensions in HOME."""
     return {**os.environ, "HOME": str(HOME)}
@@ -66,6 +78,8 @@ def install() -> None:
     if missing_old_duckdb() is not None:
         shutil.rmtree(OLD_DUCKDB, ignore_errors=True)
         _run(*_PIP, "--target", str(OLD_DUCKDB), "-r", str(_OLD_DUCKDB_LOCK))
+    if missing_schedulers() is not None:
+        _install_schedulers()
 
 
 def _install_emulators() -> None:
@@ -81,6 +95,14 @@ def _install_emulators() -> None:
     _run(*_PIP, "--requirement", str(_LOCK))
     _run(str(BIN / "python"), "-c", _INSTALL_EXTENSIONS, *_EXTENSIONS)
     _READY.write_text(_REQUIREMENTS.read_text())
+
+
+def _install_schedulers() -> None:
+    print(f"Setting up {SCHEDULERS.relative_to(ROOT)}: a minute, this once", flush=True)
+    shutil.rmtree(SCHEDULERS, ignore_errors=True)
+    _run(sys.executable, "-m", "venv", str(SCHEDULERS))
+    _run(str(SCHEDULERS / "bin" / "python"), *_INSTALL, "--requirement", str(_SCHEDULERS_LOCK))
+    _SCHEDULERS_READY.write_text(_SCHEDULERS_LOCK.read_text())
 
 
 def _candidates() -> Iterator[str]:
