@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
@@ -13,6 +13,7 @@ from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindows
 
 from transforms.check_rows import CHECKED
+from transforms.contract import Table
 from transforms.kernels.counters import Counters
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.increments import Advanced, StoredEvents, advance
@@ -21,7 +22,7 @@ from transforms.kernels.timelines import Timelines
 from transforms.kernels.user_dates import UserDates, touched_dates
 from transforms.kernels.user_shards import by_user_shard
 from transforms.mart_changes import changed_events, changed_users, finish
-from transforms.marts import users_with_negative_miles
+from transforms.marts import dim_users, fct_events, users_with_negative_miles
 from transforms.marts.registry import TABLES
 from transforms.metrics import count
 from transforms.parse_step import COUNTS
@@ -37,8 +38,18 @@ from transforms.touched_dates import rows
 
 NEW_EVENTS: Final = "new_events"
 RENUMBERED: Final = "renumbered_events"
-ROWS: Final = "rows"
 RECOVERED: Final = users_with_negative_miles.TABLE.deletes.name
+ROWS: Final = "rows"
+
+# The contracts of the tables that `advanced` gives, by its names of them.
+CHANGES: Final[Mapping[str, Table]] = {
+    NEW_EVENTS: fct_events.TABLE.appended,
+    RENUMBERED: fct_events.TABLE,
+    USERS: dim_users.TABLE,
+    NEGATIVE: users_with_negative_miles.TABLE,
+    RECOVERED: users_with_negative_miles.TABLE.deletes,
+    TIMELINES: user_timelines.TABLE,
+}
 
 # What is read of the tables, by their columns.
 EVENT_COLUMNS: Final = (*STORED.column_names, "session_id", "event_sequence_in_session")
@@ -98,9 +109,9 @@ class AdvanceShards(beam.PTransform):
     The batches are those of `ByUserShard` and of `StateByShard`, which are told apart by their
     columns: one shuffle brings a shard's new events and its state together.
 
-    Outputs, by tag: tables of rows as NEW_EVENTS, RENUMBERED, USERS, NEGATIVE, RECOVERED and
-    TIMELINES; CONTRIBUTIONS, Counters of what changes; COUNTS, RunCounts of events and duplicates;
-    CHECKED, CheckCounts of the checks that these rows answer.
+    Outputs, by tag: ROWS, (name of a contract, table of rows), of events, users and timelines;
+    CONTRIBUTIONS, Counters of what changes; COUNTS, RunCounts of events and duplicates; CHECKED,
+    CheckCounts of the checks that these rows answer.
 
     Attributes:
         active_types: indices in EVENT_TYPES of the event types that make a user active.
@@ -115,9 +126,8 @@ class AdvanceShards(beam.PTransform):
     checks: tuple[Check, ...] = ()
 
     def expand(self, shards: beam.PCollection) -> pvalue.DoOutputsTuple:
-        tables = (NEW_EVENTS, RENUMBERED, USERS, NEGATIVE, RECOVERED, TIMELINES)
         outputs = {
-            **dict.fromkeys(tables, pa.Table),
+            ROWS: tuple[str, pa.Table],
             CONTRIBUTIONS: Counters,
             COUNTS: RunCounts,
             CHECKED: CheckCounts,
@@ -155,7 +165,8 @@ class _Advance(beam.DoFn):
 
     def _finished(self, outputs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         count(outputs[COUNTS])
-        yield from outputs.items()
+        yield from ((tag, outputs[tag]) for tag in (CONTRIBUTIONS, COUNTS))
+        yield from ((ROWS, (table.name, outputs[name])) for name, table in CHANGES.items())
         events = pa.concat_tables([outputs[NEW_EVENTS], outputs[RENUMBERED]]).unify_dictionaries()
         rows = {EVENTS: events, USERS: outputs[USERS], NEGATIVE: outputs[NEGATIVE]}
         yield CHECKED, self._over.evaluate(rows)
@@ -171,7 +182,7 @@ def advanced(
     written_at: datetime,
     events_on: EventsOnDates,
 ) -> dict[str, Any]:
-    """What `AdvanceShards` makes of a shard, by its tags, but for CHECKED.
+    """What `AdvanceShards` makes of a shard: CONTRIBUTIONS, COUNTS and, as in CHANGES, tables.
 
     Args:
         batches: new events with the schema EVENT_BATCH, and what is stored of their users, with
@@ -238,37 +249,38 @@ def _advance(shard: _Shard, active_types: Sequence[int], events_on: EventsOnDate
 
 @dataclass
 class FinishIncrement(beam.PTransform):
-    """(the sum of all changes, the sum before), Counters of one each -> what changes in the marts.
+    """The sum of all changes, Counters -> what changes in the marts.
 
     Outputs, by tag: ROWS, (name of a contract, table of rows), of marts, of growth_counters and of
     keys that leave them; CHECKED, CheckCounts of the checks that the marts answer as a whole.
 
     Attributes:
         written_at: the moment of writing, in UTC without a zone.
+        before: reads the sum over all users as it was.
         checks: to be evaluated on the marts; none for no CHECKED.
     """
 
     written_at: datetime
+    before: Callable[[], Counters]
     checks: tuple[Check, ...] = ()
 
-    def expand(self, sums: tuple[beam.PCollection, beam.PCollection]) -> pvalue.DoOutputsTuple:
-        changes, before = sums
+    def expand(self, changes: beam.PCollection) -> pvalue.DoOutputsTuple:
         outputs = {ROWS: tuple[str, pa.Table], CHECKED: CheckCounts}
-        work = beam.ParDo(_Finish(self), pvalue.AsSingleton(before))
-        return changes | "Finish" >> work.with_output_types(Any, **outputs).with_outputs(*outputs)
+        work = beam.ParDo(_Finish(self)).with_output_types(Any, **outputs)
+        return changes | "Finish" >> work.with_outputs(*outputs)
 
 
 class _Finish(beam.DoFn):
     def __init__(self, options: FinishIncrement):
-        self._written_at, self._checks = options.written_at, options.checks
+        self._options = options
 
-    def process(self, changes: Counters, before: Counters) -> Iterator[pvalue.TaggedOutput]:
-        written_at_us = pa.scalar(self._written_at, pa.timestamp("us")).value
-        after = Counters.total([before, changes])
-        finished = finish(before, after, written_at_us)
+    def process(self, changes: Counters) -> Iterator[pvalue.TaggedOutput]:
+        before, checks = self._options.before(), self._options.checks
+        written_at_us = pa.scalar(self._options.written_at, pa.timestamp("us")).value
+        finished = finish(before, Counters.total([before, changes]), written_at_us)
         for found in finished.changed.items():
             yield pvalue.TaggedOutput(ROWS, found)
-        if self._checks:
-            checks = ArrowChecks(self._checks, TABLES)
-            yield pvalue.TaggedOutput(CHECKED, checks.evaluate(finished.marts))
-            checks.close()
+        if checks:
+            over = ArrowChecks(checks, TABLES)
+            yield pvalue.TaggedOutput(CHECKED, over.evaluate(finished.marts))
+            over.close()

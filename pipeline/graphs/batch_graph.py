@@ -12,6 +12,7 @@ from apache_beam import pvalue
 from apache_beam.io.filesystems import FileSystems
 
 from pipeline import __version__
+from pipeline.graphs.known_dead_letters import KnownDeadLetters
 from pipeline.graphs.staged_corrections import StagedCorrections
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.read_csv import ReadCsv
@@ -69,6 +70,7 @@ class BatchJob:
         forgotten: whose records are dropped and only counted; None for nobody's.
         command: what was run, for pipeline_runs.
         settings: what it was asked to do, for pipeline_runs: JSON values by the names of options.
+        known_dead_letters: those of its files that the warehouse has, for an update; None for none.
     """
 
     files: Sequence[InputFile]
@@ -90,6 +92,7 @@ class BatchJob:
     forgotten: Forgotten | None = None
     command: str = "batch"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    known_dead_letters: KnownDeadLetters | None = None
 
     @property
     def noted(self) -> Run:

@@ -3,31 +3,19 @@ of all tables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import apache_beam as beam
 
 from pipeline.graphs.batch_graph import BatchJob, read_files
-from pipeline.graphs.read_state import (
-    COUNTS,
-    LETTERS,
-    EventsOn,
-    NewDeadLetters,
-    ReadCounters,
-    ReadRows,
-    state_of_dates,
-)
+from pipeline.graphs.known_dead_letters import LETTERS, NewDeadLetters
+from pipeline.graphs.read_state import CountersOf, EventsOn, ReadRows, state_of_dates
 from pipeline.sinks.commit_batch import Commit
 from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.stage_rows import StageRows, StageTables
 from transforms.check_rows import CHECKED, CheckRows
-from transforms.contract import Table
 from transforms.events import ByUserShard
 from transforms.increment_steps import (
-    NEW_EVENTS,
-    RECOVERED,
-    RENUMBERED,
     ROWS,
     AdvanceShards,
     FinishIncrement,
@@ -37,21 +25,15 @@ from transforms.increment_steps import (
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
-from transforms.marts import (
-    dead_letter_events,
-    dim_users,
-    fct_events,
-    users_with_negative_miles,
-)
+from transforms.marts import dead_letter_events
 from transforms.marts.registry import TABLES
-from transforms.parse_step import DEAD_LETTERS
+from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
 from transforms.quality.declaration import RUN, Total
 from transforms.quality.planning import plan_of_increment
 from transforms.quality.policy import Policy
-from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS
-from transforms.state import user_timelines
+from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 from transforms.state.registry import STATE_TABLES
 from transforms.totals import Sum
 from transforms.touched_dates import TOUCHED
@@ -59,16 +41,6 @@ from transforms.touched_dates import TOUCHED
 _LETTERS: Final = dead_letter_events.TABLE
 # Of these tables an increment holds the rows that change, of the others all.
 _PARTS: Final = (EVENTS, USERS, NEGATIVE, _LETTERS.name)
-
-# The contracts of what `AdvanceShards` gives, by its tags.
-NEW_ROWS: Final[Mapping[str, Table]] = {
-    NEW_EVENTS: fct_events.TABLE.appended,
-    RENUMBERED: fct_events.TABLE,
-    USERS: dim_users.TABLE,
-    NEGATIVE: users_with_negative_miles.TABLE,
-    RECOVERED: users_with_negative_miles.TABLE.deletes,
-    TIMELINES: user_timelines.TABLE,
-}
 
 
 class NewEvents(NamedTuple):
@@ -127,24 +99,24 @@ def build_increment(new: NewEvents, job: BatchJob, *loaded: beam.PCollection) ->
     shards = by_shard | "AdvanceShards" >> AdvanceShards(
         job.active_types.codes, job.started_at, EventsOn(warehouse), checks
     )
-    before = new.events.pipeline | "ReadCounters" >> ReadCounters(warehouse)
-    change = shards[CONTRIBUTIONS] | "SumContributions" >> Sum(Counters)
-    marts = (change, before) | "FinishMarts" >> FinishIncrement(job.started_at, checks)
+    marts = (
+        shards[CONTRIBUTIONS]
+        | "SumContributions" >> Sum(Counters)
+        | "FinishMarts" >> FinishIncrement(job.started_at, CountersOf(warehouse), checks)
+    )
     plan = _plan(job)
-    rows = [(tag, contract, shards[tag]) for tag, contract in NEW_ROWS.items()]
+    rows = (shards[ROWS], marts[ROWS]) | "Changed rows" >> beam.Flatten()
+    staged = [rows | "Stage rows" >> StageTables(plan.contracts, job.staging, layout)]
     counts, checked = [new.counts, shards[COUNTS]], [shards[CHECKED], marts[CHECKED]]
-    if new.dead_letters is not None:
-        letters = new.dead_letters | "NewDeadLetters" >> NewDeadLetters(
-            warehouse, job.run, job.staging
-        )
-        rows.append((_LETTERS.name, _LETTERS, letters[LETTERS]))
-        counts.append(letters[COUNTS])
-        checked.append(letters[LETTERS] | "CheckLetters" >> CheckRows(_LETTERS.name, checks))
-    staged = [
-        its_rows | f"Stage {label}" >> StageRows(contract, job.staging, layout)
-        for label, contract, its_rows in rows
-    ]
-    staged.append(marts[ROWS] | "Stage marts" >> StageTables(plan.contracts, job.staging, layout))
+    letters = new.dead_letters
+    if letters is not None and job.known_dead_letters is not None:
+        parted = letters | "NewDeadLetters" >> NewDeadLetters(job.known_dead_letters)
+        letters = parted[LETTERS]
+        counts.append(parted[COUNTS])
+    if letters is not None:
+        of_letters = StageRows(_LETTERS, job.staging, layout)
+        staged.append(letters | f"Stage {_LETTERS.name}" >> of_letters)
+        checked.append(letters | "CheckLetters" >> CheckRows(_LETTERS.name, checks))
     files = staged | "All staged files" >> beam.Flatten()
     counted = counts | "All counts" >> beam.Flatten() | "SumCounts" >> Sum(RunCounts)
     checked.append(counted | "CheckCounts" >> beam.Map(_totals).with_output_types(CheckCounts))

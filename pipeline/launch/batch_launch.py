@@ -75,36 +75,6 @@ def run_batch(
         finish(report.to_json(), summary_file, DONE, show)
 
 
-def hand_over(
-    job: BatchJob,
-    options: PipelineOptions,
-    temp_location: str | None,
-    dry_run: DryRun,
-    lay: Callable[[beam.Pipeline, BatchJob], None] = build,
-) -> None:
-    """Start a graph over files as a job that goes on when this process is gone.
-
-    Args:
-        job: what the run does; its staging folder is made here.
-        options: of Beam.
-        temp_location: where to stage.
-        dry_run: whether nothing may be started or written.
-        lay: lays the graph into a pipeline.
-
-    Raises:
-        RunError: if the warehouse can't be read or written.
-    """
-    writer, reader = dry_run.writer(job.warehouse), dry_run.reader(job.warehouse)
-    if writer is None:
-        staging = dry_run.folder(temp_location, job.run)
-    else:
-        staging = writer.claim(written(job.quality), temp_location, job.run)
-    job = replace(job, staging=staging)
-    if reader is not None:
-        job = with_staged(job, reader, staging)
-    start(lambda pipeline: lay(pipeline, job), options)
-
-
 def with_staged(job: BatchJob, reader: TableReader, staging: str) -> BatchJob:
     """A run with what its workers look up: corrections of earlier replays, and who was forgotten.
 
@@ -122,6 +92,38 @@ def with_staged(job: BatchJob, reader: TableReader, staging: str) -> BatchJob:
         corrections=stage_corrections(reader, staging),
         forgotten=stage_forgotten(reader, staging),
     )
+
+
+def hand_over(
+    job: BatchJob,
+    options: PipelineOptions,
+    temp_location: str | None,
+    dry_run: DryRun,
+    lay: Callable[[beam.Pipeline, BatchJob], None] = build,
+    looked_up: Callable[[BatchJob, TableReader, str], BatchJob] = with_staged,
+) -> None:
+    """Start a graph over files as a job that goes on when this process is gone.
+
+    Args:
+        job: what the run does; its staging folder is made here.
+        options: of Beam.
+        temp_location: where to stage.
+        dry_run: whether nothing may be started or written.
+        lay: lays the graph into a pipeline.
+        looked_up: gives the run what its workers look up, as `with_staged`.
+
+    Raises:
+        RunError: if the warehouse can't be read or written.
+    """
+    writer, reader = dry_run.writer(job.warehouse), dry_run.reader(job.warehouse)
+    if writer is None:
+        staging = dry_run.folder(temp_location, job.run)
+    else:
+        staging = writer.claim(written(job.quality), temp_location, job.run)
+    job = replace(job, staging=staging)
+    if reader is not None:
+        job = looked_up(job, reader, staging)
+    start(lambda pipeline: lay(pipeline, job), options)
 
 
 def read_report(path: str) -> BatchReport:

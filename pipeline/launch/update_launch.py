@@ -12,6 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipeline.display.progress_bar import show_progress
 from pipeline.display.update_summary import nothing_new, show_update
 from pipeline.graphs.batch_graph import BatchJob, written
+from pipeline.graphs.known_dead_letters import stage_known
 from pipeline.graphs.update_graph import build
 from pipeline.launch.batch_launch import hand_over, noted, read_report, run_batch, with_staged
 from pipeline.launch.beam_run import run_to_end
@@ -22,6 +23,7 @@ from pipeline.reports import UpdateReport
 from pipeline.sinks.run_notes import failure_noted
 from pipeline.summary_file import finish, forgiving
 from pipeline.terminal import is_watched, print_line
+from pipeline.warehouse import TableReader
 from transforms.kernels.run_counts import RunCounts
 
 # What is said of a run beside what went wrong behind it.
@@ -84,7 +86,8 @@ def _run(
     ):
         increment = increment_of(job, asked)
         if increment.job.files:
-            job = replace(with_staged(increment.job, job.warehouse, staging), progress=progress)
+            job = _with_staged(increment.job, job.warehouse, staging)
+            job = replace(job, progress=progress)
             with (
                 show_progress(progress, sum(file.size for file in job.files)),
                 failure_noted(job.warehouse, job.noted, staging),
@@ -101,6 +104,13 @@ def _run(
                 known_files=increment.known,
             )
     return increment, report
+
+
+def _with_staged(job: BatchJob, reader: TableReader, staging: str) -> BatchJob:
+    """As `with_staged`, and with the dead letters of its files that the warehouse has."""
+    paths = [file.path for file in job.files]
+    known = stage_known(job.warehouse, paths, staging)
+    return replace(with_staged(job, reader, staging), known_dead_letters=known)
 
 
 def _seconds(job: BatchJob) -> float:
@@ -134,4 +144,4 @@ def hand_over_update(
         if not job.files:
             print_line(nothing_new(increment.known))
             return
-    hand_over(job, options, temp_location, dry_run, build)
+    hand_over(job, options, temp_location, dry_run, build, _with_staged)

@@ -40,7 +40,7 @@ class StageRows(beam.PTransform):
 
 @dataclass
 class StageTables(beam.PTransform):
-    """(name of a contract, table of rows) -> StagedFile: of tables that are small, each by itself.
+    """(name of a contract, table of its rows) -> StagedFile: as StageRows, of several tables.
 
     Attributes:
         contracts: those of the rows, by name.
@@ -52,14 +52,37 @@ class StageTables(beam.PTransform):
     layout: FileLayout
 
     def expand(self, named: beam.PCollection) -> beam.PCollection:
-        return named | "Write Parquet" >> beam.FlatMap(self._staged).with_output_types(StagedFile)
+        return named | "Write Parquet" >> beam.ParDo(_WriteTables(self)).with_output_types(
+            StagedFile
+        )
 
-    def _staged(self, named: tuple[str, pa.Table]) -> Iterator[StagedFile]:
+
+class _WriteTables(beam.DoFn):
+    """Writes in a thread, as `_WriteParquet` does."""
+
+    def __init__(self, options: StageTables):
+        self._options = options
+
+    def start_bundle(self) -> None:
+        self._files: dict[str, StagedFiles] = {}
+        self._prefetcher = Prefetcher(self._write)
+
+    def process(self, named: tuple[str, pa.Table]) -> None:
+        if named[1].num_rows:
+            deque(self._prefetcher.put(named), maxlen=0)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        deque(self._prefetcher.finish(), maxlen=0)
+        for files in self._files.values():
+            yield from map(GlobalWindows.windowed_value, files.close())
+
+    def _write(self, named: tuple[str, pa.Table]) -> None:
         name, rows = named
-        files = StagedFiles(self.contracts[name], self.folder, self.layout)
-        if rows.num_rows:
-            files.write(rows)
-        yield from files.close()
+        options = self._options
+        if name not in self._files:
+            contract = options.contracts[name]
+            self._files[name] = StagedFiles(contract, options.folder, options.layout)
+        self._files[name].write(rows)
 
 
 class _WriteParquet(beam.DoFn):

@@ -81,9 +81,8 @@ def test_what_an_update_shuffles_has_a_coder_of_its_own() -> None:
         "Events and state",
         "AdvanceShards/Group by shard",
         "AdvanceShards/Advance/ParDo(_Advance)",
-        "ReadCounters/Read",
         "FinishMarts/Finish/ParDo(_Finish)",
-        "NewDeadLetters/Find them/Read",
+        "Changed rows",
         "All staged files",
         "All counts",
     ):

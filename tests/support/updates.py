@@ -10,7 +10,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.graphs.read_state import EventsOn, state_of_dates
-from pipeline.graphs.update_graph import NEW_ROWS
 from pipeline.reports import BatchReport
 from pipeline.sinks.commit_batch import Commit
 from pipeline.sinks.commit_plan import CommitPlan
@@ -20,7 +19,7 @@ from pipeline.warehouse.staged_files import StagedFiles
 from tests.support.runs import comparable, contents
 from tests.support.tables import NOW, WRITTEN_AT, codes, compute, csv_text, parse
 from transforms.contract import Table
-from transforms.increment_steps import advanced
+from transforms.increment_steps import CHANGES, advanced
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
@@ -108,7 +107,7 @@ class Home:
             read = EventsOn(self.warehouse)
             made = [advanced(parts, ACTIVE, self._moment, read) for parts in shards.values()]
             staged = self._staged(
-                ((contract, part[tag]) for part in made for tag, contract in NEW_ROWS.items()),
+                ((contract, part[tag]) for part in made for tag, contract in CHANGES.items()),
                 folder,
             )
             before = growth_counters.counters_of(self.warehouse.read(growth_counters.TABLE))
