@@ -71,6 +71,7 @@ $(DEPLOYMENT): $(READY)
 
 bench: $(READY) ## Measure speed and memory (15 minutes; BENCH_ARGS="--quick" for five)
 	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
+	$(BIN)/python -m tests.benchmarks.updates $(BENCH_ARGS)
 	for figure in speed state latency; do $(BIN)/python -m tests.benchmarks.streaming $$figure; done
 
 clean: ## Remove what make run and make bench wrote

@@ -48,6 +48,8 @@ _WANTED = [
     )
 ]
 
+_USERS = {key["user_id"] for key in _WANTED}
+
 
 def check_lookups(warehouse: Warehouse, temp: str | None, run: str) -> None:
     """That a home finds the rows of staged keys, once each, and of keys in memory likewise."""
@@ -74,6 +76,10 @@ def check_lookups(warehouse: Warehouse, temp: str | None, run: str) -> None:
         asked = warehouse.rows_with(EVENTS, COLUMNS, keys)
         assert asked.schema == by_date.schema
         assert in_order(asked.to_pylist()) == _expected(_EVENTS, COLUMNS)
+        of_users = warehouse.rows_with(EVENTS, ("event_id",), keys.select(["user_id"]))
+        assert in_order(of_users.to_pylist()) == in_order(
+            [{"event_id": row["event_id"]} for row in _EVENTS if row["user_id"] in _USERS]
+        )
         nothing = warehouse.rows_with(EVENTS, COLUMNS, keys.slice(4))
         assert nothing.schema == by_date.schema
         assert nothing.num_rows == 0
