@@ -20,6 +20,7 @@ _MODULES: Final = (
     "batch",
     "update",
     "stream",
+    "rebuild",
     "replay",
     "forget",
     "check",

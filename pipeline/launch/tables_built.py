@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.errors import OptionError
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.run_ids import is_stream
 from transforms.active_event_types import ActiveEventTypes
 from transforms.state import warehouse_settings
 from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES
@@ -32,6 +33,45 @@ def types_of_tables(
             "beside them: leave it out, or run batch to change them"
         )
     return noted or asked
+
+
+def types_to_build(warehouse: Warehouse, asked: ActiveEventTypes | None) -> ActiveEventTypes:
+    """The event types that make a user active in tables that are built anew: those that are asked
+    for, else those of the tables.
+
+    Raises:
+        OptionError: if neither the warehouse nor the command line says so.
+        RunError: if the warehouse can't be read.
+    """
+    types = asked or _noted_types(warehouse)
+    if types is None:
+        raise OptionError(
+            "--active_event_types is needed: the warehouse does not say which event types made a "
+            "user active when its tables were built. Name them; unless that run named others, they "
+            f"are {ActiveEventTypes()}"
+        )
+    return types
+
+
+def refuse_stream(warehouse: Warehouse, what: str, stream_stopped: bool) -> None:
+    """See that no stream may be writing the tables.
+
+    Args:
+        warehouse: where they are.
+        what: what is to change them, with its article.
+        stream_stopped: whether the stream that wrote them last is stopped for good.
+
+    Raises:
+        OptionError: if one may be.
+        RunError: if the warehouse can't be read.
+    """
+    last = warehouse.last_run()
+    if last is not None and is_stream(last) and not stream_stopped:
+        raise OptionError(
+            f"--warehouse {warehouse.url} was last written by the stream {last}. While it is at "
+            f"work it knows nothing of what {what} puts into its tables, and fails at its next "
+            "flush: drain it, and once it is stopped for good, add --stream_stopped"
+        )
 
 
 def settings_of_tables(warehouse: Warehouse) -> dict[str, str]:

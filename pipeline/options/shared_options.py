@@ -135,6 +135,14 @@ USER_SHARDS: Final = Option(
     parameter=Parameter("User shards", LOAD),
 )
 
+STREAM_STOPPED: Final = Option(
+    "BigQuery: the stream that wrote the tables last is stopped for good",
+    "true|false",
+    SWITCH,
+    default=False,
+    bare=True,
+)
+
 SUMMARY_FILE: Final = Option(
     "write the run's summary to this file as JSON, local or gs://; - is stdout, and what is "
     "printed there otherwise goes to stderr then; an earlier run's file is removed first",

@@ -14,12 +14,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipeline.display.progress_bar import show_progress
 from pipeline.errors import RunError
 from pipeline.graphs.batch_graph import BatchJob, build_tables, written
+from pipeline.graphs.read_staged import ReadStaged
 from pipeline.inputs.listing import shards_for
 from pipeline.launch.batch_launch import DONE, noted, read_report
 from pipeline.launch.beam_run import run_to_end
 from pipeline.launch.runners import Runner
 from pipeline.replay.attempt import Outcome
-from pipeline.replay.read_staged import ReadStaged
 from pipeline.replay.replay_job import ReplayJob
 from pipeline.replay.replay_report import ReplayReport
 from pipeline.sinks import element_coders

@@ -1,4 +1,4 @@
-"""Events and dead letters that a replay has staged -> what the batch graph begins with."""
+"""Events and dead letters that are staged -> what the batch graph begins with."""
 
 from __future__ import annotations
 

@@ -1,0 +1,133 @@
+"""The rebuild command: all tables anew from the events that are stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pipeline.allocator import keep_freed_memory
+from pipeline.commands.command import Command
+from pipeline.launch.process import keep_to_owner, leave_at_once_on_interrupt, utc_now
+from pipeline.options import shared_options as shared
+from pipeline.options.beam_options import BeamArguments
+from pipeline.options.option import given_by, recorded
+from transforms.active_event_types import ActiveEventTypes
+
+_ACTIVE_TYPES: Final = replace(
+    shared.ACTIVE_TYPES,
+    help="the event types that make a user active from now on (default: those with which the "
+    "tables were built)",
+    default=None,
+)
+
+
+@dataclass(frozen=True)
+class RebuildCommandOptions:
+    """What a command line asks for; the options' own texts say what each field means."""
+
+    warehouse: str = given_by(shared.WAREHOUSE)
+    active_event_types: ActiveEventTypes | None = given_by(_ACTIVE_TYPES)
+    stream_stopped: bool = given_by(shared.STREAM_STOPPED)
+    user_shards: int | None = given_by(shared.USER_SHARDS)
+    quality: shared.Quality = given_by(shared.QUALITY)
+    summary_file: str | None = given_by(shared.SUMMARY_FILE)
+    beam: BeamArguments = BeamArguments()
+
+
+def run(options: RebuildCommandOptions) -> None:
+    """Replace all tables by what the stored events say, and print a summary.
+
+    Raises:
+        OptionError: if an option can't be right, or the stored events can't give all tables.
+        RunError, or a runner's error around it: if the run failed.
+    """
+    started_at = utc_now()
+    leave_at_once_on_interrupt(COMMAND.name)
+    keep_to_owner()
+    keep_freed_memory()
+    # All that can be wrong with the options is found before Beam is imported, which takes a second.
+    from pipeline import summary_file
+    from pipeline.launch.runners import choose_runner
+    from pipeline.launch.stored_rows import check_stored
+    from pipeline.launch.tables_built import refuse_stream, types_to_build
+    from pipeline.storage import check_storage
+    from pipeline.warehouse import open_warehouse
+    from pipeline.warehouse.run_ids import new_run
+    from transforms.marts.registry import ALL_TABLES
+    from transforms.state.registry import STATE_TABLES
+
+    beam = options.beam
+    warehouse = open_warehouse(options.warehouse)
+    runner = choose_runner(beam.values, warehouse)
+    summary_file.refuse_taken(options.summary_file, [warehouse.location])
+    warehouse.check_staging(beam.temp_location)
+    check_storage([beam.temp_location, options.summary_file], beam.own)
+    summary_file.clear(options.summary_file)
+    warehouse.check((*ALL_TABLES, *STATE_TABLES.values()), beam.temp_location)
+    check_stored(warehouse)
+    refuse_stream(warehouse, "a rebuild", options.stream_stopped)
+    types = types_to_build(warehouse, options.active_event_types)
+    from pipeline.graphs.batch_graph import BatchJob
+    from pipeline.launch.beam_run import pipeline_options
+    from pipeline.launch.rebuild_launch import RebuildOptions, run_rebuild
+
+    job = BatchJob(
+        files=(),
+        warehouse=warehouse,
+        run=new_run(started_at),
+        started_at=started_at,
+        user_shards=1,
+        active_types=types,
+        max_dead_letter_pct=100.0,  # The dead letters were let in once.
+        quality=options.quality,
+        command=COMMAND.name,
+        settings=recorded(options),
+    )
+    how = RebuildOptions(
+        runner,
+        pipeline_options(runner, beam.own),
+        beam.temp_location,
+        options.user_shards,
+        options.summary_file,
+    )
+    run_rebuild(job, how)
+
+
+_HELP: Final = """\
+Build all tables anew from the events that are stored; no source file is needed.
+
+fct_events says of each event what its source said, so every other column and table follows from it:
+ids, sessions, users, marts, and the state tables that update, replay and forget go on from. Run it
+after an upgrade that changes formulas or ids, once for a warehouse that a version without state
+tables has written, or to have other event types make a user active, with --active_event_types.
+
+All tables are replaced in one commit, as by batch. Dead letters and their corrections stay, and so
+does what loaded_files says. Columns that follow from others are not read. Where one is missing from
+which others follow, or holds what no source can have said, nothing is changed: run batch over all
+source files then. It costs what a batch over as many events costs, without the parsing.
+
+  stored rows = events + duplicates + dead letters
+
+A duplicate is an event that somebody has stored a second time.
+"""
+
+_EXAMPLES: Final = """\
+examples:
+  %(prog)s
+  %(prog)s --warehouse duckdb:////data/growth.duckdb \\
+      --active_event_types miles_earned,miles_redeemed
+  %(prog)s --warehouse bigquery://project/dataset \\
+      --temp_location gs://bucket/tmp
+
+exit codes: 0 done; 1 the run failed, and unless the message says otherwise the tables are as they
+were; 2 a wrong option; 130 interrupted by Ctrl-C
+"""
+
+COMMAND: Final = Command(
+    "rebuild",
+    "all tables anew from stored events",
+    RebuildCommandOptions,
+    run,
+    _HELP,
+    _EXAMPLES,
+)

@@ -1,0 +1,31 @@
+"""What a person sees of a rebuild that is done."""
+
+from __future__ import annotations
+
+from pipeline.display.check_display import checks_line
+from pipeline.display.page import Page, section, show_failed, show_growth
+from pipeline.reports import BatchReport
+from pipeline.terminal import counted
+from pipeline.warehouse import TableReader
+from transforms.marts.registry import TABLES
+
+
+def show_rebuild(report: BatchReport, warehouse: TableReader) -> None:
+    """Print a finished rebuild's summary on stdout."""
+    console, counts = Page(), report.counts
+    speed = counts.input_rows / max(report.seconds, 1e-9)
+    console.print()
+    console.print(
+        f"[bold]Done in {report.seconds:.1f} s:[/] all tables anew from "
+        f"{counted(counts.input_rows, 'stored row')}, {speed:,.0f} a second"
+    )
+    console.print(
+        f"  {counted(counts.input_rows, 'stored row')} = {counted(counts.events, 'event')} "
+        f"+ {counted(counts.duplicates, 'duplicate')} + {counted(counts.rejected, 'dead letter')}"
+    )
+    if report.quality:
+        console.print(f"  {checks_line(report.results)}")
+    tables = [(name, f"{rows:,}", TABLES[name].description) for name, rows in report.tables.items()]
+    section(console, "Tables", tables, "table", ">rows", "~what it holds")
+    show_failed(console, report.results)
+    show_growth(console, warehouse)
