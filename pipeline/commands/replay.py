@@ -52,17 +52,9 @@ _DRY_RUN: Final = Option(
 )
 _TOPIC: Final = Option(
     "publish the corrected records to this topic, for the stream that keeps the tables, "
-    "instead of rebuilding them: projects/P/topics/T",
+    "instead of changing them: projects/P/topics/T",
     "NAME",
     resource("topics", "PUBSUB_TOPIC"),
-)
-_STREAM_STOPPED: Final = Option(
-    "BigQuery: the stream that wrote the tables last is stopped for good, so that they can be "
-    "rebuilt",
-    "true|false",
-    SWITCH,
-    default=False,
-    bare=True,
 )
 _ACTIVE_TYPES: Final = replace(
     shared.ACTIVE_TYPES,
@@ -88,7 +80,7 @@ class ReplayOptions:
     input: str | None = given_by(_INPUT)
     dry_run: bool = given_by(_DRY_RUN)
     topic: str | None = given_by(_TOPIC)
-    stream_stopped: bool = given_by(_STREAM_STOPPED)
+    stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     active_event_types: ActiveEventTypes | None = given_by(_ACTIVE_TYPES)
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
     user_shards: int | None = given_by(shared.USER_SHARDS)
@@ -109,13 +101,13 @@ class ReplayOptions:
                 raise OptionError(f"--{one} and --{other} do not go together: {why}")
 
     @property
-    def rebuilds(self) -> bool:
-        """Whether the tables are replaced."""
+    def updates(self) -> bool:
+        """Whether the tables are changed."""
         return not (self.output or self.dry_run or self.topic)
 
 
 def run(options: ReplayOptions) -> None:
-    """Show, write out, publish, or rebuild the tables with the dead letters that pass.
+    """Show, write out, publish, or put the dead letters that pass into the tables.
 
     Raises:
         OptionError: if an option can't be right.
@@ -140,7 +132,7 @@ def run(options: ReplayOptions) -> None:
     runner = choose_runner(beam.values, warehouse)
     taken = [warehouse.location, options.input, options.output]
     summary_file.refuse_taken(options.summary_file, [path for path in taken if path])
-    needs_staging = options.rebuilds or warehouse.capabilities.workers_must_be_local
+    needs_staging = options.updates or warehouse.capabilities.workers_must_be_local
     if needs_staging:
         warehouse.check_staging(beam.temp_location)
     check_storage([beam.temp_location, options.summary_file], beam.own)
@@ -149,7 +141,7 @@ def run(options: ReplayOptions) -> None:
         warehouse.check((*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values()), beam.temp_location)
     check_tables(warehouse)
     active_types = ActiveEventTypes()
-    if options.rebuilds:
+    if options.updates:
         active_types = settle(warehouse, options.active_event_types, options.stream_stopped)
     from pipeline.launch.beam_run import pipeline_options
     from pipeline.replay import actions
@@ -176,17 +168,17 @@ def run(options: ReplayOptions) -> None:
         actions.publish(job, options.topic, options.summary_file)
     else:
         for_beam = pipeline_options(runner, beam.own)
-        actions.replace_tables(job, runner, for_beam, beam.temp_location, options.summary_file)
+        actions.update_tables(job, runner, for_beam, beam.temp_location, options.summary_file)
 
 
 _HELP: Final = """\
-Try dead letters again, corrected or as they came, and rebuild the tables with those that pass.
+Try dead letters again, corrected or as they came, and put those that pass into the tables.
 
 They go through the parser again. Those that pass become events as if they had been right from the
-beginning: all tables are replaced, in one commit, by what batch makes of fct_events and them. Those
-that fail again stay unchanged; attributes holds how often they were tried, as replay_tries. Dead
-letters that you did not select stay unchanged. Replaying twice changes nothing: what was tried last
-counts once. A dead letter that holds only the beginning of a record, because that is too long, is
+beginning: in one commit all tables become what batch makes of the corrected input, as by an update.
+Those that fail again stay unchanged; attributes holds how often they were tried, as replay_tries.
+Dead letters that you did not select stay unchanged. Replaying twice changes nothing: what was tried
+last counts once. A dead letter that holds only the beginning of a record, because that is too long, is
 never tried.
 
 --edit corrects records on their way. The path of an executable file is run, with all that you may
@@ -205,7 +197,7 @@ stay unchanged, leave dead_letter_id alone, and read the file back with --input.
 before a cell, or within one after ; | and the like, keeps spreadsheets from changing it or taking
 it for a formula; in bytes that are not UTF-8, \\xe9 is one byte.
 
-A running stream keeps its state to itself, so its tables are not rebuilt: publish the corrected
+A running stream keeps its state to itself, so its tables are not changed: publish the corrected
 records to its topic instead, with --topic. A stream takes what is within its horizon.
 """
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from pipeline.display.batch_summary import show_tables
 from pipeline.display.check_display import checks_line
-from pipeline.display.page import Page, section, show_failed, show_growth
+from pipeline.display.page import Page, show_failed, show_growth
 from pipeline.reports import BatchReport
 from pipeline.terminal import counted
 from pipeline.warehouse import TableReader
-from transforms.marts.registry import TABLES
 
 
 def show_rebuild(report: BatchReport, warehouse: TableReader) -> None:
@@ -25,7 +25,6 @@ def show_rebuild(report: BatchReport, warehouse: TableReader) -> None:
     )
     if report.quality:
         console.print(f"  {checks_line(report.results)}")
-    tables = [(name, f"{rows:,}", TABLES[name].description) for name, rows in report.tables.items()]
-    section(console, "Tables", tables, "table", ">rows", "~what it holds")
+    show_tables(console, report, "rows")
     show_failed(console, report.results)
     show_growth(console, warehouse)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from pipeline.display.batch_summary import show_notes, show_sum, show_tables, speed_line
 from pipeline.display.check_display import checks_line
@@ -12,6 +13,11 @@ from pipeline.paths import typed_program
 from pipeline.reports import UpdateReport
 from pipeline.terminal import counted
 from pipeline.warehouse import TableReader
+
+OTHER_CHECKS: Final = (
+    "Checks that look at all rows of events and users were left out: "
+    f"{typed_program()} check asks them"
+)
 
 
 def show_update(report: UpdateReport, warehouse: TableReader, files: Sequence[InputFile]) -> None:
@@ -39,11 +45,7 @@ def show_update(report: UpdateReport, warehouse: TableReader, files: Sequence[In
     show_notes(console, counts)
     if report.quality:
         console.print(f"  {checks_line(report.results)}")
-        console.print(
-            "  Checks that look at all rows of events and users were left out: "
-            f"{typed_program()} check asks them",
-            markup=False,
-        )
+        console.print(f"  {OTHER_CHECKS}", markup=False)
     show_tables(console, report, "rows written")
     show_failed(console, report.results)
     show_growth(console, warehouse)

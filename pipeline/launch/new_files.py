@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Final
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from pipeline.errors import OptionError, RunError
+from pipeline.errors import RunError
 from pipeline.graphs.batch_graph import BatchJob
 from pipeline.inputs.input_versions import InputFile, fingerprint
 from pipeline.inputs.listing import default_shards
-from pipeline.launch.tables_built import types_of_tables
+from pipeline.launch.state_of_tables import state_of, without_state
+from pipeline.launch.tables_built import refuse_stream, types_of_tables
 from pipeline.paths import typed_program
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.run_ids import is_stream
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts import dead_letter_events, fct_events
-from transforms.state import growth_counters, loaded_files, user_timelines
-from transforms.state.growth_counters import counters_of
+from transforms.state import loaded_files
 from transforms.state.loaded_files import LoadedFile, files_of
 
-_STATE: Final = (user_timelines.TABLE, growth_counters.TABLE, loaded_files.TABLE)
-_TICK: Final = timedelta(microseconds=1)
 _SHOWN: Final = 3
 
 
@@ -79,19 +72,18 @@ def increment_of(job: BatchJob, asked: Asked) -> Increment:
             job, active_types=asked.active_types or ActiveEventTypes(), max_shrink_pct=0.0
         )
         return Increment(first, 0, is_first=True)
-    _refuse_stream(warehouse, asked)
+    refuse_stream(warehouse, "an update", asked.stream_stopped)
     types = types_of_tables(warehouse, asked.active_types)
-    written_at = _last_written(warehouse, present)
+    state = state_of(warehouse)
     new = new_files(job.files, files_of(warehouse.read(loaded_files.TABLE)), warehouse.url)
     if types is None:
-        raise _without_state(warehouse, "does not say which event types make a user active")
+        raise without_state(warehouse, "does not say which event types make a user active")
     changed = replace(
         job,
         files=new,
         active_types=types,
         user_shards=asked.user_shards or default_shards(new),
-        # A row replaces one that was written earlier, and the clock may have stepped back.
-        started_at=max(job.started_at, written_at + _TICK),
+        started_at=state.later(job.started_at),
     )
     return Increment(changed, len(job.files) - len(new))
 
@@ -141,36 +133,3 @@ def _of_changed(changed: Sequence[InputFile], loaded: Mapping[str, LoadedFile], 
 def _holds_anything(warehouse: Warehouse, present: set[str]) -> bool:
     tables = (fct_events.TABLE, dead_letter_events.TABLE, loaded_files.TABLE)
     return any(warehouse.count(table) for table in tables if table.name in present)
-
-
-def _last_written(warehouse: Warehouse, present: set[str]) -> datetime:
-    """When the counters were written last, once it is certain that they are those of fct_events."""
-    missing = [table.name for table in _STATE if table.name not in present]
-    if missing:
-        raise _without_state(warehouse, f"has no table {missing[0]}")
-    rows = warehouse.read(growth_counters.TABLE)
-    counted, events = counters_of(rows).events, warehouse.count(fct_events.TABLE) or 0
-    if counted != events:
-        raise _without_state(
-            warehouse, f"has {events:,} events in fct_events and counts {counted:,} in its state"
-        )
-    found = pc.max(rows["written_at"]).cast(pa.timestamp("us")).as_py()
-    return found or datetime(1970, 1, 1)
-
-
-def _without_state(warehouse: Warehouse, what: str) -> RunError:
-    return RunError(
-        f"{warehouse.url} {what}: an earlier version of the pipeline, or another program, has "
-        f"written its tables. Build them from its stored events with {typed_program()} rebuild "
-        f"--warehouse {warehouse.url}, and update then"
-    )
-
-
-def _refuse_stream(warehouse: Warehouse, asked: Asked) -> None:
-    last = warehouse.last_run()
-    if last is not None and is_stream(last) and not asked.stream_stopped:
-        raise OptionError(
-            f"--warehouse {warehouse.url} was last written by the stream {last}. While it is at "
-            "work it knows nothing of what an update puts into its tables, and fails at its next "
-            "flush: drain it first, and once it is stopped for good add --stream_stopped"
-        )

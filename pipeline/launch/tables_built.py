@@ -53,24 +53,27 @@ def types_to_build(warehouse: Warehouse, asked: ActiveEventTypes | None) -> Acti
     return types
 
 
-def refuse_stream(warehouse: Warehouse, what: str, stream_stopped: bool) -> None:
+def refuse_stream(
+    warehouse: Warehouse, what: str, stopped: bool, instead: str = "drain it first"
+) -> None:
     """See that no stream may be writing the tables.
 
     Args:
         warehouse: where they are.
         what: what is to change them, with its article.
-        stream_stopped: whether the stream that wrote them last is stopped for good.
+        stopped: whether the stream that wrote them last is stopped for good.
+        instead: what to do while it is not.
 
     Raises:
         OptionError: if one may be.
         RunError: if the warehouse can't be read.
     """
     last = warehouse.last_run()
-    if last is not None and is_stream(last) and not stream_stopped:
+    if last is not None and is_stream(last) and not stopped:
         raise OptionError(
             f"--warehouse {warehouse.url} was last written by the stream {last}. While it is at "
             f"work it knows nothing of what {what} puts into its tables, and fails at its next "
-            "flush: drain it, and once it is stopped for good, add --stream_stopped"
+            f"flush: {instead}, and once it is stopped for good add --stream_stopped"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a replay can do: show, write out, publish, or replace the tables."""
+"""What a replay can do: show, write out, publish, or update the tables."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from functools import partial
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline.launch.batch_launch import DONE
 from pipeline.launch.runners import Runner
 from pipeline.replay import spreadsheet
+from pipeline.replay.applying import DONE, apply
 from pipeline.replay.attempt import Outcome
-from pipeline.replay.rebuilding import rebuild
 from pipeline.replay.replay_job import ReplayJob
 from pipeline.replay.replay_summary import show_dry_run, show_nothing, show_outcome, show_replay
 from pipeline.summary_file import finish
@@ -63,14 +62,14 @@ def publish(job: ReplayJob, topic: str, summary_file: str | None) -> None:
     _finish(job, outcome, summary_file, lambda tried: show_outcome(tried, heading))
 
 
-def replace_tables(
+def update_tables(
     job: ReplayJob,
     runner: Runner,
     options: PipelineOptions,
     temp_location: str | None,
     summary_file: str | None,
 ) -> None:
-    """Rebuild the tables with the dead letters that pass, and print what came of it.
+    """Put the dead letters that pass into the tables, and print what came of it.
 
     Args:
         job: what the replay does.
@@ -84,7 +83,7 @@ def replace_tables(
             failed; the tables are as before.
     """
     outcome = Outcome()
-    report = rebuild(job, runner, options, temp_location, outcome)
+    report = apply(job, runner, options, temp_location, outcome)
     if not outcome.passed:
         heading = "Nothing passes: all events stay as they are"
         _finish(job, outcome, summary_file, lambda tried: show_outcome(tried, heading))

@@ -107,13 +107,15 @@ class Step(NamedTuple):
     Attributes:
         events: those that passed, with the schema EVENT_BATCH.
         records: of each the record that passed.
-        dead_letters: rows of dead_letter_events that stay.
+        leaving: of rows that leave dead_letter_events, or are there otherwise: the columns ROW.
+        rewritten: what these are then.
         corrections: rows of dead_letter_corrections, of those that pass and were not so before.
     """
 
     events: pa.RecordBatch
     records: list[Record]
-    dead_letters: pa.Table
+    leaving: pa.Table
+    rewritten: pa.Table
     corrections: pa.Table
 
 
@@ -165,13 +167,13 @@ def _try(
     forgotten: Forgotten | None,
 ) -> Step:
     result = reread([record for _, _, record in found], now, limits, forgotten)
-    stays = np.ones(part.num_rows, np.bool_)
+    leaves, is_rewritten = np.zeros((2, part.num_rows), np.bool_)
     attributes = part["attributes"].to_pylist()
     sources = part["source"]
     for index, (row, dead_letter, record) in enumerate(found):
         failure = result.failures.get(index)
         outcome.note(dead_letter, record, failure)
-        stays[row] = failure is not None
+        leaves[row] = failure is None
         if failure is not None:
             shown = {
                 "dead_letter_id": dead_letter.dead_letter_id,
@@ -179,10 +181,11 @@ def _try(
                 "source": sources[row].as_py(),
             }
             after = tried(shown, record, __version__)
-            outcome.rewritten += after != attributes[row]
+            is_rewritten[row] = after != attributes[row]
             attributes[row] = after
     place = part.schema.get_field_index("attributes")
-    kept = part.set_column(place, part.schema.field(place), pa.array(attributes, pa.string()))
+    now_so = part.set_column(place, part.schema.field(place), pa.array(attributes, pa.string()))
+    outcome.rewritten += int(is_rewritten.sum())
     passed = [found[at] for at in range(len(found)) if at not in result.failures]
     # A dead letter that passes as it came will pass in the next batch run, too.
     changed = [record != dead_letter.record for _, dead_letter, record in passed]
@@ -194,4 +197,10 @@ def _try(
     )
     outcome.corrections += corrections.num_rows
     records = [record for _, _, record in passed]
-    return Step(result.events, records, kept.filter(pa.array(stays)), corrections)
+    return Step(
+        result.events,
+        records,
+        part.filter(pa.array(leaves | is_rewritten)).select(dead_letter_events.ROW),
+        now_so.filter(pa.array(is_rewritten)),
+        corrections,
+    )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pipeline.errors import OptionError
-from pipeline.launch.tables_built import types_of_tables
+from pipeline.launch.tables_built import refuse_stream, types_of_tables
 from pipeline.replay.attempt import Correct, as_they_came
 from pipeline.replay.editing import Edit
 from pipeline.replay.spreadsheet import Corrected
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.run_ids import is_stream
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts import dead_letter_events, fct_events
+
+_INSTEAD: Final = "publish the corrected records to its topic with --topic, or drain it"
 
 
 def correcting(edit: str | None, path: str | None) -> tuple[Correct, Corrected | None]:
@@ -54,7 +57,7 @@ def settle(
     warehouse: Warehouse, asked: ActiveEventTypes | None, stream_stopped: bool
 ) -> ActiveEventTypes:
     """The event types that make a user active in tables, once it is certain that they may be
-    rebuilt.
+    changed.
 
     Args:
         warehouse: where the tables are.
@@ -65,14 +68,7 @@ def settle(
         OptionError: if a stream may be writing it, or it is not certain which event types count.
         RunError: if the warehouse can't be read.
     """
-    last = warehouse.last_run()
-    if last is not None and is_stream(last) and not stream_stopped:
-        raise OptionError(
-            f"--warehouse {warehouse.url} was last written by the stream {last}. While it is at "
-            "work it knows nothing of what a replay puts into its tables, and fails at its next "
-            "flush: publish the corrected records to its topic with --topic, or, once it is "
-            "stopped for good, add --stream_stopped"
-        )
+    refuse_stream(warehouse, "a replay", stream_stopped, _INSTEAD)
     types = types_of_tables(warehouse, asked)
     if types is None:
         raise OptionError(

@@ -1,4 +1,4 @@
-"""What a replay that has replaced the tables reports."""
+"""What a replay that has changed the tables reports."""
 
 from __future__ import annotations
 
@@ -16,14 +16,28 @@ class ReplayReport:
     Attributes:
         outcome: what became of the dead letters.
         events_before: rows of fct_events before it.
-        batch: the run that has replaced the tables.
+        update: the run that put in what passed.
     """
 
     outcome: Outcome
     events_before: int
-    batch: BatchReport
+    update: BatchReport
+
+    @property
+    def before(self) -> dict[str, int]:
+        """How many rows there were."""
+        return {"events": self.events_before, "dead_letters": self.outcome.dead_letters}
+
+    @property
+    def after(self) -> dict[str, int]:
+        """How many rows there are."""
+        return {
+            "events": self.events_before + self.update.counts.events,
+            "dead_letters": self.outcome.dead_letters - self.outcome.passed.total(),
+        }
 
     def to_json(self) -> dict[str, Any]:
         """What `--summary_file` holds of it."""
-        before = {"events": self.events_before, "dead_letters": self.outcome.dead_letters}
-        return {**self.outcome.to_json(), "before": before, **self.batch.to_json()}
+        whole = {"before": self.before, "after": self.after}
+        # Of dead letters the outcome says more: none comes in.
+        return {**self.update.to_json(), **self.outcome.to_json(), **whole}

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.display.check_display import checks_line
-from pipeline.display.page import Page, plus_forgotten, section, show_failed, show_growth
+from pipeline.display.page import Page, section, show_failed, show_growth
+from pipeline.display.update_summary import OTHER_CHECKS
 from pipeline.replay.attempt import Outcome, Sample
 from pipeline.replay.replay_report import ReplayReport
 from pipeline.terminal import counted, printable
@@ -56,26 +57,27 @@ def show_replay(report: ReplayReport, warehouse: TableReader) -> None:
     """Print a finished replay's summary."""
     page = Page()
     page.print()
-    outcome, before, counts = report.outcome, report.events_before, report.batch.counts
-    new = counts.events - before
-    page.print(f"[bold]Done in {report.batch.seconds:.1f} s[/]")
+    outcome, counts = report.outcome, report.update.counts
+    duplicates = counted(counts.duplicates, "duplicate")
+    page.print(f"[bold]Done in {report.update.seconds:.1f} s[/]")
     page.print(
-        f"  {counted(outcome.passed.total(), 'corrected record')} = {counted(new, 'new event')} + "
-        f"{counted(counts.duplicates, 'duplicate')}"
+        f"  {counted(outcome.passed.total(), 'corrected record')} = "
+        f"{counted(counts.events, 'new event')} + {duplicates}"
     )
-    page.print(
-        f"  {counted(before, 'event')} + {counted(outcome.dead_letters, 'dead letter')} before = "
-        f"{counted(counts.events, 'event')} + {counted(counts.duplicates, 'duplicate')} + "
-        f"{counted(counts.rejected, 'dead letter')}{plus_forgotten(counts)}"
+    before, after = (
+        [counted(rows["events"], "event"), counted(rows["dead_letters"], "dead letter")]
+        for rows in (report.before, report.after)
     )
+    page.print(f"  {before[0]} + {before[1]} before = {after[0]} + {duplicates} + {after[1]}")
     if outcome.corrections:
         page.print(
             f"  {counted(outcome.corrections, 'correction')} kept in "
             "dead_letter_corrections: later batch runs over the same files apply them"
         )
-    results = report.batch.results
+    results = report.update.results
     if results:
         page.print(f"  {checks_line(results)}")
+        page.print(f"  {OTHER_CHECKS}", markup=False)
     _show(page, outcome)
     show_failed(page, results)
     show_growth(page, warehouse)

@@ -77,6 +77,9 @@ TABLE = Table(
     ),
 )
 
+# What tells a row from others. Two that are equal in both are the same record, read twice.
+ROW: Final = ("dead_letter_id", "failed_at")
+
 _CUT: Final = "of which payload holds the first"
 _CUT_MESSAGE: Final = rf"; it has [0-9,]+ bytes, {_CUT} [0-9,]+: take the rest from the source$"
 
