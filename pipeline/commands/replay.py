@@ -178,8 +178,8 @@ They go through the parser again. Those that pass become events as if they had b
 beginning: in one commit all tables become what batch makes of the corrected input, as by an update.
 Those that fail again stay unchanged; attributes holds how often they were tried, as replay_tries.
 Dead letters that you did not select stay unchanged. Replaying twice changes nothing: what was tried
-last counts once. A dead letter that holds only the beginning of a record, because that is too long, is
-never tried.
+last counts once. A dead letter that holds only the beginning of a record, because that is too long,
+is never tried.
 
 --edit corrects records on their way. The path of an executable file is run, with all that you may
 do: name none that you would not run yourself. Anything else is an expression for sed, which is run
