@@ -64,7 +64,7 @@ def test_commands_of_the_pipeline_parse() -> None:
         if not words:
             continue
         known, rest = parser.parse_known_args(words)
-        if known.command in ("batch", "stream", "update"):
+        if known.command in ("batch", "stream", "update", "rebuild", "replay"):
             beam_options.check(rest, [])
         else:
             assert rest == []

@@ -385,7 +385,7 @@ def test_a_replay_that_fails_leaves_the_tables_alone(tmp_path: Path) -> None:
     with duckdb.connect(str(database)) as connection:
         connection.execute("UPDATE user_timelines SET timeline = '\\x63'::BLOB")
     before = contents(database)
-    with pytest.raises(Exception, match="timeline of user .ann. is stored in bytes") as raised:
+    with pytest.raises(Exception, match=r"timeline of user .ann. is stored in bytes") as raised:
         run_replay(database, "--edit", "s/_APP//")
     assert "build the tables again" in str(clear_message(raised.value))
     with pytest.raises(RunError, match="gave back 0 records for 1"):
