@@ -95,13 +95,14 @@ def run(options: ForgetOptions) -> None:
         warehouse.check_staging(options.temp_location)
     check_storage([options.temp_location, options.summary_file], [])
     summary_file.clear(options.summary_file)
+    if not options.dry_run:
+        refuse_stream(warehouse, options.stream_stopped)
     active_types = check_tables(warehouse)
     run_id = new_run(started_at)
     job = new_job(warehouse, user_ids, run_id, started_at, active_types, options.pseudonymise)
     if options.dry_run:
         report, done, show = try_out(job), "nothing was changed", show_dry_run
     else:
-        refuse_stream(warehouse, options.stream_stopped)
         warehouse.check(WRITTEN, options.temp_location)
         report, done, show = forget(job, options.temp_location), DONE, show_forgotten
     summary_file.finish(
