@@ -32,7 +32,7 @@ from transforms.kernels.increments import (
 )
 from transforms.kernels.sessions import sort_events
 from transforms.kernels.timelines import Timelines, timelines
-from transforms.kernels.user_dates import UserDates
+from transforms.kernels.user_dates import UserDates, touched_dates
 from transforms.mart_changes import changed_events, changed_users
 from transforms.mart_changes import finish as finish_changes
 from transforms.marts.registry import TABLES
@@ -398,3 +398,20 @@ def test_of_equal_events_the_first_is_kept() -> None:
     assert events.rows.tolist() == list(range(len(rows)))
     assert events.duplicates == 2 * len(rows)
     assert np.array_equal(events.time_us, np.sort(events.time_us))
+
+
+@_SETTINGS
+@given(rows=row_lists, data=st.data())
+def test_dates_are_touched_before_it_is_known_what_is_stored(
+    rows: Rows, data: st.DataObject
+) -> None:
+    """Of the dates that are touched those with stored events are the ones that are near."""
+    cut = data.draw(st.integers(0, len(rows) - 1))
+    before = timelines(sort_events(batches_of(rows[:cut])))
+    batches = batches_of(rows[cut:])
+    touched = set().union(*(pairs(touched_dates(batch)) for batch in batches))
+    had = {
+        (before.user_id[user].as_py(), date)
+        for user, date in zip(before.user_of_day.tolist(), before.date.tolist(), strict=True)
+    }
+    assert touched & had == pairs(dates_near(before, batches))
