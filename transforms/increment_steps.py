@@ -106,7 +106,7 @@ def _split(found: pa.Table, shards: int, key: bytes) -> Iterator[tuple[int, pa.R
 class AdvanceShards(beam.PTransform):
     """(shard, RecordBatch) -> what changes in the tables of users, one shard at a time.
 
-    The batches are those of `ByUserShard` and of `StateByShard`, which are told apart by their
+    The batches are those of `ByUserShard` and of `StateByShard`, which differ in their
     columns: one shuffle brings a shard's new events and its state together.
 
     Outputs, by tag: ROWS, (name of a contract, table of rows), of events, users and timelines;

@@ -1,4 +1,4 @@
-"""The rebuild command: all tables anew from the events that are stored."""
+"""The rebuild command: all tables from the events that are stored."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def run(options: RebuildCommandOptions) -> None:
 
 
 _HELP: Final = """\
-Build all tables anew from the events that are stored; no source file is needed.
+Build all tables from the events that are stored; no source file is needed.
 
 fct_events says of each event what its source said, so every other column and table follows from it:
 ids, sessions, users, marts, and the state tables that update, replay and forget go on from. Run it
@@ -125,7 +125,7 @@ were; 2 a wrong option; 130 interrupted by Ctrl-C
 
 COMMAND: Final = Command(
     "rebuild",
-    "all tables anew from stored events",
+    "all tables again from stored events",
     RebuildCommandOptions,
     run,
     _HELP,

@@ -16,7 +16,7 @@ def show_rebuild(report: BatchReport, warehouse: TableReader) -> None:
     speed = counts.input_rows / max(report.seconds, 1e-9)
     console.print()
     console.print(
-        f"[bold]Done in {report.seconds:.1f} s:[/] all tables anew from "
+        f"[bold]Done in {report.seconds:.1f} s:[/] all tables built from "
         f"{counted(counts.input_rows, 'stored row')}, {speed:,.0f} a second"
     )
     console.print(

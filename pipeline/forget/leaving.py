@@ -140,7 +140,7 @@ def lived_on(
         before = held.lives.take(users)
         events = events_of(warehouse, before, fct_events.TABLE.column_names)
         found = renamed(events, before)
-        # Not the moment of this run, by which they could be told from the others.
+        # Not the moment of this run, by which they could be distinguished from the others.
         written_at = held.written_at.take(pa.array(users))
         people = dim_users.rows(found.timelines, written_at)
         rows = {

@@ -36,7 +36,7 @@ def types_of_tables(
 
 
 def types_to_build(warehouse: Warehouse, asked: ActiveEventTypes | None) -> ActiveEventTypes:
-    """The event types that make a user active in tables that are built anew: those that are asked
+    """The event types that make a user active in tables that are built again: those that are asked
     for, else those of the tables.
 
     Raises:

@@ -56,7 +56,7 @@ def failure_noted(warehouse: Warehouse, run: Run, folder: str) -> Iterator[None]
 def record_end(warehouse: Warehouse, state: RunState, folder: str) -> None:
     """Note how a run has ended whose own commits have not, where there are tables at all.
 
-    What goes wrong is logged: the run has ended, and why is told elsewhere.
+    What goes wrong is logged: the run has ended, and the reason is said elsewhere.
 
     Args:
         warehouse: that of the run, which still holds it.
