@@ -55,6 +55,7 @@ class StreamJob:
         warehouse: where the tables are kept true.
         run: the run's id.
         active_types: the event types that make a user active.
+        started_at: when the run began, in UTC without a zone.
         staging: a folder for staged files that all workers reach; "" until it is made.
         late_horizon_days: events from longer ago are dead letters.
         flush_seconds: an event is in all tables within two of these.
@@ -65,7 +66,6 @@ class StreamJob:
         awaited: see `CommitFlushes`.
         max_future_minutes: event times may be so far ahead of the clock.
         forgotten: whose messages are dropped and only counted; None for nobody's.
-        started_at: when the run began, in UTC without a zone.
         settings: what it was asked to do, for pipeline_runs: JSON values by the names of options.
     """
 
@@ -73,6 +73,7 @@ class StreamJob:
     warehouse: Warehouse
     run: str
     active_types: ActiveEventTypes
+    started_at: datetime
     staging: str = ""
     late_horizon_days: int = LATE_HORIZON_DAYS
     flush_seconds: float = 60.0
@@ -83,7 +84,6 @@ class StreamJob:
     awaited: bool = False
     max_future_minutes: int = 60
     forgotten: Forgotten | None = None
-    started_at: datetime = datetime(1970, 1, 1)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property

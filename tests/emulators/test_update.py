@@ -15,7 +15,7 @@ from pipeline.warehouse.changes import Change, WriteDisposition
 from pipeline.warehouse.run_ids import new_stream
 from tests.emulators.support import Home
 from tests.support.staging import at, filled, in_order, stage
-from tests.support.tables import csv_text, row
+from tests.support.tables import NOW, csv_text, row
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts import dim_users
 
@@ -29,6 +29,7 @@ def job_of(home: Home, month: int = 1) -> StreamJob:
         subscription="projects/p/subscriptions/s",
         warehouse=home.warehouse(),
         run=new_stream(datetime(2025, month, 1)),
+        started_at=NOW,
         active_types=ActiveEventTypes(("share",)),
     )
 

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.launch.state_fit import misfit
 from pipeline.sample import write_sample
+from pipeline.warehouse import open_warehouse
 from tests.support.pausing import MOMENTS, paused
 from tests.support.runs import command, contents, run_graph
+from tests.support.state import mismatches
 from transforms.marts.registry import TABLES
 
 
@@ -34,9 +37,11 @@ def test_a_killed_run_leaves_the_warehouse_intact(built: Path, moment: str) -> N
     run.wait()
     after = contents(database)
     assert all(before[name].equals(after[name]) for name in TABLES)
+    assert mismatches(database) == []
     again = command("batch", "--input", "big.csv", cwd=built)
     assert again.returncode == 0, again.stderr
     assert contents(database)["fct_events"].num_rows > 2_500
+    assert misfit(open_warehouse(f"duckdb:///{database}")) is None
     assert sorted(path.name for path in built.iterdir()) == [
         "big.csv",
         "events.csv",

@@ -24,11 +24,14 @@ from pipeline.launch.stream_launch import run_stream
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.run_ids import new_stream
 from tests.support.runs import comparable, read_all
+from tests.support.state import mismatches
 from tests.support.streams import message
 from tests.support.subscriptions import Subscription
 from tests.support.tables import NOW, Row, compute, csv_text, parse, row
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts.registry import TABLES
+from transforms.state import pipeline_runs
+from transforms.state.pipeline_runs import RunState
 from transforms.streaming import clock
 from transforms.streaming.clock import GrowingClock
 from transforms.vocabulary import EVENT_TYPES
@@ -61,6 +64,7 @@ class Stream:
             subscription="projects/project-1/subscriptions/events",
             warehouse=warehouse,
             run=new_stream(NOW),
+            started_at=NOW,
             active_types=ActiveEventTypes(),
             late_horizon_days=3_650,
             flush_seconds=0.2,
@@ -119,13 +123,21 @@ def stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stream]:
 def unlike_batch(database: Path, rows: Sequence[Row]) -> list[str]:
     tables = read_all(open_warehouse(f"duckdb:///{database}"))
     expected = compute([part.events for part in parse(csv_text(rows))], EVENT_TYPES)
-    return [
+    unlike = [
         name
         for name, found in expected.items()
         if not comparable(name, tables[name]).equals(
             comparable(name, found.cast(TABLES[name].arrow_schema))
         )
     ]
+    return [*unlike, *mismatches(database)]
+
+
+def noted(database: Path) -> RunState:
+    (found,) = pipeline_runs.runs_of(
+        open_warehouse(f"duckdb:///{database}").read(pipeline_runs.TABLE)
+    )
+    return found
 
 
 @pytest.fixture
@@ -147,6 +159,9 @@ def test_an_idle_stream_acknowledges_what_it_has_committed_whatever_its_stderr(
     stream.end()
     assert stream.error is None
     assert sorted(stream.subscription.acknowledged) == ["0", "1", "2"]
+    ended = noted(stream.database)
+    assert (ended.outcome, ended.run.command, ended.message) == ("done", "stream", None)
+    assert ended.counts is not None and ended.counts.input_rows == 3
 
 
 def test_a_clock_that_steps_back_delays_and_falsifies_nothing(
@@ -179,6 +194,8 @@ def test_a_subscription_that_is_deleted_ends_the_stream_after_what_was_read(
     assert "projects/project-1/subscriptions/events is gone: it was deleted" in str(stream.error)
     assert unlike_batch(stream.database, rows) == []
     assert "Stopped: 2 messages = 2 events" in capsys.readouterr().out
+    ended = noted(stream.database)
+    assert (ended.outcome, ended.message) == ("failed", str(stream.error))
 
 
 def test_rows_that_somebody_removes_from_a_live_table_are_reported(

@@ -15,6 +15,7 @@ from apache_beam.transforms.userstate import get_dofn_specs
 
 from pipeline.graphs.streaming_graph import StreamJob, build
 from pipeline.warehouse import open_warehouse
+from tests.support.tables import NOW
 from transforms.active_event_types import ActiveEventTypes
 
 SUBSCRIPTION = "projects/test-project/subscriptions/events"
@@ -31,6 +32,7 @@ def laid_out(*options: str) -> beam.Pipeline:
         warehouse=open_warehouse("bigquery://test-project/growth"),
         staging="gs://bucket/tmp/run",
         run="run",
+        started_at=NOW,
         active_types=ActiveEventTypes(),
     )
     build(messages, job)

@@ -118,6 +118,7 @@ def finished_stream(
             warehouse=warehouse,
             staging=staging,
             run="stream",
+            started_at=NOW,
             active_types=ActiveEventTypes(tuple(active_types)),
             late_horizon_days=late_horizon_days,
             flush_seconds=FLUSH_SECONDS,

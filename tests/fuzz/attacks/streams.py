@@ -107,6 +107,7 @@ def _streamed(
             warehouse=warehouse,
             staging=staging,
             run="fuzz",
+            started_at=NOW,
             active_types=ActiveEventTypes(tuple(active_types)),
             late_horizon_days=3_650,
             flush_seconds=_FLUSH_SECONDS,
