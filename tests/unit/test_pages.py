@@ -44,7 +44,7 @@ def test_commands_are_those_that_exist(
             if "--output" not in words:
                 Path(name).touch(0o755)
         known, rest = parser.parse_known_args(words)
-        if known.command in ("batch", "stream", "replay"):
+        if known.command in ("batch", "update", "rebuild", "stream", "replay"):
             beam_options.check(rest, [])
         else:
             assert rest == []

@@ -79,6 +79,7 @@ def test_the_summary_of_a_replay_keeps_its_keys() -> None:
     outcome.passed["bad_country"] += 2
     outcome.failed["bad_country", "too_late"] += 1
     assert ReplayReport(outcome, 5, BATCH).to_json() == {
+        **BATCH_JSON,
         "dead_letters": 9,
         "tried": 3,
         "cut_short": 1,
@@ -86,7 +87,7 @@ def test_the_summary_of_a_replay_keeps_its_keys() -> None:
         "passed": {"bad_country": 2},
         "failed_again": [{"error_type": "bad_country", "now": "too_late", "dead_letters": 1}],
         "before": {"events": 5, "dead_letters": 9},
-        **BATCH_JSON,
+        "after": {"events": 11, "dead_letters": 7},
     }
 
 
