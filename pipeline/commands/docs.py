@@ -37,9 +37,9 @@ def run(options: DocsOptions) -> None:
     from pipeline.dictionary.state_page import state_page
 
     beside = str(Path(options.output).with_name("state.md"))
-    for path, text in ((options.output, data_dictionary()), (beside, state_page())):
-        _write(path, text)
-        print_line(f"{path}: written")
+    _write(options.output, data_dictionary())
+    _write(beside, state_page())
+    print_line(f"{options.output}, {beside}: written")
 
 
 def _write(path: str, text: str) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 
-from pipeline.errors import RunError, clear_message
+from pipeline.errors import OptionError, RunError, clear_message
 from pipeline.sinks.run_rows import how_far, rows_of_state
 from pipeline.terminal import printable
 from pipeline.warehouse import TableReader, Warehouse
@@ -47,6 +47,8 @@ def failure_noted(warehouse: Warehouse, run: Run, folder: str) -> Iterator[None]
     """
     try:
         yield
+    except OptionError:  # A command line that can't be right is no run.
+        raise
     except Exception as error:
         message = clear_message(error) or type(error).__name__
         record_end(warehouse, how_far(run, "failed", message=message), folder)

@@ -67,7 +67,7 @@ def test_a_replay_and_a_check_end_as_they_would_without_a_reader(folder: Path) -
     replay = "PIPELINE replay --edit 's/never/2024-01-02T00:00:00Z/'"
     run = shell(f"{replay} --summary_file /dev/full >/dev/full", folder)
     assert run.returncode == 0
-    assert "the tables are replaced, but the summary can't be written" in run.stderr
+    assert "the tables are updated, but the summary can't be written" in run.stderr
     assert contents(folder / "growth.duckdb")["fct_events"].num_rows == 2
     run = shell("PIPELINE check >/dev/full", folder)
     assert run.returncode == 0
