@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.errors import OptionError
-from pipeline.launch.tables_built import types_of_tables
+from pipeline.launch.tables_built import running_stream, types_of_tables
 from pipeline.paths import typed_program
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.run_ids import is_stream
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts import dead_letter_events, dim_users, fct_events
 from transforms.state import growth_counters, user_timelines
@@ -63,10 +62,10 @@ def refuse_stream(warehouse: Warehouse, stopped: bool) -> None:
         OptionError: if one may be.
         RunError: if the warehouse can't be read.
     """
-    last = warehouse.last_run()
-    if last is not None and is_stream(last) and not stopped:
+    last = running_stream(warehouse, stopped)
+    if last is not None:
         raise OptionError(
             f"--warehouse {warehouse.url} was last written by the stream {last}, which may be at "
-            "work: drain it, run this again with --stream_stopped, and start the stream again. "
-            "What is sent meanwhile waits in its subscription"
+            "work: drain it, run this again with --stream_stopped, and keep the tables true with "
+            f"{typed_program()} update: a stream can only begin with empty tables"
         )

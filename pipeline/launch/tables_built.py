@@ -68,13 +68,27 @@ def refuse_stream(
         OptionError: if one may be.
         RunError: if the warehouse can't be read.
     """
-    last = warehouse.last_run()
-    if last is not None and is_stream(last) and not stopped:
+    last = running_stream(warehouse, stopped)
+    if last is not None:
         raise OptionError(
             f"--warehouse {warehouse.url} was last written by the stream {last}. While it is at "
             f"work it knows nothing of what {what} puts into its tables, and fails at its next "
             f"flush: {instead}, and once it is stopped for good add --stream_stopped"
         )
+
+
+def running_stream(warehouse: Warehouse, stopped: bool) -> str | None:
+    """The stream that may be writing the tables; None where there is none.
+
+    Args:
+        warehouse: where they are.
+        stopped: whether the stream that wrote them last is stopped for good.
+
+    Raises:
+        RunError: if the warehouse can't be read.
+    """
+    last = warehouse.last_run()
+    return last if last is not None and is_stream(last) and not stopped else None
 
 
 def settings_of_tables(warehouse: Warehouse) -> dict[str, str]:
