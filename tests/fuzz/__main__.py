@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import signal
 import sys
+import time
 from functools import partial
 
 from tests.fuzz.campaign import Campaign, again, table
@@ -14,22 +16,41 @@ from tests.fuzz.turn import run_case
 
 
 def main() -> int:
-    """Run a campaign, or one case of it again; 1 where something failed."""
+    """Run a campaign, or one case of it again.
+
+    Returns:
+        1 where something failed; otherwise 128 and its number if a signal ended the campaign.
+    """
     options = _options()
     chosen = [ATTACKS[name] for name in options.attack or ATTACKS]
     if options.case is not None:
         return _run_again(options.attack, options.case)
+    say = partial(print, flush=True)
+    campaign = Campaign(options.seed, options.seconds, options.jobs, say)
+    signals: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        signals.append(number)
+        campaign.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
     print(
         f"Seed {options.seed}, {options.seconds:g} seconds, {options.jobs} at once: "
         f"{', '.join(attack.name for attack in chosen)}",
         flush=True,
     )
-    say = partial(print, flush=True)
-    scores = Campaign(options.seed, options.seconds, options.jobs, say).run(chosen)
+    begin = time.monotonic()
+    scores = campaign.run(chosen)
     print(f"\nSeed {options.seed}\n{table(scores)}")
+    if signals:
+        name = signal.Signals(signals[0]).name
+        print(f"\nEnded by {name} after {time.monotonic() - begin:,.0f} seconds.")
     failed = [again(score.attack, seed) for score in scores for seed in score.failed]
     print("\n".join(["", "Failed:", *failed] if failed else ["", "Nothing failed."]))
-    return 1 if failed else 0
+    if failed:
+        return 1
+    return 128 + signals[0] if signals else 0
 
 
 def _options() -> argparse.Namespace:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
@@ -64,9 +65,25 @@ class Campaign:
     say: Say = print
     command: Command = turn_command
     stuck_seconds: float = STUCK_SECONDS
+    _stopped: threading.Event = field(default_factory=threading.Event, init=False)
+    # Of the turns at work, each of a process group of its own.
+    _groups: set[int] = field(default_factory=set, init=False)
+
+    def stop(self) -> None:
+        """End the campaign now: the cases at work are killed, and neither count nor fail.
+
+        A signal's handler may call it.
+        """
+        self._stopped.set()
+        for group in tuple(self._groups):
+            _kill(group)
 
     def run(self, attacks: Iterable[Attack]) -> list[Score]:
-        """Attack until the time is over, by each attack once at least; returns their scores."""
+        """Attack until the time is over, by each attack once at least, or until `stop`.
+
+        Returns:
+            Their scores.
+        """
         scores = [Score(attack, self.seed * _SEEDS) for attack in attacks]
         end = time.monotonic() + self.seconds
         at_work: dict[Future[None], Score] = {}
@@ -78,6 +95,8 @@ class Campaign:
                     for score in scores
                     if score not in at_work.values() and (left > 0 or not score.seconds)
                 ]
+                if self._stopped.is_set():
+                    due = []
                 if due and len(at_work) < self.jobs:
                     score = min(due, key=lambda one: one.seconds)
                     turn = pool.submit(self._turn, score, max(0.0, min(TURN_SECONDS, left)))
@@ -94,21 +113,31 @@ class Campaign:
         """One turn of an attack in a process of its own."""
         begin = time.monotonic()
         under_way: int | None = None
-        with tempfile.TemporaryFile() as log:
+        with (
+            tempfile.TemporaryFile() as log,
+            # What a turn that is killed leaves goes with it.
+            tempfile.TemporaryDirectory(prefix="fuzz-", ignore_cleanup_errors=True) as folder,
+        ):
             with subprocess.Popen(
                 self.command(score.attack, score.next_seed, seconds),
+                env={**os.environ, "TMPDIR": folder},
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
                 start_new_session=True,
             ) as process:
+                self._groups.add(process.pid)
+                if self._stopped.is_set():
+                    _kill(process.pid)
                 for note in self._notes(process):
                     score.next_seed = note["seed"] + 1
                     under_way = None if "tried" in note else note["seed"]
                     score.tried += note.get("tried", 0)
                     if "failure" in note:
                         self._fail(score, note["seed"], note["failure"])
-            if under_way is not None or process.returncode:
+                # Before it is waited for: later its number may be another's.
+                self._groups.discard(process.pid)
+            if (under_way is not None or process.returncode) and not self._stopped.is_set():
                 seed = score.next_seed if under_way is None else under_way
                 score.next_seed = seed + 1
                 self._fail(score, seed, _ending(process.returncode, log))
@@ -129,7 +158,7 @@ class Campaign:
             try:
                 line = lines.get(timeout=self.stuck_seconds)
             except queue.Empty:
-                os.killpg(process.pid, signal.SIGKILL)
+                _kill(process.pid)
                 return
             if line is None:
                 return
@@ -138,6 +167,11 @@ class Campaign:
     def _fail(self, score: Score, seed: int, why: str) -> None:
         score.failed.append(seed)
         self.say(f"FAILED: {again(score.attack, seed)}\n{_indented(why)}")
+
+
+def _kill(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def again(attack: Attack, seed: int) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +15,8 @@ from tests.fuzz.attack import Attack
 from tests.fuzz.campaign import Campaign, Score, table
 from tests.fuzz.registry import ATTACKS
 from tests.fuzz.turn import run_case, take_turn
+from tests.support.repository import ROOT
+from tests.support.thorough import some
 
 # Takes the place of a turn: the cases of one attack all end alike.
 TURN = """
@@ -58,6 +62,24 @@ def test_each_attack_has_a_turn_and_what_fails_or_crashes_is_reported_with_its_s
 def test_a_case_that_hangs_is_ended_and_fails() -> None:
     _, (score,) = campaign(["hangs"], stuck_seconds=1)
     assert score.failed == [3_000_000]
+
+
+@pytest.mark.parametrize("number", some([signal.SIGINT, signal.SIGTERM], 1))
+def test_a_campaign_that_a_signal_ends_prints_its_sum(number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "tests.fuzz", "--seed", "9", "--jobs", "1"]
+    attack = ["--attack", "csv_records"]
+    with subprocess.Popen(
+        [*command, *attack], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Seed 9, 3600 seconds")
+        process.send_signal(number)
+        said = process.stdout.read().splitlines()
+    assert process.returncode == 128 + number
+    assert said[1] == "Seed 9"
+    assert said[3].startswith("csv_records ")
+    assert said[5].startswith(f"Ended by {number.name} after ")
+    assert said[7] == "Nothing failed."
 
 
 def test_a_case_is_the_same_for_its_seed_and_begins_in_an_empty_folder() -> None:
