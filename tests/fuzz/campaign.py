@@ -124,7 +124,7 @@ class Campaign:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                start_new_session=True,
+                process_group=0,
             ) as process:
                 self._groups.add(process.pid)
                 if self._stopped.is_set():
