@@ -42,11 +42,18 @@ _TOO_LITTLE_MEMORY: Final = (
 
 
 def clear_message(error: BaseException) -> str | None:
-    """The line of a DataError or RunError, or of too little memory, behind what a runner raised;
-    None without one.
+    """The line of a DataError or RunError, or of too little memory, behind what a runner raised,
+    and the notes of what was raised; None without one.
 
     It may quote data, and is made `printable`.
     """
+    message = _message(error)
+    if message is None:
+        return None
+    return ". ".join([message, *map(printable, getattr(error, "__notes__", ()))])
+
+
+def _message(error: BaseException) -> str | None:
     if isinstance(error, DataError | RunError):
         return printable(_LABEL.sub("", str(error)))
     found = _RAISED.findall(str(error))

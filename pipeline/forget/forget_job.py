@@ -25,7 +25,7 @@ from pipeline.forget.leaving import (
     lived_on,
 )
 from pipeline.launch.process import utc_now
-from pipeline.sinks.run_notes import record_end
+from pipeline.sinks.run_notes import record_failure
 from pipeline.warehouse import Warehouse
 from transforms.active_event_types import ActiveEventTypes
 from transforms.kernels.timelines import Timelines
@@ -103,9 +103,9 @@ def _failure_noted(job: ForgetJob, staging: str) -> Iterator[None]:
     """Note that a run fails inside; not why, which may name somebody."""
     try:
         yield
-    except Exception:
+    except Exception as error:
         failed = RunState(job.run, "failed", utc_now(), message=_NOT_KEPT)
-        record_end(job.warehouse, failed, staging)
+        record_failure(job.warehouse, failed, staging, error)
         raise
 
 

@@ -31,14 +31,13 @@ from pipeline.launch.stalls import StallWatch
 from pipeline.pubsub.local_runner import LocalStreamRunner
 from pipeline.pubsub.local_subscriber import LeasedMessages
 from pipeline.reports import FlushReport
-from pipeline.sinks.run_notes import failure_noted, record_end
+from pipeline.sinks.run_notes import failure_noted, record_end, record_failure
 from pipeline.sinks.run_rows import how_far
 from pipeline.summary_file import forgiving
 from pipeline.terminal import print_error
 from pipeline.warehouse import TableReader, Warehouse
 from pipeline.warehouse.run_ids import begun, is_stream
 from transforms.marts import dead_letter_events, fct_events, growth_drivers
-from transforms.state.pipeline_runs import RunState
 
 _POLL_SECONDS: Final = 0.2
 _LEAVING_SECONDS: Final = 5
@@ -80,18 +79,16 @@ def run_stream(job: StreamJob, options: PipelineOptions, temp_location: str | No
         job = _staged(job, staging)
         with failure_noted(job.warehouse, job.noted, staging):
             report, failure = _run_here(job, options, Path(folder, "report.json"))
-        record_end(job.warehouse, _ended(job, report, failure), staging)
+        if failure is None:
+            record_end(job.warehouse, how_far(job.noted, "done", report.counts), staging)
+        else:
+            failed = how_far(job.noted, "failed", report.counts, str(failure))
+            record_failure(job.warehouse, failed, staging, failure)
         with forgiving("the stream has stopped") as is_done:
             is_done()
             show_stream_summary(report, job.warehouse)
         if failure is not None:
             raise failure
-
-
-def _ended(job: StreamJob, report: FlushReport, failure: RunError | None) -> RunState:
-    if failure is None:
-        return how_far(job.noted, "done", report.counts)
-    return how_far(job.noted, "failed", report.counts, str(failure))
 
 
 def hand_over_stream(job: StreamJob, options: PipelineOptions) -> None:

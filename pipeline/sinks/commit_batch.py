@@ -18,7 +18,7 @@ from pipeline.progress import Progress
 from pipeline.reports import BatchReport, QualityReport
 from pipeline.sinks.check_results import record_refusal, staged_results
 from pipeline.sinks.commit_plan import CommitPlan
-from pipeline.sinks.run_notes import record_end, staged_run, staged_state
+from pipeline.sinks.run_notes import record_failure, staged_run, staged_state
 from pipeline.sinks.run_rows import SourceCounts, how_far, rows_of_files, rows_of_run
 from pipeline.sinks.shrinking import History
 from pipeline.terminal import printable
@@ -179,8 +179,9 @@ class Commit(beam.PTransform):
         results, and in pipeline_runs."""
         state = how_far(self.run, "failed", counts, str(refusal))
         if self.quality is None:
-            record_end(self.warehouse, state, self.staging)
-            return RunError(f"{refusal}. No table was touched")
+            refused = RunError(f"{refusal}. No table was touched")
+            record_failure(self.warehouse, state, self.staging, refused)
+            return refused
         limit = self.max_shrink_pct
         losses = [] if limit is None else self._history(counts, rows).losses(limit)
         found = [*results, *(loss.result(limit or 0) for loss in losses)]
