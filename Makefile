@@ -10,25 +10,31 @@ DEPLOYMENT := image template-batch template-streaming launch-batch launch-stream
 	update-streaming drain schedule grant
 
 .PHONY: help run stream-demo test test-emulators fuzz lint bench clean templates \
-	lock audit sbom base-images $(DEPLOYMENT)
+	lock audit sbom base-images report-script test-browser $(DEPLOYMENT)
 
 
 help: ## Show this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
-run: $(READY) ## Make a sample of 200,000 events and compute all tables into growth.duckdb
+run: $(READY) ## Make a sample of 200,000 events, compute all tables into growth.duckdb, write growth.html
 	$(BIN)/python -m pipeline sample --events 200000 --output sample/events.csv --seed 7
 	$(BIN)/python -m pipeline batch --input 'sample/*.csv' --warehouse duckdb:///growth.duckdb
+	$(BIN)/python -m pipeline report --warehouse duckdb:///growth.duckdb --output growth.html
 
 stream-demo: $(READY) ## Stream a sample through Pub/Sub's emulator into live.duckdb, and hold it against batch
 	$(BIN)/python -m tests.emulators.demo
 
-test: $(READY) ## Run the tests, but for those that need emulators (THOROUGH=1: with more cases)
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests --ignore tests/emulators
+test: $(READY) ## Run the tests, but for those with emulators and a browser (THOROUGH=1: with more cases)
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests --ignore tests/emulators --ignore tests/browser
 
 test-emulators: $(READY) ## Install emulators of BigQuery and Cloud Storage, run the tests with them
 	$(BIN)/python -m tests.emulators.install
 	EMULATORS=required $(BIN)/python -m pytest -n 2 --dist loadgroup tests/emulators
+
+test-browser: $(READY) ## Test the report in Chromium (Debian: apt-get install chromium)
+	$(BIN)/uv pip install --quiet --target .browser --no-deps --require-hashes \
+		--requirement tests/browser/requirements.lock
+	BROWSER=required PYTHONPATH=.browser $(BIN)/python -m pytest tests/browser
 
 fuzz: $(READY) ## Attack with random input, kills, full disks (FUZZ_SECONDS=3600, FUZZ_ARGS=--help)
 	$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),3600) $(FUZZ_ARGS)
@@ -56,6 +62,10 @@ sbom: $(READY) ## Write what the image holds as a CycloneDX bill of materials, b
 base-images: $(READY) ## Write the digests that the Dockerfile's base images have now into it
 	$(BIN)/python -m templates.base_images
 
+report-script: $(READY) ## Make the charts' script of the report again (asks PyPI)
+	$(BIN)/uv run --no-project --python 3.11 --with vl-convert-python==1.9.0.post1 \
+		templates/report_script.py
+
 grant: ## Create the service accounts and grant them what they need (deploy.env; DRY_RUN=1 prints)
 image: ## Build and push the image of launcher and workers
 template-batch: ## Upload the batch template's container spec
@@ -75,7 +85,7 @@ bench: $(READY) ## Measure speed and memory (15 minutes; BENCH_ARGS="--quick" fo
 	for figure in speed state latency; do $(BIN)/python -m tests.benchmarks.streaming $$figure; done
 
 clean: ## Remove what make run and make bench wrote
-	rm -rf sample growth.duckdb live.duckdb *.duckdb.wal *.duckdb.staging-*
+	rm -rf sample growth.duckdb growth.html live.duckdb *.duckdb.wal *.duckdb.staging-*
 
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \

@@ -25,6 +25,7 @@ _MODULES: Final = (
     "forget",
     "check",
     "runs",
+    "report",
     "docs",
     "publish",
     "sample",

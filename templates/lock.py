@@ -2,7 +2,8 @@
 
 `requirements.lock` is what `make` installs for running, tests and lint; `templates/image.txt` is
 the part of it that the image holds, so that tests run what workers run. The emulators, and the
-schedulers that run the examples, have environments and locks of their own, in tests/emulators.
+schedulers that run the examples, have environments and locks of their own, in tests/emulators;
+so has what drives a browser, in tests/browser.
 A version stays as it is locked unless requirements.txt or pyproject.toml says otherwise, or
 UPGRADE=1 asks for the newest ones.
 """
@@ -34,6 +35,8 @@ OLD_DUCKDB: Final = EMULATORS.with_name("duckdb_1.txt")
 OLD_DUCKDB_LOCK: Final = OLD_DUCKDB.with_suffix(".lock")
 SCHEDULERS: Final = EMULATORS.with_name("schedulers.txt")
 SCHEDULERS_LOCK: Final = SCHEDULERS.with_suffix(".lock")
+BROWSER: Final = ROOT / "tests" / "browser" / "requirements.txt"
+BROWSER_LOCK: Final = BROWSER.with_suffix(".lock")
 # Builds the package in the image, where pip may fetch nothing that has no hash.
 BUILD_BACKEND: Final = "setuptools"
 _PYTHON: Final = "3.11"
@@ -96,6 +99,7 @@ def main() -> None:
     compile_lock(EMULATORS, EMULATORS_LOCK, "--no-deps", python=_EMULATORS_PYTHON)
     compile_lock(OLD_DUCKDB, OLD_DUCKDB_LOCK, "--no-deps", python=_EMULATORS_PYTHON)
     compile_lock(SCHEDULERS, SCHEDULERS_LOCK)
+    compile_lock(BROWSER, BROWSER_LOCK)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "workers.txt")
         source.write_text(for_workers())

@@ -19,7 +19,13 @@ ROOT: Final = Path(__file__).parents[2]
 LAYERS: Final = (
     ("pipeline.__main__",),
     ("pipeline.commands",),
-    ("pipeline.replay", "pipeline.forget", "pipeline.dictionary", "pipeline.sample"),
+    (
+        "pipeline.replay",
+        "pipeline.forget",
+        "pipeline.dictionary",
+        "pipeline.sample",
+        "pipeline.report",
+    ),
     ("pipeline.launch",),
     ("pipeline.display", "pipeline.pubsub"),
     ("pipeline.graphs",),
@@ -61,6 +67,7 @@ TWICE: Final = {
     "registry": "of the marts, and of the state tables",
     "replay": "the command, and the folder of what it does",
     "forget": "the command, and the folder of what it does",
+    "report": "the command, and the folder of what it writes",
     "sample": "the command, and the folder of what it makes",
 }
 

@@ -1,0 +1,81 @@
+"""What a chart of the report is: words, numbers, and a Vega-Lite specification as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from pipeline.report.mart_rows import Row, as_json
+
+Spec: TypeAlias = dict[str, Any]
+Grain: TypeAlias = Literal["day", "week", "month"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a chart's numbers.
+
+    Attributes:
+        name: in the rows.
+        label: its heading, with the unit.
+    """
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart.
+
+    Attributes:
+        name: stable; letters and hyphens.
+        title: what it shows.
+        definition: how its figures are defined, in a sentence or two.
+        alternative: what a person who does not see it should know.
+        columns: of its table of numbers; they are all that the page holds of `rows`.
+        rows: its numbers.
+        spec: Vega-Lite, without data, width and size.
+        time: the column by which a range of time is chosen; None where none is.
+        segment: the column by which a segment is chosen; None where none is.
+        wide: whether it takes the page's whole width.
+        source: the tables that it is made of.
+    """
+
+    name: str
+    title: str
+    definition: str
+    alternative: str
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    spec: Spec
+    source: str
+    time: str | None = None
+    segment: str | None = None
+    wide: bool = False
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """What the page's script is given, as JSON: numbers by column, not by row, which takes a
+        third of the room."""
+        return {
+            "name": self.name,
+            "spec": self.spec,
+            "time": self.time,
+            "segment": self.segment,
+            "columns": [{"name": column.name, "label": column.label} for column in self.columns],
+            "values": {
+                column.name: [as_json(row[column.name]) for row in self.rows]
+                for column in self.columns
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Section:
+    """Charts under one heading."""
+
+    name: str
+    heading: str
+    charts: Sequence[Chart]

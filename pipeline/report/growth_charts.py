@@ -1,0 +1,266 @@
+"""Charts of who came, stayed, returned and left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.report.chart import Chart, Column, Section
+from pipeline.report.in_words import last_complete, month_name, number, percent, ratio
+from pipeline.report.mart_rows import Marts, Row, by_week
+from pipeline.report.vega import (
+    RUNNING,
+    Series,
+    amount,
+    areas,
+    bars,
+    hint,
+    lines,
+    period,
+    thresholds,
+)
+from transforms.kernels.counters import DORMANCIES, STAGES
+
+_RUNS = Column("is_complete", "Over")
+_MONTH = Column("activity_month", "Month")
+_DATE = Column("event_date", "Date")
+
+
+def growth(marts: Marts) -> Section:
+    """Growth accounting and the quick ratio."""
+    return Section("growth", "Growth", (_accounting(marts.months), _quick_ratio(marts.months)))
+
+
+def activity(marts: Marts) -> Section:
+    """How many are active, how often, for how long they are known, and who comes back."""
+    days = marts.days
+    charts = (_actives(days), _stickiness(days), _stages(days), _resurrections(days))
+    return Section("activity", "Active users", charts)
+
+
+def _accounting(months: Sequence[Row]) -> Chart:
+    rows = [{**month, "lost": -month["churned_users"]} for month in months]
+    series = (
+        Series("retained_users", "Retained", "plain"),
+        Series("new_users", "New", "stripes"),
+        Series("resurrected_users", "Came back", "dots"),
+        Series("lost", "Churned", "cross"),
+    )
+    return Chart(
+        name="growth-accounting",
+        title="Active users by month: who came, who stayed, who left",
+        definition="Above zero the users of a month: new (first active month ever), retained "
+        "(active the month before, too), came back (active earlier, not the month before). Below "
+        "zero those who were active the month before and are not in this one. After Jonathan "
+        "Hsu, Social Capital (2015).",
+        alternative=_accounting_in_words(months),
+        columns=(
+            _MONTH,
+            Column("total_mau", "Active users"),
+            Column("new_users", "New"),
+            Column("retained_users", "Retained"),
+            Column("resurrected_users", "Came back"),
+            Column("lost", "Churned (below zero)"),
+            _RUNS,
+        ),
+        rows=rows,
+        spec=bars("activity_month", series, "Users"),
+        source="social_capital_growth_accounting",
+        time="activity_month",
+        wide=True,
+    )
+
+
+def _accounting_in_words(months: Sequence[Row]) -> str:
+    text = f"Stacked bars, {_span(months)}."
+    month = last_complete(months)
+    if month is None:
+        return text
+    return (
+        f"{text} In {month_name(month)} {number(month['total_mau'])} users were active: "
+        f"{number(month['new_users'])} new, {number(month['retained_users'])} retained, "
+        f"{number(month['resurrected_users'])} came back; {number(month['churned_users'])} churned."
+    )
+
+
+def _quick_ratio(months: Sequence[Row]) -> Chart:
+    point: dict[str, Any] = {
+        "x": period("activity_month"),
+        "y": amount("quick_ratio", "Quick ratio", format=".1f"),
+    }
+    months_judged = last_complete(months)
+    return Chart(
+        name="quick-ratio",
+        title="Quick ratio by month: users won for each one lost",
+        definition="(new + came back) / churned. Below 1.0 the product shrinks, from 1.5 on it "
+        "is good for a consumer product, from 2.0 on excellent. The dashed line is the mean of "
+        "three months. A month without a churned user has none.",
+        alternative=f"Line with points, {_span(months)}."
+        + (
+            f" {month_name(months_judged)}: {ratio(months_judged['quick_ratio'])}, "
+            f"{months_judged['growth_quality_category']}."
+            if months_judged
+            else ""
+        ),
+        columns=(
+            _MONTH,
+            Column("quick_ratio", "Quick ratio"),
+            Column("quick_ratio_3mo_avg", "Mean of 3 months"),
+            Column("growth_quality_category", "Category"),
+            Column("alert_level", "Alert"),
+            _RUNS,
+        ),
+        rows=months,
+        spec={
+            "layer": [
+                *thresholds(
+                    ((1.0, "1.0 won as many as lost"), (1.5, "1.5 good"), (2.0, "2.0 excellent"))
+                ),
+                {
+                    "mark": {"type": "line", "strokeDash": [5, 4], "stroke": "var(--muted)"},
+                    "encoding": {
+                        "x": point["x"],
+                        "y": {**point["y"], "field": "quick_ratio_3mo_avg"},
+                    },
+                },
+                {
+                    "mark": {"type": "line", "stroke": "var(--c1)", "strokeWidth": 2},
+                    "encoding": point,
+                },
+                {
+                    "mark": {"type": "point", "size": 60, "stroke": "var(--c1)", "opacity": 1},
+                    "encoding": {
+                        **point,
+                        "fill": {
+                            "condition": {"test": RUNNING, "value": "var(--card)"},
+                            "value": "var(--c1)",
+                        },
+                        "tooltip": [
+                            hint("activity_month", "Month"),
+                            hint("quick_ratio", "Quick ratio", ".2f"),
+                            hint("quick_ratio_3mo_avg", "Mean of 3 months", ".2f"),
+                            hint("growth_quality_category", "Category"),
+                        ],
+                    },
+                },
+            ]
+        },
+        source="quick_ratio_analysis",
+        time="activity_month",
+        wide=True,
+    )
+
+
+def _actives(days: Sequence[Row]) -> Chart:
+    series = (
+        Series("monthly_active_users_30d", "MAU, last 30 days"),
+        Series("weekly_active_users_7d", "WAU, last 7 days"),
+        Series("daily_active_users", "DAU, the date"),
+    )
+    return Chart(
+        name="active-users",
+        title="Daily, weekly and monthly active users",
+        definition="Distinct users with an event on the date, in the 7 and in the 30 days that end "
+        "with it. They are never added up over dates: a user counts once in each.",
+        alternative=f"Three lines, {_dates(days)}. {_last_date(days, series)}",
+        columns=(_DATE, *(Column(each.name, each.label) for each in series), _RUNS),
+        rows=days,
+        spec=lines("event_date", "day", series, "Users"),
+        source="growth_metrics",
+        time="event_date",
+    )
+
+
+def _stickiness(days: Sequence[Row]) -> Chart:
+    series = (
+        Series("dau_mau_stickiness", "DAU / MAU"),
+        Series("dau_wau_stickiness", "DAU / WAU"),
+    )
+    return Chart(
+        name="stickiness",
+        title="Stickiness: how many of a period's users come on one date",
+        definition="DAU in percent of the users of the last 30 days (MAU) and of the last 7 (WAU). "
+        "A user who comes every other day makes 50 %.",
+        alternative=f"Two lines in percent, {_dates(days)}. {_last_date(days, series, ' %')}",
+        columns=(
+            _DATE,
+            Column("dau_mau_stickiness", "DAU / MAU (%)"),
+            Column("dau_wau_stickiness", "DAU / WAU (%)"),
+            _RUNS,
+        ),
+        rows=days,
+        spec=lines("event_date", "day", series, "Percent", format=".0f"),
+        source="growth_metrics",
+        time="event_date",
+    )
+
+
+def _stages(days: Sequence[Row]) -> Chart:
+    patterns = ("stripes", "dots", "cross", "plain")
+    names = ("new", "growing", "established", "mature")
+    series = tuple(
+        Series(f"{name}_stage_users", f"{name.capitalize()}: {stage.text}", pattern)
+        for name, stage, pattern in zip(names, STAGES, patterns, strict=True)
+    )
+    return Chart(
+        name="lifecycle",
+        title="Lifecycle: for how long the users of a date are known",
+        definition="Daily active users by the days since their first active date.",
+        alternative=f"Stacked areas that fill 100 %, {_dates(days)}. {_last_date(days, series)}",
+        columns=(_DATE, *(Column(each.name, each.label) for each in series), _RUNS),
+        rows=days,
+        spec=areas("event_date", "day", series, "Share of DAU", normalized=True),
+        source="retention_quality_framework",
+        time="event_date",
+    )
+
+
+def _resurrections(days: Sequence[Row]) -> Chart:
+    patterns = ("plain", "stripes", "dots", "cross")
+    names = ("short", "medium", "long", "very_long")
+    series = tuple(
+        Series(f"{name}_dormancy_resurrections", f"After {dormancy.text}", pattern)
+        for name, dormancy, pattern in zip(names, DORMANCIES, patterns, strict=True)
+    )
+    weeks = by_week(days, [each.name for each in series])
+    judged = last_complete(weeks)
+    return Chart(
+        name="resurrections",
+        title="Returns by week, by how long the users were away",
+        definition="A return is a date on which a user is active who was not the day before, but "
+        "earlier. A user who returns twice in a week counts twice.",
+        alternative=f"Stacked bars, {len(weeks)} weeks."
+        + (
+            f" In the week of {judged['week']:%d %B %Y}: "
+            + ", ".join(f"{number(judged[s.name])} {s.label.lower()}" for s in series)
+            + "."
+            if judged
+            else ""
+        ),
+        columns=(
+            Column("week", "Week of"),
+            *(Column(each.name, each.label) for each in series),
+            _RUNS,
+        ),
+        rows=weeks,
+        spec=bars("week", series, "Returns"),
+        source="user_resurrection_analysis",
+        time="week",
+    )
+
+
+def _span(months: Sequence[Row]) -> str:
+    return f"{len(months)} months from {month_name(months[0])} to {month_name(months[-1])}"
+
+
+def _dates(days: Sequence[Row]) -> str:
+    return f"{len(days)} dates from {days[0]['event_date']} to {days[-1]['event_date']}"
+
+
+def _last_date(days: Sequence[Row], series: Sequence[Series], unit: str = "") -> str:
+    day = last_complete(days)
+    if day is None:
+        return ""
+    shown = percent if unit else number
+    figures = ", ".join(f"{each.label}: {shown(day[each.name])}" for each in series)
+    return f"On {day['event_date']}: {figures}."

@@ -1,0 +1,136 @@
+"""What the report reads: rows of marts, which are sums over users and name nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final, TypeAlias
+
+from pipeline.errors import RunError
+from pipeline.paths import typed_program
+from pipeline.warehouse import TableReader
+from transforms.contract import Table
+from transforms.marts import (
+    growth_drivers,
+    growth_metrics,
+    miles_analytics,
+    quick_ratio_analysis,
+    retention_cohorts,
+    retention_quality_framework,
+    social_capital_growth_accounting,
+    user_resurrection_analysis,
+)
+
+Row: TypeAlias = Mapping[str, Any]
+
+# Three years of dates keep the page below 2 MB, and show each season three times.
+DATES_SHOWN: Final = 1_096
+MONTHS_SHOWN: Final = 60
+_MONTHLY: Final = (social_capital_growth_accounting.TABLE, quick_ratio_analysis.TABLE)
+_DAILY: Final = (
+    growth_metrics.TABLE,
+    retention_quality_framework.TABLE,
+    user_resurrection_analysis.TABLE,
+    growth_drivers.TABLE,
+    miles_analytics.TABLE,
+)
+_NEEDED: Final = (*_MONTHLY, *_DAILY, retention_cohorts.TABLE)
+
+
+@dataclass(frozen=True)
+class Marts:
+    """Rows of marts, each table's in the order of its key.
+
+    Attributes:
+        months: of both monthly marts, joined.
+        days: of the daily marts, joined.
+        cohorts: of retention_cohorts.
+    """
+
+    months: Sequence[Row]
+    days: Sequence[Row]
+    cohorts: Sequence[Row]
+
+
+def read_marts(warehouse: TableReader) -> Marts:
+    """The rows of the last months and dates.
+
+    Raises:
+        RunError: if the warehouse or a mart is missing, can't be read, or holds no event yet.
+    """
+    present = warehouse.present()
+    if present is None:
+        raise RunError(
+            f"there is no warehouse {warehouse.url}: see that --warehouse is right, or build it "
+            f"with {typed_program()} batch"
+        )
+    missing = [table.name for table in _NEEDED if table.name not in present]
+    if missing:
+        raise RunError(
+            f"{warehouse.url} lacks the table{'' if len(missing) == 1 else 's'} "
+            f"{', '.join(missing)}: see that --warehouse is right, or build them with "
+            f"{typed_program()} batch"
+        )
+    months, days = (
+        _joined([_rows(warehouse, table) for table in tables]) for tables in (_MONTHLY, _DAILY)
+    )
+    if not months:
+        raise RunError(
+            f"{warehouse.url} holds no active user yet, so there is nothing to report: load events "
+            f"with {typed_program()} batch or update first"
+        )
+    return Marts(
+        months[-MONTHS_SHOWN:], days[-DATES_SHOWN:], _rows(warehouse, retention_cohorts.TABLE)
+    )
+
+
+def _rows(warehouse: TableReader, table: Table) -> list[Row]:
+    rows = warehouse.read(table).sort_by([(name, "ascending") for name in table.primary_key])
+    found: list[Row] = rows.to_pylist()
+    return found
+
+
+def _joined(tables: Sequence[Sequence[Row]]) -> list[Row]:
+    """Rows of tables that have one for each date (month), side by side."""
+    return [
+        {name: value for row in rows for name, value in row.items()}
+        for rows in zip(*tables, strict=True)
+    ]
+
+
+def by_week(days: Sequence[Row], names: Sequence[str]) -> Sequence[Row]:
+    """Sums over weeks of what may be added up over dates.
+
+    Args:
+        days: rows with an event_date, in order.
+        names: columns of numbers of events, miles or returns; never of distinct users.
+
+    Returns:
+        For each week its Monday as `week`, the sums, and as `is_complete` whether a later week
+        has begun. The first week is left out where the history begins in its middle.
+    """
+    weeks: dict[date, dict[str, Any]] = {}
+    for day in days:
+        monday = monday_of(day["event_date"])
+        week = weeks.setdefault(monday, {"week": monday, **dict.fromkeys(names, 0)})
+        for name in names:
+            week[name] += day[name]
+    found: list[dict[str, Any]] = list(weeks.values())
+    for week in found:
+        week["is_complete"] = week is not found[-1]
+    return found[1:] if len(found) > 2 and days[0]["event_date"].weekday() else found
+
+
+def monday_of(day: date) -> date:
+    """The first day of a date's week."""
+    return day - timedelta(days=day.weekday())
+
+
+def as_json(value: Any) -> Any:
+    """A value as the page holds it: dates as text, numbers with four decimals at most."""
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    return round(value, 4) if isinstance(value, float) else value

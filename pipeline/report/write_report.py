@@ -1,0 +1,73 @@
+"""The report of a warehouse, from its marts to the file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+from pipeline.errors import RunError
+from pipeline.report import growth_charts, retention_charts, use_charts
+from pipeline.report.about_data import about_data
+from pipeline.report.chart import Section
+from pipeline.report.headline import headline
+from pipeline.report.html_page import html_page
+from pipeline.report.mart_rows import Marts, read_marts
+from pipeline.warehouse import TableReader
+
+
+def report_page(warehouse: TableReader, now: datetime) -> str:
+    """The HTML of a warehouse's report.
+
+    Args:
+        warehouse: with the marts.
+        now: in UTC without a zone.
+
+    Raises:
+        RunError: if the marts are missing, can't be read, or hold nothing yet.
+    """
+    marts = read_marts(warehouse)
+    facts = about_data(warehouse, now)
+    return html_page(headline(marts), sections(marts), facts, warehouse.url, now)
+
+
+def sections(marts: Marts) -> list[Section]:
+    """All charts, in the order of the page."""
+    return [
+        growth_charts.growth(marts),
+        retention_charts.retention(marts),
+        growth_charts.activity(marts),
+        use_charts.segments(marts),
+        use_charts.miles(marts),
+    ]
+
+
+def write_page(path: str, text: str) -> None:
+    """Write the file, whole or not at all: whoever has it open sees no half page.
+
+    Raises:
+        RunError: if it can't be written.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=target.parent, suffix=".html", delete=False
+        ) as file:
+            file.write(text)
+        try:
+            os.chmod(file.name, 0o666 & ~_umask())
+            os.replace(file.name, target)
+        except OSError:
+            os.unlink(file.name)
+            raise
+    except OSError as error:
+        raise RunError(f"can't write {path}: {error.strerror}: name another --output") from error
+
+
+def _umask() -> int:
+    """What a new file's mode leaves out; it can be read by setting it alone."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

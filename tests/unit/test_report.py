@@ -1,0 +1,242 @@
+"""The report: what it says of which month, what it holds, and that it needs nothing but itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.commands.report import COMMAND, ReportOptions
+from pipeline.errors import OptionError, RunError
+from pipeline.report.headline import headline
+from pipeline.report.mart_rows import Marts, by_week, read_marts
+from pipeline.report.write_report import report_page, sections, write_page
+from pipeline.warehouse import Warehouse, open_warehouse
+from tests.unit.test_display_growth import warehouse_of
+
+NOW = datetime(2026, 1, 1)
+# Two cohorts, one who stays, one who comes back, and a month that runs.
+LIVES = (
+    *("ann 2025-09-01", "bob 2025-09-02", "ann 2025-10-06", "cy 2025-10-07", "bob 2025-11-05"),
+    *("ann 2025-11-05", "eve 2025-11-06", "ann 2025-12-01", "zoe 2025-12-01"),
+)
+
+
+def marts_of(folder: Path, *lives: str) -> Marts:
+    return read_marts(warehouse_of(folder, *lives))
+
+
+def page_of(warehouse: Warehouse) -> str:
+    return report_page(warehouse, NOW)
+
+
+class Elements(HTMLParser):
+    """The elements of a page, with their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def embedded(page: str, name: str) -> Any:
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page, re.S)
+    assert found
+    return json.loads(found[1])
+
+
+def test_the_last_complete_month_is_told_against_the_one_before(tmp_path: Path) -> None:
+    words = headline(marts_of(tmp_path, *LIVES))
+    assert words.title == "November 2025: 3 active users, 1 more (50.0 %) than in October 2025"
+    assert words.sentences[0] == (
+        "2 users were won (1 new, 1 came back) for 1 lost: a quick ratio of 2.00, "
+        "Excellent Consumer."
+    )
+    assert words.sentences[1].startswith("What changed most: users who came back, +1 (new users ±0")
+    assert words.sentences[2] == "Most new users came by the channel organic: 1 of 1."
+    assert not words.alert
+    assert [tile.change for tile in words.tiles[:2]] == ["+1 on the month before", "was 1.00"]
+
+
+def test_an_alert_is_part_of_the_words(tmp_path: Path) -> None:
+    words = headline(marts_of(tmp_path, "ann 2025-10-05", "bob 2025-10-06", "ann 2025-12-01"))
+    assert words.alert
+    assert "CRITICAL: Quick Ratio Below 1.0." in words.sentences
+    assert words.title == "November 2025: 0 active users, 2 fewer (100.0 %) than in October 2025"
+
+
+def test_a_month_that_runs_is_judged_by_nobody(tmp_path: Path) -> None:
+    words = headline(marts_of(tmp_path, "ann 2025-12-01", "bob 2025-12-03"))
+    assert "still runs" in words.title
+    assert (words.sentences, words.tiles, words.alert) == ((), (), False)
+
+
+def test_the_first_month_has_none_before(tmp_path: Path) -> None:
+    words = headline(marts_of(tmp_path, "ann 2025-11-01", "ann 2025-12-03"))
+    assert words.title == "November 2025: 1 active users, in the first month"
+    assert words.sentences[0] == "1 users were won, and nobody was lost."
+
+
+@pytest.mark.parametrize(
+    ("first", "dates", "expected"),
+    [
+        # From a Thursday on: the week that is not whole is left out, the last one runs.
+        (
+            "2025-01-02",
+            19,
+            [("2025-01-06", 7, True), ("2025-01-13", 7, True), ("2025-01-20", 1, False)],
+        ),
+        ("2025-01-06", 8, [("2025-01-06", 7, True), ("2025-01-13", 1, False)]),
+        ("2025-01-02", 5, [("2025-01-02", 4, True), ("2025-01-06", 1, False)]),
+        ("2025-01-02", 1, [("2025-01-02", 1, False)]),
+    ],
+)
+def test_weeks_add_up_dates(first: str, dates: int, expected: list[tuple[str, int, bool]]) -> None:
+    start = date.fromisoformat(first)
+    days = [{"event_date": start + timedelta(days=n), "events": 1} for n in range(dates)]
+    found = by_week(days, ["events"])
+    monday = [date.fromisoformat(week) for week, _, _ in expected]
+    monday = [day - timedelta(days=day.weekday()) for day in monday]
+    assert [(week["week"], week["events"], week["is_complete"]) for week in found] == [
+        (day, events, over) for day, (_, events, over) in zip(monday, expected, strict=True)
+    ]
+
+
+def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
+    page = page_of(warehouse_of(tmp_path, *LIVES))
+    assert len(page.encode()) < 2_000_000
+    elements = Elements(page).found
+    for tag, attributes in elements:
+        assert tag not in ("link", "iframe", "object", "base", "img")
+        for name in ("src", "href", "action", "srcset"):
+            assert (attributes.get(name) or "#").startswith("#")
+    policies = [found["content"] for tag, found in elements if found.get("http-equiv")]
+    assert len(policies) == 1
+    assert str(policies[0]).startswith("default-src 'none'")
+    styles = "".join(re.findall(r"<style>(.*?)</style>", page, re.S))
+    assert "@import" not in styles
+    assert "http" not in styles
+
+
+def test_every_chart_says_what_it_shows(tmp_path: Path) -> None:
+    marts = marts_of(tmp_path, *LIVES)
+    charts = [chart for section in sections(marts) for chart in section.charts]
+    assert len({chart.name for chart in charts}) == len(charts) >= 10
+    for chart in charts:
+        for text in (chart.title, chart.definition, chart.alternative):
+            assert len(text) > 15
+        assert chart.definition.endswith(".")
+        assert chart.columns and chart.rows
+        assert _fields(chart.spec) - _made(chart.spec) <= {column.name for column in chart.columns}
+    page = page_of(open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb"))
+    figures = [found for tag, found in Elements(page).found if tag == "figure"]
+    alternatives = [found for _, found in Elements(page).found if found.get("role") == "img"]
+    assert [found["id"] for found in figures] == [chart.name for chart in charts]
+    assert len(alternatives) == len(charts)
+    assert all(found["aria-label"] for found in alternatives)
+
+
+def _fields(spec: Any) -> set[str]:
+    """Columns that encodings of a specification name."""
+    if isinstance(spec, list):
+        return set().union(*map(_fields, spec))
+    if not isinstance(spec, dict):
+        return set()
+    own = {spec["field"]} if isinstance(spec.get("field"), str) else set()
+    return own.union(*(_fields(value) for name, value in spec.items() if name != "data"))
+
+
+def _made(spec: Any) -> set[str]:
+    """Columns that a specification makes itself."""
+    if isinstance(spec, list):
+        return set().union(*map(_made, spec))
+    if not isinstance(spec, dict):
+        return set()
+    made = spec.get("as", [])
+    own = {made} if isinstance(made, str) else set(made)
+    if "pivot" in spec or "values" in spec.get("data", {}):
+        own |= {"bound", "label"}
+    # What a pivot makes has the labels of series.
+    own |= set(_domains(spec))
+    return own.union(*(_made(value) for value in spec.values()))
+
+
+def _domains(spec: dict[str, Any]) -> list[str]:
+    scale = spec.get("scale")
+    domain = scale.get("domain", []) if isinstance(scale, dict) else []
+    return [each for each in domain if isinstance(each, str)]
+
+
+def test_the_numbers_are_those_of_the_marts(tmp_path: Path) -> None:
+    page = page_of(warehouse_of(tmp_path, *LIVES))
+    (accounting,) = [
+        chart for chart in embedded(page, "charts") if chart["name"] == "growth-accounting"
+    ]
+    values = accounting["values"]
+    assert values["activity_month"] == ["2025-09-01", "2025-10-01", "2025-11-01", "2025-12-01"]
+    assert values["new_users"] == [2, 1, 1, 1]
+    assert values["retained_users"] == [0, 1, 1, 1]
+    assert values["resurrected_users"] == [0, 0, 1, 0]
+    assert values["lost"] == [0, -1, -1, -2]
+    assert values["is_complete"] == [True, True, True, False]
+
+
+def test_what_stands_in_a_warehouse_ends_no_script(tmp_path: Path) -> None:
+    folder = tmp_path / "<script>alert(1)"
+    folder.mkdir()
+    page = page_of(warehouse_of(folder, *LIVES))
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_curves_are_of_months_that_are_over(tmp_path: Path) -> None:
+    page = page_of(warehouse_of(tmp_path, *LIVES))
+    (curves,) = [chart for chart in embedded(page, "charts") if chart["name"] == "retention-curves"]
+    values = curves["values"]
+    everybody = [
+        (number, active, size)
+        for name, number, active, size in zip(
+            *(values[name] for name in ("curve", "period_number", "users_active", "cohort_size")),
+            strict=True,
+        )
+        if name == "All cohorts"
+    ]
+    # September's two users and October's one, by November; December still runs.
+    assert everybody == [(0, 4, 4), (1, 1, 3), (2, 2, 2)]
+
+
+def test_a_warehouse_without_marts_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="there is no warehouse"):
+        read_marts(open_warehouse(f"duckdb:///{tmp_path}/none.duckdb"))
+    with pytest.raises(RunError, match="holds no active user yet"):
+        marts_of(tmp_path)
+
+
+def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "reports" / "growth.html"
+    write_page(str(target), "one")
+    write_page(str(target), "two")
+    assert target.read_text() == "two"
+    assert [path.name for path in target.parent.iterdir()] == ["growth.html"]
+    with pytest.raises(RunError, match=r"can't write .*: Is a directory: name another --output"):
+        write_page(str(target.parent), "three")
+    assert [path.name for path in tmp_path.iterdir()] == ["reports"]
+
+
+def test_the_command_writes_and_says_where(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = warehouse_of(tmp_path, *LIVES).url
+    output = str(tmp_path / "growth.html")
+    COMMAND.run(ReportOptions(url, output))
+    assert capsys.readouterr().out.startswith(f"The growth report: {output} (1.")
+    with pytest.raises(OptionError, match="is the warehouse: name another file"):
+        COMMAND.run(ReportOptions(url, str(tmp_path / "growth.duckdb")))
