@@ -82,7 +82,7 @@ $(DEPLOYMENT): $(READY)
 bench: $(READY) ## Measure speed and memory (15 minutes; BENCH_ARGS="--quick" for five)
 	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
 	$(BIN)/python -m tests.benchmarks.updates $(BENCH_ARGS)
-	for figure in speed state latency; do $(BIN)/python -m tests.benchmarks.streaming $$figure; done
+	for figure in speed step state latency; do $(BIN)/python -m tests.benchmarks.streaming $$figure; done
 
 clean: ## Remove what make run and make bench wrote
 	rm -rf sample growth.duckdb growth.html live.duckdb *.duckdb.wal *.duckdb.staging-*

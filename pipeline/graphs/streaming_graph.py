@@ -25,23 +25,29 @@ from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
 from transforms.mart_changes import finish
-from transforms.marts import dead_letter_events
-from transforms.marts.registry import ALL_TABLES, TABLES, all_checks
-from transforms.marts.users_with_negative_miles import TABLE as NEGATIVE_TABLE
+from transforms.marts import dead_letter_events, dim_users, fct_events, users_with_negative_miles
+from transforms.marts.registry import ALL_TABLES, all_checks
 from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.quality.compile import Check
-from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS
+from transforms.shards import CONTRIBUTIONS
+from transforms.state import user_timelines
 from transforms.state.pipeline_runs import Run
 from transforms.state.registry import STATE_TABLES
 from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES
 from transforms.streaming.clock import Clock, system_clock
 from transforms.streaming.parse_messages import ParseMessages, as_messages
-from transforms.streaming.sessionize import Sessionize
 from transforms.streaming.sums import SumShards, ToShard, ToUserShard
-from transforms.streaming.users import CHANGES, RECOVERED, Contribute, UpdateUser
+from transforms.streaming.users import ROWS, UpdateUsers
 
 # What a stream writes.
 STREAMED: Final = (*ALL_TABLES, *STATE_TABLES.values())
+# The tables of which each row is of one user.
+USER_TABLES: Final = (
+    fct_events.TABLE,
+    dim_users.TABLE,
+    users_with_negative_miles.TABLE,
+    user_timelines.TABLE,
+)
 # Of a flush interval: a step of sums or of staging, and a commit, follow each other within two.
 _STEP: Final = 0.5
 
@@ -110,36 +116,32 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.max_future_minutes,
         job.forgotten,
     )
-    users = parsed.by_user | "UpdateUser" >> UpdateUser(job.late_horizon_days, job.clock)
-    changed = users[CHANGES] | "Contribute" >> Contribute(job.active_types.codes, job.clock)
+    users = parsed.by_user | "UpdateUsers" >> UpdateUsers(
+        job.active_types.codes, job.late_horizon_days, job.clock
+    )
     sums = (
-        changed[CONTRIBUTIONS]
+        users[CONTRIBUTIONS]
         | "Shard contributions" >> ToShard(Counters, job.shards)
         | "SumContributions" >> SumShards(Counters, step, job.clock)
     )
-    sessions = users[EVENTS] | "Sessionize" >> Sessionize(job.late_horizon_days, job.clock)
-    letters = parsed[DEAD_LETTERS] | "Shard dead_letter_events" >> ToShard(pa.Table, job.shards)
-    # Negative balances come and go in one place, so that neither overtakes the other. The label is
-    # from before they were called that: a running job is updated by it.
-    balances = (changed[NEGATIVE], changed[RECOVERED]) | "Debtors" >> beam.Flatten()
-    by_user = {
-        TABLES[EVENTS]: sessions,
-        TABLES[USERS]: changed[USERS],
-        NEGATIVE_TABLE: balances,
-        STATE_TABLES[TIMELINES]: changed[TIMELINES],
-    }
-    sharded = {dead_letter_events.TABLE: letters} | {
-        table: rows | f"Shard {table.name}" >> ToUserShard(job.shards, shard_key(job.run))
-        for table, rows in by_user.items()
-    }
-    layout = job.warehouse.capabilities.layout
+    letters = (
+        parsed[DEAD_LETTERS]
+        | "Name dead letters" >> beam.Map(_named_letters).with_output_types(tuple[str, pa.Table])
+        | "Shard dead letters" >> ToShard(tuple[str, pa.Table], job.shards)
+    )
+    rows = users[ROWS] | "Shard users" >> ToUserShard(job.shards, shard_key(job.run))
     staged = [
-        rows
-        | f"Stage {table.name}"
-        >> StageFlushes(table, job.staging, layout, step, job.clock, job.checks)
-        for table, rows in sharded.items()
+        sharded
+        | f"Stage {label}"
+        >> StageFlushes(
+            tables, job.staging, job.warehouse.capabilities.layout, step, job.clock, job.checks
+        )
+        for label, sharded, tables in (
+            ("users", rows, USER_TABLES),
+            ("dead letters", letters, (dead_letter_events.TABLE,)),
+        )
     ]
-    files = [outputs[FILES] for outputs in staged] | "All staged files" >> beam.Flatten()
+    steps = [outputs[FILES] for outputs in staged] | "All steps" >> beam.Flatten()
     checked = [outputs[CHECKED] for outputs in staged] | "All checks" >> beam.Flatten()
     if job.dead_letter_topic is not None:
         (
@@ -153,7 +155,7 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         | "Shard counts" >> ToShard(RunCounts, job.shards)
         | "SumCounts" >> SumShards(RunCounts, step, job.clock)
     )
-    return (files, sums, counts, checked) | "Commit" >> CommitFlushes(
+    return (steps, sums, counts, checked) | "Commit" >> CommitFlushes(
         job.warehouse,
         CommitPlan.adding(STREAMED),
         finish,
@@ -164,3 +166,7 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.checks,
         job.awaited,
     )
+
+
+def _named_letters(rows: pa.Table) -> tuple[str, pa.Table]:
+    return dead_letter_events.TABLE.name, rows

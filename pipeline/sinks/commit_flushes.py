@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,6 @@ from pipeline.sinks.flush_state import (
     Totals,
     decode_part,
     encode_part,
-    flush_run,
 )
 from pipeline.sinks.held_counts import held
 from pipeline.warehouse import Warehouse
@@ -51,7 +51,7 @@ from transforms.streaming.clock import Clock, later
 
 @dataclass
 class CommitFlushes(beam.PTransform):
-    """(staged files, Counters, RunCounts, CheckCounts) -> for each flush a report, a JSON object.
+    """(StagedSteps, Counters, RunCounts, CheckCounts) -> for each flush a report, a JSON object.
 
     The last level of the sums is here, so that a flush holds each row of a mart once.
 
@@ -79,7 +79,7 @@ class CommitFlushes(beam.PTransform):
     awaited: bool = False
 
     def expand(self, inputs: tuple[beam.PCollection, ...]) -> beam.PCollection:
-        labels = ("Files", "Sums", "Counts", "Checks")
+        labels = ("Steps", "Sums", "Counts", "Checks")
         parts = [part | label >> _Keyed() for label, part in zip(labels, inputs, strict=True)]
         return (
             parts
@@ -100,6 +100,8 @@ class _Keyed(beam.PTransform):
 
 class _Commit(beam.DoFn):
     PARTS = BagStateSpec("parts", TupleCoder([VarIntCoder(), BytesCoder()]))
+    # How many steps of each lane are in flushes: a JSON object.
+    LANES = ReadModifyWriteStateSpec("lanes", BytesCoder())
     COUNTS = ReadModifyWriteStateSpec("counts", BytesCoder())
     SUM = ReadModifyWriteStateSpec("sum", BytesCoder())
     NUMBER = ReadModifyWriteStateSpec("number", VarIntCoder())
@@ -135,6 +137,7 @@ class _Commit(beam.DoFn):
     def seal_flush(
         self,
         parts: AccumulatingRuntimeState = beam.DoFn.StateParam(PARTS),
+        lanes: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(LANES),
         counts: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(COUNTS),
         total: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(SUM),
         number: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(NUMBER),
@@ -156,7 +159,14 @@ class _Commit(beam.DoFn):
             seal.set(now + self._options.flush_seconds)
             return
         parts.clear()
-        gathered = Gathered.of(map(decode_part, stored))
+        gathered, waiting, done = Gathered.of(map(decode_part, stored)).in_order(
+            json.loads(lanes.read() or b"{}")
+        )
+        for step in waiting:
+            parts.add(encode_part(step))
+        if waiting:
+            seal.set(now + self._options.flush_seconds)
+        lanes.write(json.dumps(done).encode())
         before = Totals()
         if flushes := number.read():
             sums = decode_counters(total.read()), decode_run_counts(counts.read())
@@ -198,9 +208,7 @@ class _Commit(beam.DoFn):
             changes = [change for change in changes if change.staged]
         if changes:
             with timed_flush():
-                self._options.warehouse.commit(
-                    changes, flush_run(self._options.run.run_id, flush.number)
-                )
+                self._options.warehouse.commit(changes, flush.commit_id(self._options.run.run_id))
         return {
             change.table.name: change.rows
             for change in changes

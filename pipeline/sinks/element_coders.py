@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import apache_beam as beam
+from apache_beam.coders import Coder
 
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.read_csv import FileRange
+from pipeline.sinks.staged_steps import StagedStep
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.lookups import FoundRows
 from transforms import coders
-from transforms.streaming.users import UserChange
 
 
 def register() -> None:
     """Make Beam use them for the element types of the pipelines."""
     coders.register()
-    for element in (InputFile, FileRange, StagedFile, UserChange):
+    for element in (InputFile, FileRange, StagedFile):
         beam.coders.registry.register_coder(element, beam.coders.RowCoder)
+    beam.coders.registry.register_coder(StagedStep, _StagedStepCoder)
     # A contract and an address: some hundred elements a run.
     beam.coders.registry.register_coder(FoundRows, beam.coders.PickleCoder)
+
+
+class _StagedStepCoder(Coder):
+    """Staged steps as a job's state holds them."""
+
+    def encode(self, value: StagedStep) -> bytes:
+        return value.to_bytes()
+
+    def decode(self, encoded: bytes) -> StagedStep:
+        return StagedStep.from_bytes(encoded)
+
+    def is_deterministic(self) -> bool:
+        return True

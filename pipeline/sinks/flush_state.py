@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import pyarrow as pa
 
 from pipeline.reports import FlushReport
 from pipeline.sinks.run_rows import rows_of_run, rows_of_state
+from pipeline.sinks.staged_steps import StagedStep, in_order
 from pipeline.warehouse.changes import StagedFile
 from transforms.contract import Table
 from transforms.kernels.codecs.sum_codecs import (
@@ -31,15 +33,7 @@ from transforms.quality.reported import Reported
 from transforms.quality.results import Result, conclude
 from transforms.state.pipeline_runs import Run, RunState
 
-Part: TypeAlias = StagedFile | Counters | RunCounts | CheckCounts
-
-
-def _encode_file(file: StagedFile) -> bytes:
-    return json.dumps(file).encode()
-
-
-def _decode_file(data: bytes) -> StagedFile:
-    return StagedFile(*json.loads(data))
+Part: TypeAlias = StagedStep | Counters | RunCounts | CheckCounts
 
 
 class _PartCodec(NamedTuple):
@@ -50,7 +44,7 @@ class _PartCodec(NamedTuple):
 
 # The state of running jobs names a part by its place here.
 _CODECS: Final = (
-    _PartCodec(StagedFile, _encode_file, _decode_file),
+    _PartCodec(StagedStep, StagedStep.to_bytes, StagedStep.from_bytes),
     _PartCodec(Counters, encode_counters, decode_counters),
     _PartCodec(RunCounts, encode_run_counts, decode_run_counts),
     _PartCodec(CheckCounts, CheckCounts.to_bytes, CheckCounts.from_bytes),
@@ -78,13 +72,13 @@ class Gathered:
     """What has come for a flush, in any order.
 
     Attributes:
-        files: staged rows.
+        steps: staged rows.
         counters: what the sum of counters grows by.
         counts: what the run's counts grow by.
         checked: what checks have counted of the staged rows.
     """
 
-    files: list[StagedFile] = field(default_factory=list)
+    steps: list[StagedStep] = field(default_factory=list)
     counters: list[Counters] = field(default_factory=list)
     counts: list[RunCounts] = field(default_factory=list)
     checked: list[CheckCounts] = field(default_factory=list)
@@ -95,8 +89,8 @@ class Gathered:
         found = cls()
         for part in parts:
             match part:
-                case StagedFile():
-                    found.files.append(part)
+                case StagedStep():
+                    found.steps.append(part)
                 case Counters():
                     found.counters.append(part)
                 case RunCounts():
@@ -104,6 +98,23 @@ class Gathered:
                 case CheckCounts():
                     found.checked.append(part)
         return found
+
+    def in_order(
+        self, done: Mapping[str, int]
+    ) -> tuple[Gathered, list[StagedStep], dict[str, int]]:
+        """What can be committed; the steps that wait for one before them; how many steps of each
+        lane are done then.
+
+        Args:
+            done: how many steps of each lane are done.
+        """
+        ready, waiting, after = in_order(self.steps, done)
+        return replace(self, steps=ready), waiting, after
+
+    @property
+    def files(self) -> list[StagedFile]:
+        """All that is staged."""
+        return [file for step in self.steps for file in step.files]
 
 
 @dataclass(frozen=True)
@@ -199,6 +210,17 @@ class SealedFlush:
     in_marts: int
     evaluated: int
     failed: tuple[Reported, ...]
+
+    def commit_id(self, run: str) -> str:
+        """The id of its commit, by what it holds: an engine that goes back to an earlier state
+        may seal another flush under the same number, and that one is not committed yet.
+
+        Args:
+            run: the id of the run.
+        """
+        content = "\n".join(file.path for file in self.files).encode()
+        digest = hashlib.blake2b(content, digest_size=6).hexdigest()
+        return f"{flush_run(run, self.number)}_{digest}"
 
     def to_bytes(self) -> bytes:
         """It as a job's state holds it."""

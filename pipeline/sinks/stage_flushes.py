@@ -1,32 +1,35 @@
-"""Rows that never end -> staged files, one for each shard and flush."""
+"""Rows that never end -> staged files, some for each shard and flush."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam import pvalue
-from apache_beam.coders import BytesCoder
+from apache_beam.coders import BytesCoder, StrUtf8Coder, TupleCoder, VarIntCoder
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import (
     AccumulatingRuntimeState,
     BagStateSpec,
+    ReadModifyWriteRuntimeState,
+    ReadModifyWriteStateSpec,
     RuntimeTimer,
     TimerSpec,
     on_timer,
 )
 from apache_beam.utils.timestamp import Timestamp
 
+from pipeline.sinks.flush_rows import rows_to_stage
+from pipeline.sinks.staged_steps import StagedStep
 from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.check_rows import CHECKED
 from transforms.coders import TableCoder
 from transforms.contract import Table
-from transforms.kernels.versions import newest
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
@@ -38,16 +41,16 @@ FILES: Final = "files"
 
 @dataclass
 class StageFlushes(beam.PTransform):
-    """(shard, tables of rows) -> StagedFile: a file for each shard and flush.
+    """(shard, (name of a contract, table of rows)) -> StagedStep: the files of a shard and flush.
 
-    A further output, CHECKED: CheckCounts of what the rows of a file answer by themselves.
+    A further output, CHECKED: CheckCounts of what the rows of files answer by themselves.
 
-    Of several versions of a row the newest is staged. Rows that leave a table travel with those
-    that come, so that a flush holds both: a row that comes behind the removal of a later one would
-    stay for ever.
+    Of several versions of a row the newest is staged. All tables of a shard are staged together, so
+    that a flush holds what belongs together: a row and its removal, an event and its user.
 
     Attributes:
-        table: the contract of the rows; those of `table.deletes` are known by their columns.
+        tables: the contracts of the tables; of rows that are merged also their `deletes` and
+            `appended` come.
         folder: the staging folder, local or gs://.
         layout: how the home wants its files.
         flush_seconds: how long rows are gathered.
@@ -55,7 +58,7 @@ class StageFlushes(beam.PTransform):
         checks: all checks; none for no CHECKED.
     """
 
-    table: Table
+    tables: Sequence[Table]
     folder: str
     layout: FileLayout
     flush_seconds: float
@@ -63,55 +66,74 @@ class StageFlushes(beam.PTransform):
     checks: tuple[Check, ...] = ()
 
     def expand(self, rows: beam.PCollection) -> pvalue.DoOutputsTuple:
-        write = beam.ParDo(_Stage(self)).with_output_types(StagedFile, **{CHECKED: CheckCounts})
+        write = beam.ParDo(_Stage(self)).with_output_types(StagedStep, **{CHECKED: CheckCounts})
         return rows | "Write Parquet" >> write.with_outputs(CHECKED, main=FILES)
 
 
 class _Stage(beam.DoFn):
-    ROWS = BagStateSpec("rows", BytesCoder())
+    ROWS = BagStateSpec("rows", TupleCoder([StrUtf8Coder(), BytesCoder()]))
+    STEPS = ReadModifyWriteStateSpec("steps", VarIntCoder())
     FLUSH = TimerSpec("flush", TimeDomain.REAL_TIME)
 
     def __init__(self, options: StageFlushes):
         self._options = options
-        self._checks = plan_of_flush(options.checks, options.table.name)
+        self._lane = "+".join(table.name for table in options.tables)
 
     def setup(self) -> None:
-        self._over = ArrowChecks(self._checks, {self._options.table.name: self._options.table})
+        # Made when there are rows to check: some runners set a step up for each bundle.
+        self._over: dict[str, ArrowChecks] = {}
 
     def teardown(self) -> None:
-        self._over.close()
+        for checks in self._over.values():
+            checks.close()
 
     def process(
         self,
-        keyed: tuple[int, pa.Table],
+        keyed: tuple[int, tuple[str, pa.Table]],
         rows: AccumulatingRuntimeState = beam.DoFn.StateParam(ROWS),
         flush: RuntimeTimer = beam.DoFn.TimerParam(FLUSH),
     ) -> None:
         if not any(True for _ in rows.read()):
             flush.set(Timestamp.of(self._options.clock() + self._options.flush_seconds))
-        rows.add(TableCoder().encode(keyed[1]))
+        name, table = keyed[1]
+        rows.add((name, TableCoder().encode(table)))
 
     @on_timer(FLUSH)
     def write(
-        self, rows: AccumulatingRuntimeState = beam.DoFn.StateParam(ROWS)
-    ) -> Iterator[StagedFile | pvalue.TaggedOutput]:
-        """What has come since the last time, as Parquet."""
-        table = self._options.table
-        parts = [TableCoder().decode(data) for data in rows.read()]
+        self,
+        shard: int = beam.DoFn.KeyParam,
+        rows: AccumulatingRuntimeState = beam.DoFn.StateParam(ROWS),
+        steps: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(STEPS),
+    ) -> Iterator[StagedStep | pvalue.TaggedOutput]:
+        """Stage what has come since the last time, as Parquet."""
+        parts = [(name, TableCoder().decode(data)) for name, data in rows.read()]
         rows.clear()
-        for contract in (table, table.deletes) if table.primary_key else (table,):
-            found = [part for part in parts if tuple(part.column_names) == contract.column_names]
-            if found:
-                files = StagedFiles(contract, self._options.folder, self._options.layout)
-                latest = _newest(table, pa.concat_tables(found))
-                files.write(latest)
-                yield from files.close()
-                if contract is table and self._checks:
-                    check_counts = self._over.evaluate({table.name: latest})
-                    yield pvalue.TaggedOutput(CHECKED, check_counts)
+        if not parts:  # A timer may fire twice.
+            return
+        files: list[StagedFile] = []
+        for table in self._options.tables:
+            staged = list(rows_to_stage(table, parts))
+            for contract, its_rows in staged:
+                files += self._files(contract, its_rows)
+            yield from self._checked(table, staged)
+        number = (steps.read() or 0) + 1
+        steps.write(number)
+        yield StagedStep(f"{self._lane} {shard}", number, files)
 
+    def _files(self, contract: Table, rows: pa.Table) -> Iterator[StagedFile]:
+        files = StagedFiles(contract, self._options.folder, self._options.layout)
+        files.write(rows)
+        yield from files.close()
 
-def _newest(table: Table, rows: pa.Table) -> pa.Table:
-    if not table.primary_key or table.written_at is None:
-        return rows
-    return newest(rows, table.primary_key, table.written_at)
+    def _checked(
+        self, table: Table, staged: Sequence[tuple[Table, pa.Table]]
+    ) -> Iterator[pvalue.TaggedOutput]:
+        """What the rows of a table come to by themselves."""
+        checks = plan_of_flush(self._options.checks, table.name)
+        present = [rows for contract, rows in staged if contract in (table, table.appended)]
+        if not checks or not present:
+            return
+        if table.name not in self._over:
+            self._over[table.name] = ArrowChecks(checks, {table.name: table})
+        rows = pa.concat_tables(present)
+        yield pvalue.TaggedOutput(CHECKED, self._over[table.name].evaluate({table.name: rows}))

@@ -61,8 +61,8 @@ class Matching(NamedTuple):
 
 @dataclass(frozen=True)
 class Change:
-    """One table's part in a commit: of rows that stay, those that match leave first, then staged
-    ones are merged by key, then those are added that are known to be new.
+    """One table's part in a commit: of rows that stay, those that match leave first, then those are
+    added that are known to be new, then staged ones are merged by key.
 
     Events of a user leave by `matching`, whose key nobody has; a row of a table without a key is
     rewritten by `matching` the old one and `files` (APPEND) of the new one.
@@ -73,8 +73,8 @@ class Change:
         files: the staged rows; of one key the one that was written last counts.
         deletes: staged rows of `table.deletes`, for MERGE: rows with these keys leave the table,
             unless they were written later.
-        appended: staged rows of `table.appended`, for MERGE: their keys are neither in the table
-            nor among `files`, which nobody looks up.
+        appended: staged rows of `table.appended`, for MERGE: their keys are not in the table, which
+            nobody looks up. One that is also among `files` changes at once.
         matching: what else leaves the table, for MERGE and APPEND.
     """
 

@@ -1,9 +1,10 @@
 """What streaming costs, on the local streaming runner.
 
-    python -m tests.benchmarks.streaming speed|state|latency
+    python -m tests.benchmarks.streaming speed|step|state|latency
 
 `speed`: events/s of one core through the streaming transforms, without source and warehouse, and
-of the same events through Beam's Sessions and GroupByKey alone. `state`: bytes of a user's state.
+of the same events through Beam's Sessions and GroupByKey alone. `step`: microseconds of one event
+in the users' step. `state`: bytes of a user's state.
 `latency`: seconds from publishing to being in fct_events, at 100 events/s.
 """
 
@@ -38,14 +39,13 @@ from pipeline.sinks import element_coders
 from pipeline.warehouse import open_warehouse
 from tests.emulators.servers import PROJECT, missing_pubsub, running_pubsub
 from tests.support.tables import NOW, codes, csv_text, parse, row
-from transforms.kernels.codecs.single_timeline import encode_timeline
+from transforms.kernels.codecs.head_codec import encode_head
+from transforms.kernels.codecs.record_codec import Record, decode_records, encode_users
 from transforms.kernels.sessions import sort_events
-from transforms.kernels.timelines import timelines
+from transforms.kernels.user_state import advance_user
 from transforms.marts import fct_events
-from transforms.shards import EVENTS
 from transforms.streaming.parse_messages import ParseMessages
-from transforms.streaming.sessionize import Sessionize
-from transforms.streaming.users import CHANGES, Contribute, UpdateUser
+from transforms.streaming.users import UpdateUser, UpdateUsers
 from transforms.vocabulary import EVENT_TYPES
 
 _EVENTS: Final = 5_000
@@ -95,9 +95,7 @@ def _clock() -> float:
 
 def _transforms(messages: beam.PCollection) -> None:
     parsed = messages | ParseMessages("bench", _HORIZON_DAYS, "1", _clock)
-    users = parsed.by_user | UpdateUser(_HORIZON_DAYS, _clock)
-    users[CHANGES] | Contribute(codes(EVENT_TYPES), _clock)
-    users[EVENTS] | Sessionize(_HORIZON_DAYS, _clock)
+    parsed.by_user | UpdateUsers(codes(EVENT_TYPES), _HORIZON_DAYS, _clock)
 
 
 def _plain(messages: beam.PCollection) -> None:
@@ -125,7 +123,7 @@ def _timed(message: PubsubMessage) -> TimestampedValue:
 
 
 def state() -> None:
-    """Print the bytes of a timeline with three events a day."""
+    """Print the bytes of a user's state with three events a day, and of an event of the horizon."""
     for days in (1, 100, 1_000):
         start = datetime(2020, 1, 1)
         rows = [
@@ -133,10 +131,66 @@ def state() -> None:
             for day in range(days)
             for hour, kind in enumerate(["miles_earned", "share", "like"])
         ]
-        (parsed,) = parse(csv_text(rows))
-        size = len(encode_timeline(timelines(sort_events([parsed.events]))))
+        records = _records(rows)
+        head = None
+        for record in records:
+            head = advance_user("u", head, [record], list).head
+        assert head is not None
+        size = len(encode_head(head))
         print(f"{days:,} active days: {size:,} bytes, {size / days:.1f} a day")
-    print("and 24 bytes for each event of the last --late_horizon_days")
+    of_event = sum(len(record.data) + 1 for record in records) / len(records)
+    print(f"and {of_event:.0f} bytes for each event of the last --late_horizon_days")
+
+
+def _records(rows: Sequence[dict[str, str]]) -> list[Record]:
+    (parsed,) = parse(csv_text(rows))
+    ((_, encoded),) = encode_users(sort_events([parsed.events]))
+    return decode_records(encoded)
+
+
+class _Cell:
+    """A state cell and a timer in this process."""
+
+    def __init__(self) -> None:
+        self._value: bytes | None = None
+        self._bag: list[bytes] = []
+
+    def read(self) -> bytes | None:
+        return self._value
+
+    def write(self, value: bytes) -> None:
+        self._value = value
+
+    def add(self, value: bytes) -> None:
+        self._bag.append(value)
+
+    def set(self, moment: object) -> None:
+        """As a timer."""
+
+
+def step(users: int = 500, bundles: int = 100) -> None:
+    """Print microseconds of one on-time event in the users' step, without a runner."""
+    function = UpdateUser(UpdateUsers(codes(EVENT_TYPES), _HORIZON_DAYS, _clock))
+    cells = {f"u{user}": (_Cell(), _Cell(), _Cell()) for user in range(users)}
+    taken = emitted = 0.0
+    for number in range(bundles):
+        at = datetime(2025, 10, 1) + timedelta(hours=9 * number)
+        rows = [row((at + timedelta(seconds=n)).isoformat(), user) for n, user in enumerate(cells)]
+        (parsed,) = parse(csv_text(rows))
+        bundle = list(encode_users(sort_events([parsed.events])))
+        started = time.process_time()
+        function.start_bundle()
+        for user_id, encoded in bundle:
+            function.process((user_id, encoded), *cells[user_id])
+        between = time.process_time()
+        list(function.finish_bundle())
+        taken, emitted = taken + between - started, emitted + time.process_time() - between
+    events = users * bundles
+    print(
+        f"an on-time event in the users' step: {(taken + emitted) / events * 1e6:.0f} us, of these "
+        f"{taken / events * 1e6:.0f} for its state, {emitted / events * 1e6:.0f} for its rows and "
+        f"counters ({events:,} events of {users} users, in bundles of {users})"
+    )
 
 
 def latency(seconds: int = 30, rate: int = 100, flush_seconds: int = 2) -> None:
@@ -193,4 +247,4 @@ def _waits(
 
 
 if __name__ == "__main__":
-    {"speed": speed, "state": state, "latency": latency}[sys.argv[1]]()
+    {"speed": speed, "step": step, "state": state, "latency": latency}[sys.argv[1]]()

@@ -316,7 +316,7 @@ def test_a_clock_that_steps_back_keeps_no_row_from_the_tables(tmp_path: Path) ->
 
         def commit(self, changes: Sequence[Change], run: str) -> None:
             self._home.commit(changes, run)
-            READINGS.set([-20.0 * int(run.rsplit("_")[-1])])
+            READINGS.set([-20.0 * int(run.rsplit("_")[-2])])
 
     READINGS.set([0.0])
     tables = streamed(

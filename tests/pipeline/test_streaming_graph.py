@@ -15,10 +15,9 @@ from tests.support.streams import message, stream_of, ticking
 from tests.support.tables import codes, row
 from tests.support.translation import OPTIONS
 from transforms.parse_step import COUNTS, DEAD_LETTERS
-from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
+from transforms.shards import CONTRIBUTIONS
 from transforms.streaming.parse_messages import ParseMessages
-from transforms.streaming.sessionize import Sessionize
-from transforms.streaming.users import CHANGES, Contribute, UpdateUser
+from transforms.streaming.users import ROWS, UpdateUsers
 from transforms.vocabulary import EVENT_TYPES
 
 
@@ -37,31 +36,27 @@ def test_every_label_is_there_once() -> None:
     assert len(set(labels)) == len(labels)
 
 
-def test_state_is_kept_in_global_windows_only() -> None:
-    """Dataflow keeps none in windows that merge (apache/beam #18478)."""
+def test_there_are_no_windows_but_the_global_one() -> None:
+    """Sessions are numbered in the users' state: windows that merge keep none (#18478)."""
     for line in describe(laid_out()):
-        assert "Sessions" not in line or " | state " not in line
+        assert " in Global" in line or " in " not in line
 
 
 def test_nothing_within_the_graph_is_from_the_beginning_of_time(tmp_path: Path) -> None:
-    """It, or a timer that it sets, would hold the watermark there, and no session would end."""
+    """It, or a timer that it sets, would hold the watermark there, and no event be let go."""
     rows = [row("2025-12-31T00:00:00Z", kind="miles_redeemed", amount="1"), row("never")]
     stream = stream_of([[message(event, number) for number, event in enumerate(rows)]])
     pipeline = beam.Pipeline(BundleBasedDirectRunner(), PipelineOptions(["--streaming"]))
     parsed = pipeline | "Messages" >> stream | ParseMessages("s", 3_650, "1", ticking)
-    users = parsed.by_user | UpdateUser(3_650, ticking)
-    changed = users[CHANGES] | Contribute(codes(EVENT_TYPES), ticking)
-    sessions = users[EVENTS] | Sessionize(3_650, ticking)
-    collections = {"parsed": parsed.by_user, "letters": parsed[DEAD_LETTERS], "rows": sessions}
-    collections |= {tag: users[tag] for tag in (EVENTS, CHANGES, COUNTS)}
-    collections |= {tag: changed[tag] for tag in (USERS, NEGATIVE, CONTRIBUTIONS)}
+    users = parsed.by_user | UpdateUsers(codes(EVENT_TYPES), 3_650, ticking)
+    collections = {"parsed": parsed.by_user, "letters": parsed[DEAD_LETTERS]}
+    collections |= {tag: users[tag] for tag in (ROWS, CONTRIBUTIONS, COUNTS)}
     for name, elements in collections.items():
         elements | f"Times of {name}" >> beam.ParDo(_Time(str(tmp_path / name)))
     pipeline.run().wait_until_finish()
     times = {path.name: float(path.read_text()) for path in tmp_path.iterdir()}
     event_time = (datetime(2025, 12, 31) - datetime(1970, 1, 1)).total_seconds()
     assert set(times) == set(collections)
-    assert min(times.values()) == times.pop(EVENTS) == event_time
     assert min(times.values()) > event_time
 
 
@@ -79,9 +74,9 @@ def test_what_is_shuffled_has_a_coder_of_its_own() -> None:
     by_label = {line.partition(" | ")[0]: line for line in describe(laid_out())}
     for label in (
         "ParseMessages/Parse/ParDo(_Parse)",
-        "Contribute/Sum up a bundle/ParDo(_Contribute)",
-        "Sessionize/Group by session",
-        "Shard fct_events/To users' shards",
+        "UpdateUsers/Advance users/ParDo(UpdateUser)",
+        "Shard users/To users' shards",
+        "Stage users/Write Parquet/ParDo(_Stage)",
         "Shard contributions/To a shard",
         "Shard counts/To a shard",
         "Commit/All parts",
@@ -93,4 +88,4 @@ def test_dataflow_translates_the_graph() -> None:
     pipeline = laid_out(*OPTIONS, "--enable_streaming_engine")
     pipeline.run()
     labels = {step.unique_name for step in pipeline.to_runner_api().components.transforms.values()}
-    assert {"ReadFromPubSub", "UpdateUser", "Sessionize", "Commit"} <= labels
+    assert {"ReadFromPubSub", "UpdateUsers", "Stage users", "Commit"} <= labels

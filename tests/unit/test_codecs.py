@@ -18,9 +18,13 @@ from tests.support.tables import codes, csv_text, parse, row
 from tests.support.thorough import examples
 from tests.unit.test_contributions import assert_equal
 from transforms.data_error import DataError
-from transforms.kernels.codecs.arrival_codec import decode_arrivals, encode_arrivals
-from transforms.kernels.codecs.event_codec import decode_events, encode_events
-from transforms.kernels.codecs.recent_codec import decode_recent, encode_recent
+from transforms.kernels.codecs.head_codec import decode_head, encode_head
+from transforms.kernels.codecs.record_codec import (
+    decode_records,
+    encode_records,
+    encode_users,
+    sorted_events,
+)
 from transforms.kernels.codecs.single_timeline import decode_timeline, encode_timeline
 from transforms.kernels.codecs.sum_codecs import (
     decode_counters,
@@ -34,7 +38,7 @@ from transforms.kernels.counters import COHORTS, DAILY, MONTHLY, Counters
 from transforms.kernels.run_counts import Example, RunCounts
 from transforms.kernels.sessions import SortedEvents, sort_events
 from transforms.kernels.timelines import Timelines, timelines
-from transforms.kernels.user_state import RecentEvents
+from transforms.kernels.user_head import Place, UserHead, timelines_of_heads
 from transforms.vocabulary import EVENT_TYPES
 
 _SETTINGS = settings(
@@ -92,16 +96,40 @@ def counters_of(rows: Rows) -> Counters:
     return contributions(lives_of(rows), codes(EVENT_TYPES))
 
 
-def test_stored_events_are_read() -> None:
-    assert decode_events(stored("events-1")).to_pylist() == batch_of(STORED).to_pylist()
-    assert encode_events(batch_of(STORED)) == stored("events-1")
+# A head that counts one event more than its timeline.
+HEAD = UserHead(
+    written_at_us=1_735_732_800_000_000,
+    first=(1_704_066_600_000_001, 2**64 - 1, 7),
+    last=Place(1_709_640_000_000_000, 1_709_640_000_000_000, 1),
+    floor=Place(1_704_066_600_000_001, 1_704_066_600_000_001, 3),
+    due_us=1_710_000_000_000_000,
+    timeline=bytes.fromhex((_FOLDER / "timeline-2.hex").read_text()),
+    facts=bytes(18),
+    first_event=b"",
+)
 
 
-def test_a_stored_arrival_is_read() -> None:
-    events, arrived = decode_arrivals([stored("arrival-1")])
-    assert events.to_pylist() == batch_of(STORED[:1]).to_pylist()
-    assert arrived.tolist() == [1_700_000_000_000_000]
-    assert encode_arrivals(batch_of(STORED[:1]), 1_700_000_000_000_000) == [stored("arrival-1")]
+def test_stored_records_are_read() -> None:
+    ((user_id, encoded),) = encode_users(sorted_of(STORED))
+    assert (user_id, encoded) == ("dé", stored("records-1"))
+    assert_same_events(sorted_events({"dé": decode_records(stored("records-1"))}), STORED)
+
+
+def assert_same_events(found: SortedEvents, rows: Rows) -> None:
+    expected = sorted_of(rows)
+    found.table.validate(full=True)
+    assert found.table.schema.equals(expected.table.schema)
+    assert found.table.to_pylist() == expected.table.to_pylist()
+    assert found.ids.hex().tolist() == expected.ids.hex().tolist()
+    assert found.user_ids.equals(expected.user_ids)
+    for name in ("user_digests", "user_of_event", "user_starts_mask", "time_us", "platform"):
+        assert getattr(found, name).tolist() == getattr(expected, name).tolist()
+
+
+def test_a_stored_head_is_read() -> None:
+    assert decode_head(stored("head-1")) == HEAD
+    assert encode_head(HEAD) == stored("head-1")
+    assert timelines_of_heads({"dé": HEAD}).type_events.sum() == 4
 
 
 def test_a_stored_timeline_is_read() -> None:
@@ -128,15 +156,6 @@ def test_a_timeline_with_the_ids_of_another_version_is_refused() -> None:
     both = pa.array([stored("timeline-2"), stored("timeline-1")])
     with pytest.raises(DataError, match=r"layout 1, of 0\.1\.0"):
         decode_timelines(pa.array(["a", "b"]), both)
-
-
-@pytest.mark.parametrize("layout", [1, 2])
-def test_stored_recent_events_are_read(layout: int) -> None:
-    expected = sorted_of(STORED)
-    recent = decode_recent(stored(f"recent-{layout}"))
-    assert recent.time_us.tolist() == expected.time_us.tolist()
-    assert recent.ids.hex().tolist() == expected.ids.hex().tolist()
-    assert encode_recent(recent) == stored("recent-2")
 
 
 @pytest.mark.parametrize("layout", [1, 2])
@@ -176,14 +195,13 @@ def test_stored_run_counts_are_read(version: str) -> None:
 
 
 LATER: list[tuple[Callable[[bytes], Any], bytes]] = [
-    (decode_events, b"\x09" + stored("events-1")[1:]),
-    (lambda data: decode_arrivals([data]), b"\x09" + stored("arrival-1")[1:]),
+    (decode_records, b"\x09" + stored("records-1")[1:]),
+    (decode_head, b"\x09" + stored("head-1")[1:]),
     (lambda data: decode_timeline("dé", data), b"\x09" + stored("timeline-2")[1:]),
     (
         lambda data: decode_timelines(pa.array(["a", "b"]), pa.array([stored("timeline-2"), data])),
         b"\x09" + stored("timeline-2")[1:],
     ),
-    (decode_recent, b"\x09" + stored("recent-2")[1:]),
     (decode_counters, b"\x09" + stored("counters-2")[1:]),
 ]
 
@@ -219,7 +237,8 @@ def test_days_with_counters_of_a_later_version_are_refused(
 DAMAGED: list[tuple[Callable[[bytes], Any], str]] = [
     (lambda data: decode_timeline("dé", data), "timeline-2"),
     (lambda data: decode_timelines(pa.array(["dé"]), pa.array([data])), "timeline-2"),
-    (decode_recent, "recent-2"),
+    (decode_records, "records-1"),
+    (decode_head, "head-1"),
     (decode_counters, "counters-2"),
 ]
 
@@ -229,28 +248,19 @@ DAMAGED: list[tuple[Callable[[bytes], Any], str]] = [
 def test_what_is_cut_off_is_refused(decode: Callable[[bytes], Any], name: str, kept: float) -> None:
     data = stored(name)
     cut = data[:-2] if kept == -2 else data[: int(len(data) * kept)]
-    if (decode, cut) == (decode_recent, b""):
-        assert not len(decode_recent(cut).time_us)  # No event, of layout 1.
-        return
     with pytest.raises(DataError, match="bytes that can't be read"):
         decode(cut)
 
 
 @_SETTINGS
 @given(rows=row_lists)
-def test_events_and_their_arrivals_survive(rows: Rows) -> None:
-    events = batch_of(rows)
-    decoded = decode_events(encode_events(events))
-    decoded.validate(full=True)
-    assert decoded.schema.equals(events.schema)
-    assert decoded.to_pylist() == events.to_pylist()
-    assert encode_events(decoded) == encode_events(events)
-    arrivals = encode_arrivals(events, 2**62)
-    decoded, arrived = decode_arrivals(reversed(arrivals))
-    decoded.validate(full=True)
-    assert decoded.schema.equals(events.schema)
-    assert decoded.to_pylist() == events.to_pylist()[::-1]
-    assert arrived.tolist() == [2**62 + at for at in reversed(range(len(events)))]
+def test_events_survive(rows: Rows) -> None:
+    by_user = {
+        user_id: decode_records(encoded) for user_id, encoded in encode_users(sorted_of(rows))
+    }
+    assert_same_events(sorted_events(by_user), rows)
+    for records in by_user.values():
+        assert decode_records(encode_records(record.data for record in records)) == records
 
 
 @_SETTINGS
@@ -289,10 +299,8 @@ def test_the_largest_values_survive() -> None:
         row("2000-01-01T00:00:00Z", "u", "miles_earned", amount=str(10**12), country=""),
         row("2024-01-01T00:00:00Z", "u", "miles_redeemed", amount="0", source=""),
     ]
-    events = batch_of(rows)
-    assert len(events) == 3
-    assert decode_events(encode_events(events)).to_pylist() == events.to_pylist()
-    assert decode_arrivals(encode_arrivals(events, 0))[0].to_pylist() == events.to_pylist()
+    encoded = encode_users(sorted_of(rows))
+    assert_same_events(sorted_events({user: decode_records(data) for user, data in encoded}), rows)
     lives = lives_of(rows)
     lives.miles_earned[lives.miles_earned > 0] = 2**63 - 1
     lives = Timelines(**{**vars(lives), "first_utm_source": pa.array(["ü" * 100_000, None])})
@@ -307,8 +315,7 @@ def test_nobody_has_no_bytes() -> None:
     nobody = Timelines.none()
     assert len(encode_timelines(nobody)) == 0
     assert_equal(decode_timelines(nobody.user_id, encode_timelines(nobody)), nobody)
-    none = decode_recent(encode_recent(RecentEvents.none()))
-    assert (len(none.time_us), len(none.ids)) == (0, 0)
+    assert list(encode_users(sort_events([]))) == []
 
 
 def test_users_of_several_chunks_stay_in_order(monkeypatch: pytest.MonkeyPatch) -> None:

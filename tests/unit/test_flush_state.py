@@ -27,6 +27,7 @@ from pipeline.sinks.flush_state import (
     encode_part,
     flush_run,
 )
+from pipeline.sinks.staged_steps import StagedStep
 from pipeline.warehouse.changes import StagedFile
 from tests.support.repository import ROOT
 from tests.support.tables import codes, csv_text, parse, row
@@ -72,7 +73,7 @@ def sealer() -> Iterator[Sealer]:
 
 
 PARTS: dict[int, Part] = {
-    0: file("a.parquet"),
+    0: StagedStep("users 3", 1, [file("a.parquet")]),
     1: counters_of("2025-01-01"),
     2: RunCounts(input_rows=3, events=2, duplicates=1),
     3: CheckCounts({WRONG_ID: CheckCount(1, 3, ('{"event_id": "a"}',))}),
@@ -90,12 +91,10 @@ def test_parts_come_back_from_a_jobs_state(number: int) -> None:
 
 
 def test_what_running_jobs_have_kept_is_read() -> None:
-    """Bytes as 0.2.0 wrote them; the numbers of parts as well."""
-    staged = b'["fct_events", "a.parquet", 1, 100, [20089], [1, 2], 7]'
-    assert decode_part((0, staged)) == file("a.parquet")
-    assert encode_part(file("a.parquet")) == (0, staged)
-    # Staged before files had figures and a checksum.
-    assert decode_part((0, b'["t", "b", 1, 2, []]')) == StagedFile("t", "b", 1, 2, [])
+    """Bytes as running jobs have them; the numbers of parts as well."""
+    staged = b'["users 3", 1, [["fct_events", "a.parquet", 1, 100, [20089], [1, 2], 7]]]'
+    assert decode_part((0, staged)) == PARTS[0]
+    assert encode_part(PARTS[0]) == (0, staged)
     counters = counters_of("2025-01-01")
     assert decode_part((1, encode_counters(counters))) == counters
     counts = RunCounts(input_rows=3, events=3)
@@ -112,7 +111,7 @@ def test_what_running_jobs_have_kept_is_read() -> None:
 
 def test_a_flush_sums_what_has_come_onto_what_was_there(sealer: Sealer) -> None:
     first = sealer.seal(Totals(), Gathered.of([counters_of("2025-01-01"), PARTS[2]]), US)
-    one, two = file("b.parquet"), file("a.parquet")
+    one, two = (StagedStep("users 1", at, [file(name)]) for at, name in ((1, "b"), (2, "a")))
     more = RunCounts(input_rows=5, events=1, dead_letters={"bad": 4})
     later = sealer.seal(first.totals, Gathered.of([one, more, counters_of("2025-01-02"), two]), US)
     assert (first.totals.flushes, later.totals.flushes) == (1, 2)
@@ -122,7 +121,7 @@ def test_a_flush_sums_what_has_come_onto_what_was_there(sealer: Sealer) -> None:
     assert later.totals.counts == RunCounts(8, 3, 1, dead_letters={"bad": 4})
     mart = file("m.parquet", "growth_metrics")
     sealed = later.sealed([mart])
-    assert sealed.files == [two, one, mart]
+    assert sealed.files == [file("a"), file("b"), mart]
     assert sealed.counts == later.totals.counts
     assert (sealed.number, sealed.in_marts) == (2, 2)
     assert SealedFlush.from_bytes(sealed.to_bytes()) == sealed
@@ -135,7 +134,7 @@ def test_a_flush_stages_the_marts_that_change(sealer: Sealer) -> None:
     written_at = growth_metrics.TABLE.written_at
     assert growth[written_at].to_pylist() == [datetime(2025, 1, 1, 12)]
     # Nothing but how far the run is changes where no counters come.
-    later = sealer.seal(first.totals, Gathered.of([file("a.parquet")]), US + 1).rows
+    later = sealer.seal(first.totals, Gathered.of([PARTS[0]]), US + 1).rows
     assert {name for name, rows in later.items() if rows.num_rows} == {"pipeline_runs"}
 
 
@@ -193,12 +192,32 @@ def test_flushes_lose_nothing_however_they_are_cut(steps: list[tuple[int, int]])
         elif kind == 1:
             waiting.counts.append(RunCounts(input_rows=rows))
         else:
-            waiting.files.append(file(str(number), rows=rows))
+            waiting.steps.append(StagedStep("a", number, [file(str(number), rows=rows)]))
     totals, kept = totals.plus(waiting, US + 99), [*kept, *waiting.files]
     assert [f.path for f in kept] == [str(n) for n, (kind, _) in enumerate(steps) if kind == 0]
     assert totals.counts.input_rows == sum(rows for kind, rows in steps if kind == 1)
     assert totals.flushes == 1 + sum(kind == 2 for kind, _ in steps)
     assert np.all(totals.counters.daily.keys == Counters.empty().daily.keys)
+
+
+def test_steps_of_a_lane_are_committed_in_their_order_whenever_they_come() -> None:
+    one, two, three, other = (
+        StagedStep(lane, number, [file(f"{lane} {number}")])
+        for lane, number in (("a", 1), ("a", 2), ("a", 3), ("b", 1))
+    )
+    ready, waiting, done = Gathered.of([three, one, other]).in_order({})
+    assert (ready.steps, waiting, done) == ([one, other], [three], {"a": 1, "b": 1})
+    ready, waiting, done = Gathered.of([three, two]).in_order(done)
+    assert (ready.steps, waiting, done) == ([two, three], [], {"a": 3, "b": 1})
+
+
+def test_a_flush_of_other_content_is_another_commit_under_the_same_number(sealer: Sealer) -> None:
+    """As after a restart from a checkpoint before it was sealed: it is not committed yet."""
+    flush = sealer.seal(Totals(flushes=6), Gathered.of([PARTS[2]]), US)
+    one, other = flush.sealed([file("a")]), flush.sealed([file("b")])
+    assert one.commit_id("run") == SealedFlush.from_bytes(one.to_bytes()).commit_id("run")
+    assert one.commit_id("run") != other.commit_id("run")
+    assert {sealed.commit_id("run")[:6] for sealed in (one, other)} == {"run_7_"}
 
 
 def test_a_report_says_what_is_not_in_the_tables_yet(sealer: Sealer) -> None:

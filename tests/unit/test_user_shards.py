@@ -89,7 +89,7 @@ def test_batch_and_stream_keep_a_user_in_one_shard(key: bytes) -> None:
     assert sum(len(events) for _, events in split) == len(rows)
     assert of_user == {user: {reference(user, key, 7)} for user in set(users)}
     table = pa.table({"user_id": pa.array(users).dictionary_encode(), "n": range(500)})
-    found = dict(split_by_user(table, 7, key))
+    found = {shard: part for shard, (_, part) in split_by_user(("users", table), 7, key)}
     assert {
         shard: set(part["user_id"].cast(pa.string()).to_pylist()) for shard, part in found.items()
     } == {shard: {u for u in users if of_user[u] == {shard}} for shard in found}

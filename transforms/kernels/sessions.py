@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, overload
 
 import numpy as np
 import pyarrow as pa
@@ -234,13 +234,27 @@ class Sessions:
         )
 
 
+@overload
+def begins_session(gap_us: int) -> bool: ...
+@overload
+def begins_session(gap_us: NDArray[np.int64]) -> NDArray[np.bool_]: ...
+def begins_session(gap_us: int | NDArray[np.int64]) -> bool | NDArray[np.bool_]:
+    """Whether an event begins a session that comes so long after the user's event before it."""
+    return gap_us >= SESSION_GAP_US
+
+
+def sequences(starts: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """1, 2, 3 ... from each start to the next; the first row is one."""
+    first = np.flatnonzero(starts)
+    lengths = np.diff(np.append(first, len(starts)))
+    return np.arange(1, len(starts) + 1) - np.repeat(first, lengths)
+
+
 def number_sessions(events: SortedEvents) -> Sessions:
     """Sessions that end where a user's next event is 30 minutes or more away."""
     starts = events.user_starts_mask.copy()
-    starts[1:] |= np.diff(events.time_us) >= SESSION_GAP_US
-    first = np.flatnonzero(starts)
-    lengths = np.diff(np.append(first, len(starts)))
-    sequence = np.arange(1, len(starts) + 1) - np.repeat(first, lengths)
+    starts[1:] |= begins_session(np.diff(events.time_us))
+    first, sequence = np.flatnonzero(starts), sequences(starts)
     users = events.user_of_event[first]
     digits = session_ids(events.user_digests, users, events.time_us[first]).hex()
     session = (np.cumsum(starts) - 1).astype(np.int32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -126,6 +126,31 @@ class Timelines:
         return _sums(per_day, self.day_offsets[:-1])
 
 
+class Firsts(NamedTuple):
+    """Of users the first event's attributes, as `Timelines` has them: [users] each."""
+
+    first_platform: NDArray[np.int8]
+    first_utm_source: pa.Array
+    first_country: pa.Array
+    first_id: Hashes
+
+
+class Facts(NamedTuple):
+    """What timelines count of events, sorted by user and time: [events] each.
+
+    Attributes:
+        user_starts_mask: true at each user's first event.
+        time_us, event_type, platform: as `SortedEvents` has them.
+        miles: int64, 0 for NULL.
+    """
+
+    user_starts_mask: NDArray[np.bool_]
+    time_us: NDArray[np.int64]
+    event_type: NDArray[np.int8]
+    platform: NDArray[np.int8]
+    miles: NDArray[np.int64]
+
+
 def timelines(events: SortedEvents) -> Timelines:
     """The timelines of the users of `events`, in the order of their user ids.
 
@@ -133,27 +158,51 @@ def timelines(events: SortedEvents) -> Timelines:
         DataError: if the miles of these events add up to more than INT64 holds.
     """
     table = events.table
-    days = events.time_us // US_PER_DAY
-    day_starts = np.flatnonzero(events.user_starts_mask | _changes(days))
+    starts = np.flatnonzero(events.user_starts_mask)
+    facts = Facts(
+        events.user_starts_mask,
+        events.time_us,
+        events.event_type,
+        events.platform,
+        # Each kind by itself must add up to what INT64 holds.
+        _miles(table, events.event_type == MILES_EARNED)
+        + _miles(table, events.event_type == MILES_REDEEMED),
+    )
+    firsts = Firsts(
+        events.platform[starts],
+        _strings(table["utm_source"], starts),
+        _strings(table["country"], starts),
+        events.ids[starts],
+    )
+    return timelines_of(events.user_ids, facts, firsts)
+
+
+def timelines_of(user_ids: pa.Array, facts: Facts, firsts: Firsts) -> Timelines:
+    """The timelines of users from what is counted of their events.
+
+    Args:
+        user_ids: string [users], in the order in which `facts` has them.
+        facts: of one event of each user at least; its miles add up to what INT64 holds.
+        firsts: of the users.
+    """
+    days = facts.time_us // US_PER_DAY
+    day_starts = np.flatnonzero(facts.user_starts_mask | _changes(days))
     day_of_event = np.repeat(np.arange(len(day_starts)), np.diff(np.append(day_starts, len(days))))
-    user_starts = np.flatnonzero(events.user_starts_mask)
+    user_starts = np.flatnonzero(facts.user_starts_mask)
     user_ends = (np.append(user_starts[1:], len(days)) - 1)[: len(user_starts)]
-    earned = _miles(table, events.event_type == MILES_EARNED)
-    redeemed = _miles(table, events.event_type == MILES_REDEEMED)
+    earned = np.where(facts.event_type == MILES_EARNED, facts.miles, 0)
+    redeemed = np.where(facts.event_type == MILES_REDEEMED, facts.miles, 0)
     return Timelines(
-        user_id=events.user_ids,
+        user_id=user_ids,
         day_offsets=np.append(np.searchsorted(day_starts, user_starts), len(day_starts)),
         date=days[day_starts],
-        type_events=_count(day_of_event, events.event_type, len(day_starts), len(EVENT_TYPES)),
-        platform_events=_count(day_of_event, events.platform, len(day_starts), len(PLATFORMS)),
+        type_events=_count(day_of_event, facts.event_type, len(day_starts), len(EVENT_TYPES)),
+        platform_events=_count(day_of_event, facts.platform, len(day_starts), len(PLATFORMS)),
         miles_earned=_sums(earned, day_starts),
         miles_redeemed=_sums(redeemed, day_starts),
-        first_seen_us=events.time_us[user_starts],
-        last_seen_us=events.time_us[user_ends],
-        first_platform=events.platform[user_starts],
-        first_utm_source=_strings(table["utm_source"], user_starts),
-        first_country=_strings(table["country"], user_starts),
-        first_id=events.ids[user_starts],
+        first_seen_us=facts.time_us[user_starts],
+        last_seen_us=facts.time_us[user_ends],
+        **firsts._asdict(),
     )
 
 

@@ -1,48 +1,36 @@
-"""What streaming remembers of a user: the timeline, and which events it has seen lately."""
+"""What some more events make of one user of a stream.
+
+Most events come in order: later than all that their user had. Such an event is no repeated one,
+renumbers nothing, and needs the user's head alone. Any other asks for the events of the horizon.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
-from transforms.kernels.hashing import Hashes
+from transforms.kernels.codecs.record_codec import Record, sorted_events
+from transforms.kernels.codecs.single_timeline import encode_timeline
 from transforms.kernels.increments import timelines_after
-from transforms.kernels.sessions import SortedEvents, sort_events
-from transforms.kernels.timelines import Timelines, timelines
+from transforms.kernels.sessions import SESSION_GAP_US, begins_session, sequences
+from transforms.kernels.user_head import (
+    NOWHERE,
+    Place,
+    UserHead,
+    fact_of,
+    folded,
+    timelines_of_heads,
+)
 
 
-@dataclass(frozen=True)
-class RecentEvents:
-    """The events of a user that may still be repeated.
+class Numbered(NamedTuple):
+    """An event and its place in its user's sessions."""
 
-    Attributes:
-        time_us: int64 [n], their event times, ascending.
-        ids: [n], their ids.
-    """
-
-    time_us: NDArray[np.int64]
-    ids: Hashes
-
-    @classmethod
-    def none(cls) -> RecentEvents:
-        """No event."""
-        return cls(np.empty(0, np.int64), Hashes.none())
-
-    def has(self, events: SortedEvents) -> NDArray[np.bool_]:
-        """bool [events]: which of them are among these."""
-        known = set(zip(self.ids.high.tolist(), self.ids.low.tolist(), strict=True))
-        ids = zip(events.ids.high.tolist(), events.ids.low.tolist(), strict=True)
-        return np.fromiter((pair in known for pair in ids), np.bool_, len(events.ids))
-
-    def and_those(self, events: SortedEvents, since_us: int) -> RecentEvents:
-        """These events and more, without those from before `since_us`."""
-        time_us = np.concatenate([self.time_us, events.time_us])
-        order = np.argsort(time_us, kind="stable")
-        order = order[time_us[order] >= since_us]
-        return RecentEvents(time_us[order], Hashes.concat([self.ids, events.ids])[order])
+    record: Record
+    place: Place
 
 
 @dataclass(frozen=True)
@@ -50,42 +38,136 @@ class AdvancedUser:
     """What some more events make of a user.
 
     Attributes:
-        new: the events that were not seen before.
-        repeated: how many were.
-        timeline: the user's timeline with the new events; None where there was none and is none.
-        recent: what may be repeated from now on.
+        head: the user's, written and due when it was before.
+        new: events that were not there before.
+        renumbered: events that were, and have another number or session now.
+        repeated: how many events were there already.
     """
 
-    new: SortedEvents
-    repeated: int
-    timeline: Timelines | None
-    recent: RecentEvents
+    head: UserHead
+    new: list[Numbered] = field(default_factory=list)
+    renumbered: list[Numbered] = field(default_factory=list)
+    repeated: int = 0
+
+
+# Reads the events of the horizon, in any order.
+Recent = Callable[[], Sequence[Record]]
 
 
 def advance_user(
-    before: Timelines | None,
-    recent: RecentEvents,
-    events: pa.RecordBatch,
-    now_us: int,
-    kept_us: int,
+    user_id: str, head: UserHead | None, arrived: Sequence[Record], recent: Recent
 ) -> AdvancedUser:
     """Take some more events of one user into account.
 
     Args:
-        before: the user's timeline so far; None for a new user.
-        recent: the events that the user had lately.
-        events: with the schema EVENT_BATCH, in any order, repeated ones too.
-        now_us: the moment, in microseconds since 1970-01-01.
-        kept_us: events are remembered for so long: later ones come too late to be taken, whether
-            they are repeated or not.
+        user_id: whose.
+        head: the user's; None for a new one.
+        arrived: one event or more, distinct and in order; some may be there already.
+        recent: reads the user's events of the horizon; it is not asked where events come in order.
+
+    Raises:
+        DataError: if the head can't be read, or if the miles of a day add up to more than INT64
+            holds.
     """
-    arrived = sort_events([events])
-    known = recent.has(arrived)
-    new = arrived.where(~known) if known.any() else arrived
-    repeated = len(events) - len(new.time_us)
-    if not len(new.time_us):
-        return AdvancedUser(new, repeated, before, recent)
-    timeline = timelines(new) if before is None else timelines_after(before, new)
-    # A worker whose clock is days ahead must not forget what the others still take for repeated.
-    since_us = min(now_us, int(timeline.last_seen_us[0])) - kept_us
-    return AdvancedUser(new, repeated, timeline, recent.and_those(new, since_us))
+    if head is None:
+        head = _new(arrived[0])
+    elif arrived[0].time_us <= head.last.time_us:
+        return _out_of_order(user_id, head, arrived, sorted(recent()))
+    new = []
+    time_us, session_us, sequence = head.last
+    for record in arrived:
+        if begins_session(record.time_us - time_us):
+            session_us, sequence = record.time_us, 0
+        time_us, sequence = record.time_us, sequence + 1
+        new.append(Numbered(record, Place(time_us, session_us, sequence)))
+    facts = head.facts + b"".join(map(fact_of, arrived))
+    return AdvancedUser(folded(user_id, head.after(new[-1].place, facts)), new)
+
+
+def _new(first: Record) -> UserHead:
+    """The head of a user before the first event."""
+    before = Place(first.time_us - SESSION_GAP_US, 0, 0)
+    return UserHead(0, first[:3], before, NOWHERE, 0, b"", b"", first.data)
+
+
+def _out_of_order(
+    user_id: str, head: UserHead, arrived: Sequence[Record], recent: list[Record]
+) -> AdvancedUser:
+    known = {record[1:3] for record in recent}
+    new = [record for record in arrived if record[1:3] not in known]
+    repeated = len(arrived) - len(new)
+    if not new:
+        return AdvancedUser(head, repeated=repeated)
+    places = places_of(recent, head.floor)
+    before = {record[1:3]: place for record, place in zip(recent, places, strict=True)}
+    events = sorted([*recent, *new])
+    numbered = list(map(Numbered, events, places_of(events, head.floor)))
+    # An event gets into another session only where one comes before it: its number rises then.
+    renumbered = [
+        event
+        for event in numbered
+        if (was := before.get(event.record[1:3])) and was.sequence != event.place.sequence
+    ]
+    # The last one may be gone from the horizon, and be the floor.
+    last = numbered[-1].place if numbered[-1].place.time_us >= head.last.time_us else head.last
+    return AdvancedUser(
+        _with(user_id, head, new)._replace(last=last),
+        [event for event in numbered if event.record[1:3] not in known],
+        renumbered,
+        repeated,
+    )
+
+
+def _with(user_id: str, head: UserHead, new: Sequence[Record]) -> UserHead:
+    """A head whose timeline counts some events more."""
+    if new[0][:3] > head.first:
+        facts = head.facts + b"".join(map(fact_of, new))
+        return folded(user_id, head._replace(facts=facts))
+    # Another event is the first one.
+    timeline = timelines_after(timelines_of_heads({user_id: head}), sorted_events({user_id: new}))
+    return head._replace(
+        first=new[0][:3], timeline=encode_timeline(timeline), facts=b"", first_event=b""
+    )
+
+
+def places_of(events: Sequence[Record], floor: Place) -> list[Place]:
+    """The places of a user's events.
+
+    Args:
+        events: in order.
+        floor: of the latest event before them.
+    """
+    if not events:
+        return []
+    time_us = np.array([record.time_us for record in events], np.int64)
+    gaps = np.diff(
+        time_us, prepend=floor.time_us if floor.sequence else time_us[0] - SESSION_GAP_US
+    )
+    starts = begins_session(gaps)
+    goes_on = not starts[0]
+    starts[0] = True
+    sequence, first = sequences(starts), np.flatnonzero(starts)
+    session_us = np.repeat(time_us[first], np.diff(np.append(first, len(events))))
+    if goes_on:
+        rows = slice(0, first[1] if len(first) > 1 else len(events))
+        sequence[rows] += floor.sequence
+        session_us[rows] = floor.session_us
+    return list(map(Place, time_us.tolist(), session_us.tolist(), sequence.tolist()))
+
+
+def without_those_before(
+    head: UserHead, recent: Sequence[Record], since_us: int
+) -> tuple[UserHead, list[Record]]:
+    """A head and the events of the horizon without those from before a moment.
+
+    Args:
+        head: the user's.
+        recent: the user's events of the horizon, in any order.
+        since_us: the moment, in microseconds since 1970-01-01.
+    """
+    events = sorted(recent)
+    kept = [record for record in events if record.time_us >= since_us]
+    if len(kept) == len(events):
+        return head, kept
+    latest = places_of(events, head.floor)[len(events) - len(kept) - 1]
+    return head._replace(floor=latest), kept

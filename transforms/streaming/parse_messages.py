@@ -8,21 +8,20 @@ from functools import partial
 from typing import Any, Final
 
 import apache_beam as beam
-import numpy as np
 import pyarrow as pa
 from apache_beam import pvalue
 from apache_beam.io.gcp.pubsub import PubsubMessage
 
 from transforms.kernels.calendar import US_PER_DAY, US_PER_SECOND
-from transforms.kernels.codecs.event_codec import encode_events
+from transforms.kernels.codecs.record_codec import encode_users
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.messages import Message
 from transforms.kernels.parse import Limits
 from transforms.kernels.run_counts import RunCounts
-from transforms.kernels.sessions import ranked
+from transforms.kernels.sessions import sort_events
 from transforms.kernels.single_records import read_records
 from transforms.marts import dead_letter_events
-from transforms.metrics import LATENESS
+from transforms.metrics import LATENESS, count
 from transforms.parse_step import COUNTS, DEAD_LETTERS, parse_part
 from transforms.streaming.clock import Clock, arriving, as_datetime, microseconds
 
@@ -34,10 +33,10 @@ _PART_BYTES: Final = 16 << 20
 
 @dataclass
 class ParseMessages(beam.PTransform):
-    """PubsubMessage -> (user id, the user's events in a bundle, encoded).
+    """PubsubMessage -> (user id, the user's distinct events in a bundle, in order, as records).
 
     Outputs, by tag: the main one; DEAD_LETTERS, tables of dead_letter_events; COUNTS, RunCounts
-    of messages and dead letters.
+    of messages, dead letters and what is repeated within a bundle.
 
     Attributes:
         source: the subscription.
@@ -93,23 +92,18 @@ class _Parse(beam.DoFn):
             forgotten=options.forgotten,
         )
         for parsed in part.parsed:
-            for user, events in _by_user(parsed.events):
-                yield arriving((user, encode_events(events)), options.clock)
+            events = sort_events([parsed.events])
+            for user in encode_users(events):
+                yield arriving(user, options.clock)
+            if events.duplicates:
+                yield self._counted(RunCounts(duplicates=events.duplicates))
             arrived_after_us = now_us - parsed.events["event_time"].cast(pa.int64()).to_numpy()
             LATENESS.observe(arrived_after_us // US_PER_SECOND)
         yield from part.beside_events(partial(arriving, clock=options.clock))
 
-
-def _by_user(events: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
-    if not len(events):
-        return
-    user_ids, user = ranked(pa.chunked_array([events.column("user_id")]))
-    order = np.argsort(user, kind="stable")
-    events = events.take(pa.array(order))
-    bounds = np.searchsorted(user[order], np.arange(len(user_ids) + 1))
-    for number, user_id in enumerate(user_ids.to_pylist()):
-        start, end = bounds[number : number + 2].tolist()
-        yield user_id, events.slice(start, end - start)
+    def _counted(self, counts: RunCounts) -> pvalue.TaggedOutput:
+        count(counts)
+        return pvalue.TaggedOutput(COUNTS, arriving(counts, self._options.clock))
 
 
 def as_messages(dead_letters: pa.Table) -> Iterator[PubsubMessage]:

@@ -39,7 +39,7 @@ class ToShard(beam.PTransform):
         shards: how many there are.
     """
 
-    kind: type
+    kind: Any
     shards: int
 
     def expand(self, elements: beam.PCollection) -> beam.PCollection:
@@ -54,7 +54,8 @@ def _keyed(element: Any, shards: int) -> tuple[int, Any]:
 
 @dataclass
 class ToUserShard(beam.PTransform):
-    """Tables of rows -> (shard, rows), those of a user always to the same shard.
+    """(name of a contract, table of rows) -> (shard, (name, rows)), those of a user always to the
+    same shard.
 
     Attributes:
         shards: how many there are.
@@ -68,17 +69,20 @@ class ToUserShard(beam.PTransform):
     def expand(self, rows: beam.PCollection) -> beam.PCollection:
         return rows | "To users' shards" >> beam.FlatMap(
             split_by_user, self.shards, self.key
-        ).with_output_types(tuple[int, pa.Table])
+        ).with_output_types(tuple[int, tuple[str, pa.Table]])
 
 
-def split_by_user(rows: pa.Table, shards: int, key: bytes) -> Iterator[tuple[int, pa.Table]]:
+def split_by_user(
+    named: tuple[str, pa.Table], shards: int, key: bytes
+) -> Iterator[tuple[int, tuple[str, pa.Table]]]:
     """The rows of each shard that has some, by the column user_id."""
+    name, rows = named
     if shards == 1:
-        yield 0, rows
+        yield 0, named
         return
     shard = user_shards(rows["user_id"].cast(pa.string()).combine_chunks(), key, shards)
     for number in np.unique(shard).tolist():
-        yield number, rows.filter(pa.array(shard == number))
+        yield number, (name, rows.filter(pa.array(shard == number)))
 
 
 @dataclass

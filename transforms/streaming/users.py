@@ -1,238 +1,157 @@
-"""Events by user -> new events, changed rows of the user tables, and changes of counters."""
+"""Events by user -> rows of events and users, and changes of counters: the one step with the
+users' state."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import apache_beam as beam
-import numpy as np
 import pyarrow as pa
 from apache_beam import pvalue
-from apache_beam.coders import BytesCoder, VarIntCoder
+from apache_beam.coders import BytesCoder
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import (
+    AccumulatingRuntimeState,
+    BagStateSpec,
     ReadModifyWriteRuntimeState,
     ReadModifyWriteStateSpec,
     RuntimeTimer,
     TimerSpec,
     on_timer,
 )
-from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
 from transforms.kernels.calendar import US_PER_DAY
-from transforms.kernels.codecs.arrival_codec import encode_arrivals
-from transforms.kernels.codecs.event_codec import decode_events
-from transforms.kernels.codecs.recent_codec import decode_recent, encode_recent
-from transforms.kernels.codecs.single_timeline import decode_timeline, encode_timeline
-from transforms.kernels.codecs.timeline_codec import decode_timelines
+from transforms.kernels.codecs.head_codec import decode_head, encode_head
+from transforms.kernels.codecs.record_codec import Record, decode_records, encode_records
 from transforms.kernels.counters import Counters
-from transforms.kernels.increments import change
 from transforms.kernels.run_counts import RunCounts
-from transforms.kernels.timelines import Timelines
-from transforms.kernels.user_state import RecentEvents, advance_user
-from transforms.mart_changes import changed_users
-from transforms.marts import dim_users, users_with_negative_miles
+from transforms.kernels.user_head import UserHead
+from transforms.kernels.user_state import advance_user, without_those_before
+from transforms.marts import dim_users
 from transforms.metrics import EVENTS_PER_USER, count
 from transforms.parse_step import COUNTS
-from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS
-from transforms.state import user_timelines
+from transforms.shards import CONTRIBUTIONS
 from transforms.streaming.clock import Clock, arriving, later, microseconds
+from transforms.streaming.user_changes import UserChanges
 
-CHANGES: Final = "changes"
-RECOVERED: Final = users_with_negative_miles.TABLE.deletes.name
+ROWS: Final = "rows"
 
 # An event that is taken now may be repeated while it is still not too late for it.
 _SLACK_DAYS: Final = 1
 
 
-class UserChange(NamedTuple):
-    """What some events make of a user.
-
-    Attributes:
-        user_id: whose.
-        before: the encoded timeline before them; empty for a new user.
-        after: the encoded timeline with them.
-        written_at_us: when, in microseconds since 1970-01-01; later for each change of a user.
-    """
-
-    user_id: str
-    before: bytes
-    after: bytes
-    written_at_us: int
-
-
 @dataclass
-class UpdateUser(beam.PTransform):
-    """(user id, encoded events) -> what is new in them; state: the user's timeline.
+class UpdateUsers(beam.PTransform):
+    """(user id, encoded records) -> what they change; state: what is known of each user.
 
-    Outputs, by tag: EVENTS, (user id, an encoded arrival) at its event time, of new events only;
-    CHANGES, UserChange; COUNTS, RunCounts of events and duplicates.
+    Outputs, by tag, a few elements for each bundle: ROWS, (name of a contract, table of rows), of
+    events, users and timelines; CONTRIBUTIONS, Counters; COUNTS, RunCounts of events and
+    duplicates.
 
-    An event arrives later than all that its user had before, whatever the workers' clocks show: so
-    of two versions of a row the one that knows more events is the newer.
-
-    Attributes:
-        horizon_days: how long an event may be repeated and still be known.
-        clock: processing time.
-    """
-
-    horizon_days: int
-    clock: Clock
-
-    def expand(self, by_user: beam.PCollection) -> pvalue.DoOutputsTuple:
-        outputs = {EVENTS: tuple[str, bytes], CHANGES: UserChange, COUNTS: RunCounts}
-        update = beam.ParDo(_UpdateUser(self)).with_output_types(Any, **outputs)
-        return by_user | "Advance timelines" >> update.with_outputs(*outputs)
-
-
-class _UpdateUser(beam.DoFn):
-    TIMELINE = ReadModifyWriteStateSpec("timeline", BytesCoder())
-    RECENT = ReadModifyWriteStateSpec("recent", BytesCoder())
-    WRITTEN_AT = ReadModifyWriteStateSpec("written_at", VarIntCoder())
-    # In processing time it would hold the watermark back until it fires, a week or more.
-    FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
-
-    def __init__(self, options: UpdateUser):
-        self._clock = options.clock
-        self._kept_us = (options.horizon_days + _SLACK_DAYS) * US_PER_DAY
-
-    def start_bundle(self) -> None:
-        self._counts = [0, 0]
-
-    def process(
-        self,
-        arrived: tuple[str, bytes],
-        timeline: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(TIMELINE),
-        recent: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(RECENT),
-        written_at: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(WRITTEN_AT),
-        forget: RuntimeTimer = beam.DoFn.TimerParam(FORGET),
-    ) -> Iterator[pvalue.TaggedOutput]:
-        user_id, data = arrived
-        now_us = microseconds(self._clock)
-        before: bytes = timeline.read() or b""
-        known = recent.read()
-        step = advance_user(
-            decode_timeline(user_id, before) if before else None,
-            decode_recent(known) if known else RecentEvents.none(),
-            decode_events(data),
-            now_us,
-            self._kept_us,
-        )
-        new = len(step.new.time_us)
-        self._counts[0] += new
-        self._counts[1] += step.repeated
-        if not new or step.timeline is None:
-            return
-        after = encode_timeline(step.timeline)
-        first = later(self._clock, written_at.read())
-        last = first + new - 1
-        timeline.write(after)
-        recent.write(encode_recent(step.recent))
-        written_at.write(last)
-        # An event from ahead may be repeated until it is too late for it.
-        latest_us = max(now_us, int(step.recent.time_us[-1]))
-        forget.set(Timestamp(micros=latest_us + self._kept_us))
-        yield pvalue.TaggedOutput(CHANGES, UserChange(user_id, before, after, last))
-        events = step.new.table.combine_chunks().to_batches()[0]
-        arrivals = encode_arrivals(events, first)
-        for arrival, time_us in zip(arrivals, step.new.time_us.tolist(), strict=True):
-            event = TimestampedValue((user_id, arrival), Timestamp(micros=time_us))
-            yield pvalue.TaggedOutput(EVENTS, event)
-
-    def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
-        events, duplicates = self._counts
-        if events or duplicates:
-            counts = RunCounts(events=events, duplicates=duplicates)
-            count(counts)
-            yield pvalue.TaggedOutput(COUNTS, arriving(counts, self._clock))
-
-    @on_timer(FORGET)
-    def forget_events(
-        self, recent: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(RECENT)
-    ) -> None:
-        """All events of the user are too old to be repeated: the last came so long ago."""
-        recent.clear()
-
-
-@dataclass
-class Contribute(beam.PTransform):
-    """UserChange -> rows and counters, those of a bundle together.
-
-    Outputs, by tag, one element for each bundle: USERS, NEGATIVE and TIMELINES, tables of rows;
-    RECOVERED, keys that leave users_with_negative_miles; CONTRIBUTIONS, Counters.
+    A user's rows are written later than all that the user had before, whatever the workers' clocks
+    show: so of two versions of a row the one that knows more events is the newer.
 
     Attributes:
         active_types: indices in EVENT_TYPES of the event types that make a user active.
+        horizon_days: how long an event may be repeated, or come late.
         clock: processing time.
     """
 
     active_types: tuple[int, ...]
+    horizon_days: int
     clock: Clock
 
-    def expand(self, changes: beam.PCollection) -> pvalue.DoOutputsTuple:
-        outputs = {
-            USERS: pa.Table,
-            NEGATIVE: pa.Table,
-            RECOVERED: pa.Table,
-            TIMELINES: pa.Table,
-            CONTRIBUTIONS: Counters,
-        }
-        work = beam.ParDo(_Contribute(self)).with_output_types(Any, **outputs)
-        return changes | "Sum up a bundle" >> work.with_outputs(*outputs)
+    def expand(self, by_user: beam.PCollection) -> pvalue.DoOutputsTuple:
+        outputs = {ROWS: tuple[str, pa.Table], CONTRIBUTIONS: Counters, COUNTS: RunCounts}
+        update = beam.ParDo(UpdateUser(self)).with_output_types(Any, **outputs)
+        return by_user | "Advance users" >> update.with_outputs(*outputs)
 
 
-class _Contribute(beam.DoFn):
-    def __init__(self, options: Contribute):
-        self._active_types, self._clock = options.active_types, options.clock
+class UpdateUser(beam.DoFn):
+    """One user's events at a time; rows and counters of a bundle together."""
+
+    # All that an event needs that comes in order: read once, written once.
+    HEAD = ReadModifyWriteStateSpec("head", BytesCoder())
+    # The events of the horizon: appended to, and read for an event that comes out of order.
+    RECENT = BagStateSpec("recent", BytesCoder())
+    # In processing time it would hold the watermark back until it fires, a week or more.
+    DROP = TimerSpec("drop", TimeDomain.WATERMARK)
+
+    def __init__(self, options: UpdateUsers):
+        self._options, self._clock = options, options.clock
+        self._kept_us = (options.horizon_days + _SLACK_DAYS) * US_PER_DAY
 
     def start_bundle(self) -> None:
-        self._changes: list[UserChange] = []
+        self._changes = UserChanges(self._options.active_types)
+        self._events = self._duplicates = 0
 
-    def process(self, change: UserChange) -> None:
-        self._changes.append(change)
+    def process(
+        self,
+        arrived: tuple[str, bytes],
+        head: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(HEAD),
+        recent: AccumulatingRuntimeState = beam.DoFn.StateParam(RECENT),
+        drop: RuntimeTimer = beam.DoFn.TimerParam(DROP),
+    ) -> None:
+        user_id, data = arrived
+        stored = head.read()
+        before = decode_head(stored) if stored else None
+        step = advance_user(user_id, before, decode_records(data), lambda: _records(recent))
+        self._events += len(step.new)
+        self._duplicates += step.repeated
+        if not step.new:
+            return
+        after = step.head.stamped(
+            later(self._clock, step.head.written_at_us),
+            step.head.due_us or self._drop_later(drop, step.head),
+        )
+        head.write(encode_head(after))
+        recent.add(encode_records(event.record.data for event in step.new))
+        self._changes.add(user_id, before, after, step)
 
-    def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
-        for tag, value in contribute(self._changes, self._active_types).items():
-            yield pvalue.TaggedOutput(tag, arriving(value, self._clock))
-            if tag == USERS:
+    def finish_bundle(self) -> Iterator[Any]:
+        for name, value in self._changes.outputs():
+            tagged = (name, value) if name == CONTRIBUTIONS else (ROWS, (name, value))
+            yield pvalue.TaggedOutput(tagged[0], arriving(tagged[1], self._clock))
+            if name == dim_users.TABLE.name:
                 EVENTS_PER_USER.observe_sample(dim_users.events_of(value))
+        if self._events or self._duplicates:
+            counts = RunCounts(events=self._events, duplicates=self._duplicates)
+            count(counts)
+            yield pvalue.TaggedOutput(COUNTS, arriving(counts, self._clock))
+
+    @on_timer(DROP)
+    def drop_events(
+        self,
+        head: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(HEAD),
+        recent: AccumulatingRuntimeState = beam.DoFn.StateParam(RECENT),
+        drop: RuntimeTimer = beam.DoFn.TimerParam(DROP),
+    ) -> None:
+        """Let go of events that are too old to be repeated. It is done once in a horizon, so that
+        an event costs no more than to be read and written once again."""
+        stored = head.read()
+        if not stored:
+            return
+        known = decode_head(stored)
+        # A worker whose clock is days ahead must not forget what the others still take.
+        now_us = min(microseconds(self._clock), known.last.time_us)
+        after, kept = without_those_before(known, _records(recent), now_us - self._kept_us)
+        recent.clear()
+        if kept:
+            recent.add(encode_records(record.data for record in kept))
+        # It fires early where the source has ended, and would do so for ever.
+        is_due = bool(kept) and microseconds(self._clock) >= known.due_us
+        due_us = self._drop_later(drop, known) if is_due else 0
+        head.write(encode_head(after._replace(due_us=due_us)))
+
+    def _drop_later(self, drop: RuntimeTimer, head: UserHead) -> int:
+        # An event from ahead may be repeated until it is too late for it.
+        due_us = max(microseconds(self._clock), head.last.time_us) + self._kept_us
+        drop.set(Timestamp(micros=due_us))
+        return due_us
 
 
-def contribute(changes: list[UserChange], active_types: tuple[int, ...]) -> dict[str, Any]:
-    """The outputs of `Contribute` for some changes, by tag; empty ones are left out."""
-    if not changes:
-        return {}
-    after = _decoded([(change.user_id, change.after) for change in changes])
-    before = _decoded([(change.user_id, change.before) for change in changes if change.before])
-    # Of a user who changed more than once the last rows count.
-    in_order = sorted(range(len(changes)), key=lambda row: changes[row].written_at_us)
-    last = np.array(sorted({changes[row].user_id: row for row in in_order}.values()))
-    written_at = pa.array([changes[row].written_at_us for row in last], pa.timestamp("us"))
-    rows = changed_users(before, after.take(last), written_at)
-    outputs = {
-        USERS: rows.users,
-        NEGATIVE: rows.negative,
-        RECOVERED: rows.recovered,
-        # The bytes are there: they are what Beam keeps, too.
-        TIMELINES: user_timelines.TABLE.build(
-            {
-                "user_id": pa.array([changes[row].user_id for row in last]),
-                "timeline": pa.array([changes[row].after for row in last], pa.binary()),
-                "written_at": written_at,
-            }
-        ),
-        CONTRIBUTIONS: change(before, after, active_types),
-    }
-    return {
-        tag: value
-        for tag, value in outputs.items()
-        if not isinstance(value, pa.Table) or value.num_rows
-    }
-
-
-def _decoded(encoded: list[tuple[str, bytes]]) -> Timelines:
-    ids, data = zip(*encoded, strict=True) if encoded else ((), ())
-    return decode_timelines(pa.array(ids, pa.string()), pa.array(data, pa.binary()))
+def _records(recent: AccumulatingRuntimeState) -> list[Record]:
+    return [record for data in recent.read() for record in decode_records(data)]

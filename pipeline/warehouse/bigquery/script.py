@@ -45,18 +45,17 @@ def _statements(place: Workplace, change: Change) -> Iterator[str]:
     for matching in change.matching:
         if matching.files:
             yield _delete_matching(place, change.table, matching)
-    new = (change.table, change.files)
-    if change.disposition is WriteDisposition.MERGE:
-        if change.files or change.deletes:
-            yield _merge(place, change)
-        new = (change.table.appended, change.appended)
-    contract, files = new
-    if files:
+    is_merged = change.disposition is WriteDisposition.MERGE
+    contract = change.table.appended if is_merged else change.table
+    # First, so that a row is merged into that was new in the same commit.
+    if change.appended if is_merged else change.files:
         columns = ", ".join(map(DIALECT.name, change.table.column_names))
         yield (
             f"INSERT INTO {_target(place, change.table)} ({columns}) "
             f"SELECT {columns} FROM {sql_name(place.scratch(contract))}"
         )
+    if is_merged and (change.files or change.deletes):
+        yield _merge(place, change)
 
 
 def _delete_matching(place: Workplace, table: Table, matching: Matching) -> str:

@@ -34,8 +34,9 @@ def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
     for matching in change.matching:
         _delete_matching(connection, change.table, matching)
     if change.disposition is WriteDisposition.MERGE:
-        _merge(connection, change)
+        # First, so that a row is merged into that was new in the same commit.
         _append(connection, change.table, change.table.appended, change.appended)
+        _merge(connection, change)
     else:
         _append(connection, change.table, change.table, change.files)
 
