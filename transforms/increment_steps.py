@@ -14,6 +14,7 @@ from apache_beam.transforms.window import GlobalWindows
 
 from transforms.check_rows import CHECKED
 from transforms.contract import Table
+from transforms.data_error import DataError
 from transforms.kernels.counters import Counters
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.increments import Advanced, StoredEvents, advance
@@ -167,9 +168,7 @@ class _Advance(beam.DoFn):
         count(outputs[COUNTS])
         yield from ((tag, outputs[tag]) for tag in (CONTRIBUTIONS, COUNTS))
         yield from ((ROWS, (table.name, outputs[name])) for name, table in CHANGES.items())
-        events = pa.concat_tables([outputs[NEW_EVENTS], outputs[RENUMBERED]]).unify_dictionaries()
-        rows = {EVENTS: events, USERS: outputs[USERS], NEGATIVE: outputs[NEGATIVE]}
-        yield CHECKED, self._over.evaluate(rows)
+        yield CHECKED, self._over.evaluate(checkable(outputs))
 
     def _work(self, batches: list[pa.RecordBatch]) -> dict[str, Any]:
         options = self._options
@@ -208,6 +207,12 @@ def advanced(
     }
 
 
+def checkable(changes: Mapping[str, Any]) -> dict[str, pa.Table]:
+    """Of what `advanced` gives the rows that checks ask about, by the names of their tables."""
+    events = pa.concat_tables([changes[NEW_EVENTS], changes[RENUMBERED]]).unify_dictionaries()
+    return {EVENTS: events, USERS: changes[USERS], NEGATIVE: changes[NEGATIVE]}
+
+
 class _Shard(NamedTuple):
     """What has come of a shard.
 
@@ -244,7 +249,22 @@ def _advance(shard: _Shard, active_types: Sequence[int], events_on: EventsOnDate
         step = advance(shard.before, known, shard.events, active_types)
         if not isinstance(step, UserDates):
             return step
-        stored.append(events_on(rows(step)))
+        asked = rows(step)
+        stored.append(events_on(asked))
+        _refuse_lost(asked, stored[-1])
+
+
+def _refuse_lost(asked: pa.Table, found: pa.Table) -> None:
+    """Raise DataError where a date has no event on which the user's timeline has some: it would be
+    asked for again and again."""
+    dates = pa.table({"user_id": found["user_id"], "event_date": found["event_time"]})
+    dates = dates.cast(asked.schema, safe=False)
+    lost = asked.join(dates, asked.column_names, join_type="left anti")
+    for row in lost.slice(0, 1).to_pylist():
+        raise DataError(
+            f"fct_events has 0 events of user {row['user_id']!r} on {row['event_date']}, and the "
+            "user's timeline some: another program has changed one of them; build the tables again"
+        )
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
 
 from pipeline.commands.command import Command
 from pipeline.errors import OptionError
@@ -12,7 +12,13 @@ from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import Option, Parameter, given_by, recorded
 from pipeline.options.option_values import SWITCH, number, one_of, resource, whole
+from pipeline.terminal import print_error
 from transforms.active_event_types import ActiveEventTypes
+
+if TYPE_CHECKING:
+    from pipeline.graphs.streaming_graph import StreamJob
+    from pipeline.launch.dry_run import DryRun
+    from pipeline.launch.runners import Runner
 
 _SUBSCRIPTION: Final = Option(
     "the Pub/Sub subscription to read: projects/P/subscriptions/S",
@@ -20,12 +26,19 @@ _SUBSCRIPTION: Final = Option(
     resource("subscriptions", "PUBSUB_SUBSCRIPTION"),
     parameter=Parameter("Pub/Sub subscription", shared.SOURCE, required=True),
 )
+_ACTIVE_TYPES: Final = replace(
+    shared.ACTIVE_TYPES,
+    help="the event types that make a user active, where the warehouse holds nothing yet; refused "
+    "where its tables were built with others (default: those of the tables)",
+    default=None,
+)
 _LATE_HORIZON: Final = Option(
-    "how late an event may come, in days; a later one is a dead letter (too_late), and events "
-    f"are known as repeated for so long (default: {shared.LATE_HORIZON_DAYS})",
+    "on other runners than this machine's: how late an event may come, in days; a later one is a "
+    "dead letter (too_late), and events are known as repeated for so long (default: "
+    f"{shared.LATE_HORIZON_DAYS})",
     "DAYS",
     whole(1, 3_650),
-    default=shared.LATE_HORIZON_DAYS,
+    default=None,
     parameter=Parameter("Late horizon, in days", shared.LIMITS),
 )
 _FLUSH: Final = Option(
@@ -75,8 +88,8 @@ class StreamOptions:
     warehouse: str = given_by(shared.WAREHOUSE)
     location: str | None = given_by(shared.LOCATION)
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
-    active_event_types: ActiveEventTypes = given_by(shared.ACTIVE_TYPES)
-    late_horizon_days: int = given_by(_LATE_HORIZON)
+    active_event_types: ActiveEventTypes | None = given_by(_ACTIVE_TYPES)
+    late_horizon_days: int | None = given_by(_LATE_HORIZON)
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
     flush_seconds: float = given_by(_FLUSH)
     continues: bool = given_by(_CONTINUES)
@@ -114,14 +127,6 @@ def run(options: StreamOptions) -> None:
     dry_run = dry_run_of(beam.values, runner)
     dry_run.check(warehouse, (*ALL_TABLES, *STATE_TABLES.values()), beam.temp_location)
     from pipeline.graphs.streaming_graph import StreamJob
-    from pipeline.launch.beam_run import pipeline_options
-    from pipeline.launch.stream_launch import (
-        claimed,
-        hand_over_stream,
-        refuse_warm,
-        run_stream,
-        taken_over,
-    )
     from pipeline.pubsub.resources import check_subscription, check_topic
 
     if not dry_run.offline:
@@ -133,34 +138,54 @@ def run(options: StreamOptions) -> None:
     updates = options.continues or "update" in beam.values
     if updates and runner.local:
         raise OptionError(
-            "--update and --continues are for jobs on Dataflow: a stream here starts from scratch"
+            "--update and --continues are for jobs on Dataflow: a stream here goes on from its "
+            "tables by itself; leave them out"
         )
-    # An updated job keeps the state behind its tables; a stream here looks once it holds them.
-    reader = dry_run.reader(warehouse)
-    if not updates and not runner.local and reader is not None:
-        refuse_warm(reader)
     job = StreamJob(
         subscription=options.subscription,
         warehouse=warehouse,
         run=new_stream(started_at),
-        active_types=options.active_event_types,
-        late_horizon_days=options.late_horizon_days,
+        active_types=options.active_event_types or ActiveEventTypes(),
+        late_horizon_days=options.late_horizon_days or shared.LATE_HORIZON_DAYS,
         flush_seconds=options.flush_seconds,
         dead_letter_topic=options.dead_letter_topic,
-        shards=1 if runner.local else _SHARDS,
+        shards=_SHARDS,
         quality=options.quality,
-        awaited=runner.local,
         max_future_minutes=options.max_future_minutes,
         started_at=started_at,
         settings=recorded(options),
     )
-    for_beam = pipeline_options(runner, beam.whole, COMMAND.name, COMMAND.declared)
     if runner.local:
-        run_stream(job, for_beam, beam.temp_location)
+        _run_here(options, job)
     else:
-        stage = taken_over if updates else claimed
-        hand_over_stream(stage(job, beam.temp_location, dry_run), for_beam)
+        _hand_over(options, job, runner, dry_run, updates=updates)
     dry_run.print_ending()
+
+
+def _run_here(options: StreamOptions, job: StreamJob) -> None:
+    from pipeline.launch.stream_here import run_stream
+
+    if options.late_horizon_days is not None:
+        print_error(
+            "--late_horizon_days is not used: a stream on this machine takes in events of any age"
+        )
+    run_stream(job, options.active_event_types, options.beam.temp_location)
+
+
+def _hand_over(
+    options: StreamOptions, job: StreamJob, runner: Runner, dry_run: DryRun, *, updates: bool
+) -> None:
+    from pipeline.launch.beam_run import pipeline_options
+    from pipeline.launch.stream_launch import claimed, hand_over_stream, refuse_warm, taken_over
+
+    beam = options.beam
+    for_beam = pipeline_options(runner, beam.whole, COMMAND.name, COMMAND.declared)
+    reader = dry_run.reader(job.warehouse)
+    # An updated job keeps the state behind its tables.
+    if not updates and reader is not None:
+        refuse_warm(reader)
+    stage = taken_over if updates else claimed
+    hand_over_stream(stage(job, beam.temp_location, dry_run), for_beam)
 
 
 _HELP: Final = """\
@@ -168,18 +193,18 @@ Keep the same tables true from Pub/Sub messages, near real time.
 
 A message is a JSON object with the columns of `batch` as fields or, where its attribute
 content_type is text/csv, one CSV record of them in order. Late, repeated and out-of-order events
-end in the figures that batch would compute. The warehouse must be empty when the stream begins.
+end in the figures that batch would compute.
 
-On this machine the stream runs until Ctrl-C or SIGTERM: then it reads no more, flushes what it has
-read, and prints a summary; a second Ctrl-C leaves at once, and what was not flushed is redelivered.
+On this machine the stream goes on from what the tables hold, by whichever command: start it behind
+a batch, and again after any stop. It takes in events of any age. It runs until Ctrl-C or SIGTERM:
+then it reads no more, commits what it has read, and prints a summary; a second Ctrl-C leaves at
+once. A message is acknowledged once all that it brings is committed, so what was not comes again.
 """
 
 _EXAMPLES: Final = """\
 examples:
   %(prog)s --subscription projects/P/subscriptions/S \\
       --warehouse duckdb:///live.duckdb --flush_seconds 10
-  %(prog)s --subscription projects/P/subscriptions/S \\
-      --warehouse duckdb:///live.duckdb --late_horizon_days 3650   # events of past years
   %(prog)s --subscription projects/P/subscriptions/S \\
       --warehouse bigquery://P/dataset --temp_location gs://B/tmp \\
       --runner DataflowRunner --project P --region R --enable_streaming_engine

@@ -40,13 +40,12 @@ class FlushLines:
         self._warned: str | None = None
 
     def show(self, report: FlushReport) -> None:
-        """Print what a flush has brought; nothing where it brought nothing.
+        """Print what has become of all messages with a flush.
 
         Of many dead letters for one reason in one flush after the other the first ones are warned
         of.
         """
-        if sum(report.rows.values()):
-            print_error(flush_line(report))
+        print_error(flush_line(report))
         counts = report.counts
         reason = frequent_reason(self._before, counts)
         if counts.input_rows > self._before.input_rows:

@@ -65,8 +65,7 @@ def increment_of(job: BatchJob, asked: Asked) -> Increment:
             its tables, or can't be read.
     """
     warehouse = job.warehouse
-    present = warehouse.present() or set()
-    if not _holds_anything(warehouse, present):
+    if not holds_anything(warehouse):
         # Should another run have come first meanwhile, nothing of it may go.
         first = replace(
             job, active_types=asked.active_types or ActiveEventTypes(), max_shrink_pct=0.0
@@ -130,6 +129,12 @@ def _of_changed(changed: Sequence[InputFile], loaded: Mapping[str, LoadedFile], 
     )
 
 
-def _holds_anything(warehouse: Warehouse, present: set[str]) -> bool:
+def holds_anything(warehouse: Warehouse) -> bool:
+    """Whether a run has brought anything into a warehouse.
+
+    Raises:
+        RunError: if it can't be read.
+    """
+    present = warehouse.present() or set()
     tables = (fct_events.TABLE, dead_letter_events.TABLE, loaded_files.TABLE)
     return any(warehouse.count(table) for table in tables if table.name in present)

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from pipeline.errors import RunError
 from pipeline.paths import typed_program
 from pipeline.warehouse import Warehouse
+from transforms.kernels.counters import Counters
 from transforms.marts import fct_events
 from transforms.state import growth_counters, loaded_files, user_timelines
 from transforms.state.growth_counters import counters_of
@@ -23,11 +24,11 @@ class StateOfTables(NamedTuple):
     """A state that fits the tables.
 
     Attributes:
-        events: how many there are.
+        counters: the sum over all users.
         written_at: when the counters were written last, in UTC without a zone.
     """
 
-    events: int
+    counters: Counters
     written_at: datetime
 
     def later(self, moment: datetime) -> datetime:
@@ -47,13 +48,14 @@ def state_of(warehouse: Warehouse) -> StateOfTables:
     if missing:
         raise without_state(warehouse, f"has no table {missing[0]}")
     rows = warehouse.read(growth_counters.TABLE)
-    counted, events = counters_of(rows).events, warehouse.count(fct_events.TABLE) or 0
-    if counted != events:
+    counters, events = counters_of(rows), warehouse.count(fct_events.TABLE) or 0
+    if counters.events != events:
         raise without_state(
-            warehouse, f"has {events:,} events in fct_events and counts {counted:,} in its state"
+            warehouse,
+            f"has {events:,} events in fct_events and counts {counters.events:,} in its state",
         )
     found = pc.max(rows["written_at"]).cast(pa.timestamp("us")).as_py()
-    return StateOfTables(events, found or datetime(1970, 1, 1))
+    return StateOfTables(counters, found or datetime(1970, 1, 1))
 
 
 def without_state(warehouse: Warehouse, what: str) -> RunError:

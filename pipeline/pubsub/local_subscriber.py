@@ -1,6 +1,6 @@
-"""Messages of Pub/Sub that this process has on lease until a flush has committed them.
+"""Messages of Pub/Sub that this process has on lease until they are committed.
 
-What is not committed comes again, and reading can end.
+A thread pulls them, another one renews their leases. What is not acknowledged comes again.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final, NamedTuple, Self, TypeVar
 
 import google.cloud.pubsub as pubsub
@@ -30,15 +30,15 @@ from google.auth.exceptions import GoogleAuthError
 from pipeline.errors import RunError
 from pipeline.pubsub.resources import explained, subscriber
 from pipeline.terminal import printable
+from transforms.kernels.messages import Message
 
 Answer = TypeVar("Answer")
 
+# Of one call. An answer holds as many as Pub/Sub likes; after fewer than FEW there are no more.
 _MESSAGES: Final = 1_000
-# An answer holds as many as Pub/Sub likes, an emulator's 100 at most; after fewer than these there
-# are no more.
 _FEW: Final = 50
-# What was handed out and is not in the tables yet lies in memory, several times over.
-_BYTES_UNDER_WAY: Final = 128 << 20
+# What waits lies in memory, several times over.
+_BYTES_WAITING: Final = 128 << 20
 _IDLE_SECONDS: Final = 0.05
 # For so long messages are ours; what a process that dies holds comes again after it.
 _LEASE_SECONDS: Final = 60
@@ -54,135 +54,185 @@ _PASSING: Final = (
 )
 
 
-class _Held(NamedTuple):
-    """Messages that were pulled together and are not acknowledged yet.
+class Pulled(NamedTuple):
+    """A message on lease.
 
     Attributes:
-        up_to: how many were handed out up to and with them.
-        ack_ids: theirs.
-        bytes: of their data.
+        ack_id: by what it is acknowledged.
+        message: it.
     """
 
-    up_to: int
-    ack_ids: list[str]
-    bytes: int
+    ack_id: str
+    message: Message
 
 
 class LeasedMessages:
     """What was pulled from a subscription and is not acknowledged yet.
 
+    In its context threads pull and renew; at its end what is not acknowledged is given back.
+
+    Args:
+        subscription: its full name.
+
     Attributes:
-        handed_out: how many messages were given to the pipeline.
-        is_open: whether more are.
         failure: why no more can be read, once that is so.
     """
 
     def __init__(self, subscription: str):
-        self.handed_out = 0
-        self.is_open = True
         self.failure: RunError | None = None
         self._subscription = subscription
         self._client = subscriber()
-        # In the order in which they were handed out.
-        self._held: deque[_Held] = deque()
-        self._committed = 0
-        # A signal may come while it is held, and its handler releases what is held.
-        self._lock = threading.RLock()
-        self._renewed = time.monotonic()
+        self._waiting: list[Pulled] = []
+        self._bytes = 0
+        self._leased: set[str] = set()
+        self._committed: list[str] = []
+        self._is_open = True
         self._is_cut_off = False
+        # A signal may come while it is held, and its handler releases what is leased.
+        self._news = threading.Condition(threading.RLock())
+        self._acknowledging = threading.Lock()
+        self._ended = threading.Event()
+        self._puller: threading.Thread | None = None
 
     def __enter__(self) -> Self:
+        self._puller = threading.Thread(target=self._keep_pulling, daemon=True)
+        self._puller.start()
+        threading.Thread(target=self._keep_renewing, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def pull(self) -> pubsub.types.PullResponse:
-        """Messages for the pipeline.
+    def wait(self, messages: int, seconds: float) -> int:
+        """How many messages wait to be taken: once there are so many, so many seconds have passed,
+        or no more can come."""
+        with self._news:
+            self._news.wait_for(
+                lambda: (
+                    len(self._waiting) >= messages
+                    or self._bytes >= _BYTES_WAITING
+                    or not self._is_open
+                ),
+                seconds,
+            )
+            return len(self._waiting)
 
-        None while the messages is closed, much is under way, or Pub/Sub can't be reached.
+    @property
+    def is_full(self) -> bool:
+        """Whether no more are pulled until some are taken."""
+        return self._bytes >= _BYTES_WAITING
+
+    def take(self, most: int) -> list[Pulled]:
+        """The messages that have waited longest, no more of them than are asked for."""
+        with self._news:
+            taken = self._waiting[:most]
+            del self._waiting[:most]
+            self._bytes = sum(pulled.message.size for pulled in self._waiting)
+            self._news.notify_all()
+        return taken
+
+    def close(self) -> None:
+        """Pull no more; what was pulled can be taken."""
+        with self._news:
+            self._is_open = False
+            self._news.notify_all()
+        if self._puller is not None:
+            self._puller.join(2 * _CALL_SECONDS)
+
+    def acknowledge(self, taken: Iterable[Pulled]) -> None:
+        """Let messages not come again: they are committed.
+
+        Where Pub/Sub can't be reached, that is tried again when leases are renewed.
         """
-        found: list[pubsub.types.ReceivedMessage] = []
-        while self.is_open and self._under_way() < _BYTES_UNDER_WAY:
-            response = self._tried(self._pull)
-            answer = [] if response is None else response.received_messages
-            found.extend(answer)
-            # The runner takes as long for a few messages as for many, so many are to be gathered.
-            if len(answer) < _FEW or len(found) >= _MESSAGES:
-                break
-        if not found:
-            time.sleep(_IDLE_SECONDS)
-        return pubsub.types.PullResponse(received_messages=found)
+        with self._news:
+            self._committed += [pulled.ack_id for pulled in taken]
+        self._acknowledge()
 
-    def _pull(self) -> pubsub.types.PullResponse:
+    def _acknowledge(self) -> None:
+        """Acknowledge what is committed, as far as Pub/Sub takes it."""
+        with self._acknowledging:
+            while ack_ids := self._committed[:_MESSAGES]:
+                if self._tried(partial(self._send, ack_ids)) is None:
+                    return
+                with self._news:
+                    del self._committed[: len(ack_ids)]
+                    self._leased.difference_update(ack_ids)
+
+    def _send(self, ack_ids: list[str]) -> bool:
+        with suppress(InvalidArgument):  # They are not ours any more: they come again.
+            self._client.acknowledge(
+                subscription=self._subscription,
+                ack_ids=ack_ids,
+                timeout=_CALL_SECONDS,
+                retry=None,
+            )
+        return True
+
+    def release(self) -> None:
+        """Pull no more, and let what is not acknowledged be redelivered, at once."""
+        self._ended.set()
+        with self._news:
+            self._is_open = False
+            ack_ids = list(self._leased)
+            self._leased.clear()
+            self._news.notify_all()
+        if self.failure is not None:
+            return
+        try:
+            self._lease(ack_ids, 0)
+        except (GoogleAPICallError, GoogleAuthError, RetryError) as error:
+            self._complain(error)
+
+    def _keep_pulling(self) -> None:
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: not self.is_full or not self._is_open)
+                if not self._is_open:
+                    return
+            if self.pull() < _FEW:
+                time.sleep(_IDLE_SECONDS)
+
+    def pull(self) -> int:
+        """Pull once; gives how many messages came, none where Pub/Sub can't be reached."""
+        return self._tried(self._pull) or 0
+
+    def _pull(self) -> int:
         request = {
             "subscription": self._subscription,
             "max_messages": _MESSAGES,
             "return_immediately": True,
         }
         response = self._client.pull(request=request, timeout=_CALL_SECONDS, retry=None)
-        found = response.received_messages
-        ack_ids = [message.ack_id for message in found]
-        self._lease(ack_ids, _LEASE_SECONDS)
-        self._is_cut_off = False
-        if ack_ids:
-            size = sum(len(message.message.data) for message in found)
-            with self._lock:
-                self.handed_out += len(ack_ids)
-                self._held.append(_Held(self.handed_out, ack_ids, size))
-        return response
-
-    def _under_way(self) -> int:
-        with self._lock:
-            return sum(held.bytes for held in self._held)
-
-    def acknowledge(self, messages: int) -> None:
-        """Let so many messages, from the first on, not come again: they are committed.
-
-        Where Pub/Sub can't be reached, that is tried again when leases are renewed.
-        """
-        self._committed = messages
-        with self._lock:
-            ready = [held for held in self._held if held.up_to <= messages]
-        for held in ready:
-            if self._tried(lambda held=held: self._acknowledge(held)) is None:  # type: ignore[misc]
-                break
-            with self._lock:
-                self._held.remove(held)
-
-    def _acknowledge(self, held: _Held) -> bool:
-        try:
-            self._client.acknowledge(
-                subscription=self._subscription,
-                ack_ids=held.ack_ids,
-                timeout=_CALL_SECONDS,
-                retry=None,
+        # Wrapped one by one they take longer than all the rest.
+        received = pubsub.types.PullResponse.pb(response).received_messages
+        found = [
+            Pulled(
+                raw.ack_id,
+                Message(raw.message.data, dict(raw.message.attributes), raw.message.message_id),
             )
-        except InvalidArgument:  # They are not ours any more: they come again, as duplicates.
-            return False
-        return True
+            for raw in received
+        ]
+        self._is_cut_off = False
+        if found:
+            with self._news:
+                self._leased.update(pulled.ack_id for pulled in found)
+            self._lease([pulled.ack_id for pulled in found], _LEASE_SECONDS)
+            with self._news:
+                self._waiting += found
+                self._bytes += sum(pulled.message.size for pulled in found)
+                self._news.notify_all()
+        return len(found)
+
+    def _keep_renewing(self) -> None:
+        while not self._ended.wait(_RENEWAL_SECONDS):
+            self.renew()
 
     def renew(self) -> None:
-        """Keep what is not acknowledged from being redelivered; to be called now and then."""
-        if time.monotonic() < self._renewed + _RENEWAL_SECONDS:
-            return
-        self._renewed = time.monotonic()
-        self.acknowledge(self._committed)
-        self._tried(lambda: self._lease(self._ack_ids(), _LEASE_SECONDS))
-
-    def release(self) -> None:
-        """Let what is not acknowledged be redelivered, at once."""
-        self.is_open = False
-        if self.failure is not None:
-            return
-        try:
-            self._lease(self._ack_ids(), 0)
-        except (GoogleAPICallError, GoogleAuthError, RetryError) as error:
-            self._complain(error)
-
-    def _ack_ids(self) -> list[str]:
-        with self._lock:
-            return [ack_id for held in self._held for ack_id in held.ack_ids]
+        """Keep what is not acknowledged from being redelivered for another minute."""
+        self._acknowledge()
+        with self._news:
+            ack_ids = list(self._leased)
+        self._tried(lambda: self._lease(ack_ids, _LEASE_SECONDS))
 
     def _lease(self, ack_ids: Sequence[str], seconds: int) -> None:
         for at in range(0, len(ack_ids), _MESSAGES):
@@ -207,7 +257,7 @@ class LeasedMessages:
                     raise RunError(
                         f"{self._subscription} is gone: it was deleted or has expired while the "
                         "stream read it; what was read is in the tables. Create it again, and "
-                        "start a stream with an empty warehouse"
+                        "start the stream again: it goes on from its tables"
                     ) from error
                 except _PASSING as error:
                     self._complain(error)
@@ -218,8 +268,13 @@ class LeasedMessages:
                     self._complain(error)
                     return None
         except RunError as error:
-            self.failure, self.is_open = error, False
+            self._fail(error)
             return None
+
+    def _fail(self, error: RunError) -> None:
+        with self._news:
+            self.failure, self._is_open = error, False
+            self._news.notify_all()
 
     def _complain(self, error: Exception) -> None:
         if not self._is_cut_off:

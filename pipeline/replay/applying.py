@@ -97,7 +97,7 @@ def apply(
             with show_progress(progress, sum(file.bytes for file in tried.passed)):
                 run_to_end(partial(_build, job=update, files=tried.passed), options)
                 is_done()
-        return ReplayReport(outcome, state.events, read_report(update.report_path))
+        return ReplayReport(outcome, state.counters.events, read_report(update.report_path))
     return None
 
 

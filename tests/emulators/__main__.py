@@ -25,7 +25,7 @@ if __name__ == "__main__":
             topic, subscription = create_subscription(servers.pubsub)
             print(
                 f".venv/bin/python -m pipeline stream --subscription {subscription} "
-                "--warehouse duckdb:///live.duckdb --flush_seconds 3 --late_horizon_days 3650\n"
+                "--warehouse duckdb:///live.duckdb --flush_seconds 3\n"
                 f".venv/bin/python -m pipeline publish --topic {topic} "
                 "--input 'sample/*.csv'   # in a third terminal\n"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shlex
@@ -12,10 +13,14 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
+import duckdb
 import google.cloud.pubsub as pubsub
+import pyarrow as pa
 import pytest
 
 from pipeline.sample import write_sample
@@ -31,6 +36,9 @@ from tests.support.runs import (
     wait_until_printed,
 )
 from tests.support.tables import csv_text, row
+from tests.support.thorough import examples
+from transforms.contract import Table
+from transforms.marts import dead_letter_events, fct_events
 from transforms.marts.registry import ALL_TABLES
 from transforms.state.registry import STATE_TABLES
 
@@ -51,6 +59,11 @@ class Channel:
         with pubsub.PublisherClient() as client:
             for future in [client.publish(self.topic, data, **attributes) for data in messages]:
                 future.result()
+
+    def end_leases(self) -> None:
+        """Let what nobody has acknowledged come again, as Pub/Sub does when leases are over."""
+        with pubsub.SubscriberClient() as client:
+            client.seek(request={"subscription": self.subscription, "time": {"seconds": 1}})
 
     def waiting(self) -> list[pubsub.types.PubsubMessage]:
         """What the subscription would deliver now."""
@@ -104,6 +117,11 @@ class Stream:
         wait_until_printed(self.process, path, wanted, seconds)
         return path.read_text()
 
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.process.communicate()
+
     def stop(self, by: int = signal.SIGINT, seconds: float = _PATIENCE_SECONDS) -> tuple[int, str]:
         """Its exit code, and what it printed, once a signal has ended it."""
         self.process.send_signal(by)
@@ -121,7 +139,7 @@ def begin(channel: Channel, tmp_path: Path) -> Iterator[Callable[..., Stream]]:
                 [
                     *(sys.executable, "-m", "pipeline", "stream"),
                     *("--subscription", channel.subscription, "--warehouse", warehouse),
-                    *("--late_horizon_days", "3650", "--flush_seconds", "2", *options),
+                    *("--flush_seconds", "2", *options),
                 ],
                 cwd=tmp_path,
                 env=process_environment(**channel.environment, **more),
@@ -214,42 +232,135 @@ EVENTS = [json.dumps(row(f"2024-01-01T00:00:{second:02}Z")).encode() for second 
 NO_EVENT = b"no event"
 
 
-@pytest.fixture
-def unflushed(
-    channel: Channel, open_channel: Callable[[], Channel], begin: Callable[..., Stream]
-) -> Stream:
-    """A stream that has read EVENTS and NO_EVENT, and has committed none of them."""
-    dead_letters = open_channel()
-    stream = begin("--flush_seconds", "86400", "--dead_letter_topic", dead_letters.topic)
-    channel.publish(*EVENTS)
-    channel.publish(NO_EVENT)  # It leaves the graph at once, behind the others.
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not dead_letters.waiting():
-        assert time.monotonic() < deadline
-    return stream
+@contextmanager
+def unflushed(channel: Channel, stream: Stream) -> Iterator[None]:
+    """A stream has read EVENTS and NO_EVENT, and can't commit them while this lasts, because
+    somebody else has the file open."""
+    stream.wait_for("Reading")
+    with duckdb.connect(str(stream.folder / "live.duckdb")):
+        channel.publish(*EVENTS, NO_EVENT)
+        stream.wait_for("live.duckdb is open in")
+        yield
 
 
 def test_what_a_killed_stream_has_not_committed_comes_again(
-    channel: Channel, unflushed: Stream, begin: Callable[..., Stream], tmp_path: Path
+    channel: Channel, begin: Callable[..., Stream], tmp_path: Path
 ) -> None:
-    unflushed.process.kill()
-    unflushed.process.wait()
-    with pubsub.SubscriberClient() as client:  # As Pub/Sub does once its deadline has passed.
-        client.seek(request={"subscription": channel.subscription, "time": {"seconds": 1}})
-    again = begin(warehouse="duckdb:///again.duckdb")
+    stream = begin()
+    with unflushed(channel, stream):
+        stream.kill()
+    channel.end_leases()
+    again = begin()
     again.wait_for("so far 6 messages = 5 events")
     assert again.stop()[0] == 0
-    assert contents(tmp_path / "again.duckdb")["fct_events"].num_rows == 5
+    tables = contents(tmp_path / "live.duckdb")
+    assert tables["fct_events"].num_rows == 5
+    assert tables["dead_letter_events"].num_rows == 1
 
 
 def test_a_second_signal_gives_back_what_was_not_committed(
-    channel: Channel, unflushed: Stream
+    channel: Channel, begin: Callable[..., Stream]
 ) -> None:
-    unflushed.process.send_signal(signal.SIGINT)
-    unflushed.wait_for("Press Ctrl-C again")
-    assert unflushed.stop()[0] == 130
+    stream = begin()
+    with unflushed(channel, stream):
+        stream.process.send_signal(signal.SIGINT)
+        stream.wait_for("Press Ctrl-C again")
+        assert stream.stop()[0] == 130
     found = sorted(message.data for message in channel.waiting())
     assert found == sorted([*EVENTS, NO_EVENT])
+
+
+@pytest.mark.parametrize("place", ["duckdb", "bigquery"])
+def test_a_stream_that_is_killed_again_and_again_ends_as_batch(
+    place: str,
+    channel: Channel,
+    begin: Callable[..., Stream],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    where = Place.of(place, tmp_path, request)
+    kills, random = examples(2, 20), Random(15)
+    source = sound_rows(tmp_path, 40 * (kills + 1))
+    source += [row("2025-11-01T00:00:00Z", country="Atlantis"), row("never")]
+    (tmp_path / "all.csv").write_bytes(csv_text(source))
+    limit = ("--max_dead_letter_pct", "100")
+    batch = ("batch", "--input", "all.csv", "--warehouse", "duckdb:///batch.duckdb", *limit)
+    assert command(*batch, cwd=tmp_path).returncode == 0
+    expected = contents(tmp_path / "batch.duckdb")
+    rows = [json.dumps(item).encode() for item in source]
+    random.shuffle(rows)
+    for number in range(kills):
+        stream = where.begin(begin)
+        stream.wait_for("Reading")
+        channel.publish(*rows[number :: kills + 1])
+        # At any moment: of a flush, and of what is around it.
+        time.sleep(random.uniform(0, 4))
+        stream.kill()
+        channel.end_leases()
+    stream = where.begin(begin)
+    channel.publish(*rows[kills :: kills + 1], *random.sample(rows, 10))
+    tables = (fct_events.TABLE, dead_letter_events.TABLE)
+    wanted = [expected[table.name].num_rows for table in tables]
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while (counts := list(map(where.count, tables))) != wanted:
+        assert time.monotonic() < deadline, counts
+        assert stream.process.poll() is None, (tmp_path / "stderr").read_text()
+    assert stream.stop()[0] == 0
+    found = where.contents()
+    assert unlike(found, expected) in ([], ["dead_letter_events"])  # They name another source.
+    assert reasons(found) == reasons(expected)
+    assert channel.waiting() == []
+
+
+def sound_rows(folder: Path, events: int) -> list[dict[str, str]]:
+    """Rows of a sample that are the same as CSV and as JSON."""
+    path = folder / "sample.csv"
+    write_sample(str(path), events, 3)
+    with path.open(newline="", errors="replace") as file:
+        found = list(csv.DictReader(file))
+    return [item for item in found if item["event_time"][:2] == "20" and None not in item.values()]
+
+
+def reasons(tables: dict[str, pa.Table]) -> list[str]:
+    """Why records are dead letters, each as often as it is so."""
+    return sorted(tables["dead_letter_events"]["error_type"].to_pylist())
+
+
+@dataclass(frozen=True)
+class Place:
+    """A warehouse that a stream writes.
+
+    Attributes:
+        options, words: what `begin` needs to know of it.
+        count: how many rows a table has.
+        contents: all tables.
+    """
+
+    options: dict[str, str]
+    words: tuple[str, ...]
+    count: Callable[[Table], int | None]
+    contents: Callable[[], dict[str, pa.Table]]
+
+    @classmethod
+    def of(cls, name: str, folder: Path, request: pytest.FixtureRequest) -> Place:
+        if name == "duckdb":
+            count = open_warehouse(f"duckdb:///{folder}/live.duckdb").count
+            return cls({}, (), count, lambda: contents(folder / "live.duckdb"))
+        servers, home = request.getfixturevalue("servers"), request.getfixturevalue("home")
+        return cls(
+            {"warehouse": home.url, **environment_of(servers)},
+            ("--temp_location", home.temp),
+            lambda table: int(home.rows(table.name).num_rows),
+            home.contents,
+        )
+
+    def begin(self, begin: Callable[..., Stream]) -> Stream:
+        return begin(*self.words, **self.options)
+
+
+def environment_of(servers: Servers) -> dict[str, str]:
+    """What leads to the servers, but for Pub/Sub's."""
+    return {k: v for k, v in servers.environment.items() if k != "PUBSUB_EMULATOR_HOST"}
 
 
 def test_a_message_of_any_size_is_read_until_the_subscription_is_deleted(
@@ -279,30 +390,27 @@ def test_a_topic_for_dead_letters_that_is_not_there_is_named(
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("rows", "wanted"),
-    [
-        ([row("2024-01-01T00:00:00Z")], "holds 1 rows of fct_events already"),
-        ([row("never")], "holds 1 rows of dead_letter_events already"),
-    ],
-)
-def test_a_warehouse_with_figures_is_refused(
-    begin: Callable[..., Stream], tmp_path: Path, rows: list[dict[str, str]], wanted: str
+def test_it_goes_on_from_the_tables_of_a_batch(
+    channel: Channel, begin: Callable[..., Stream], tmp_path: Path
 ) -> None:
+    """And from those of a stream that was killed, whose leftovers it clears."""
+    rows = [row("2024-01-01T00:00:00Z"), row("2024-02-01T00:20:00Z", "bob"), row("never")]
     (tmp_path / "events.csv").write_bytes(csv_text(rows))
-    into = ("--warehouse", "duckdb:///live.duckdb", "--max_dead_letter_pct", "100")
-    assert command("batch", "--input", "events.csv", *into, cwd=tmp_path).returncode == 0
-    # What a stream leaves behind that is killed.
+    batch = ("batch", "--input", "*.csv", "--max_dead_letter_pct", "100", "--warehouse")
+    assert command(*batch, "duckdb:///live.duckdb", cwd=tmp_path).returncode == 0
     home = open_warehouse(f"duckdb:///{tmp_path}/live.duckdb")
     with home.lock((), None, "killed") as staging:
         shutil.copytree(staging, f"{staging}xyz")
     (tmp_path / "live.duckdb.lock").touch()
-    stream = begin()
-    stream.process.wait(_PATIENCE_SECONDS)
-    assert stream.process.returncode == 2
-    said = (tmp_path / "stderr").read_text()
-    assert wanted in said
-    assert said.count("\n") == 1
+    stream = begin("--late_horizon_days", "7")
+    late = [rows[1], row("2023-12-31T23:55:00Z"), row("2024-02-01T00:10:00Z", "bob")]
+    channel.publish(*(json.dumps(event).encode() for event in late))
+    said = stream.wait_for("so far 3 messages = 2 events + 1 duplicate + 0 dead letters")
+    assert "--late_horizon_days is not used" in said
+    assert stream.stop()[0] == 0
+    (tmp_path / "late.csv").write_bytes(csv_text(late))
+    assert command(*batch, "duckdb:///batch.duckdb", cwd=tmp_path).returncode == 0
+    assert unlike(contents(tmp_path / "live.duckdb"), contents(tmp_path / "batch.duckdb")) == []
     assert [path.name for path in tmp_path.glob("live.duckdb*")] == ["live.duckdb"]
 
 
@@ -336,7 +444,7 @@ def test_a_stream_keeps_bigquery_true(
     stream = begin(
         *("--flush_seconds", "5", "--temp_location", home.temp),
         warehouse=home.url,
-        **{k: v for k, v in servers.environment.items() if k != "PUBSUB_EMULATOR_HOST"},
+        **environment_of(servers),
     )
     channel.publish(*(json.dumps(event).encode() for event in rows[:2]))
     stream.wait_for("so far 2 messages = 2 events")

@@ -6,8 +6,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -17,10 +17,8 @@ from google.api_core.exceptions import NotFound
 
 from pipeline.errors import RunError
 from pipeline.graphs.streaming_graph import StreamJob
-from pipeline.launch import stalls, stream_launch
-from pipeline.launch.beam_run import pipeline_options
-from pipeline.launch.runners import choose_streaming_runner
-from pipeline.launch.stream_launch import run_stream
+from pipeline.launch import stream_here
+from pipeline.launch.stream_here import run_stream
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.run_ids import new_stream
 from tests.support.runs import comparable, read_all
@@ -29,6 +27,7 @@ from tests.support.streams import message
 from tests.support.subscriptions import Subscription
 from tests.support.tables import NOW, Row, compute, csv_text, parse, row
 from transforms.active_event_types import ActiveEventTypes
+from transforms.data_error import DataError
 from transforms.marts.registry import TABLES
 from transforms.state import pipeline_runs
 from transforms.state.pipeline_runs import RunState
@@ -45,12 +44,15 @@ class Stream:
 
     Attributes:
         subscription: what it reads.
+        database: what it writes.
+        flush_seconds: how often.
         error: what ended it; None while it runs, or where it was stopped.
     """
 
     subscription: Subscription
     database: Path
     error: BaseException | None = None
+    flush_seconds: float = 0.2
     stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -66,14 +68,10 @@ class Stream:
             run=new_stream(NOW),
             started_at=NOW,
             active_types=ActiveEventTypes(),
-            late_horizon_days=3_650,
-            flush_seconds=0.2,
-            shards=1,
-            awaited=True,
+            flush_seconds=self.flush_seconds,
         )
-        runner = choose_streaming_runner({}, warehouse)
         try:
-            run_stream(job, pipeline_options(runner, []), None)
+            run_stream(job, None, None)
         except BaseException as error:
             self.error = error
 
@@ -111,8 +109,7 @@ def stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stream]:
         yield found.stop
 
     # Signals are for the main thread alone.
-    monkeypatch.setattr(stream_launch, "_stopping", stopping)
-    monkeypatch.setattr(stream_launch, "_STALL_SECONDS", 0)
+    monkeypatch.setattr(stream_here, "_stopping", stopping)
     monkeypatch.setattr(pubsub, "SubscriberClient", found.subscription.client())
     monkeypatch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
     found.begin()
@@ -198,20 +195,36 @@ def test_a_subscription_that_is_deleted_ends_the_stream_after_what_was_read(
     assert (ended.outcome, ended.message) == ("failed", str(stream.error))
 
 
-def test_rows_that_somebody_removes_from_a_live_table_are_reported(
-    stream: Stream, monkeypatch: pytest.MonkeyPatch
+def test_tables_that_somebody_has_changed_end_the_stream_and_nothing_is_acknowledged(
+    stream: Stream,
 ) -> None:
-    output: list[str] = []
-    monkeypatch.setattr(stalls, "print_error", output.append)
-    rows = [row(f"2025-11-0{day}T00:00:00Z") for day in (1, 2, 3)]
-    stream.publish(rows[0])
+    stream.publish(row("2025-11-01T00:00:00Z"))
     stream.wait_for_acknowledged(1)
     with duckdb.connect(str(stream.database)) as database:
-        database.execute("CREATE TABLE removed AS FROM fct_events")
         database.execute("DELETE FROM fct_events")
-    stream.publish(rows[1])
-    stream.wait_for(lambda: any("fct_events holds 1 row of 2 events" in line for line in output))
-    with duckdb.connect(str(stream.database)) as database:
-        database.execute("INSERT INTO fct_events FROM removed")
-    stream.publish(rows[2])
-    stream.wait_for_acknowledged(3)
+    stream.publish(row("2025-11-01T00:01:00Z"))
+    stream.join()
+    assert isinstance(stream.error, DataError)
+    assert "and the user's timeline some: another program has changed one" in str(stream.error)
+    assert stream.subscription.acknowledged == ["0"]
+    assert stream.subscription.deadlines == {"0": 60, "1": 0}
+    ended = noted(stream.database)
+    assert (ended.outcome, ended.message) == ("failed", str(stream.error))
+
+
+def test_many_messages_are_flushed_before_their_time(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And those that come behind them wait for theirs, or for the end."""
+    stream.end()
+    again = replace(stream, stop=threading.Event(), flush_seconds=86_400)
+    monkeypatch.setattr(stream_here, "MANY", 3)
+    monkeypatch.setattr(stream_here, "_stopping", lambda _: nullcontext(again.stop))
+    again.begin()
+    rows = [row(f"2025-11-01T00:00:0{second}Z") for second in range(5)]
+    again.publish(*rows)
+    again.wait_for_acknowledged(3)
+    again.end()
+    assert again.error is None
+    assert len(again.subscription.acknowledged) == 5
+    assert unlike_batch(again.database, rows) == []

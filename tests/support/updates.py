@@ -1,16 +1,23 @@
-"""Updates and batches without a runner: the functions of the graphs, called one after the other."""
+"""Updates, batches and streams without a runner: their functions, called one after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, Final
 
 import pyarrow as pa
 
 from pipeline.graphs.read_state import EventsOn, state_of_dates
-from pipeline.reports import BatchReport
+from pipeline.graphs.streaming_graph import StreamJob
+from pipeline.launch.stream_start import note_beginning, warm
+from pipeline.micro_batches.micro_batch import MicroBatches
+from pipeline.reports import BatchReport, FlushReport
 from pipeline.sinks.commit_batch import Commit
 from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.warehouse import Warehouse, open_warehouse
@@ -18,10 +25,12 @@ from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
 from tests.support.runs import comparable, contents
 from tests.support.tables import NOW, WRITTEN_AT, codes, compute, csv_text, parse
+from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
 from transforms.increment_steps import CHANGES, advanced
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
+from transforms.kernels.messages import Message
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.sessions import sort_events
 from transforms.kernels.timelines import timelines
@@ -41,6 +50,7 @@ from transforms.vocabulary import EVENT_TYPES
 
 Rows = Sequence[Mapping[str, str]]
 ACTIVE = codes(EVENT_TYPES)
+SUBSCRIPTION: Final = "projects/p/subscriptions/s"
 _ALL = (*TABLES.values(), *STATE_TABLES.values())
 _ADDING = CommitPlan.adding(_ALL)
 
@@ -120,6 +130,47 @@ class Home:
             counts = [RunCounts(len(source)), *(part[COUNTS] for part in made)]
             return self._commit(_ADDING, staged, RunCounts.total(counts), folder)
 
+    @contextmanager
+    def streaming(
+        self,
+        publish: Callable[[pa.Table], None] = lambda _: None,
+        asked: ActiveEventTypes | None = None,
+        **options: Any,
+    ) -> Iterator[MicroBatches]:
+        """A stream that has begun, as on one machine, and reads from nowhere.
+
+        Args:
+            publish: takes dead letters.
+            asked: the event types that a command line would name.
+            options: other fields of its job.
+        """
+        run, seconds = self._next(), (self._moment - datetime(1970, 1, 1)).total_seconds()
+        with self.warehouse.lock(_ALL, None, run) as folder:
+            job = StreamJob(
+                **{
+                    "subscription": SUBSCRIPTION,
+                    "warehouse": self.warehouse,
+                    "run": run,
+                    "active_types": ActiveEventTypes(),
+                    "started_at": self._moment,
+                    "staging": folder,
+                    "clock": lambda: seconds,
+                    **options,
+                }
+            )
+            job, before = warm(job, asked)
+            note_beginning(job)
+            with closing(MicroBatches(job, before, publish, lambda _: None)) as batches:
+                yield batches
+
+    def stream(self, parts: Sequence[Rows], **options: Any) -> FlushReport:
+        """Take parts in, each as a micro-batch of one stream; gives the last one's report."""
+        report = FlushReport()
+        with self.streaming(**options) as batches:
+            for part in parts:
+                report = batches.take_in(messages_of(part))
+        return report
+
     def _next(self) -> str:
         self.runs += 1
         return f"run_{self.runs}"
@@ -145,6 +196,12 @@ class Home:
         return Commit(self.warehouse, plan, 100.0, (), run, staging=folder).commit(
             staged, counts, CheckCounts()
         )
+
+
+def messages_of(source: Rows) -> list[Message]:
+    """Source rows as messages of JSON; a row is the same message whenever it comes."""
+    found = (json.dumps(dict(item)).encode() for item in source)
+    return [Message(data, {}, hashlib.blake2b(data).hexdigest()[:16]) for data in found]
 
 
 def state_of(source: Rows) -> dict[str, pa.Table]:

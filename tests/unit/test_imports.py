@@ -27,7 +27,7 @@ LAYERS: Final = (
         "pipeline.report",
     ),
     ("pipeline.launch",),
-    ("pipeline.display", "pipeline.pubsub"),
+    ("pipeline.display", "pipeline.pubsub", "pipeline.micro_batches"),
     ("pipeline.graphs",),
     ("pipeline.sinks",),
     ("pipeline.options",),

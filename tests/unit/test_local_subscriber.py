@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import google.cloud.pubsub as pubsub
 import pytest
@@ -19,6 +18,7 @@ from pipeline.pubsub.local_subscriber import LeasedMessages
 from tests.support.subscriptions import Subscription
 
 SUBSCRIPTION = "projects/p-1/subscriptions/s"
+PATIENCE_SECONDS = 300
 
 
 @pytest.fixture
@@ -31,68 +31,48 @@ def subscription(monkeypatch: pytest.MonkeyPatch) -> Subscription:
     return found
 
 
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    now = [0.0]
-    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda _: None)
-    monkeypatch.setattr(local_subscriber, "time", clock)
-
-    def move(seconds: float) -> None:
-        now[0] += seconds
-
-    return move
-
-
-@pytest.mark.usefixtures("later")
-def test_only_what_is_committed_is_acknowledged(subscription: Subscription) -> None:
+def test_only_what_is_taken_and_committed_is_acknowledged(subscription: Subscription) -> None:
     messages = LeasedMessages(SUBSCRIPTION)
-    assert [len(messages.pull().received_messages) for _ in range(3)] == [2, 1, 0]
-    assert messages.handed_out == 3
-    messages.acknowledge(1)
+    assert [messages.pull() for _ in range(3)] == [2, 1, 0]
+    taken = messages.take(2)
+    assert [pulled.message.data for pulled in taken] == [b"a", b"b"]
+    assert [pulled.message.position for pulled in taken] == ["a", "b"]
     assert subscription.acknowledged == []
-    messages.acknowledge(2)
-    assert subscription.acknowledged == ["a", "b"]
+    messages.acknowledge(taken[:1])
+    assert subscription.acknowledged == ["a"]
     messages.release()
-    assert subscription.deadlines == {"a": 60, "b": 60, "c": 0}
-    subscription.publish(b"d")
-    assert len(messages.pull().received_messages) == 0
+    assert subscription.deadlines == {"a": 60, "b": 0, "c": 0}
 
 
-def test_leases_are_renewed_for_as_long_as_it_takes(
-    subscription: Subscription, later: Callable[[float], None]
-) -> None:
+def test_leases_are_renewed_for_as_long_as_it_takes(subscription: Subscription) -> None:
     messages = LeasedMessages(SUBSCRIPTION)
     messages.pull()
+    messages.pull()
+    messages.acknowledge(messages.take(1))
     subscription.deadlines.clear()
     messages.renew()
-    assert subscription.deadlines == {}
-    later(21)
-    messages.renew()
-    assert subscription.deadlines == {"a": 60, "b": 60}
+    assert subscription.deadlines == {"b": 60, "c": 60}
 
 
 def test_an_outage_passes_and_what_was_committed_meanwhile_is_acknowledged(
-    subscription: Subscription, later: Callable[[float], None], caplog: pytest.LogCaptureFixture
+    subscription: Subscription, caplog: pytest.LogCaptureFixture
 ) -> None:
     messages = LeasedMessages(SUBSCRIPTION)
     messages.pull()
     subscription.error = ServiceUnavailable("no route")
-    later(21)
-    for _ in range(3):
-        assert len(messages.pull().received_messages) == 0
+    assert [messages.pull() for _ in range(3)] == [0, 0, 0]
     messages.renew()
-    messages.acknowledge(2)
+    messages.acknowledge(messages.take(2))
     assert [record.getMessage() for record in caplog.records] == [
         f"Pub/Sub can't be reached for {SUBSCRIPTION}, and is tried again: 503 no route"
     ]
     subscription.error = None
-    assert len(messages.pull().received_messages) == 1
-    later(21)
+    assert messages.pull() == 1
+    assert subscription.acknowledged == []
     messages.renew()  # Without another flush.
     assert subscription.acknowledged == ["a", "b"]
 
 
-@pytest.mark.usefixtures("later")
 @pytest.mark.parametrize(
     ("error", "message"),
     [
@@ -100,56 +80,79 @@ def test_an_outage_passes_and_what_was_committed_meanwhile_is_acknowledged(
         (PermissionDenied("no"), f"can't read {SUBSCRIPTION}: no; grant roles/pubsub.subscriber"),
     ],
 )
-def test_a_subscription_that_can_be_read_no_more_closes_the_tap_and_says_why(
+def test_a_subscription_that_can_be_read_no_more_ends_it_and_says_why(
     subscription: Subscription, error: NotFound, message: str
 ) -> None:
-    for use in (
+    uses: list[Callable[[LeasedMessages], object]] = [
         LeasedMessages.pull,
-        lambda messages: messages.acknowledge(2),
-        LeasedMessages.release,
-    ):
+        LeasedMessages.renew,
+        lambda messages: messages.acknowledge(messages.take(1)),
+    ]
+    for use in uses:
         messages = LeasedMessages(SUBSCRIPTION)
         subscription.error = None
         subscription.publish(b"d", b"e")
         messages.pull()
         subscription.error = error
         use(messages)
-        messages.acknowledge(2)
         assert str(messages.failure).startswith(message)
-        assert not messages.is_open
-        assert len(messages.pull().received_messages) == 0
+        messages.release()
+        subscription.error = None
+        assert messages.pull() == 0
+        assert messages.wait(10, PATIENCE_SECONDS) > 0  # What was read can be taken, at once.
 
 
-@pytest.mark.usefixtures("later")
 def test_what_is_not_ours_any_more_is_let_go(subscription: Subscription) -> None:
     messages = LeasedMessages(SUBSCRIPTION)
     messages.pull()
     subscription.error = InvalidArgument("the ack id has expired")
-    messages.acknowledge(2)
+    messages.acknowledge(messages.take(2))
     assert messages.failure is None
     subscription.error = None
-    messages.acknowledge(2)
+    messages.renew()
     assert subscription.acknowledged == []
 
 
-@pytest.mark.usefixtures("later")
-def test_no_more_is_pulled_while_many_bytes_are_under_way(
+def test_many_messages_are_acknowledged_and_leased_a_thousand_at_a_time(
+    subscription: Subscription,
+) -> None:
+    subscription.largest = 1_000
+    subscription.publish(*[b"x"] * 2_500)
+    sizes: list[int] = []
+    messages = LeasedMessages(SUBSCRIPTION)
+    while messages.pull():
+        pass
+    client = messages._client
+    acknowledge = client.acknowledge
+
+    def counted(ack_ids: list[str], **more: object) -> None:
+        sizes.append(len(ack_ids))
+        acknowledge(ack_ids=ack_ids, **more)
+
+    client.acknowledge = counted
+    messages.acknowledge(messages.take(2_600))
+    assert sizes == [1_000, 1_000, 503]
+    assert len(set(subscription.acknowledged)) == 2_503
+
+
+def test_no_more_is_pulled_while_much_waits(
     subscription: Subscription, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_subscriber, "_BYTES_UNDER_WAY", 2)
-    messages = LeasedMessages(SUBSCRIPTION)
-    assert [len(messages.pull().received_messages) for _ in range(2)] == [2, 0]
-    messages.acknowledge(2)
-    assert len(messages.pull().received_messages) == 1
+    monkeypatch.setattr(local_subscriber, "_BYTES_WAITING", 2)
+    with LeasedMessages(SUBSCRIPTION) as messages:
+        assert messages.wait(3, PATIENCE_SECONDS) == 2
+        assert messages.is_full
+        assert set(subscription.deadlines) == {"a", "b"}
+        messages.take(2)
+        assert messages.wait(1, PATIENCE_SECONDS) == 1
+        assert not messages.is_full
 
 
-@pytest.mark.usefixtures("later")
-def test_answers_are_gathered_while_they_are_full(subscription: Subscription) -> None:
-    subscription.largest = 100
-    subscription.publish(*[b"x"] * 247)
-    messages = LeasedMessages(SUBSCRIPTION)
-    assert [len(messages.pull().received_messages) for _ in range(2)] == [250, 0]
-    subscription.publish(*[b"x"] * 1_250)
-    assert [len(messages.pull().received_messages) for _ in range(3)] == [1_000, 250, 0]
-    messages.acknowledge(1_500)
-    assert len(subscription.acknowledged) == 1_500
+def test_once_it_is_closed_nothing_is_pulled(subscription: Subscription) -> None:
+    with LeasedMessages(SUBSCRIPTION) as messages:
+        assert messages.wait(3, PATIENCE_SECONDS) == 3
+        messages.close()
+        subscription.publish(b"d")
+        assert len(messages.take(10)) == 3
+        assert messages.wait(1, PATIENCE_SECONDS) == 0
+    assert set(subscription.deadlines.values()) == {0}

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import duckdb
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +17,7 @@ from tests.support.tables import row
 from tests.support.thorough import examples
 from tests.support.updates import Home, Rows, differing
 from tests.unit.test_increments import every, in_parts
+from transforms.data_error import DataError
 
 _SETTINGS = settings(
     max_examples=examples(3, 200),
@@ -54,7 +57,7 @@ def test_any_sequence_ends_as_one_batch(rows: list[dict[str, str]], data: st.Dat
 
 _NIGHT = datetime(2024, 2, 28, 23)
 # By what is hard about it: of one user what each of several files holds.
-_HARD: Mapping[str, Sequence[Rows]] = {
+HARD: Mapping[str, Sequence[Rows]] = {
     "a session goes on in the next day's file": [
         [row("2024-01-01T23:50:00Z")],
         [row("2024-01-02T00:10:00Z"), row("2024-01-02T00:30:00Z")],
@@ -82,11 +85,11 @@ _HARD: Mapping[str, Sequence[Rows]] = {
 
 def test_hard_cases_end_as_one_batch() -> None:
     """Each is another user's, so that they need not be tried one by one."""
-    steps = max(map(len, _HARD.values()))
+    steps = max(map(len, HARD.values()))
     parts = [
         [
             {**item, "user_id": user}
-            for user, its_parts in _HARD.items()
+            for user, its_parts in HARD.items()
             for part in its_parts[step : step + 1]
             for item in part
         ]
@@ -107,3 +110,13 @@ def test_the_history_grows_at_both_ends_and_in_a_month_that_was_empty() -> None:
 def test_a_cohort_that_loses_its_only_user_is_gone() -> None:
     parts = [[row("2024-03-05T10:00:00Z")], [row("2024-01-05T10:00:00Z")]]
     check(parts, [True, False])
+
+
+def test_events_that_somebody_has_removed_are_missed_at_once(tmp_path: Path) -> None:
+    home = Home.at(tmp_path / "growth.duckdb")
+    home.batch([row("2024-01-01T23:50:00Z", "bob"), row("2024-01-02T10:00:00Z", "bob")])
+    with duckdb.connect(home.warehouse.location) as connection:
+        connection.execute("DELETE FROM fct_events")
+    for late in ("2024-01-01T10:00:00Z", "2024-01-02T00:10:00Z"):
+        with pytest.raises(DataError, match="has 0 events of user 'bob' on 2024-01-0"):
+            home.update([row(late, "bob")])

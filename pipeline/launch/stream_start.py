@@ -1,0 +1,59 @@
+"""What a stream on this machine begins with: the state that the tables of its warehouse are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pyarrow as pa
+
+from pipeline.graphs.staged_forgotten import known_forgotten
+from pipeline.graphs.streaming_graph import STREAMED, StreamJob
+from pipeline.launch.new_files import holds_anything
+from pipeline.launch.state_of_tables import state_of, without_state
+from pipeline.launch.tables_built import types_of_tables
+from pipeline.sinks.commit_plan import CommitPlan
+from pipeline.sinks.flush_state import Totals
+from pipeline.sinks.run_notes import staged_state
+from pipeline.sinks.run_rows import how_far, rows_of_run
+from transforms.active_event_types import ActiveEventTypes
+
+
+def warm(job: StreamJob, asked: ActiveEventTypes | None) -> tuple[StreamJob, Totals]:
+    """A stream that goes on from what its warehouse holds, and the sums that it begins with.
+
+    Args:
+        job: the stream, which holds the warehouse.
+        asked: the event types that the command line names; None for those of the tables.
+
+    Raises:
+        OptionError: if the tables were built with other event types.
+        RunError: if the warehouse has no state that fits its tables, or can't be read.
+    """
+    warehouse = job.warehouse
+    if not holds_anything(warehouse):
+        types, before = asked, Totals()
+    else:
+        types, state = types_of_tables(warehouse, asked), state_of(warehouse)
+        if types is None:
+            raise without_state(warehouse, "does not say which event types make a user active")
+        written_at = pa.scalar(state.written_at, pa.timestamp("us"))
+        before = Totals(counters=state.counters, written_at_us=written_at.value)
+    forgotten = known_forgotten(warehouse)
+    return replace(job, active_types=types or ActiveEventTypes(), forgotten=forgotten), before
+
+
+def note_beginning(job: StreamJob) -> None:
+    """See that all tables are there, and note that a stream is at work.
+
+    Args:
+        job: the stream, which holds the warehouse, as `warm` gives it.
+
+    Raises:
+        RunError: if the warehouse can't be written.
+    """
+    noted = rows_of_run(how_far(job.noted, "running"))
+    staged = staged_state(noted, job.staging, job.warehouse.capabilities.layout)
+    changes = CommitPlan.adding(STREAMED).changes(staged)
+    present = job.warehouse.present() or set()
+    changes = [change for change in changes if change.staged or change.table.name not in present]
+    job.warehouse.commit(changes, f"{job.run}_0")

@@ -1,0 +1,232 @@
+"""Some messages -> what they change in all tables, in one commit.
+
+    parse -> read state -> advance -> marts -> checks -> stage -> commit
+
+The tables themselves are the state, so that a stream begins warm, and any event may come at any
+time. Kernels, checks and commit are those of an update.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import __version__
+from pipeline.errors import RunError
+from pipeline.graphs.read_state import EventsOn, state_of_dates
+from pipeline.graphs.streaming_graph import STREAMED, StreamJob
+from pipeline.reports import FlushReport
+from pipeline.sinks.commit_batch import check_sum
+from pipeline.sinks.commit_plan import CommitPlan
+from pipeline.sinks.flush_state import Gathered, Held, Sealer, Totals, flush_run
+from pipeline.terminal import print_error, printable
+from pipeline.warehouse.changes import Change, StagedFile
+from pipeline.warehouse.staged_files import StagedFiles
+from transforms.increment_steps import CHANGES, advanced, checkable
+from transforms.kernels.messages import Message
+from transforms.kernels.parse import Limits
+from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.single_records import read_records
+from transforms.kernels.user_dates import touched_dates
+from transforms.mart_changes import finish
+from transforms.marts import dead_letter_events
+from transforms.marts.registry import TABLES
+from transforms.parse_step import COUNTS, parse_part
+from transforms.quality.arrow_checks import ArrowChecks
+from transforms.quality.planning import plan_of_increment
+from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
+from transforms.state.registry import STATE_TABLES
+from transforms.streaming.clock import as_datetime, later
+from transforms.touched_dates import TOUCHED, rows
+
+_LETTERS: Final = dead_letter_events.TABLE
+_LETTER_ID: Final = "dead_letter_id"
+# Of these tables a micro-batch holds the rows that change, of the others all.
+_PARTS: Final = (EVENTS, USERS, NEGATIVE, _LETTERS.name)
+# Of the messages that are parsed together: a message may have 10 MB.
+_PART_BYTES: Final = 16 << 20
+# Of ids that are looked up by one query.
+_KEYS: Final = 5_000
+# Before another attempt at a commit that failed: somebody has the file open, the network is down.
+PAUSES_SECONDS: Final = (2.0, 10.0, 30.0)
+
+
+@dataclass
+class _Came:
+    """What messages are, before anybody has looked into the tables.
+
+    Attributes:
+        events: with the schema EVENT_BATCH.
+        letters: tables of dead_letter_events.
+        counts: of messages, dead letters and forgotten ones.
+    """
+
+    events: list[pa.RecordBatch] = field(default_factory=list)
+    letters: list[pa.Table] = field(default_factory=list)
+    counts: list[RunCounts] = field(default_factory=list)
+
+
+class MicroBatches:
+    """Takes messages into the tables of a warehouse, which nobody else writes meanwhile.
+
+    In memory is what its own last commit has left: the sum over all users, and what the run has
+    counted. A commit that fails leaves both as they were.
+
+    Args:
+        job: what the stream does; its staging folder is made, and its tables are there.
+        before: the sum over all users, and when the tables were written last.
+        publish: takes new dead letters, rows of dead_letter_events, before they are committed.
+        sleep: waits for so many seconds.
+
+    Attributes:
+        job: see above.
+    """
+
+    def __init__(
+        self,
+        job: StreamJob,
+        before: Totals,
+        publish: Callable[[pa.Table], None] = lambda _: None,
+        sleep: Callable[[float], None] = time.sleep,
+    ):
+        self.job, self._totals = job, before
+        self._publish, self._sleep = publish, sleep
+        self._plan = CommitPlan.adding(STREAMED)
+        checks = plan_of_increment(job.checks, _PARTS)
+        self._over = ArrowChecks(checks, TABLES)
+        self._sealer = Sealer(job.noted, finish, checks, list(self._plan.dispositions))
+
+    def close(self) -> None:
+        """Let go of what the evaluation of checks needs."""
+        self._over.close()
+        self._sealer.close()
+
+    def take_in(self, messages: Sequence[Message]) -> FlushReport:
+        """Commit all that some messages bring; repeated ones bring nothing.
+
+        Returns:
+            What has become of all messages of the run so far.
+
+        Raises:
+            RunError: if the warehouse can't be read or written: nothing is committed then, or it
+                is not known whether all is. The same messages may come again.
+            DataError: if the tables contradict each other.
+        """
+        moment_us = later(self.job.clock, self._totals.written_at_us)
+        came = self._parsed(messages, as_datetime(moment_us))
+        letters, known = self._new_letters(came.letters)
+        step = self._advanced(came.events, as_datetime(moment_us))
+        counts = RunCounts.total([*came.counts, known, step[COUNTS]])
+        checked = [self._over.evaluate(checkable(step)), self._over.evaluate(letters)]
+        gathered = Gathered([], [step[CONTRIBUTIONS]], [counts], checked)
+        flush = self._sealer.seal(self._totals, gathered, moment_us)
+        changed = {contract.name: step[tag] for tag, contract in CHANGES.items()}
+        staged = list(self._staged({**changed, **letters, **flush.rows}))
+        check_sum(counts, self._plan.arrived(staged))
+        changes = [change for change in self._plan.changes(staged) if change.staged]
+        for new in letters.values():
+            self._publish(new)
+        self._commit(changes, flush_run(self.job.run, flush.totals.flushes))
+        self._totals = flush.totals
+        so_far = flush.totals.counts
+        return flush.sealed(staged).reported(
+            {
+                change.table.name: change.rows
+                for change in changes
+                if change.table.name not in STATE_TABLES
+            },
+            Held(so_far.events, so_far.rejected, complete=True),
+        )
+
+    def _parsed(self, messages: Sequence[Message], now: datetime) -> _Came:
+        job, came = self.job, _Came()
+        limits = Limits(job.max_future_minutes)
+        for part in _parts(messages):
+            records = read_records(part, job.subscription)
+            found = parse_part(records, now, limits, __version__, forgotten=job.forgotten)
+            came.events += [parsed.events for parsed in found.parsed if len(parsed.events)]
+            came.letters.append(found.dead_letters)
+            came.counts.append(found.counts)
+        return came
+
+    def _new_letters(self, parts: Sequence[pa.Table]) -> tuple[dict[str, pa.Table], RunCounts]:
+        """Dead letters by the name of their table, but for those that came before: messages that
+        were committed and not acknowledged come again. Without any there is no table."""
+        letters = pa.concat_tables([_LETTERS.arrow_schema.empty_table(), *parts])
+        if not letters.num_rows:
+            return {}, RunCounts()
+        ids = letters[_LETTER_ID].combine_chunks()
+        stored = pa.chunked_array(
+            [
+                self.job.warehouse.rows_with(_LETTERS, (_LETTER_ID,), pa.table({_LETTER_ID: keys}))[
+                    _LETTER_ID
+                ].combine_chunks()
+                for keys in (ids.slice(at, _KEYS) for at in range(0, len(ids), _KEYS))
+            ]
+        )
+        is_first = np.zeros(len(ids), np.bool_)
+        is_first[np.unique(ids.to_numpy(zero_copy_only=False), return_index=True)[1]] = True
+        new = pc.and_(pa.array(is_first), pc.invert(pc.is_in(ids, value_set=stored)))
+        kept = letters.filter(new)
+        known = RunCounts(known_dead_letters=letters.num_rows - kept.num_rows)
+        return ({_LETTERS.name: kept} if kept.num_rows else {}), known
+
+    def _advanced(self, events: Sequence[pa.RecordBatch], written_at: datetime) -> dict[str, Any]:
+        """What events change, as `advanced` gives it, with what the tables hold of their users."""
+        warehouse, run = self.job.warehouse, self.job.run
+        touched = [rows(touched_dates(batch)) for batch in events]
+        keys = self._staged({TOUCHED.name: pa.concat_tables(touched)}) if touched else ()
+        files = list(keys)
+        shares = warehouse.look_up([found.of(files) for found in state_of_dates()], run)
+        state = [
+            batch
+            for share in shares
+            for table in warehouse.found(share)
+            for batch in table.to_batches()
+        ]
+        batches = [*events, *state]
+        return advanced(batches, self.job.active_types.codes, written_at, EventsOn(warehouse))
+
+    def _staged(self, tables: Mapping[str, pa.Table]) -> Iterator[StagedFile]:
+        contracts = {**self._plan.contracts, TOUCHED.name: TOUCHED}
+        for name, its_rows in tables.items():
+            if its_rows.num_rows:
+                layout = self.job.warehouse.capabilities.layout
+                files = StagedFiles(contracts[name], self.job.staging, layout)
+                files.write(its_rows)
+                yield from files.close()
+
+    def _commit(self, changes: Sequence[Change], run: str) -> None:
+        """Commit; where that fails, the same again under the same id: what was done is not done
+        twice."""
+        for pause in PAUSES_SECONDS:
+            try:
+                self.job.warehouse.commit(changes, run)
+                return
+            except RunError as error:
+                print_error(
+                    f"warning: a flush can't be committed and is tried again in {pause:.0f} s: "
+                    f"{printable(str(error))}"
+                )
+                self._sleep(pause)
+        self.job.warehouse.commit(changes, run)
+
+
+def _parts(messages: Sequence[Message]) -> Iterator[list[Message]]:
+    part: list[Message] = []
+    size = 0
+    for message in messages:
+        part.append(message)
+        size += message.size
+        if size >= _PART_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
