@@ -48,11 +48,10 @@ class _Board:
         """Add values >= 0, each to its key."""
         row = self._table[self._names.index(name)]
         # bincount adds in floating point: limbs of 21 bits stay exact for 2^32 values.
-        for shift in (0, 21, 42):
+        for shift in range(0, int(values.max(initial=0)).bit_length(), 21):
             limb = (values >> shift) & 0x1FFFFF
-            if limb.any():
-                sums = np.bincount(keys - self._first, limb, minlength=len(row))
-                row += sums.astype(np.int64) << shift
+            sums = np.bincount(keys - self._first, limb, minlength=len(row))
+            row += sums.astype(np.int64) << shift
 
     def grid(self) -> Grid:
         """The keys at which some counter is not 0."""
@@ -118,19 +117,19 @@ def contributions(timelines: Timelines, active_types: Sequence[int]) -> Counters
 def _count_active_days(board: _Board, days: _Activity) -> None:
     date, since, until, age = days.period, days.since, days.until, days.age
     board.count("active", date)
-    board.count("new", date[since == 0])
-    board.count("retained", date[since == 1])
-    board.count("churned", date[until != 1] + 1)
+    board.count("new", _where(since == 0, date))
+    board.count("retained", _where(since == 1, date))
+    board.count("churned", _where(until != 1, date) + 1)
     for days_known in STAGES:
-        board.count(days_known.counter, date[days_known.hold(age)])
+        board.count(days_known.counter, _where(days_known.hold(age), date))
     for days_away in DORMANCIES:
-        board.count(days_away.counter, date[days_away.hold(since)])
+        board.count(days_away.counter, _where(days_away.hold(since), date))
     away = since >= DORMANCIES[0].first
-    board.add("dormant_days", date[away], since[away])
+    board.add("dormant_days", _where(away, date), _where(away, since))
     for n in WINDOWS:
         # Where stretches of dates with activity in the last n days begin and have ended.
-        board.count(f"window_{n}", date[(since == 0) | (since > n)])
-        board.count(f"window_{n}", date[(until == 0) | (until > n)] + n, sign=-1)
+        board.count(f"window_{n}", _where((since == 0) | (since > n), date))
+        board.count(f"window_{n}", _where((until == 0) | (until > n), date) + n, sign=-1)
 
 
 def _count_events(board: _Board, timelines: Timelines) -> None:
@@ -139,8 +138,8 @@ def _count_events(board: _Board, timelines: Timelines) -> None:
     for names, counts in ((EVENT_TYPES, types), (PLATFORMS, platforms)):
         for code, name in enumerate(names):
             board.add(f"events_{name}", date, counts[:, code])
-            board.count(f"users_{name}", date[counts[:, code] > 0])
-    board.count("users_social", date[(types[:, SHARE] > 0) | (types[:, LIKE] > 0)])
+            board.count(f"users_{name}", _where(counts[:, code] > 0, date))
+    board.count("users_social", _where((types[:, SHARE] > 0) | (types[:, LIKE] > 0), date))
     board.add("miles_earned", date, timelines.miles_earned)
     board.add("miles_redeemed", date, timelines.miles_redeemed)
 
@@ -149,8 +148,8 @@ def _count_first_days(board: _Board, timelines: Timelines) -> None:
     sources = timelines.first_utm_source.fill_null("").to_numpy(zero_copy_only=False)
     first = timelines.first_seen_us // US_PER_DAY
     for channel in CHANNELS:
-        board.count(f"first_{channel}", first[sources == channel])
-    board.count(f"first_{OTHER_CHANNEL}", first[~np.isin(sources, CHANNELS)])
+        board.count(f"first_{channel}", _where(sources == channel, first))
+    board.count(f"first_{OTHER_CHANNEL}", _where(~np.isin(sources, CHANNELS), first))
 
 
 def _active_months(months: _Activity) -> Grid:
@@ -159,11 +158,16 @@ def _active_months(months: _Activity) -> Grid:
         return Grid.empty(MONTHLY)
     board = _Board(MONTHLY, int(month.min()), int(month.max()) + 1)
     board.count("active", month)
-    board.count("new", month[months.since == 0])
-    board.count("retained", month[months.since == 1])
-    board.count("resurrected", month[months.since >= 2])
-    board.count("churned", month[months.until != 1] + 1)
+    board.count("new", _where(months.since == 0, month))
+    board.count("retained", _where(months.since == 1, month))
+    board.count("resurrected", _where(months.since >= 2, month))
+    board.count("churned", _where(months.until != 1, month) + 1)
     return board.grid()
+
+
+def _where(wanted: NDArray[np.bool_], values: Ints) -> Ints:
+    # A mask as an index takes four times as long as the places that it says.
+    return values.take(np.flatnonzero(wanted))
 
 
 def _cohorts(months: _Activity) -> Grid:

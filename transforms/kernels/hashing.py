@@ -53,7 +53,8 @@ class Hashes:
         """32 lower-case hexadecimal digits of each row: ASCII, uint8 [n, 32]."""
         words = np.empty((len(self), 2), ">u8")
         words[:, 0], words[:, 1] = self.high, self.low
-        return _HEX_PAIRS[words.view(np.uint8)].view(np.uint8)
+        # Half the time of _HEX_PAIRS[...].
+        return _HEX_PAIRS.take(words.view(np.uint8)).view(np.uint8)
 
 
 def hex_array(digits: NDArray[np.uint8]) -> pa.Array:

@@ -7,9 +7,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-_MOST_BYTES: Final = 9  # 63 bits, 7 in each.
-
-
 def encode(values: NDArray[np.int64]) -> bytes:
     """Numbers >= 0, each in as many bytes as its value needs: 1 below 128, 2 below 16,384 ..."""
     return encode_each(values)[0].tobytes()
@@ -19,12 +16,12 @@ def encode_each(values: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[n
     """What `encode` writes, as uint8 [bytes], and int64 [n], how many bytes each number takes."""
     lengths = byte_lengths(values)
     starts = np.cumsum(lengths) - lengths
-    out = np.zeros(int(lengths.sum()), np.uint8)
-    rows = np.arange(len(values))
-    for at in range(int(lengths.max(initial=0))):
-        if at:
-            rows = rows[lengths[rows] > at]
-        more = (lengths[rows] > at + 1).astype(np.uint8) << 7
+    out = np.empty(int(lengths.sum()), np.uint8)
+    out[starts] = values.astype(np.uint8) & 0x7F | (lengths > 1).view(np.uint8) << 7
+    rows = np.flatnonzero(lengths > 1)
+    for at in range(1, int(lengths.max(initial=0))):
+        rows = rows[lengths[rows] > at]
+        more = (lengths[rows] > at + 1).view(np.uint8) << 7
         out[starts[rows] + at] = (values[rows] >> (7 * at) & 0x7F).astype(np.uint8) | more
     return out, lengths
 
@@ -32,11 +29,11 @@ def encode_each(values: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[n
 def byte_lengths(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """How many bytes each number takes: int64 [n]."""
     lengths = np.ones(len(values), np.int64)
-    for bits in range(7, 7 * _MOST_BYTES, 7):
-        longer = values >> bits > 0
-        if not longer.any():
-            break
-        lengths += longer
+    # Few are long: the loop looks at those that are left.
+    rows = np.flatnonzero(values >> 7)
+    while len(rows):
+        lengths[rows] += 1
+        rows = rows[values[rows] >> 7 * lengths[rows] > 0]
     return lengths
 
 

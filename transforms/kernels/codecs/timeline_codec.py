@@ -85,9 +85,10 @@ def _numbers_of(users: Timelines) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     days = np.diff(users.day_offsets)
     counters = counters_of(users)
     filled = counters != 0
+    masks = masks_of(filled)
     steps = np.diff(users.date, prepend=0)
     steps[first] = 0
-    sizes = 2 + 2 * days + np.add.reduceat(filled.sum(axis=1), first)
+    sizes = 2 + 2 * days + np.add.reduceat(np.bitwise_count(masks), first, dtype=np.int64)
     starts = np.cumsum(sizes) - sizes
     numbers = np.empty(int(sizes.sum()), np.int64)
     rest = np.ones(len(numbers), np.bool_)
@@ -96,10 +97,11 @@ def _numbers_of(users: Timelines) -> tuple[NDArray[np.int64], NDArray[np.int64]]
         # Dates before 1970 can't be: event times begin in 2000.
         (starts + 1, users.date[first]),
         (_spans(starts + 2, days), steps),
-        (_spans(starts + 2 + days, days), masks_of(filled)),
+        (_spans(starts + 2 + days, days), masks),
     ):
         numbers[at], rest[at] = values, False
-    numbers[rest] = counters[filled]
+    # A mask as an index takes four times as long as its places.
+    numbers[np.flatnonzero(rest)] = counters.ravel()[np.flatnonzero(filled)]
     return numbers, sizes
 
 
@@ -156,7 +158,7 @@ def _days(octets: NDArray[np.uint8], sizes: NDArray[np.int64]) -> dict[str, Any]
     for rows in (starts, starts + 1, step_rows, mask_rows):
         rest[rows] = False
     counters = np.zeros(filled.shape, np.int64)
-    counters[filled] = numbers[rest]
+    counters.ravel()[np.flatnonzero(filled)] = numbers[np.flatnonzero(rest)]
     offsets = np.append(0, np.cumsum(days))
     run = np.cumsum(numbers[step_rows])
     return {
