@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
+
 
 def encode(values: NDArray[np.int64]) -> bytes:
     """Numbers >= 0, each in as many bytes as its value needs: 1 below 128, 2 below 16,384 ..."""
