@@ -135,7 +135,6 @@ class FlushReport:
         in_marts: the events in the marts.
         pending: messages that are read, neither duplicates nor of forgotten users, and not in the
             tables yet; less than 0 where rows have come before their counts.
-        complete: whether all that is counted is in all tables; None where nobody waits for that.
         evaluated: how many checks the flush has answered.
         failed: what those came to that failed.
     """
@@ -147,7 +146,6 @@ class FlushReport:
     dead_letters: int = 0
     in_marts: int = 0
     pending: int = 0
-    complete: bool | None = None
     evaluated: int = 0
     failed: tuple[Reported, ...] = ()
 
@@ -161,7 +159,6 @@ class FlushReport:
             "dead_letters": self.dead_letters,
             "in_marts": self.in_marts,
             "pending": self.pending,
-            "complete": self.complete,
             "checks": {
                 "evaluated": self.evaluated,
                 "failed": [result.to_json() for result in self.failed],
@@ -180,7 +177,6 @@ class FlushReport:
             dead_letters=data["dead_letters"],
             in_marts=data.get("in_marts", counts.events),
             pending=data["pending"],
-            complete=data.get("complete"),
             evaluated=data["checks"]["evaluated"],
             failed=tuple(Reported.from_json(data["checks"]["failed"])),
         )

@@ -69,7 +69,6 @@ class StreamJob:
         shards: over how many keys counters are summed, and each table's rows staged.
         clock: processing time.
         quality: warn evaluates at each flush the checks that it can answer, off none.
-        awaited: see `CommitFlushes`.
         max_future_minutes: event times may be so far ahead of the clock.
         forgotten: whose messages are dropped and only counted; None for nobody's.
         settings: what it was asked to do, for pipeline_runs: JSON values by the names of options.
@@ -87,7 +86,6 @@ class StreamJob:
     shards: int = 8
     clock: Clock = system_clock
     quality: Literal["warn", "off"] = "warn"
-    awaited: bool = False
     max_future_minutes: int = 60
     forgotten: Forgotten | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -164,7 +162,6 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.flush_seconds,
         job.clock,
         job.checks,
-        job.awaited,
     )
 
 

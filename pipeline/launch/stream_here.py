@@ -107,7 +107,7 @@ class _Flushes:
     def __init__(self, batches: MicroBatches, messages: LeasedMessages):
         self._batches, self._messages = batches, messages
         self._lines = FlushLines()
-        self.last = FlushReport(complete=True)
+        self.last = FlushReport()
 
     def flush(self, taken: Sequence[Pulled]) -> None:
         """Take messages in."""

@@ -142,7 +142,7 @@ class MicroBatches:
                 for change in changes
                 if change.table.name not in STATE_TABLES
             },
-            Held(so_far.events, so_far.rejected, complete=True),
+            Held(so_far.events, so_far.rejected),
         )
 
     def _parsed(self, messages: Sequence[Message], now: datetime) -> _Came:

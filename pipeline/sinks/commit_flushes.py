@@ -64,8 +64,6 @@ class CommitFlushes(beam.PTransform):
         flush_seconds: how long a flush is gathered.
         clock: processing time.
         checks: those that a flush can answer are evaluated and reported, and stop nothing.
-        awaited: whether somebody waits for all that is counted to be in all tables: then a report
-            tells so by `complete`, for which dim_users is read now and then.
     """
 
     warehouse: Warehouse
@@ -76,7 +74,6 @@ class CommitFlushes(beam.PTransform):
     flush_seconds: float
     clock: Clock
     checks: tuple[Check, ...] = ()
-    awaited: bool = False
 
     def expand(self, inputs: tuple[beam.PCollection, ...]) -> beam.PCollection:
         labels = ("Steps", "Sums", "Counts", "Checks")
@@ -191,7 +188,7 @@ class _Commit(beam.DoFn):
         flush, options = SealedFlush.from_bytes(kept), self._options
         rows = self._change_tables(flush)
         sealed.clear()
-        yield flush.reported(rows, held(options.warehouse, flush, options.awaited)).to_json()
+        yield flush.reported(rows, held(options.warehouse)).to_json()
 
     def _stage(self, rows: Mapping[str, pa.Table]) -> Iterator[StagedFile]:
         options = self._options

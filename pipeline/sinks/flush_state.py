@@ -183,12 +183,10 @@ class Held(NamedTuple):
     Attributes:
         events: rows of fct_events.
         dead_letters: rows of dead_letter_events.
-        complete: whether all that is counted is in all tables; None where nobody waits for that.
     """
 
     events: int
     dead_letters: int
-    complete: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -272,7 +270,6 @@ class SealedFlush:
                 - (counts.duplicates + counts.forgotten)
                 - (held.events + held.dead_letters)
             ),
-            complete=held.complete,
             evaluated=self.evaluated,
             failed=self.failed,
         )

@@ -223,9 +223,9 @@ def test_a_flush_of_other_content_is_another_commit_under_the_same_number(sealer
 def test_a_report_says_what_is_not_in_the_tables_yet(sealer: Sealer) -> None:
     counts = RunCounts(input_rows=9, events=5, duplicates=2, dead_letters={"bad": 1})
     sealed = sealer.seal(Totals(), Gathered.of([counts, PARTS[1]]), US).sealed([])
-    report = sealed.reported({"fct_events": 4}, Held(events=4, dead_letters=1, complete=False))
+    report = sealed.reported({"fct_events": 4}, Held(events=4, dead_letters=1))
     assert (report.flush, report.events, report.dead_letters, report.pending) == (1, 4, 1, 2)
-    assert (report.in_marts, report.complete, report.rows) == (1, False, {"fct_events": 4})
+    assert (report.in_marts, report.rows) == (1, {"fct_events": 4})
     assert FlushReport.from_json(json.loads(json.dumps(report.to_json()))) == report
 
 
