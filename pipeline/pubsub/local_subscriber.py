@@ -1,6 +1,6 @@
 """Messages of Pub/Sub that this process has on lease until they are committed.
 
-A thread pulls them, another one renews their leases. What is not acknowledged comes again.
+Some threads pull them, another one renews their leases. What is not acknowledged comes again.
 """
 
 from __future__ import annotations
@@ -34,8 +34,11 @@ from transforms.kernels.messages import Message
 
 Answer = TypeVar("Answer")
 
-# Of one call. An answer holds as many as Pub/Sub likes; after fewer than FEW there are no more.
+# Of one call. An answer holds as many as Pub/Sub likes, an emulator's 100 at most; after fewer than
+# FEW there are no more.
 _MESSAGES: Final = 1_000
+# Calls under way at once: most of a call is waiting for its answer.
+_PULLERS: Final = 4
 _FEW: Final = 50
 # What waits lies in memory, several times over.
 _BYTES_WAITING: Final = 128 << 20
@@ -43,6 +46,8 @@ _IDLE_SECONDS: Final = 0.05
 # For so long messages are ours; what a process that dies holds comes again after it.
 _LEASE_SECONDS: Final = 60
 _RENEWAL_SECONDS: Final = 20
+# A subscription gives 10 s at least by itself.
+_LOOK_SECONDS: Final = 2
 _CALL_SECONDS: Final = 10
 _PASSING: Final = (
     DeadlineExceeded,
@@ -85,6 +90,7 @@ class LeasedMessages:
         self._waiting: list[Pulled] = []
         self._bytes = 0
         self._leased: set[str] = set()
+        self._fresh: list[str] = []
         self._committed: list[str] = []
         self._is_open = True
         self._is_cut_off = False
@@ -92,12 +98,14 @@ class LeasedMessages:
         self._news = threading.Condition(threading.RLock())
         self._acknowledging = threading.Lock()
         self._ended = threading.Event()
-        self._puller: threading.Thread | None = None
+        self._pullers: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
-        self._puller = threading.Thread(target=self._keep_pulling, daemon=True)
-        self._puller.start()
-        threading.Thread(target=self._keep_renewing, daemon=True).start()
+        self._pullers = [
+            threading.Thread(target=self._keep_pulling, daemon=True) for _ in range(_PULLERS)
+        ]
+        for thread in (*self._pullers, threading.Thread(target=self._keep_leasing, daemon=True)):
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -136,8 +144,8 @@ class LeasedMessages:
         with self._news:
             self._is_open = False
             self._news.notify_all()
-        if self._puller is not None:
-            self._puller.join(2 * _CALL_SECONDS)
+        for puller in self._pullers:
+            puller.join(2 * _CALL_SECONDS)
 
     def acknowledge(self, taken: Iterable[Pulled]) -> None:
         """Let messages not come again: they are committed.
@@ -216,16 +224,28 @@ class LeasedMessages:
         if found:
             with self._news:
                 self._leased.update(pulled.ack_id for pulled in found)
-            self._lease([pulled.ack_id for pulled in found], _LEASE_SECONDS)
-            with self._news:
+                self._fresh += [pulled.ack_id for pulled in found]
                 self._waiting += found
                 self._bytes += sum(pulled.message.size for pulled in found)
                 self._news.notify_all()
+            if len(self._fresh) >= _MESSAGES:
+                self.lease()
         return len(found)
 
-    def _keep_renewing(self) -> None:
-        while not self._ended.wait(_RENEWAL_SECONDS):
-            self.renew()
+    def _keep_leasing(self) -> None:
+        renewed = time.monotonic()
+        while not self._ended.wait(_LOOK_SECONDS):
+            self.lease()
+            if time.monotonic() >= renewed + _RENEWAL_SECONDS:
+                renewed = time.monotonic()
+                self.renew()
+
+    def lease(self) -> None:
+        """Keep what has come since the last time from being redelivered for a minute."""
+        with self._news:
+            ack_ids = [ack_id for ack_id in self._fresh if ack_id in self._leased]
+            self._fresh.clear()
+        self._tried(lambda: self._lease(ack_ids, _LEASE_SECONDS))
 
     def renew(self) -> None:
         """Keep what is not acknowledged from being redelivered for another minute."""

@@ -36,6 +36,12 @@ class Subscription:
             names = ids or [str(known + number) for number in range(len(messages))]
             self._waiting += zip(names, messages, strict=True)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has delivered all that was published."""
+        with self._lock:
+            return not self._waiting
+
     def client(self) -> type:
         """A class to stand in for `pubsub.SubscriberClient`."""
         home = self

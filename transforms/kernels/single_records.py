@@ -138,16 +138,23 @@ class _Object(dict[str, Any]):
         self.repeated = next((name for name in SOURCE_COLUMNS if names.count(name) > 1), "")
 
 
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON value")
+
+
+# Made once: it takes as long as the decoding of a message.
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_Object,
+    parse_int=_Number,
+    parse_float=_Number,
+    parse_constant=_refuse,
+)
+
+
 def _json(text: str) -> Any:
     try:
         _check_depth(text)
-        return json.loads(
-            text,
-            object_pairs_hook=_Object,
-            parse_int=_Number,
-            parse_float=_Number,
-            parse_constant=_refuse,
-        )
+        return _DECODER.decode(text)
     except ValueError as error:
         problem = f"the message is no JSON object: {error}"
         raise UnreadableError("malformed_message", problem) from error
@@ -176,10 +183,6 @@ def _text(name: str, value: Any) -> str:
         return str(value)
     kind = {bool: "a boolean", list: "an array"}.get(type(value), "an object")
     raise UnreadableError("malformed_message", f"{name} is {kind}, not a string or a number")
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON value")
 
 
 def split_record(data: bytes, layout: Layout) -> list[bytes]:
