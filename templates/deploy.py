@@ -102,11 +102,10 @@ def parameters(settings: Settings, template: Template) -> dict[str, str]:
         OptionError: if one is missing, unknown or wrong.
     """
     source = {"subscription": "SUBSCRIPTION"} if template.streaming else {"input": "INPUT"}
-    dataset = "STREAM_DATASET" if template.streaming else "DATASET"
     settings.require(*_WHERE, *source.values())
     found = {
         **{name: settings[setting] for name, setting in source.items()},
-        "warehouse": f"bigquery://{settings['PROJECT']}/{settings[dataset]}",
+        "warehouse": f"bigquery://{settings['PROJECT']}/{settings['DATASET']}",
         "location": settings.location,
     }
     more = "STREAM_PARAMETERS" if template.streaming else "BATCH_PARAMETERS"

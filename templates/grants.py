@@ -37,8 +37,7 @@ def grant(settings: Settings) -> Step:
             *_grants_of_project(settings, workers, *_ROLES_OF_WORKERS),
             *_grants_of_buckets(settings, workers),
             _grant_of_repository(settings, workers, "artifactregistry.reader"),
-            *_grants_of_dataset(settings, "DATASET", workers),
-            *_grants_of_dataset(settings, "STREAM_DATASET", workers),
+            *_grants_of_dataset(settings, workers),
             *_grants_of_pubsub(settings, workers),
             _launcher_role(settings),
             *_grants_of_project(
@@ -113,9 +112,9 @@ def _acting_as(settings: Settings, workers: str, scheduler: str) -> Command:
     return _grant([*words, project], scheduler, "iam.serviceAccountUser")
 
 
-def _grants_of_dataset(settings: Settings, name: str, account: str) -> list[Command]:
+def _grants_of_dataset(settings: Settings, account: str) -> list[Command]:
     """The dataset, unless it is there, and the right to write its tables and no other."""
-    project, dataset = settings["PROJECT"], settings[name]
+    project, dataset = settings["PROJECT"], settings["DATASET"]
     bq = ["bq", f"--project_id={project}"]
     statement = (
         f"GRANT `roles/bigquery.dataEditor` ON SCHEMA `{project}.{dataset}` "

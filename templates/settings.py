@@ -64,18 +64,10 @@ SETTINGS: Final = (
         "my-growth-templates",
     ),
     Setting("REPOSITORY", "a Docker repository of Artifact Registry", _NAME, default="growth"),
-    Setting(
-        "DATASET", "the BigQuery dataset that batch replaces and updates", DATASET, default="growth"
-    ),
-    Setting(
-        "STREAM_DATASET",
-        "the BigQuery dataset that the stream keeps true: another one",
-        DATASET,
-        default="growth_live",
-    ),
+    Setting("DATASET", "the BigQuery dataset of all tables", DATASET, default="growth"),
     Setting(
         "DATASET_LOCATION",
-        "where both datasets lie; REGION where this is empty",
+        "where it lies; REGION where this is empty",
         LOCATION.pattern,
         "EU",
     ),
@@ -247,11 +239,6 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     for name in by_name:
         if environment.get(name):
             values[name] = environment[name]
-    if values["DATASET"] == values["STREAM_DATASET"]:
-        raise OptionError(
-            f"{FILE}: DATASET and STREAM_DATASET are the same, {values['DATASET']!r}: a batch run "
-            "would replace what the stream keeps; name two"
-        )
     if values["BUCKET"] and values["BUCKET"] == values["TEMPLATE_BUCKET"]:
         raise OptionError(
             f"{FILE}: BUCKET and TEMPLATE_BUCKET are the same, {values['BUCKET']!r}: a worker "

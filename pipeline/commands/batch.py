@@ -49,6 +49,7 @@ class BatchOptions:
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
     user_shards: int | None = given_by(shared.USER_SHARDS)
     active_event_types: ActiveEventTypes = given_by(shared.ACTIVE_TYPES)
+    stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     max_dead_letter_pct: float = given_by(shared.MAX_DEAD_LETTERS)
     max_shrink_pct: float = given_by(_MAX_SHRINK)
     allow_shrink: bool = given_by(_ALLOW_SHRINK)
@@ -74,8 +75,11 @@ def run(options: BatchOptions) -> None:
     keep_freed_memory()
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
     from pipeline.launch.file_runs import prepare
+    from pipeline.launch.tables_built import refuse_stream
 
     found, beam = prepare(options), options.beam
+    if not found.dry_run.offline:
+        refuse_stream(found.warehouse, options.stream_stopped)
     from pipeline.launch.batch_launch import hand_over, run_batch
     from pipeline.launch.beam_run import pipeline_options
 

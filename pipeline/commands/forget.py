@@ -30,13 +30,6 @@ _DRY_RUN: Final = Option(
     default=False,
     bare=True,
 )
-_STREAM_STOPPED: Final = Option(
-    "BigQuery: the stream that wrote the tables last is drained or stopped",
-    "true|false",
-    SWITCH,
-    default=False,
-    bare=True,
-)
 _TEMP_LOCATION: Final = Option(
     "where to stage: for BigQuery a folder on gs://, for DuckDB one on this machine (default: "
     "beside the file)",
@@ -56,7 +49,7 @@ class ForgetOptions:
     warehouse: str = given_by(shared.WAREHOUSE)
     pseudonymise: bool = given_by(_PSEUDONYMISE)
     dry_run: bool = given_by(_DRY_RUN)
-    stream_stopped: bool = given_by(_STREAM_STOPPED)
+    stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     temp_location: str | None = given_by(_TEMP_LOCATION)
     summary_file: str | None = given_by(shared.SUMMARY_FILE)
 
@@ -82,7 +75,8 @@ def run(options: ForgetOptions) -> None:
     from pipeline.forget.forget_summary import show_dry_run, show_forgotten
     from pipeline.forget.ids_file import STDIN, read_user_ids
     from pipeline.forget.leaving import WRITTEN
-    from pipeline.forget.settled import check_tables, refuse_stream
+    from pipeline.forget.settled import check_tables
+    from pipeline.launch.tables_built import refuse_stream
     from pipeline.storage import check_storage
     from pipeline.warehouse import open_warehouse
     from pipeline.warehouse.run_ids import new_run

@@ -65,7 +65,7 @@ def run(options: RebuildCommandOptions) -> None:
     summary_file.clear(options.summary_file)
     warehouse.check((*ALL_TABLES, *STATE_TABLES.values()), beam.temp_location)
     check_stored(warehouse)
-    refuse_stream(warehouse, "a rebuild", options.stream_stopped)
+    refuse_stream(warehouse, options.stream_stopped)
     types = types_to_build(warehouse, options.active_event_types)
     from pipeline.graphs.batch_graph import BatchJob
     from pipeline.launch.beam_run import pipeline_options

@@ -11,8 +11,7 @@ from pipeline.errors import OptionError
 from pipeline.launch.process import keep_to_owner, leave_at_once_on_interrupt, utc_now
 from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
-from pipeline.options.option import Option, given_by, recorded
-from pipeline.options.option_values import SWITCH
+from pipeline.options.option import given_by, recorded
 from transforms.active_event_types import ActiveEventTypes
 
 _INPUT: Final = replace(
@@ -31,14 +30,6 @@ _USER_SHARDS: Final = replace(
     help="into how many shards users are split; a worker holds two or three in memory (default: "
     "one for every 12 MB of new CSV, 1,024 at most)",
 )
-_STREAM_STOPPED: Final = Option(
-    "BigQuery: the stream that wrote the tables last is stopped for good, so that they can be "
-    "updated",
-    "true|false",
-    SWITCH,
-    default=False,
-    bare=True,
-)
 
 
 @dataclass(frozen=True)
@@ -55,7 +46,7 @@ class UpdateOptions:
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
     user_shards: int | None = given_by(_USER_SHARDS)
     active_event_types: ActiveEventTypes | None = given_by(_ACTIVE_TYPES)
-    stream_stopped: bool = given_by(_STREAM_STOPPED)
+    stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     max_dead_letter_pct: float = given_by(shared.MAX_DEAD_LETTERS)
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
     quality: shared.Quality = given_by(shared.QUALITY)

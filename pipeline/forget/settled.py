@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.errors import OptionError
-from pipeline.launch.tables_built import running_stream, types_of_tables
+from pipeline.launch.tables_built import types_of_tables
 from pipeline.paths import typed_program
 from pipeline.warehouse import Warehouse
 from transforms.active_event_types import ActiveEventTypes
@@ -49,23 +49,3 @@ def check_tables(warehouse: Warehouse) -> ActiveEventTypes:
             "which adds what is missing"
         )
     return types
-
-
-def refuse_stream(warehouse: Warehouse, stopped: bool) -> None:
-    """See that no stream is at work, which would bring back what it knows of people.
-
-    Args:
-        warehouse: where the tables are.
-        stopped: whether the stream that wrote the tables last is stopped for good.
-
-    Raises:
-        OptionError: if one may be.
-        RunError: if the warehouse can't be read.
-    """
-    last = running_stream(warehouse, stopped)
-    if last is not None:
-        raise OptionError(
-            f"--warehouse {warehouse.url} was last written by the stream {last}, which may be at "
-            "work: drain it, run this again with --stream_stopped, and keep the tables true with "
-            f"{typed_program()} update: a stream can only begin with empty tables"
-        )

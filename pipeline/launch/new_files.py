@@ -71,7 +71,7 @@ def increment_of(job: BatchJob, asked: Asked) -> Increment:
             job, active_types=asked.active_types or ActiveEventTypes(), max_shrink_pct=0.0
         )
         return Increment(first, 0, is_first=True)
-    refuse_stream(warehouse, "an update", asked.stream_stopped)
+    refuse_stream(warehouse, asked.stream_stopped)
     types = types_of_tables(warehouse, asked.active_types)
     state = state_of(warehouse)
     new = new_files(job.files, files_of(warehouse.read(loaded_files.TABLE)), warehouse.url)

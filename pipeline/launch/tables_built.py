@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pipeline.errors import OptionError
+from pipeline.sinks.run_notes import has_ended
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.run_ids import is_stream
 from transforms.active_event_types import ActiveEventTypes
 from transforms.state import warehouse_settings
 from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES
+
+HOW_TO_STOP: Final = "make drain on Dataflow, Ctrl-C or SIGTERM where it runs on a machine"
 
 
 def types_of_tables(
@@ -53,42 +58,27 @@ def types_to_build(warehouse: Warehouse, asked: ActiveEventTypes | None) -> Acti
     return types
 
 
-def refuse_stream(
-    warehouse: Warehouse, what: str, stopped: bool, instead: str = "drain it first"
-) -> None:
+def refuse_stream(warehouse: Warehouse, stopped: bool, instead: str = "") -> None:
     """See that no stream may be writing the tables.
 
     Args:
         warehouse: where they are.
-        what: what is to change them, with its article.
         stopped: whether the stream that wrote them last is stopped for good.
-        instead: what to do while it is not.
+        instead: what else can be done, before "or".
 
     Raises:
         OptionError: if one may be.
         RunError: if the warehouse can't be read.
     """
-    last = running_stream(warehouse, stopped)
-    if last is not None:
-        raise OptionError(
-            f"--warehouse {warehouse.url} was last written by the stream {last}. While it is at "
-            f"work it knows nothing of what {what} puts into its tables, and fails at its next "
-            f"flush: {instead}, and once it is stopped for good add --stream_stopped"
-        )
-
-
-def running_stream(warehouse: Warehouse, stopped: bool) -> str | None:
-    """The stream that may be writing the tables; None where there is none.
-
-    Args:
-        warehouse: where they are.
-        stopped: whether the stream that wrote them last is stopped for good.
-
-    Raises:
-        RunError: if the warehouse can't be read.
-    """
     last = warehouse.last_run()
-    return last if last is not None and is_stream(last) and not stopped else None
+    if stopped or last is None or not is_stream(last) or has_ended(warehouse, last):
+        return
+    raise OptionError(
+        f"--warehouse {warehouse.url} was last written by the stream {last}, which may be at work, "
+        f"and a warehouse has one writer at a time: {instead}stop it ({HOW_TO_STOP}), run this "
+        "with --stream_stopped, and start the stream again: what comes meanwhile waits in its "
+        "subscription"
+    )
 
 
 def settings_of_tables(warehouse: Warehouse) -> dict[str, str]:

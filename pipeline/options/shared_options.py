@@ -141,6 +141,7 @@ STREAM_STOPPED: Final = Option(
     SWITCH,
     default=False,
     bare=True,
+    parameter=Parameter("The stream is stopped", LIMITS),
 )
 
 SUMMARY_FILE: Final = Option(

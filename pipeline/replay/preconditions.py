@@ -13,7 +13,7 @@ from pipeline.warehouse import Warehouse
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts import dead_letter_events, fct_events
 
-_INSTEAD: Final = "publish the corrected records to its topic with --topic, or drain it"
+_INSTEAD: Final = "publish the corrected records to its topic with --topic, or "
 
 
 def correcting(edit: str | None, path: str | None) -> tuple[Correct, Corrected | None]:
@@ -68,7 +68,7 @@ def settle(
         OptionError: if a stream may be writing it, or it is not certain which event types count.
         RunError: if the warehouse can't be read.
     """
-    refuse_stream(warehouse, "a replay", stream_stopped, _INSTEAD)
+    refuse_stream(warehouse, stream_stopped, _INSTEAD)
     types = types_of_tables(warehouse, asked)
     if types is None:
         raise OptionError(

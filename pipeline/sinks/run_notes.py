@@ -99,13 +99,17 @@ def record_failure(warehouse: Warehouse, state: RunState, folder: str, failure: 
 
 def _record(warehouse: Warehouse, state: RunState, folder: str) -> None:
     run = state.run.run_id
-    if warehouse.present() and not _has_ended(warehouse, run):
+    if warehouse.present() and not has_ended(warehouse, run):
         change = staged_run(state, folder, warehouse.capabilities.layout)
         warehouse.commit([change], f"{run}_{state.outcome}")
 
 
-def _has_ended(reader: TableReader, run: str) -> bool:
-    """Whether pipeline_runs says how a run has ended."""
+def has_ended(reader: TableReader, run: str) -> bool:
+    """Whether pipeline_runs says how a run has ended.
+
+    Raises:
+        RunError: if the warehouse can't be read.
+    """
     if reader.count(pipeline_runs.TABLE) is None:
         return False
     rows = reader.source(pipeline_runs.TABLE)

@@ -76,7 +76,7 @@ def test_a_stream_that_may_be_at_work_is_told(
     home.warehouse().claim(WRITTEN, home.temp, new_stream(NOW))
     ids = tmp_path_factory.mktemp("ids") / "ids.txt"
     ids.write_text("ann\n")
-    with pytest.raises(OptionError, match="drain it, run this again with --stream_stopped"):
+    with pytest.raises(OptionError, match="run this with --stream_stopped, and start the"):
         forget_command.run(
             ForgetOptions(user_ids=str(ids), warehouse=home.url, temp_location=home.temp)
         )

@@ -80,7 +80,7 @@ def test_an_update_is_a_launch_under_the_same_name_with_mappings(settings: Setti
     assert "--enable-streaming-engine" in launched.words
     assert dictionary(flags(list(launched.words))["parameters"]) == {
         "subscription": "projects/test-project/subscriptions/events",
-        "warehouse": "bigquery://test-project/growth_live",
+        "warehouse": "bigquery://test-project/growth",
         "location": "europe-west3",
         "dead_letter_topic": "projects/test-project/topics/dead",
         "flush_seconds": "120",
@@ -153,9 +153,8 @@ def test_roles_are_the_least_and_where_they_are_needed(settings: Settings) -> No
         "resourcemanager.projects.get",
     ]
     assert [words[-1] for words in commands if "query" in words] == [
-        f"GRANT `roles/bigquery.dataEditor` ON SCHEMA `test-project.{dataset}` "
+        "GRANT `roles/bigquery.dataEditor` ON SCHEMA `test-project.growth` "
         f'TO "serviceAccount:{workers}"'
-        for dataset in ("growth", "growth_live")
     ]
 
 

@@ -27,7 +27,11 @@ def locked(path: Path) -> Iterator[None]:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(held)
-            raise RunError(f"another run is writing to {path}: wait until it ends") from None
+            raise RunError(
+                f"another run is writing to {path}: wait until it ends. If that is a stream, stop "
+                "it (Ctrl-C or SIGTERM), run this, and start the stream again: it goes on from the "
+                "tables"
+            ) from None
         # A run that ends removes the file: a lock on the removed one keeps nobody out.
         if os.path.lexists(lock) and lock.lstat().st_ino == os.fstat(held).st_ino:
             break
