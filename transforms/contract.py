@@ -174,6 +174,17 @@ class Table:
         return next((column for column in self.columns if column.name == name), None)
 
     @property
+    def days(self) -> str:
+        """The column by which it is partitioned.
+
+        Raises:
+            ValueError: if it is not.
+        """
+        if self.partition is None:
+            raise ValueError(f"table {self.name} has no partitions")
+        return self.partition.column
+
+    @property
     def deletes(self) -> Table:
         """The contract of staged rows that leave the table: its key and `written_at`."""
         kept = (*self.primary_key, self.written_at)

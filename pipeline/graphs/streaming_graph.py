@@ -12,6 +12,7 @@ import pyarrow as pa
 from apache_beam.io.gcp.pubsub import WriteToPubSub
 
 from pipeline import __version__
+from pipeline.graphs.staged_start import StagedStart
 from pipeline.options.shared_options import LATE_HORIZON_DAYS
 from pipeline.sinks import element_coders
 from pipeline.sinks.commit_flushes import CommitFlushes
@@ -71,6 +72,7 @@ class StreamJob:
         quality: warn evaluates at each flush the checks that it can answer, off none.
         max_future_minutes: event times may be so far ahead of the clock.
         forgotten: whose messages are dropped and only counted; None for nobody's.
+        start: what the tables hold already; None for nothing.
         settings: what it was asked to do, for pipeline_runs: JSON values by the names of options.
     """
 
@@ -88,6 +90,7 @@ class StreamJob:
     quality: Literal["warn", "off"] = "warn"
     max_future_minutes: int = 60
     forgotten: Forgotten | None = None
+    start: StagedStart | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -115,7 +118,10 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.forgotten,
     )
     users = parsed.by_user | "UpdateUsers" >> UpdateUsers(
-        job.active_types.codes, job.late_horizon_days, job.clock
+        job.active_types.codes,
+        job.late_horizon_days,
+        job.clock,
+        job.start.users if job.start else None,
     )
     sums = (
         users[CONTRIBUTIONS]
@@ -162,6 +168,7 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.flush_seconds,
         job.clock,
         job.checks,
+        job.start,
     )
 
 

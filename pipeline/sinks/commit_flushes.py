@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import apache_beam as beam
 import pyarrow as pa
@@ -26,6 +26,7 @@ from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.flush_state import (
     Finish,
     Gathered,
+    Held,
     SealedFlush,
     Sealer,
     Totals,
@@ -49,6 +50,18 @@ from transforms.state.registry import STATE_TABLES
 from transforms.streaming.clock import Clock, later
 
 
+class Start(Protocol):
+    """What the tables held when a stream began."""
+
+    @property
+    def totals(self) -> Totals:
+        """What the first flush adds to."""
+
+    @property
+    def held(self) -> Held:
+        """How many rows there were."""
+
+
 @dataclass
 class CommitFlushes(beam.PTransform):
     """(StagedSteps, Counters, RunCounts, CheckCounts) -> for each flush a report, a JSON object.
@@ -64,6 +77,7 @@ class CommitFlushes(beam.PTransform):
         flush_seconds: how long a flush is gathered.
         clock: processing time.
         checks: those that a flush can answer are evaluated and reported, and stop nothing.
+        start: what the tables held when the run began; None for nothing.
     """
 
     warehouse: Warehouse
@@ -74,6 +88,7 @@ class CommitFlushes(beam.PTransform):
     flush_seconds: float
     clock: Clock
     checks: tuple[Check, ...] = ()
+    start: Start | None = None
 
     def expand(self, inputs: tuple[beam.PCollection, ...]) -> beam.PCollection:
         labels = ("Steps", "Sums", "Counts", "Checks")
@@ -164,7 +179,8 @@ class _Commit(beam.DoFn):
         if waiting:
             seal.set(now + self._options.flush_seconds)
         lanes.write(json.dumps(done).encode())
-        before = Totals()
+        start = self._options.start
+        before = start.totals if start else Totals()
         if flushes := number.read():
             sums = decode_counters(total.read()), decode_run_counts(counts.read())
             before = Totals(flushes, *sums, written_at.read())
@@ -188,7 +204,8 @@ class _Commit(beam.DoFn):
         flush, options = SealedFlush.from_bytes(kept), self._options
         rows = self._change_tables(flush)
         sealed.clear()
-        yield flush.reported(rows, held(options.warehouse)).to_json()
+        before = options.start.held if options.start else Held(0, 0)
+        yield flush.reported(rows, held(options.warehouse), before).to_json()
 
     def _stage(self, rows: Mapping[str, pa.Table]) -> Iterator[StagedFile]:
         options = self._options

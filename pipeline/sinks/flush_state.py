@@ -189,6 +189,9 @@ class Held(NamedTuple):
     dead_letters: int
 
 
+_NOTHING: Final = Held(0, 0)
+
+
 @dataclass(frozen=True)
 class SealedFlush:
     """A flush that nothing changes any more; a commit that is tried again finds the same one.
@@ -250,12 +253,13 @@ class SealedFlush:
             tuple(Reported.from_json(checks["failed"])),
         )
 
-    def reported(self, rows: Mapping[str, int], held: Held) -> FlushReport:
+    def reported(self, rows: Mapping[str, int], held: Held, before: Held = _NOTHING) -> FlushReport:
         """What a stream says of it.
 
         Args:
             rows: how many it has committed, by table.
             held: what the tables hold then.
+            before: what they held when the stream began.
         """
         counts = self.counts
         return FlushReport(
@@ -268,7 +272,7 @@ class SealedFlush:
             pending=(
                 counts.input_rows
                 - (counts.duplicates + counts.forgotten)
-                - (held.events + held.dead_letters)
+                - (held.events - before.events + held.dead_letters - before.dead_letters)
             ),
             evaluated=self.evaluated,
             failed=self.failed,

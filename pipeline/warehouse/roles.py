@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import date
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -28,12 +29,16 @@ class TableReader(Protocol):
             RunError: if it can't be read.
         """
 
-    def batches(self, table: Table, columns: Sequence[str]) -> Iterator[pa.Table]:
+    def batches(
+        self, table: Table, columns: Sequence[str], since: date | None = None
+    ) -> Iterator[pa.Table]:
         """A table's rows in pieces of some 100,000, in any order, never all in memory.
 
         Args:
             table: the contract.
             columns: which columns, in this order; with the contract's Arrow types.
+            since: of a table that is partitioned by dates only what lies in partitions from this
+                date on, which nothing else is read of; None for all.
 
         Raises:
             RunError: if it can't be read.

@@ -11,19 +11,25 @@ from typing import Any, Literal
 
 import apache_beam as beam
 import pyarrow as pa
+import pyarrow.compute as pc
 from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.runners.runner import PipelineResult
 from apache_beam.testing.test_stream import TestStream
 
+from pipeline.graphs.staged_start import stage_start, staged_start
 from pipeline.graphs.streaming_graph import StreamJob, build
+from pipeline.sinks.flush_state import Totals
 from pipeline.warehouse import Warehouse, open_warehouse
 from tests.support.runs import read_all
 from tests.support.tables import NOW, Row
 from transforms.active_event_types import ActiveEventTypes
+from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.forgotten import Forgotten
+from transforms.marts import fct_events
 from transforms.marts.registry import TABLES
+from transforms.state import growth_counters
 from transforms.streaming.clock import Clock
 from transforms.vocabulary import EVENT_TYPES
 
@@ -104,20 +110,30 @@ def finished_stream(
     kind: Callable[[Warehouse], Warehouse] = lambda warehouse: warehouse,
     clock: Clock = ticking,
     quality: Literal["warn", "off"] = "warn",
+    run: str = "stream",
     max_future_minutes: int = 60,
     forgotten: Forgotten | None = None,
 ) -> PipelineResult:
     """Run the streaming graph over a stream; returns what Beam knows of the run.
 
-    `kind` may put another warehouse around the DuckDB file, one that fails at times.
+    It begins with what the DuckDB file holds, if anything. `kind` may put another warehouse around
+    it, one that fails at times.
     """
     warehouse = kind(open_warehouse(f"duckdb:///{database}"))
-    with warehouse.lock(tuple(TABLES.values()), None, "stream") as staging:
+    with warehouse.lock(tuple(TABLES.values()), None, run) as staging:
+        kept_us = (late_horizon_days + 1) * US_PER_DAY
+        start = None
+        if warehouse.count(fct_events.TABLE):
+            rows = warehouse.read(growth_counters.TABLE)
+            written_at = pc.max(rows["written_at"]).value
+            totals = Totals(counters=growth_counters.counters_of(rows), written_at_us=written_at)
+            stage_start(warehouse, staging, totals, round(NOW_SECONDS * 1e6) - kept_us)
+            start = staged_start(staging)
         job = StreamJob(
             subscription="projects/p/subscriptions/s",
             warehouse=warehouse,
             staging=staging,
-            run="stream",
+            run=run,
             started_at=NOW,
             active_types=ActiveEventTypes(tuple(active_types)),
             late_horizon_days=late_horizon_days,
@@ -126,6 +142,7 @@ def finished_stream(
             quality=quality,
             max_future_minutes=max_future_minutes,
             forgotten=forgotten,
+            start=start,
         )
         pipeline = beam.Pipeline(BundleBasedDirectRunner(), PipelineOptions(["--streaming"]))
         build(pipeline | "Messages" >> stream, job)

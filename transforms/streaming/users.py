@@ -3,9 +3,9 @@ users' state."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import apache_beam as beam
 import pyarrow as pa
@@ -28,6 +28,7 @@ from transforms.kernels.codecs.head_codec import decode_head, encode_head
 from transforms.kernels.codecs.record_codec import Record, decode_records, encode_records
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.seeds import Seed
 from transforms.kernels.user_head import UserHead
 from transforms.kernels.user_state import advance_user, without_those_before
 from transforms.marts import dim_users
@@ -41,6 +42,13 @@ ROWS: Final = "rows"
 
 # An event that is taken now may be repeated while it is still not too late for it.
 _SLACK_DAYS: Final = 1
+
+
+class KnownUsers(Protocol):
+    """Users whom the tables held when the stream began."""
+
+    def find(self, user_id: str) -> Seed | None:
+        """What the stream would have kept of a user by then; None for one who was new."""
 
 
 @dataclass
@@ -58,11 +66,13 @@ class UpdateUsers(beam.PTransform):
         active_types: indices in EVENT_TYPES of the event types that make a user active.
         horizon_days: how long an event may be repeated, or come late.
         clock: processing time.
+        known: who was known when the stream began; None for nobody.
     """
 
     active_types: tuple[int, ...]
     horizon_days: int
     clock: Clock
+    known: KnownUsers | None = None
 
     def expand(self, by_user: beam.PCollection) -> pvalue.DoOutputsTuple:
         outputs = {ROWS: tuple[str, pa.Table], CONTRIBUTIONS: Counters, COUNTS: RunCounts}
@@ -96,9 +106,15 @@ class UpdateUser(beam.DoFn):
         drop: RuntimeTimer = beam.DoFn.TimerParam(DROP),
     ) -> None:
         user_id, data = arrived
-        stored = head.read()
+        stored, seed = head.read(), None
+        if not stored and (seed := self._seed(user_id)):
+            stored = seed.head
         before = decode_head(stored) if stored else None
-        step = advance_user(user_id, before, decode_records(data), lambda: _records(recent))
+
+        def events() -> list[Record]:
+            return _records([seed.recent] if seed else recent.read())
+
+        step = advance_user(user_id, before, decode_records(data), events)
         self._events += len(step.new)
         self._duplicates += step.repeated
         if not step.new:
@@ -108,8 +124,14 @@ class UpdateUser(beam.DoFn):
             step.head.due_us or self._drop_later(drop, step.head),
         )
         head.write(encode_head(after))
+        if seed and seed.recent:
+            recent.add(seed.recent)
         recent.add(encode_records(event.record.data for event in step.new))
         self._changes.add(user_id, before, after, step)
+
+    def _seed(self, user_id: str) -> Seed | None:
+        """What the tables know of a user whom the state does not know."""
+        return self._options.known.find(user_id) if self._options.known else None
 
     def finish_bundle(self) -> Iterator[Any]:
         for name, value in self._changes.outputs():
@@ -137,7 +159,8 @@ class UpdateUser(beam.DoFn):
         known = decode_head(stored)
         # A worker whose clock is days ahead must not forget what the others still take.
         now_us = min(microseconds(self._clock), known.last.time_us)
-        after, kept = without_those_before(known, _records(recent), now_us - self._kept_us)
+        events = _records(recent.read())
+        after, kept = without_those_before(known, events, now_us - self._kept_us)
         recent.clear()
         if kept:
             recent.add(encode_records(record.data for record in kept))
@@ -153,5 +176,5 @@ class UpdateUser(beam.DoFn):
         return due_us
 
 
-def _records(recent: AccumulatingRuntimeState) -> list[Record]:
-    return [record for data in recent.read() for record in decode_records(data)]
+def _records(stored: Iterable[bytes]) -> list[Record]:
+    return [record for data in stored if data for record in decode_records(data)]

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -195,9 +196,11 @@ class BigQueryWarehouse:
         """See `TableReader.read`."""
         return read(self._client(), self._reference(table), table)
 
-    def batches(self, table: Table, columns: Sequence[str]) -> Iterator[pa.Table]:
+    def batches(
+        self, table: Table, columns: Sequence[str], since: date | None = None
+    ) -> Iterator[pa.Table]:
         """See `TableReader.batches`."""
-        return batches(self._client(), self._reference(table), table, columns)
+        return batches(self._client(), self._reference(table), table, columns, since)
 
     def look_up(self, lookups: Sequence[Lookup], run: str) -> list[FoundRows]:
         """See `StateReader.look_up`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Final
 
 import grpc
@@ -36,8 +37,13 @@ def batches(
     reference: bigquery.TableReference,
     table: Table,
     columns: Sequence[str],
+    since: date | None = None,
 ) -> Iterator[pa.Table]:
     """The rows of a table in pieces, with the contract's Arrow types, by the Storage Read API.
+
+    Args:
+        client, reference, table, columns: of the table.
+        since: as in `TableReader.batches`.
 
     Raises:
         RunError: if it can't be read.
@@ -47,13 +53,12 @@ def batches(
         found = client.get_table(reference)
         fields = [field for field in found.schema if field.name in columns]
         rows = client.list_rows(found, selected_fields=fields)
-        if found.require_partition_filter and table.partition:
-            # Such a table is read by queries alone.
+        if table.partition and (since or found.require_partition_filter):
+            # A table that asks for partitions is read by queries alone.
             shown = ", ".join(f"`{name}`" for name in columns)
             name = f"{reference.project}.{reference.dataset_id}.{reference.table_id}"
-            rows = client.query_and_wait(
-                f"SELECT {shown} FROM `{name}` WHERE `{table.partition.column}` >= '0001-01-01'"
-            )
+            kept = f"`{table.days}` >= '{since or '0001-01-01'}'"
+            rows = client.query_and_wait(f"SELECT {shown} FROM `{name}` WHERE {kept}")
         for batch in rows.to_arrow_iterable(bqstorage_client=storage(client)):
             part = pa.Table.from_batches([batch]).select(list(columns))
             yield part.cast(zoned(schema)).cast(schema)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -206,12 +207,15 @@ class DuckDBWarehouse:
             rows = connection.sql(f'SELECT {shown} FROM "{table.name}"').to_arrow_table()
         return rows.cast(table.arrow_schema)
 
-    def batches(self, table: Table, columns: Sequence[str]) -> Iterator[pa.Table]:
+    def batches(
+        self, table: Table, columns: Sequence[str], since: date | None = None
+    ) -> Iterator[pa.Table]:
         """See `TableReader.batches`."""
         schema = pa.schema([table.arrow_schema.field(name) for name in columns])
         shown = ", ".join(f'"{name}"' for name in columns)
+        kept = f" WHERE {DIALECT.name(table.days)} >= DATE '{since}'" if since else ""
         with reading(self.path) as connection:
-            rows = connection.sql(f'SELECT {shown} FROM "{table.name}"')
+            rows = connection.sql(f'SELECT {shown} FROM "{table.name}"{kept}')
             for batch in rows.to_arrow_reader(_BATCH_ROWS):
                 yield pa.Table.from_batches([batch]).cast(schema)
 

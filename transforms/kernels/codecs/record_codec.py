@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from transforms.kernels.codecs.arrays import binary_array
 from transforms.kernels.codecs.layouts import check_layout, refuse_damaged
 from transforms.kernels.compression import digests
 from transforms.kernels.event_batch import event_batch
@@ -26,6 +28,12 @@ _TEXTS: Final = ("transaction_category", "utm_source", "country")
 # Time, id, event type, platform, miles (-1 for NULL), and of each text its bytes and one more
 # (0 for NULL).
 _FIXED: Final = struct.Struct("<qQQbbq3I")
+_NUMBERS: Final = np.dtype(
+    [
+        *(("time_us", "<i8"), ("high", "<u8"), ("low", "<u8")),
+        *(("event_type", "i1"), ("platform", "i1"), ("miles", "<i8"), ("sizes", "<u4", 3)),
+    ]
+)
 _WHAT: Final = "an event of a user"
 
 
@@ -51,14 +59,8 @@ class Record(NamedTuple):
 
 def encode_users(events: SortedEvents) -> Iterator[tuple[str, bytes]]:
     """Each user of some events, and the user's events as bytes, in their order."""
-    if not len(events.ids):
-        return
-    records = _encoded(events.table, events.ids)
-    starts = np.flatnonzero(events.user_starts_mask).tolist()
-    for user_id, start, end in zip(
-        events.user_ids.to_pylist(), starts, [*starts[1:], len(records)], strict=True
-    ):
-        yield user_id, encode_records(records[start:end])
+    for user_id, records in by_user(events):
+        yield user_id, encode_records([records])
 
 
 def encode_records(data: Iterable[bytes]) -> bytes:
@@ -104,11 +106,11 @@ def platform_of(record: bytes) -> int:
     return int(_FIXED.unpack_from(record)[4])
 
 
-def sorted_events(by_user: Mapping[str, Sequence[Record]]) -> SortedEvents:
+def sorted_events(records_by_user: Mapping[str, Sequence[Record]]) -> SortedEvents:
     """The events of users, each of which has one or more; in any order, and none twice."""
-    user_ids = sorted(by_user)  # By code points, which is by UTF-8 bytes.
-    records = [record for user_id in user_ids for record in sorted(by_user[user_id])]
-    sizes = np.array([len(by_user[user_id]) for user_id in user_ids], np.int64)
+    user_ids = sorted(records_by_user)  # By code points, which is by UTF-8 bytes.
+    records = [record for user_id in user_ids for record in sorted(records_by_user[user_id])]
+    sizes = np.array([len(records_by_user[user_id]) for user_id in user_ids], np.int64)
     user = np.repeat(np.arange(len(user_ids)), sizes)
     starts = np.zeros(len(records), np.bool_)
     starts[(np.cumsum(sizes) - sizes)] = True
@@ -140,22 +142,32 @@ def sorted_events(by_user: Mapping[str, Sequence[Record]]) -> SortedEvents:
     )
 
 
-def _encoded(events: pa.Table, ids: Hashes) -> list[bytes]:
+def records_of(events: SortedEvents) -> pa.BinaryArray:
     """Each event as a record's bytes, without the number of the layout."""
-    columns: list[list[Any]] = [
-        events["event_time"].cast(pa.int64()).to_pylist(),
-        ids.high.tolist(),
-        ids.low.tolist(),
-        events["event_type"].to_pylist(),
-        events["platform"].to_pylist(),
-        events["miles_amount"].fill_null(_NULL).to_pylist(),
-    ]
-    texts = [
-        [None if text is None else text.encode() for text in events[name].to_pylist()]
-        for name in _TEXTS
-    ]
-    encoded = []
-    for fixed, parts in zip(zip(*columns, strict=True), zip(*texts, strict=True), strict=True):
-        sizes = (0 if part is None else len(part) + 1 for part in parts)
-        encoded.append(b"".join([_FIXED.pack(*fixed, *sizes), *filter(None, parts)]))
-    return encoded
+    table = events.table
+    texts = [table[name].combine_chunks().cast(pa.string()) for name in _TEXTS]
+    fixed = np.empty(len(events.ids), _NUMBERS)
+    fixed["time_us"] = events.time_us
+    fixed["high"], fixed["low"] = events.ids.high, events.ids.low
+    fixed["event_type"], fixed["platform"] = events.event_type, events.platform
+    fixed["miles"] = table["miles_amount"].combine_chunks().fill_null(_NULL).to_numpy()
+    for at, text in enumerate(texts):
+        fixed["sizes"][:, at] = pc.binary_length(text).fill_null(-1).to_numpy() + 1
+    sizes = np.full(len(fixed), _NUMBERS.itemsize)
+    return pc.binary_join_element_wise(
+        binary_array(fixed.view(np.uint8), sizes),
+        *(text.fill_null("").cast(pa.binary()) for text in texts),
+        b"",
+    )
+
+
+def by_user(events: SortedEvents) -> Iterator[tuple[str, bytes]]:
+    """Each user of some events, and the user's records, without the number of the layout."""
+    if not len(events.ids):
+        return
+    _, offsets, data = records_of(events).buffers()
+    ends = np.frombuffer(offsets, np.int32, len(events.ids) + 1)
+    octets, starts = memoryview(data), np.flatnonzero(events.user_starts_mask)
+    bounds = ends[np.append(starts, len(events.ids))].tolist()
+    for at, user_id in enumerate(events.user_ids.to_pylist()):
+        yield user_id, bytes(octets[bounds[at] : bounds[at + 1]])

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.kernels import varints
+from transforms.kernels.codecs.arrays import binary_array
 from transforms.kernels.codecs.layouts import refuse_damaged
 from transforms.kernels.codecs.timeline_layout import (
     HEAD,
@@ -71,7 +72,7 @@ def _encode(users: Timelines) -> pa.Array:
     sizes = np.column_stack([pc.binary_length(text).fill_null(-1).to_numpy() + 1 for text in texts])
     taken = varints.byte_lengths(sizes.ravel()).reshape(sizes.shape).sum(axis=1)
     return pc.binary_join_element_wise(
-        _binary(head.view(np.uint8), np.full(len(users), HEAD.itemsize)),
+        binary_array(head.view(np.uint8), np.full(len(users), HEAD.itemsize)),
         _as_varints(np.column_stack([taken, sizes]).ravel(), np.full(len(users), 3)),
         *(text.fill_null("").cast(pa.binary()) for text in texts),
         _as_varints(*_numbers_of(users)),
@@ -178,14 +179,7 @@ def _spans(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.
 def _as_varints(numbers: NDArray[np.int64], counts: NDArray[np.int64]) -> pa.Array:
     """Binary [rows] of so many numbers each."""
     data, lengths = varints.encode_each(numbers)
-    return _binary(data, np.add.reduceat(lengths, np.cumsum(counts) - counts))
-
-
-def _binary(data: NDArray[np.uint8], lengths: NDArray[np.int64]) -> pa.Array:
-    """Binary [rows] of so many bytes each."""
-    offsets = np.append(0, np.cumsum(lengths)).astype(np.int32)
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data))]
-    return pa.Array.from_buffers(pa.binary(), len(lengths), buffers)
+    return binary_array(data, np.add.reduceat(lengths, np.cumsum(counts) - counts))
 
 
 def _strings(
