@@ -73,6 +73,11 @@ class StreamJob:
         max_future_minutes: event times may be so far ahead of the clock.
         forgotten: whose messages are dropped and only counted; None for nobody's.
         start: what the tables hold already; None for nothing.
+        appends: whether new events are appended, not merged, which costs a tenth. It takes a runner
+            that goes back to no state before a commit: one whose state is durable only at
+            checkpoints takes the same events for new again.
+        merge_every: rows that are merged are staged every so many steps of staging, of which a flush
+            has two.
         settings: what it was asked to do, for pipeline_runs: JSON values by the names of options.
     """
 
@@ -91,6 +96,8 @@ class StreamJob:
     max_future_minutes: int = 60
     forgotten: Forgotten | None = None
     start: StagedStart | None = None
+    appends: bool = True
+    merge_every: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -138,7 +145,14 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         sharded
         | f"Stage {label}"
         >> StageFlushes(
-            tables, job.staging, job.warehouse.capabilities.layout, step, job.clock, job.checks
+            tables,
+            job.staging,
+            job.warehouse.capabilities.layout,
+            step,
+            job.clock,
+            job.checks,
+            job.appends,
+            job.merge_every,
         )
         for label, sharded, tables in (
             ("users", rows, USER_TABLES),

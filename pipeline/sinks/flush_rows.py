@@ -12,7 +12,7 @@ from transforms.kernels.versions import newest
 
 
 def rows_to_stage(
-    table: Table, parts: Iterable[tuple[str, pa.Table]]
+    table: Table, parts: Iterable[tuple[str, pa.Table]], appends: bool = True
 ) -> Iterator[tuple[Table, pa.Table]]:
     """By contract the rows to stage: of each key the newest version.
 
@@ -23,6 +23,7 @@ def rows_to_stage(
             under the table's own, keys that leave under that of `table.deletes`. A table that is
             appended to has a key of one column.
         parts: (name of a contract, rows), also of other tables.
+        appends: whether new rows are staged as such; else they are merged as those that change.
     """
     by_name: dict[str, list[pa.Table]] = {}
     for name, rows in parts:
@@ -32,8 +33,8 @@ def rows_to_stage(
         yield from _some(table, own)
         return
     new = by_name.get(table.appended.name, [])
-    if not new:
-        yield from _some(table, own)
+    if not new or not appends:
+        yield from _some(table, [*new, *own])
     else:
         (key,) = table.primary_key
         keys = pc.unique(pa.concat_tables(new)[key].cast(pa.string()).combine_chunks())

@@ -46,7 +46,8 @@ class StageFlushes(beam.PTransform):
     A further output, CHECKED: CheckCounts of what the rows of files answer by themselves.
 
     Of several versions of a row the newest is staged. All tables of a shard are staged together, so
-    that a flush holds what belongs together: a row and its removal, an event and its user.
+    that a flush holds what belongs together: a row and its removal, an event and its user. Where
+    merges come less often, an event is there before its user's rows.
 
     Attributes:
         tables: the contracts of the tables; of rows that are merged also their `deletes` and
@@ -56,6 +57,8 @@ class StageFlushes(beam.PTransform):
         flush_seconds: how long rows are gathered.
         clock: processing time.
         checks: all checks; none for no CHECKED.
+        appends: see `StreamJob`.
+        merge_every: rows that are merged are staged each so many times.
     """
 
     tables: Sequence[Table]
@@ -64,6 +67,8 @@ class StageFlushes(beam.PTransform):
     flush_seconds: float
     clock: Clock
     checks: tuple[Check, ...] = ()
+    appends: bool = True
+    merge_every: int = 1
 
     def expand(self, rows: beam.PCollection) -> pvalue.DoOutputsTuple:
         write = beam.ParDo(_Stage(self)).with_output_types(StagedStep, **{CHECKED: CheckCounts})
@@ -71,13 +76,20 @@ class StageFlushes(beam.PTransform):
 
 
 class _Stage(beam.DoFn):
-    ROWS = BagStateSpec("rows", TupleCoder([StrUtf8Coder(), BytesCoder()]))
+    # Rows that are appended, and those that are merged: (name of a contract, rows).
+    NEW = BagStateSpec("new", TupleCoder([StrUtf8Coder(), BytesCoder()]))
+    CHANGED = BagStateSpec("changed", TupleCoder([StrUtf8Coder(), BytesCoder()]))
     STEPS = ReadModifyWriteStateSpec("steps", VarIntCoder())
     FLUSH = TimerSpec("flush", TimeDomain.REAL_TIME)
 
     def __init__(self, options: StageFlushes):
         self._options = options
         self._lane = "+".join(table.name for table in options.tables)
+        self._appended = {
+            contract.name
+            for table in options.tables
+            for contract in (table.appended, *([] if table.primary_key else [table]))
+        }
 
     def setup(self) -> None:
         # Made when there are rows to check: some runners set a step up for each bundle.
@@ -90,35 +102,48 @@ class _Stage(beam.DoFn):
     def process(
         self,
         keyed: tuple[int, tuple[str, pa.Table]],
-        rows: AccumulatingRuntimeState = beam.DoFn.StateParam(ROWS),
+        new: AccumulatingRuntimeState = beam.DoFn.StateParam(NEW),
+        changed: AccumulatingRuntimeState = beam.DoFn.StateParam(CHANGED),
         flush: RuntimeTimer = beam.DoFn.TimerParam(FLUSH),
     ) -> None:
-        if not any(True for _ in rows.read()):
-            flush.set(Timestamp.of(self._options.clock() + self._options.flush_seconds))
+        if _is_empty(new) and _is_empty(changed):
+            self._flush_later(flush)
         name, table = keyed[1]
-        rows.add((name, TableCoder().encode(table)))
+        (new if name in self._appended else changed).add((name, TableCoder().encode(table)))
 
     @on_timer(FLUSH)
     def write(
         self,
         shard: int = beam.DoFn.KeyParam,
-        rows: AccumulatingRuntimeState = beam.DoFn.StateParam(ROWS),
+        new: AccumulatingRuntimeState = beam.DoFn.StateParam(NEW),
+        changed: AccumulatingRuntimeState = beam.DoFn.StateParam(CHANGED),
         steps: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(STEPS),
+        flush: RuntimeTimer = beam.DoFn.TimerParam(FLUSH),
     ) -> Iterator[StagedStep | pvalue.TaggedOutput]:
-        """Stage what has come since the last time, as Parquet."""
-        parts = [(name, TableCoder().decode(data)) for name, data in rows.read()]
-        rows.clear()
-        if not parts:  # A timer may fire twice.
+        """Stage what has come since the last time, as Parquet: new rows each time, those that are
+        merged every `merge_every` times."""
+        if _is_empty(new) and _is_empty(changed):  # A timer may fire twice.
             return
+        number = (steps.read() or 0) + 1
+        steps.write(number)
+        taken = [new]
+        if number % self._options.merge_every == 0:
+            taken.append(changed)
+        elif not _is_empty(changed):
+            self._flush_later(flush)
+        parts = [(name, TableCoder().decode(data)) for bag in taken for name, data in bag.read()]
+        for bag in taken:
+            bag.clear()
         files: list[StagedFile] = []
         for table in self._options.tables:
-            staged = list(rows_to_stage(table, parts))
+            staged = list(rows_to_stage(table, parts, self._options.appends))
             for contract, its_rows in staged:
                 files += self._files(contract, its_rows)
             yield from self._checked(table, staged)
-        number = (steps.read() or 0) + 1
-        steps.write(number)
         yield StagedStep(f"{self._lane} {shard}", number, files)
+
+    def _flush_later(self, flush: RuntimeTimer) -> None:
+        flush.set(Timestamp.of(self._options.clock() + self._options.flush_seconds))
 
     def _files(self, contract: Table, rows: pa.Table) -> Iterator[StagedFile]:
         files = StagedFiles(contract, self._options.folder, self._options.layout)
@@ -137,3 +162,7 @@ class _Stage(beam.DoFn):
             self._over[table.name] = ArrowChecks(checks, {table.name: table})
         rows = pa.concat_tables(present)
         yield pvalue.TaggedOutput(CHECKED, self._over[table.name].evaluate({table.name: rows}))
+
+
+def _is_empty(bag: AccumulatingRuntimeState) -> bool:
+    return not any(True for _ in bag.read())

@@ -34,7 +34,9 @@ def parts_of(*minutes: int) -> list[tuple[str, pa.Table]]:
     return parts
 
 
-def staged(parts: list[tuple[str, pa.Table]]) -> dict[str, dict[int, tuple[int, int]]]:
+def staged(
+    parts: list[tuple[str, pa.Table]], appends: bool = True
+) -> dict[str, dict[int, tuple[int, int]]]:
     """By the names of contracts the number in the session, and the version, of each minute."""
     return {
         contract.name: {
@@ -44,7 +46,7 @@ def staged(parts: list[tuple[str, pa.Table]]) -> dict[str, dict[int, tuple[int, 
             )
             for event in rows.to_pylist()
         }
-        for contract, rows in rows_to_stage(EVENTS, parts)
+        for contract, rows in rows_to_stage(EVENTS, parts, appends)
     }
 
 
@@ -60,6 +62,12 @@ def test_a_row_of_an_earlier_flush_is_merged() -> None:
         EVENTS.appended.name: {10: (2, 3)},
         EVENTS.name: {20: (3, 3)},
     }
+
+
+def test_where_a_runner_may_go_back_all_rows_are_merged() -> None:
+    earlier, parts = parts_of(0, 20), parts_of(0, 20, 10)
+    assert staged(parts[len(earlier) :], appends=False) == {EVENTS.name: {10: (2, 3), 20: (3, 3)}}
+    assert staged(parts, appends=False) == {EVENTS.name: {0: (1, 1), 10: (2, 3), 20: (3, 3)}}
 
 
 def test_rows_without_a_key_are_all_staged() -> None:
