@@ -49,6 +49,15 @@ _FLUSH: Final = Option(
     default=60.0,
     parameter=Parameter("Flush interval, in seconds", shared.LOAD),
 )
+_MERGE: Final = Option(
+    "on other runners than this machine's: how often rows that change are merged: of users, and of "
+    "events that a late one renumbers; BigQuery bills the tables that a merge reads (default: as "
+    "--flush_seconds, at which new events and marts come in any case)",
+    "SECONDS",
+    number(1, "a number of seconds, 1 or more"),
+    default=None,
+    parameter=Parameter("Merge interval, in seconds", shared.LOAD),
+)
 _CONTINUES: Final = Option(
     "the job takes the place of the one that keeps the tables true and goes on with its state: "
     "true with Beam's --update, where the tables are not empty (default: false)",
@@ -92,6 +101,7 @@ class StreamOptions:
     late_horizon_days: int | None = given_by(_LATE_HORIZON)
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
     flush_seconds: float = given_by(_FLUSH)
+    merge_seconds: float | None = given_by(_MERGE)
     continues: bool = given_by(_CONTINUES)
     quality: Literal["warn", "off"] = given_by(_QUALITY)
     dead_letter_topic: str | None = given_by(_DEAD_LETTER_TOPIC)
@@ -176,16 +186,23 @@ def _hand_over(
     options: StreamOptions, job: StreamJob, runner: Runner, dry_run: DryRun, *, updates: bool
 ) -> None:
     from pipeline.launch.beam_run import pipeline_options
-    from pipeline.launch.stream_launch import claimed, hand_over_stream, refuse_warm, taken_over
+    from pipeline.launch.runners import is_dataflow
+    from pipeline.launch.stream_launch import claimed, hand_over_stream, taken_over
 
     beam = options.beam
     for_beam = pipeline_options(runner, beam.whole, COMMAND.name, COMMAND.declared)
-    reader = dry_run.reader(job.warehouse)
-    # An updated job keeps the state behind its tables.
-    if not updates and reader is not None:
-        refuse_warm(reader)
     stage = taken_over if updates else claimed
-    hand_over_stream(stage(job, beam.temp_location, dry_run), for_beam)
+    # Dataflow's state is durable when a bundle ends, that of others at their next checkpoint.
+    job = replace(job, appends=is_dataflow(runner.name), merge_every=_merge_every(options))
+    job = stage(job, options.active_event_types, beam.temp_location, dry_run)
+    hand_over_stream(job, for_beam)
+
+
+def _merge_every(options: StreamOptions) -> int:
+    """Every how many steps of staging, of which a flush has two, rows are merged."""
+    if options.merge_seconds is None:
+        return 1
+    return max(round(2 * options.merge_seconds / options.flush_seconds), 1)
 
 
 _HELP: Final = """\

@@ -76,7 +76,12 @@ def stage_start(warehouse: Warehouse, staging: str, totals: Totals, since_us: in
     )
     manifest = {
         **{name: getattr(start, name) for name in ("written_at_us", "events", "dead_letters")},
-        "users": {"paths": users.paths, "users": users.users, "key": users.key.hex()},
+        "users": {
+            "paths": users.paths,
+            "users": users.users,
+            "events": users.events,
+            "key": users.key.hex(),
+        },
     }
     for path, content in (
         (start.sums, encode_counters(totals.counters)),
@@ -105,7 +110,7 @@ def staged_start(staging: str) -> StagedStart | None:
         return None
     found: dict[str, Any] = json.loads(_content(path))
     users = found.pop("users")
-    known = StagedUsers(users["paths"], users["users"], bytes.fromhex(users["key"]))
+    known = StagedUsers(**{**users, "key": bytes.fromhex(users["key"])})
     return StagedStart(users=known, sums=storage.join(staging, _SUMS), **found)
 
 

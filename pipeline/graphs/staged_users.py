@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -26,8 +27,8 @@ from pipeline import storage
 from pipeline.errors import RunError
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.warehouse import Warehouse
+from transforms.contract import Table
 from transforms.increment_steps import EVENT_COLUMNS
-from transforms.kernels.increments import StoredEvents
 from transforms.kernels.keyed_hashes import keyed_hashes
 from transforms.kernels.seeds import Seed, seeds_of
 from transforms.marts import fct_events
@@ -55,11 +56,13 @@ class StagedUsers:
     Attributes:
         paths: the files.
         users: how many each holds.
+        events: how many the timelines of all users count.
         key: of the hashes, 32 bytes.
     """
 
     paths: Sequence[str]
     users: Sequence[int]
+    events: int
     key: bytes
     _streams: dict[int, IO[bytes]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -115,7 +118,7 @@ class StagedUsers:
         return found
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"paths": self.paths, "users": self.users, "key": self.key, "_streams": {}}
+        return {**vars(self), "_streams": {}}
 
 
 def stage_users(warehouse: Warehouse, staging: str, since_us: int) -> StagedUsers:
@@ -136,18 +139,21 @@ def stage_users(warehouse: Warehouse, staging: str, since_us: int) -> StagedUser
     key, files = secrets.token_bytes(32), min(users // _USERS_PER_FILE + 1, _MOST_FILES)
     # A day more, for the sessions that the horizon cuts.
     first = datetime(1970, 1, 1) + timedelta(microseconds=since_us) - timedelta(days=1)
-    name, counts = uuid.uuid4().hex, []
+    name, counts, events = uuid.uuid4().hex, [], 0
     paths = [storage.join(staging, f"users-{name}-{number:03}.bin") for number in range(files)]
     with tempfile.TemporaryDirectory(prefix="growth-users-") as folder:
-        timelines, events = (Path(folder, each) for each in ("timelines", "events"))
+        timelines, recent = (Path(folder, each) for each in ("timelines", "events"))
         _spread(warehouse.batches(user_timelines.TABLE, _TIMELINE), timelines, key, files)
         since = first.date()
-        _spread(warehouse.batches(fct_events.TABLE, EVENT_COLUMNS, since), events, key, files)
+        _spread(warehouse.batches(fct_events.TABLE, EVENT_COLUMNS, since), recent, key, files)
         for number, path in enumerate(paths):
-            seeds = _seeds(warehouse, timelines / str(number), events / str(number), since_us)
+            rows = _rows(timelines / str(number), user_timelines.TABLE, _TIMELINE)
+            stored = _rows(recent / str(number), fct_events.TABLE, EVENT_COLUMNS)
+            seeds = seeds_of(rows, numbered(stored), since_us, partial(_starts, warehouse))
             counts.append(len(seeds))
+            events += int(user_timelines.timelines_of(rows).type_events.sum())
             _write(path, seeds, key)
-    return StagedUsers(paths, counts, key)
+    return StagedUsers(paths, counts, events, key)
 
 
 def _spread(batches: Iterator[pa.Table], folder: Path, key: bytes, files: int) -> None:
@@ -166,27 +172,21 @@ def _spread(batches: Iterator[pa.Table], folder: Path, key: bytes, files: int) -
                 writers[number].write_table(part)
 
 
-def _seeds(warehouse: Warehouse, timelines: Path, events: Path, since_us: int) -> list[Seed]:
-    if not timelines.exists():
-        return []
-    stored = numbered(_rows(events)) if events.exists() else StoredEvents.none()
-
-    def starts(session_ids: pa.Array) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for at in range(0, len(session_ids), _KEYS):
-            ids = session_ids[at : at + _KEYS]
-            first = {"session_id": ids, "event_sequence_in_session": pa.repeat(1, len(ids))}
-            rows = warehouse.rows_with(
-                fct_events.TABLE, ("session_id", "event_time"), pa.table(first)
-            )
-            times = rows["event_time"].cast(pa.int64()).to_pylist()
-            found |= dict(zip(rows["session_id"].to_pylist(), times, strict=True))
-        return found
-
-    return seeds_of(_rows(timelines), stored, since_us, starts)
+def _starts(warehouse: Warehouse, session_ids: pa.Array) -> dict[str, int]:
+    """When sessions began; see `SessionStarts`."""
+    found: dict[str, int] = {}
+    for at in range(0, len(session_ids), _KEYS):
+        ids = session_ids[at : at + _KEYS]
+        first = {"session_id": ids, "event_sequence_in_session": pa.repeat(1, len(ids))}
+        rows = warehouse.rows_with(fct_events.TABLE, ("session_id", "event_time"), pa.table(first))
+        times = rows["event_time"].cast(pa.int64()).to_pylist()
+        found |= dict(zip(rows["session_id"].to_pylist(), times, strict=True))
+    return found
 
 
-def _rows(path: Path) -> pa.Table:
+def _rows(path: Path, table: Table, columns: Sequence[str]) -> pa.Table:
+    if not path.exists():
+        return pa.schema([table.arrow_schema.field(name) for name in columns]).empty_table()
     with pa.ipc.open_stream(str(path)) as reader:
         return reader.read_all()
 

@@ -76,8 +76,8 @@ class StreamJob:
         appends: whether new events are appended, not merged, which costs a tenth. It takes a runner
             that goes back to no state before a commit: one whose state is durable only at
             checkpoints takes the same events for new again.
-        merge_every: rows that are merged are staged every so many steps of staging, of which a flush
-            has two.
+        merge_every: rows that are merged are staged every so many steps of staging; a flush has
+            two of them.
         settings: what it was asked to do, for pipeline_runs: JSON values by the names of options.
     """
 

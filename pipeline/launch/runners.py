@@ -65,7 +65,7 @@ def choose_streaming_runner(given: Mapping[str, str], warehouse: Warehouse) -> R
 def refuse_local_input(paths: Sequence[str], runner: Runner) -> None:
     """Raise OptionError if workers on Dataflow are to read files on this machine."""
     local = [path for path in paths if "://" not in path]
-    if local and _is_dataflow(runner.name):
+    if local and is_dataflow(runner.name):
         raise OptionError(
             f"--input {local[0]} is a path on this machine, which the workers of {runner.name} "
             "can't reach: copy the files to gs://"
@@ -81,13 +81,14 @@ def refuse_lost(summary_file: str | None, waits: bool) -> None:
         )
 
 
-def _is_dataflow(name: str) -> bool:
+def is_dataflow(name: str) -> bool:
+    """Whether a runner's name is that of Dataflow."""
     return name.rsplit(".", 1)[-1].lower().removesuffix("runner") == "dataflow"
 
 
 def _check_dataflow(given: Mapping[str, str], asked: str) -> None:
     missing = [f"--{name}" for name in _DATAFLOW_NEEDS if not given.get(name)]
-    if _is_dataflow(asked) and missing:
+    if is_dataflow(asked) and missing:
         raise OptionError(f"--runner {asked} needs {' and '.join(missing)} too")
 
 

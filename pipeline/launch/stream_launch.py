@@ -9,26 +9,22 @@ from apache_beam.io.gcp.pubsub import ReadFromPubSub
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineResult
 
-from pipeline.errors import OptionError
+from pipeline.errors import OptionError, RunError
 from pipeline.graphs.staged_forgotten import stage_forgotten
+from pipeline.graphs.staged_start import stage_start, staged_start
 from pipeline.graphs.streaming_graph import STREAMED, StreamJob, build
 from pipeline.launch.beam_run import start
 from pipeline.launch.dry_run import DryRun
+from pipeline.launch.stream_start import begun_with
+from pipeline.launch.tables_built import types_of_tables
+from pipeline.paths import typed_program
+from pipeline.terminal import print_error
 from pipeline.warehouse import TableReader, Warehouse
 from pipeline.warehouse.run_ids import begun, is_stream
-from transforms.marts import dead_letter_events, fct_events, growth_drivers
-
-
-def refuse_warm(warehouse: TableReader) -> None:
-    """Raise OptionError if a warehouse holds rows: a new stream lacks the state behind them."""
-    for table in (fct_events.TABLE, dead_letter_events.TABLE):
-        rows = warehouse.count(table) or 0
-        if rows:
-            raise OptionError(
-                f"--warehouse {warehouse.url} holds {rows:,} rows of {table.name} already: a "
-                "stream that starts without the state behind them would put partial figures in the "
-                "place of true ones; name an empty warehouse"
-            )
+from transforms.active_event_types import ActiveEventTypes
+from transforms.marts import growth_drivers
+from transforms.streaming.clock import microseconds, system_clock
+from transforms.streaming.users import kept_us
 
 
 def hand_over_stream(job: StreamJob, options: PipelineOptions) -> None:
@@ -41,32 +37,77 @@ def hand_over_stream(job: StreamJob, options: PipelineOptions) -> None:
     _start(job, options)
 
 
-def claimed(job: StreamJob, temp_location: str | None, dry_run: DryRun) -> StreamJob:
-    """A new job with its staging folder, once it has claimed the tables.
+def claimed(
+    job: StreamJob, asked: ActiveEventTypes | None, temp_location: str | None, dry_run: DryRun
+) -> StreamJob:
+    """A new job with its staging folder, once it has claimed the tables, and with what they hold.
+
+    Args:
+        job: the stream.
+        asked: the event types that the command line names; None for those of the tables.
+        temp_location: below which folder to stage.
+        dry_run: whether it is one.
 
     Raises:
-        RunError: if the warehouse can't be written.
+        OptionError: if the tables were built with other event types.
+        RunError: if the warehouse has no state that fits its tables, or can't be read or written.
     """
+    if dry_run.reader(job.warehouse) is not None:  # Before anything is touched.
+        job = replace(job, active_types=begun_with(job.warehouse, asked)[0])
     writer = dry_run.writer(job.warehouse)
     if writer is None:
         return replace(job, staging=dry_run.folder(temp_location, job.run))
-    return _staged(job, writer.claim(STREAMED, temp_location, job.run))
+    job = _staged(job, writer.claim(STREAMED, temp_location, job.run))
+    # Nobody else writes any more.
+    types, before = begun_with(job.warehouse, asked)
+    start = None
+    if before is not None:
+        print_error(f"Staging what {job.warehouse.url} holds of users and recent events")
+        start = stage_start(job.warehouse, job.staging, before, _horizon_us(job))
+        _refuse_torn(job.warehouse, start.users.events, before.counters.events)
+    return replace(job, active_types=types, start=start)
 
 
-def taken_over(job: StreamJob, temp_location: str | None, dry_run: DryRun) -> StreamJob:
+def _refuse_torn(warehouse: TableReader, in_timelines: int, in_sums: int) -> None:
+    """Raise RunError if the users' state is not that of the sums."""
+    if in_timelines != in_sums:
+        raise RunError(
+            f"{warehouse.url} counts {in_timelines:,} events in user_timelines and {in_sums:,} in "
+            "growth_counters: a stream that was lost between two flushes leaves them so. Build the "
+            f"tables again from its stored events with {typed_program()} rebuild --warehouse "
+            f"{warehouse.url}, and start the stream then"
+        )
+
+
+def _horizon_us(job: StreamJob) -> int:
+    """Since when events can be repeated or come late, in microseconds since 1970-01-01."""
+    return microseconds(system_clock) - kept_us(job.late_horizon_days)
+
+
+def taken_over(
+    job: StreamJob, asked: ActiveEventTypes | None, temp_location: str | None, dry_run: DryRun
+) -> StreamJob:
     """A job that takes the place of another one: it goes on under its run and in its folder, which
     are part of the job's state, as are the files that it has staged.
 
+    Args:
+        job, asked, temp_location, dry_run: as in `claimed`.
+
     Raises:
-        OptionError: if there is no job to update, or its state can't be read.
+        OptionError: if there is no job to update, if its state can't be read, or if the tables
+            were built with other event types.
         RunError: if the warehouse can't be read or written.
     """
     run = _updated(job.warehouse, dry_run)
     job = replace(job, run=run, started_at=begun(run) or job.started_at)
+    if dry_run.reader(job.warehouse) is not None:
+        types = types_of_tables(job.warehouse, asked) or ActiveEventTypes()
+        job = replace(job, active_types=types)
     writer = dry_run.writer(job.warehouse)
     if writer is None:
         return replace(job, staging=dry_run.folder(temp_location, job.run))
-    return _staged(job, writer.resume(STREAMED, temp_location, job.run))
+    job = _staged(job, writer.resume(STREAMED, temp_location, job.run))
+    return replace(job, start=staged_start(job.staging))
 
 
 def _staged(job: StreamJob, staging: str) -> StreamJob:
@@ -83,7 +124,7 @@ def _updated(warehouse: Warehouse, dry_run: DryRun) -> str:
         written = f"were last written by the run {last}" if last else "are not there"
         raise OptionError(
             f"--update: no stream keeps the tables of {warehouse.url} true, they {written}; "
-            "name the warehouse of the job to update, or leave out --update and name an empty one"
+            "name the warehouse of the job to update, or leave out --update"
         )
     _refuse_earlier_state(warehouse)
     return last

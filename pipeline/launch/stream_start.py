@@ -1,4 +1,4 @@
-"""What a stream on this machine begins with: the state that the tables of its warehouse are."""
+"""What a stream begins with: the state that the tables of its warehouse are."""
 
 from __future__ import annotations
 
@@ -15,31 +15,46 @@ from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.flush_state import Totals
 from pipeline.sinks.run_notes import staged_state
 from pipeline.sinks.run_rows import how_far, rows_of_run
+from pipeline.warehouse import Warehouse
 from transforms.active_event_types import ActiveEventTypes
 
 
 def warm(job: StreamJob, asked: ActiveEventTypes | None) -> tuple[StreamJob, Totals]:
-    """A stream that goes on from what its warehouse holds, and the sums that it begins with.
+    """A stream on this machine that goes on from what its warehouse holds, and the sums that it
+    begins with.
 
     Args:
         job: the stream, which holds the warehouse.
         asked: the event types that the command line names; None for those of the tables.
 
     Raises:
+        OptionError, RunError: as `begun_with` does.
+    """
+    types, before = begun_with(job.warehouse, asked)
+    forgotten = known_forgotten(job.warehouse)
+    return replace(job, active_types=types, forgotten=forgotten), before or Totals()
+
+
+def begun_with(
+    warehouse: Warehouse, asked: ActiveEventTypes | None
+) -> tuple[ActiveEventTypes, Totals | None]:
+    """The event types and the sums that a stream begins with; no sums where there is nothing yet.
+
+    Args:
+        warehouse: its tables.
+        asked: the event types that the command line names; None for those of the tables.
+
+    Raises:
         OptionError: if the tables were built with other event types.
         RunError: if the warehouse has no state that fits its tables, or can't be read.
     """
-    warehouse = job.warehouse
     if not holds_anything(warehouse):
-        types, before = asked, Totals()
-    else:
-        types, state = types_of_tables(warehouse, asked), state_of(warehouse)
-        if types is None:
-            raise without_state(warehouse, "does not say which event types make a user active")
-        written_at = pa.scalar(state.written_at, pa.timestamp("us"))
-        before = Totals(counters=state.counters, written_at_us=written_at.value)
-    forgotten = known_forgotten(warehouse)
-    return replace(job, active_types=types or ActiveEventTypes(), forgotten=forgotten), before
+        return asked or ActiveEventTypes(), None
+    types, state = types_of_tables(warehouse, asked), state_of(warehouse)
+    if types is None:
+        raise without_state(warehouse, "does not say which event types make a user active")
+    written_at = pa.scalar(state.written_at, pa.timestamp("us"))
+    return types, Totals(counters=state.counters, written_at_us=written_at.value)
 
 
 def note_beginning(job: StreamJob) -> None:

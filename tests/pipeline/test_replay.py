@@ -358,6 +358,20 @@ def test_the_sum_of_a_replay_is_printed_and_written(
     assert "Nothing to replay: of 2 dead letters none is meant" in capsys.readouterr().out
 
 
+def test_events_that_came_too_late_for_a_stream_are_taken_in_once_it_has_stopped(
+    tmp_path: Path,
+) -> None:
+    rows = [row((NOW - timedelta(days=days)).isoformat()) for days in (1, 30, 2)]
+    messages = [message(event, number) for number, event in enumerate(rows)]
+    run_stream(stream_of([messages]), tmp_path / "live.duckdb", late_horizon_days=7)
+    database = tmp_path / "live.duckdb"
+    assert contents(database)["dead_letter_events"]["error_type"].to_pylist() == ["too_late"]
+    run_replay(database, "--stream_stopped")
+    expected = computed(rows)
+    assert unlike(contents(database), expected, tuple(expected)) == []
+    assert contents(database)["dead_letter_events"].num_rows == 0
+
+
 def test_without_letters_there_is_nothing_to_replay(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

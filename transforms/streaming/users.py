@@ -44,6 +44,11 @@ ROWS: Final = "rows"
 _SLACK_DAYS: Final = 1
 
 
+def kept_us(horizon_days: int) -> int:
+    """For how long an event is known, in microseconds."""
+    return (horizon_days + _SLACK_DAYS) * US_PER_DAY
+
+
 class KnownUsers(Protocol):
     """Users whom the tables held when the stream began."""
 
@@ -92,7 +97,7 @@ class UpdateUser(beam.DoFn):
 
     def __init__(self, options: UpdateUsers):
         self._options, self._clock = options, options.clock
-        self._kept_us = (options.horizon_days + _SLACK_DAYS) * US_PER_DAY
+        self._kept_us = kept_us(options.horizon_days)
 
     def start_bundle(self) -> None:
         self._changes = UserChanges(self._options.active_types)
