@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 # Speed is measured in benchmarks: a busy machine must fail no test.
@@ -15,3 +19,15 @@ def pytest_collection_finish() -> None:
     """Take what is imported out of collections of garbage: a tenth of each graph run."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def process_as_before() -> Iterator[None]:
+    """Take back what a command has set of this process: the next test's files are for others too.
+
+    An image that is built under a command's umask can't be launched as another user.
+    """
+    interrupt, mask = signal.getsignal(signal.SIGINT), os.umask(0o022)
+    yield
+    signal.signal(signal.SIGINT, interrupt)
+    os.umask(mask)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -41,12 +39,7 @@ def run_rebuild(database: Path, *arguments: str) -> None:
     parser = Parser()
     COMMAND.declare(parser)
     words = [*arguments, "--warehouse", f"duckdb:///{database}"]
-    interrupt, mask = signal.getsignal(signal.SIGINT), os.umask(0o022)
-    try:
-        COMMAND.start(*parser.parse_known_args(words), words)
-    finally:
-        signal.signal(signal.SIGINT, interrupt)
-        os.umask(mask)
+    COMMAND.start(*parser.parse_known_args(words), words)
 
 
 def change(database: Path, *statements: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -69,9 +67,4 @@ def run_replay(database: Path, *arguments: str) -> None:
     parser = Parser()
     COMMAND.declare(parser)
     words = [*arguments, "--warehouse", f"duckdb:///{database}"]
-    interrupt, mask = signal.getsignal(signal.SIGINT), os.umask(0o022)
-    try:
-        COMMAND.start(*parser.parse_known_args(words), words)
-    finally:
-        signal.signal(signal.SIGINT, interrupt)
-        os.umask(mask)
+    COMMAND.start(*parser.parse_known_args(words), words)
