@@ -21,7 +21,7 @@ run: $(READY) ## Make a sample of 200,000 events, compute all tables into growth
 	$(BIN)/python -m pipeline batch --input 'sample/*.csv' --warehouse duckdb:///growth.duckdb
 	$(BIN)/python -m pipeline report --warehouse duckdb:///growth.duckdb --output growth.html
 
-stream-demo: $(READY) ## Stream a sample through Pub/Sub's emulator into live.duckdb, and hold it against batch
+stream-demo: $(READY) ## A history by batch, what follows through Pub/Sub's emulator into live.duckdb, with a kill; held against batch
 	$(BIN)/python -m tests.emulators.demo
 
 test: $(READY) ## Run the tests, but for those with emulators and a browser (THOROUGH=1: with more cases)
@@ -82,7 +82,8 @@ $(DEPLOYMENT): $(READY)
 bench: $(READY) ## Measure speed and memory (15 minutes; BENCH_ARGS="--quick" for five)
 	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
 	$(BIN)/python -m tests.benchmarks.updates $(BENCH_ARGS)
-	for figure in speed step state latency; do $(BIN)/python -m tests.benchmarks.streaming $$figure; done
+	for figure in speed step state; do $(BIN)/python -m tests.benchmarks.streaming $$figure; done
+	for figure in speed latency; do $(BIN)/python -m tests.benchmarks.local_stream $$figure; done
 
 clean: ## Remove what make run and make bench wrote
 	rm -rf sample growth.duckdb growth.html live.duckdb *.duckdb.wal *.duckdb.staging-*

@@ -1,21 +1,16 @@
 """What streaming costs, on the local streaming runner.
 
-    python -m tests.benchmarks.streaming speed|step|state|latency
+    python -m tests.benchmarks.streaming speed|step|state
 
 `speed`: events/s of one core through the streaming transforms, without source and warehouse, and
 of the same events through Beam's Sessions and GroupByKey alone. `step`: microseconds of one event
 in the users' step. `state`: bytes of a user's state.
-`latency`: seconds from publishing to being in fct_events, at 100 events/s.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-import os
-import signal
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +20,6 @@ from pathlib import Path
 from typing import Final
 
 import apache_beam as beam
-import google.cloud.pubsub as pubsub
 from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
@@ -36,14 +30,11 @@ from apache_beam.utils.timestamp import Duration
 
 from pipeline.sample import write_sample
 from pipeline.sinks import element_coders
-from pipeline.warehouse import open_warehouse
-from tests.emulators.servers import PROJECT, missing_pubsub, running_pubsub
 from tests.support.tables import NOW, codes, csv_text, parse, row
 from transforms.kernels.codecs.head_codec import encode_head
 from transforms.kernels.codecs.record_codec import Record, decode_records, encode_users
 from transforms.kernels.sessions import sort_events
 from transforms.kernels.user_state import advance_user
-from transforms.marts import fct_events
 from transforms.streaming.parse_messages import ParseMessages
 from transforms.streaming.users import UpdateUser, UpdateUsers
 from transforms.vocabulary import EVENT_TYPES
@@ -193,58 +184,5 @@ def step(users: int = 500, bundles: int = 100) -> None:
     )
 
 
-def latency(seconds: int = 30, rate: int = 100, flush_seconds: int = 2) -> None:
-    """Print median and p95 of the seconds from publishing to being in fct_events."""
-    if (reason := missing_pubsub()) is not None:
-        print(f"latency is not measured: {reason}")
-        return
-    with running_pubsub() as host, tempfile.TemporaryDirectory() as folder:
-        os.environ["PUBSUB_EMULATOR_HOST"] = host
-        topic, name = f"projects/{PROJECT}/topics/bench", f"projects/{PROJECT}/subscriptions/bench"
-        publisher = pubsub.PublisherClient()
-        publisher.create_topic(name=topic)
-        pubsub.SubscriberClient().create_subscription(name=name, topic=topic)
-        url = f"duckdb:///{folder}/live.duckdb"
-        with subprocess.Popen(
-            [
-                *(sys.executable, "-m", "pipeline", "stream", "--subscription", name),
-                *("--warehouse", url, "--flush_seconds", str(flush_seconds)),
-            ],
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-        ) as stream:
-            assert stream.stderr is not None
-            stream.stderr.readline()  # It reads.
-            waits = _waits(publisher, topic, url, seconds * rate, rate)
-            stream.send_signal(signal.SIGKILL)
-    waits.sort()
-    print(
-        f"{len(waits):,} events at {rate}/s, flushed every {flush_seconds} s: visible after "
-        f"{statistics.median(waits):.1f} s (median), {waits[int(len(waits) * 0.95)]:.1f} s (p95)"
-    )
-
-
-def _waits(
-    publisher: pubsub.PublisherClient, topic: str, url: str, events: int, rate: int
-) -> list[float]:
-    warehouse = open_warehouse(url)
-    published: list[float] = []
-    waits: list[float] = []
-    started = time.time()
-    while len(waits) < events:
-        due = min(int((time.time() - started) * rate), events)
-        for number in range(len(published), due):
-            at = datetime.utcfromtimestamp(time.time()).isoformat(timespec="microseconds")
-            publisher.publish(topic, json.dumps(row(at, f"u{number % 500}")).encode())
-            published.append(time.time())
-        # Events are taken in the order in which they were published, a flush at a time.
-        visible = warehouse.count(fct_events.TABLE) or 0
-        now = time.time()
-        waits += [now - at for at in published[len(waits) : visible]]
-        time.sleep(0.05)
-    return waits
-
-
 if __name__ == "__main__":
-    {"speed": speed, "step": step, "state": state, "latency": latency}[sys.argv[1]]()
+    {"speed": speed, "step": step, "state": state}[sys.argv[1]]()
