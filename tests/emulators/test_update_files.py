@@ -61,3 +61,22 @@ def test_an_object_that_was_replaced_is_named(home: Home, tmp_path: Path) -> Non
     assert (run.returncode, run.stdout) == (1, "")
     assert f"{home.temp}/events/1.csv" in run.stderr
     assert "has changed since it was loaded" in run.stderr
+
+
+def test_tables_whose_queries_must_name_their_partitions_are_updated(
+    home: Home, tmp_path: Path
+) -> None:
+    texts = [
+        csv_text([row(f"{day}T23:50:00Z", user) for day in days for user in ("ann", "o'neil")])
+        for days in (
+            ("2024-01-01", "2024-03-01"),
+            ("2024-01-01", "2024-02-29", "2023-12-31"),
+        )
+    ]
+    texts.append(csv_text([row("2024-01-02T00:10:00Z"), row("2024-01-01T23:40:00Z")]))
+    for day, text in enumerate(texts):
+        upload(home, tmp_path / f"{day}.csv", text)
+        run = update(home, "--require_partition_filter", "true")
+        assert run.returncode == 0, run.stderr
+    run_graph(sorted(tmp_path.glob("*.csv")), tmp_path / "growth.duckdb")
+    assert unlike(home.contents(), contents(tmp_path / "growth.duckdb")) == []
