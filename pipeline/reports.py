@@ -150,7 +150,7 @@ class FlushReport:
     failed: tuple[Reported, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object that `from_json` reads."""
+        """A JSON object."""
         return {
             "flush": self.flush,
             "counts": self.counts.to_json(),
@@ -164,19 +164,3 @@ class FlushReport:
                 "failed": [result.to_json() for result in self.failed],
             },
         }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The report that `to_json` wrote, or that a flush sealed by an earlier version makes."""
-        counts = RunCounts.from_json(data["counts"])
-        return cls(
-            flush=data["flush"],
-            counts=counts,
-            rows=data["rows"],
-            events=data["events"],
-            dead_letters=data["dead_letters"],
-            in_marts=data.get("in_marts", counts.events),
-            pending=data["pending"],
-            evaluated=data["checks"]["evaluated"],
-            failed=tuple(Reported.from_json(data["checks"]["failed"])),
-        )

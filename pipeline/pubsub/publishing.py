@@ -67,7 +67,7 @@ def publish(paths: Sequence[str], topic: str, pace: PublishPace) -> int:
     records = _timed([item for path in paths for item in _records(path)])
     if (days := horizon_of(records, time.time())) is not None:
         print_error(
-            f"the earliest event is {days - 1:,} days old: for a stream with less than "
+            f"the earliest event is {days - 1:,} days old: for a stream on Dataflow with less than "
             f"--late_horizon_days {days} it is a dead letter (too_late)"
         )
     messages = schedule(records, pace)

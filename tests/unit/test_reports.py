@@ -6,7 +6,7 @@ import json
 
 from pipeline.replay.attempt import Outcome
 from pipeline.replay.replay_report import ReplayReport
-from pipeline.reports import BatchReport, FlushReport, QualityReport
+from pipeline.reports import BatchReport, QualityReport
 from transforms.kernels.run_counts import Example, RunCounts
 from transforms.quality.reported import Reported
 
@@ -89,14 +89,3 @@ def test_the_summary_of_a_replay_keeps_its_keys() -> None:
         "before": {"events": 5, "dead_letters": 9},
         "after": {"events": 11, "dead_letters": 7},
     }
-
-
-def test_a_flush_report_reads_back() -> None:
-    report = FlushReport(3, COUNTS, {"fct_events": 1}, 6, 3, 6, 0, 12, (FAILED,))
-    assert FlushReport.from_json(json.loads(json.dumps(report.to_json()))) == report
-
-
-def test_a_flush_that_an_earlier_version_sealed_is_read() -> None:
-    earlier = FlushReport(3, COUNTS, events=6).to_json()
-    del earlier["in_marts"]
-    assert FlushReport.from_json(earlier) == FlushReport(3, COUNTS, events=6, in_marts=6)
