@@ -272,7 +272,7 @@ def test_hostile_bytes_keep_the_sum(tmp_path: Path) -> None:
         b"2024-01-01T00:00:00Z,ann,miles_earned,,9223372036854775808,iOS,,",
     ]
     (tmp_path / "hostile.csv").write_bytes(b"\r\n".join([*good, *hostile, *good[1:3]]))
-    for cut in (Run(), Run(range_bytes=300)):
+    for cut in (Run(), Run(range_bytes=examples(100_000, 300))):
         tables = run_graph([tmp_path / "hostile.csv"], tmp_path / "growth.duckdb", cut)
         dead_letters = tables["dead_letter_events"]["error_type"].to_pylist()
         # The quoted two-line row and the one of 9 MB are events; the last two rows are repeated.

@@ -328,7 +328,7 @@ def test_the_list_of_beams_options_is_that_of_this_beam() -> None:
 
 
 def test_separate_worker_processes_give_the_same_tables(folder: Path) -> None:
-    command("sample", "--events", "20000", "--output", "events.csv", cwd=folder)
+    command("sample", "--events", "3000", "--output", "events.csv", cwd=folder)
     command("batch", "--input", "events.csv", "--warehouse", "duckdb:///one.duckdb", cwd=folder)
     run = command(
         *("batch", "--input", "events.csv", "--warehouse", "duckdb:///two.duckdb"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.changes import Change
 from tests.support.metrics import every_bundle_counted, measured
-from tests.support.runs import ROOT, Run, finished, read_all
+from tests.support.runs import CHECKED, ROOT, finished, read_all
 from tests.support.streams import Around, finished_stream, message, stream_of
 from tests.support.tables import NOW, csv_text, row
 from transforms import metrics
@@ -25,7 +26,9 @@ def test_batch_counts_what_its_tables_hold(tmp_path: Path) -> None:
     rows = [*rows[:-1], *rows[:4], row("never"), row("now"), row("2024-01-01T00:00:00Z", "")]
     rows.append(row("2024-02-01T00:00:00Z", "d", kind="share", amount="7"))
     (tmp_path / "events.csv").write_bytes(csv_text(rows))
-    result = finished([tmp_path / "events.csv"], tmp_path / "growth.duckdb", Run(user_shards=2))
+    result = finished(
+        [tmp_path / "events.csv"], tmp_path / "growth.duckdb", replace(CHECKED, user_shards=2)
+    )
     counters, distributions = measured(result, metrics.NAMESPACE)
     assert counters == {
         "input_rows": 16,

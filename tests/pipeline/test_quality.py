@@ -18,7 +18,7 @@ from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.support import batch_graph
 from tests.support.quality import CHECKS, in_memory
-from tests.support.runs import Run, command, contents, run_graph
+from tests.support.runs import CHECKED, Run, command, contents, run_graph
 from tests.support.tables import NOW, csv_text, row
 from tests.support.thorough import some
 from tests.support.translation import OPTIONS
@@ -66,7 +66,7 @@ def one_event(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse with the tables of one event."""
     folder = tmp_path_factory.mktemp("built")
     (folder / "events.csv").write_bytes(csv_text([row("2024-01-01T00:00:00Z")]))
-    run_graph([folder / "events.csv"], folder / "growth.duckdb")
+    run_graph([folder / "events.csv"], folder / "growth.duckdb", CHECKED)
     return folder / "growth.duckdb"
 
 
@@ -103,7 +103,7 @@ def test_samples_keep_every_check(
     tmp_path: Path, seed: int, active: tuple[str, ...] | None
 ) -> None:
     write_sample(tmp_path / "events.csv", 8_000, seed)
-    run = Run() if active is None else Run(active_types=active)
+    run = CHECKED if active is None else replace(CHECKED, active_types=active)
     run_graph([tmp_path / "events.csv"], tmp_path / "growth.duckdb", run)
     found = results(tmp_path / "growth.duckdb")
     assert [check_id for check_id, *_ in found] == [check.check_id for check in CHECKS]
@@ -116,14 +116,18 @@ def test_samples_keep_every_check(
 def test_results_do_not_depend_on_shards(tmp_path: Path) -> None:
     write_sample(tmp_path / "events.csv", 8_000, 3)
     for shards in (1, 7):
-        run_graph([tmp_path / "events.csv"], tmp_path / f"{shards}.duckdb", Run(shards, 90_000))
+        run_graph(
+            [tmp_path / "events.csv"],
+            tmp_path / f"{shards}.duckdb",
+            replace(CHECKED, user_shards=shards, range_bytes=90_000),
+        )
     assert results(tmp_path / "1.duckdb") == results(tmp_path / "7.duckdb")
 
 
 def test_a_failed_check_stops_the_commit(tmp_path: Path, source: Path, fails: None) -> None:
     database = tmp_path / "growth.duckdb"
     with pytest.raises(Exception, match="impossible") as raised:
-        run_graph([source], database)
+        run_graph([source], database, CHECKED)
     message = str(clear_message(raised.value))
     assert "1 check fails: growth_metrics.impossible (DAU < 0) fails in 3 of 3 rows" in message
     assert '"event_date": "2024-01-02"' in message
@@ -151,12 +155,12 @@ def test_a_typo_in_a_check_is_one_line_in_batch_and_check(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = tmp_path / "growth.duckdb"
-    run_graph([source], database)
+    run_graph([source], database, CHECKED)
     typo = replace(broken("error"), rule=RowRule("dayly_users < 0"))
     expected = f"the check {_IMPOSSIBLE} can't be evaluated: Binder Error: Referenced column "
     monkeypatch.setattr(graph, "all_checks", _with(typo))
     with pytest.raises(Exception, match="dayly_users") as raised:
-        run_graph([source], database)
+        run_graph([source], database, CHECKED)
     message = str(clear_message(raised.value))
     assert message.startswith(expected)
     assert "\n" not in message
@@ -170,7 +174,7 @@ def test_a_typo_in_a_check_is_one_line_in_batch_and_check(
 def test_check_says_what_it_can_not_answer(
     tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_graph([source], tmp_path / "growth.duckdb")
+    run_graph([source], tmp_path / "growth.duckdb", CHECKED)
     warehouse = open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb")
     check_launch.check_tables(warehouse, NOW)
     assert "not evaluated: fct_events.input_adds_up (input rows =" in capsys.readouterr().out
@@ -180,12 +184,12 @@ def test_tables_stay_as_they_were(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = tmp_path / "growth.duckdb"
-    run_graph([source], database)
+    run_graph([source], database, CHECKED)
     before = contents(database)
     source.write_bytes(csv_text([row("2025-01-01T00:00:00Z")]))
     _add(monkeypatch, "error")
     with pytest.raises(Exception, match="impossible"):
-        run_graph([source], database)
+        run_graph([source], database, CHECKED)
     assert all(contents(database)[name].equals(before[name]) for name in TABLES)
     assert len(results(database)) == 2 * len(CHECKS) + 1
 
@@ -219,7 +223,9 @@ def test_results_are_there_of_a_run_with_too_many_dead_letters(tmp_path: Path) -
     (tmp_path / "events.csv").write_bytes(csv_text([row("?")]))
     with pytest.raises(Exception, match="dead letters") as raised:
         run_graph(
-            [tmp_path / "events.csv"], tmp_path / "growth.duckdb", Run(max_dead_letter_pct=10)
+            [tmp_path / "events.csv"],
+            tmp_path / "growth.duckdb",
+            replace(CHECKED, max_dead_letter_pct=10),
         )
     assert "data_quality_results" in str(clear_message(raised.value))
     assert {status for _, status, *_ in results(tmp_path / "growth.duckdb")} == {"pass"}
@@ -313,7 +319,7 @@ def test_a_missing_column_or_table_is_named(folder: Path) -> None:
 
 
 def test_a_part_of_the_tables_answers_a_part_of_the_checks(tmp_path: Path, source: Path) -> None:
-    tables = run_graph([source], tmp_path / "growth.duckdb")
+    tables = run_graph([source], tmp_path / "growth.duckdb", CHECKED)
     check_counts = in_memory(tables)
     missing = {check.check_id for check in CHECKS if not check.totals} - set(check_counts.checks)
     assert missing == set()

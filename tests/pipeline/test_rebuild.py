@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -61,13 +62,22 @@ def state(database: Path) -> list[Any]:
     ]
 
 
-@pytest.fixture
-def built(tmp_path: Path) -> Path:
-    source = tmp_path / "events.csv"
-    write_sample(source, 4_000, 3)
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a file and a warehouse of it in which a replay has corrected something."""
+    folder = tmp_path_factory.mktemp("kept")
+    source = folder / "events.csv"
+    write_sample(source, 2_000, 3)
     source.write_bytes(source.read_bytes().replace(b",iOS,", b",IOS_APP,", 20))
-    run_graph([source], tmp_path / "events.duckdb", Run(user_shards=3))
-    run_replay(tmp_path / "events.duckdb", "--edit", "s/IOS_APP/iOS/")
+    run_graph([source], folder / "events.duckdb", Run(user_shards=3))
+    run_replay(folder / "events.duckdb", "--edit", "s/IOS_APP/iOS/")
+    return folder
+
+
+@pytest.fixture
+def built(kept: Path, tmp_path: Path) -> Path:
+    """A copy of the warehouse, beside one of its file."""
+    shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
     return tmp_path / "events.duckdb"
 
 

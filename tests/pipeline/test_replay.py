@@ -22,11 +22,13 @@ from pipeline.launch.tables_built import settings_of_tables
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.support.dead_letters import run_replay
+from tests.support.forgetting import fill, tables_from
 from tests.support.runs import Run, command, comparable, contents, run_graph
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, Row, compute, csv_text, parse, row
 from tests.support.thorough import examples
+from transforms.active_event_types import ActiveEventTypes
 from transforms.marts.registry import CORRECTIONS, TABLES
 from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
 
@@ -42,10 +44,13 @@ def spoilt(item: Row) -> dict[str, str]:
 def build(
     folder: Path, rows: Sequence[Row], name: str = "events", active: Sequence[str] = EVENT_TYPES
 ) -> Path:
-    """A warehouse of one file."""
-    (folder / f"{name}.csv").write_bytes(csv_text(rows))
-    run_graph([folder / f"{name}.csv"], folder / f"{name}.duckdb", Run(active_types=active))
-    return folder / f"{name}.duckdb"
+    """A warehouse of one file, as batch leaves it, made by the kernels alone."""
+    source, database, types = folder / f"{name}.csv", folder / f"{name}.duckdb", tuple(active)
+    source.write_bytes(csv_text(rows))
+    (found,) = parse(source.read_bytes())
+    warehouse, active_types = open_warehouse(f"duckdb:///{database}"), ActiveEventTypes(types)
+    fill(warehouse, None, tables_from(found, str(source), active_types), active_types)
+    return database
 
 
 def computed(rows: Sequence[Row], active: Sequence[str] = EVENT_TYPES) -> Tables:

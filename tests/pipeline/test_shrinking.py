@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from pipeline.errors import clear_message
-from tests.support.runs import Run, command, contents, run_graph
+from tests.support.runs import CHECKED, Run, command, contents, run_graph
 from tests.support.tables import csv_text, row
+from tests.support.thorough import some
 from transforms.marts.registry import TABLES
 
 _HISTORY = [row(f"2024-01-{day:02}T00:00:00Z", f"user {day % 7}") for day in range(1, 21)]
-_GUARDED = Run(max_shrink_pct=10)
+_GUARDED = replace(CHECKED, max_shrink_pct=10)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "growth.duckdb"
 
 
-@pytest.mark.parametrize("text", [csv_text(_HISTORY[-1:]), csv_text([]), b""])
+@pytest.mark.parametrize("text", some([csv_text(_HISTORY[-1:]), csv_text([]), b""], 2))
 def test_it_is_refused_and_recorded(tmp_path: Path, history: Path, text: bytes) -> None:
     source, database = tmp_path / "events.csv", tmp_path / "growth.duckdb"
     shutil.copy(history, database)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from pipeline import __version__
 from pipeline.forget.forget_job import ForgetJob, forget, new_job
 from pipeline.forget.forget_report import ForgetReport
 from pipeline.graphs.batch_graph import written
@@ -47,11 +48,15 @@ def parsed(rows: Sequence[Row]) -> Parsed:
 
 def tables_of(rows: Sequence[Row], types: ActiveEventTypes) -> dict[str, pa.Table]:
     """All tables that follow from rows, with their state."""
-    found = parsed(rows)
+    return tables_from(parsed(rows), "a.csv", types)
+
+
+def tables_from(found: Parsed, source: str, types: ActiveEventTypes) -> dict[str, pa.Table]:
+    """All tables that follow from what was parsed of a source, with their state."""
     lives = timelines(sort_events([found.events]))
     return {
         **compute([found.events], types.names),
-        "dead_letter_events": dead_letter_events.rows(found.rejections, "a.csv", NOW, "1"),
+        "dead_letter_events": dead_letter_events.rows(found.rejections, source, NOW, __version__),
         "user_timelines": user_timelines.rows(lives, WRITTEN_AT),
         "growth_counters": growth_counters.rows(contributions(lives, types.codes), WRITTEN_AT),
     }

@@ -27,6 +27,7 @@ from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from tests.support import forks
 from tests.support.tables import NOW
+from tests.support.thorough import THOROUGH
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts.registry import TABLES
 from transforms.quality.policy import Mode
@@ -39,16 +40,22 @@ PATIENCE_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Run:
-    """How a run of the graph is cut up."""
+    """How a run of the graph is cut up.
+
+    Checks of the tables take a third of a small run: `CHECKED` for tests of them.
+    """
 
     user_shards: int = 3
     range_bytes: int | None = None
     active_types: Sequence[str] = EVENT_TYPES
     max_dead_letter_pct: float = 100.0
     started_at: datetime = NOW
-    quality: Mode | Literal["off"] = "enforce"
+    quality: Mode | Literal["off"] = "enforce" if THOROUGH else "off"
     max_shrink_pct: float | None = None
     run: str = "test"
+
+
+CHECKED = Run(quality="enforce")
 
 
 def run_graph(
