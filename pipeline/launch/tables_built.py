@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.errors import OptionError
-from pipeline.sinks.run_notes import has_ended
+from pipeline.sinks.ended_runs import has_ended
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.run_ids import is_stream
 from transforms.active_event_types import ActiveEventTypes

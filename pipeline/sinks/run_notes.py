@@ -10,9 +10,10 @@ from typing import Final
 import pyarrow as pa
 
 from pipeline.errors import OptionError, RunError, clear_message
+from pipeline.sinks.ended_runs import has_ended
 from pipeline.sinks.run_rows import how_far, rows_of_state
 from pipeline.terminal import printable
-from pipeline.warehouse import TableReader, Warehouse
+from pipeline.warehouse import Warehouse
 from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
@@ -102,19 +103,3 @@ def _record(warehouse: Warehouse, state: RunState, folder: str) -> None:
     if warehouse.present() and not has_ended(warehouse, run):
         change = staged_run(state, folder, warehouse.capabilities.layout)
         warehouse.commit([change], f"{run}_{state.outcome}")
-
-
-def has_ended(reader: TableReader, run: str) -> bool:
-    """Whether pipeline_runs says how a run has ended.
-
-    Raises:
-        RunError: if the warehouse can't be read.
-    """
-    if reader.count(pipeline_runs.TABLE) is None:
-        return False
-    rows = reader.source(pipeline_runs.TABLE)
-    statement = (
-        f"SELECT COUNT(*) AS ended FROM {rows} WHERE run_id = '{run}' AND outcome <> 'running'"
-    )
-    ((found,),) = reader.ask([statement])
-    return bool(found["ended"])
