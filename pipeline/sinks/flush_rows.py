@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,9 +11,15 @@ import pyarrow.compute as pc
 from transforms.contract import Table
 from transforms.kernels.versions import newest
 
+# Keys that were merged lately: strings.
+NONE: Final = pa.array([], pa.string())
+
 
 def rows_to_stage(
-    table: Table, parts: Iterable[tuple[str, pa.Table]], appends: bool = True
+    table: Table,
+    parts: Iterable[tuple[str, pa.Table]],
+    appends: bool = True,
+    merged: pa.Array = NONE,
 ) -> Iterator[tuple[Table, pa.Table]]:
     """By contract the rows to stage: of each key the newest version.
 
@@ -24,6 +31,8 @@ def rows_to_stage(
             appended to has a key of one column.
         parts: (name of a contract, rows), also of other tables.
         appends: whether new rows are staged as such; else they are merged as those that change.
+        merged: keys of which a version was merged lately: it has overtaken the row that was new,
+            which is merged as well, and changes nothing.
     """
     by_name: dict[str, list[pa.Table]] = {}
     for name, rows in parts:
@@ -39,7 +48,8 @@ def rows_to_stage(
         (key,) = table.primary_key
         keys = pc.unique(pa.concat_tables(new)[key].cast(pa.string()).combine_chunks())
         latest = _newest(table, pa.concat_tables([*new, *own]))
-        is_new = pc.is_in(latest[key].cast(pa.string()), keys)
+        found = latest[key].cast(pa.string())
+        is_new = pc.and_not(pc.is_in(found, keys), pc.is_in(found, merged))
         yield from _some(table.appended, [latest.filter(is_new)])
         yield from _some(table, [latest.filter(pc.invert(is_new))])
     yield from _some(table.deletes, by_name.get(table.deletes.name, []))

@@ -30,6 +30,7 @@ from pipeline.warehouse.staged_files import StagedFiles
 from transforms.check_rows import CHECKED
 from transforms.coders import TableCoder
 from transforms.contract import Table
+from transforms.marts import fct_events
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
@@ -37,6 +38,9 @@ from transforms.quality.planning import plan_of_flush
 from transforms.streaming.clock import Clock
 
 FILES: Final = "files"
+
+# Far longer than an engine keeps what one bundle gives from who is to get it.
+_OVERTAKING_SECONDS: Final = 3_600
 
 
 @dataclass
@@ -79,6 +83,9 @@ class _Stage(beam.DoFn):
     # Rows that are appended, and those that are merged: (name of a contract, rows).
     NEW = BagStateSpec("new", TupleCoder([StrUtf8Coder(), BytesCoder()]))
     CHANGED = BagStateSpec("changed", TupleCoder([StrUtf8Coder(), BytesCoder()]))
+    # Keys that were merged and were not new in the same step, and when: no engine promises that
+    # what two bundles give a shard comes in order.
+    MERGED = BagStateSpec("merged", TupleCoder([VarIntCoder(), BytesCoder()]))
     STEPS = ReadModifyWriteStateSpec("steps", VarIntCoder())
     FLUSH = TimerSpec("flush", TimeDomain.REAL_TIME)
 
@@ -90,6 +97,9 @@ class _Stage(beam.DoFn):
             for table in options.tables
             for contract in (table.appended, *([] if table.primary_key else [table]))
         }
+
+        # Of other tables all rows are merged.
+        self._overtaking = {fct_events.TABLE.name}
 
     def setup(self) -> None:
         # Made when there are rows to check: some runners set a step up for each bundle.
@@ -117,6 +127,7 @@ class _Stage(beam.DoFn):
         shard: int = beam.DoFn.KeyParam,
         new: AccumulatingRuntimeState = beam.DoFn.StateParam(NEW),
         changed: AccumulatingRuntimeState = beam.DoFn.StateParam(CHANGED),
+        merged: AccumulatingRuntimeState = beam.DoFn.StateParam(MERGED),
         steps: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(STEPS),
         flush: RuntimeTimer = beam.DoFn.TimerParam(FLUSH),
     ) -> Iterator[StagedStep | pvalue.TaggedOutput]:
@@ -135,10 +146,15 @@ class _Stage(beam.DoFn):
         for bag in taken:
             bag.clear()
         files: list[StagedFile] = []
+        now = round(self._options.clock())
+        known = _keys_since(merged, now - _OVERTAKING_SECONDS)
         for table in self._options.tables:
-            staged = list(rows_to_stage(table, parts, self._options.appends))
+            staged = list(rows_to_stage(table, parts, self._options.appends, known))
             for contract, its_rows in staged:
                 files += self._files(contract, its_rows)
+                if contract is table and table.name in self._overtaking:
+                    (key,) = table.primary_key
+                    merged.add((now, "\n".join(its_rows[key].to_pylist()).encode()))
             yield from self._checked(table, staged)
         yield StagedStep(f"{self._lane} {shard}", number, files)
 
@@ -162,6 +178,17 @@ class _Stage(beam.DoFn):
             self._over[table.name] = ArrowChecks(checks, {table.name: table})
         rows = pa.concat_tables(present)
         yield pvalue.TaggedOutput(CHECKED, self._over[table.name].evaluate({table.name: rows}))
+
+
+def _keys_since(merged: AccumulatingRuntimeState, since: int) -> pa.Array:
+    """The keys that were merged since a moment; the others are let go of."""
+    found = list(merged.read())
+    kept = [(at, keys) for at, keys in found if at >= since]
+    if len(kept) < len(found):
+        merged.clear()
+        for part in kept:
+            merged.add(part)
+    return pa.array([key for _, keys in kept for key in keys.decode().split("\n")], pa.string())
 
 
 def _is_empty(bag: AccumulatingRuntimeState) -> bool:

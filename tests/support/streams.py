@@ -18,19 +18,19 @@ from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.runners.runner import PipelineResult
 from apache_beam.testing.test_stream import TestStream
 
-from pipeline.graphs.staged_start import stage_start, staged_start
+from pipeline.graphs.staged_start import StagedStart, stage_start, staged_start
 from pipeline.graphs.streaming_graph import StreamJob, build
 from pipeline.sinks.flush_state import Totals
 from pipeline.warehouse import Warehouse, open_warehouse
 from tests.support.runs import read_all
 from tests.support.tables import NOW, Row
 from transforms.active_event_types import ActiveEventTypes
-from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.forgotten import Forgotten
 from transforms.marts import fct_events
 from transforms.marts.registry import TABLES
 from transforms.state import growth_counters
 from transforms.streaming.clock import Clock
+from transforms.streaming.users import kept_us
 from transforms.vocabulary import EVENT_TYPES
 
 FLUSH_SECONDS = 60
@@ -121,14 +121,7 @@ def finished_stream(
     """
     warehouse = kind(open_warehouse(f"duckdb:///{database}"))
     with warehouse.lock(tuple(TABLES.values()), None, run) as staging:
-        kept_us = (late_horizon_days + 1) * US_PER_DAY
-        start = None
-        if warehouse.count(fct_events.TABLE):
-            rows = warehouse.read(growth_counters.TABLE)
-            written_at = pc.max(rows["written_at"]).value
-            totals = Totals(counters=growth_counters.counters_of(rows), written_at_us=written_at)
-            stage_start(warehouse, staging, totals, round(NOW_SECONDS * 1e6) - kept_us)
-            start = staged_start(staging)
+        start = staged_start_of(warehouse, staging, late_horizon_days)
         job = StreamJob(
             subscription="projects/p/subscriptions/s",
             warehouse=warehouse,
@@ -149,3 +142,17 @@ def finished_stream(
         result = pipeline.run()
         result.wait_until_finish()
     return result
+
+
+def staged_start_of(
+    warehouse: Warehouse, staging: str, late_horizon_days: int
+) -> StagedStart | None:
+    """What a stream begins with at NOW; None where the tables hold nothing."""
+    if not warehouse.count(fct_events.TABLE):
+        return None
+    rows = warehouse.read(growth_counters.TABLE)
+    written_at = pc.max(rows["written_at"]).value
+    totals = Totals(counters=growth_counters.counters_of(rows), written_at_us=written_at)
+    since_us = round(NOW_SECONDS * 1e6) - kept_us(late_horizon_days)
+    stage_start(warehouse, staging, totals, since_us)
+    return staged_start(staging)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from pipeline.sinks.flush_rows import rows_to_stage
+from pipeline.sinks.flush_rows import NONE, rows_to_stage
 from tests.support.tables import codes, csv_text, parse, row
 from transforms.kernels.codecs.record_codec import Record, decode_records, encode_users
 from transforms.kernels.sessions import sort_events
@@ -35,7 +35,7 @@ def parts_of(*minutes: int) -> list[tuple[str, pa.Table]]:
 
 
 def staged(
-    parts: list[tuple[str, pa.Table]], appends: bool = True
+    parts: list[tuple[str, pa.Table]], appends: bool = True, merged: pa.Array = NONE
 ) -> dict[str, dict[int, tuple[int, int]]]:
     """By the names of contracts the number in the session, and the version, of each minute."""
     return {
@@ -46,7 +46,7 @@ def staged(
             )
             for event in rows.to_pylist()
         }
-        for contract, rows in rows_to_stage(EVENTS, parts, appends)
+        for contract, rows in rows_to_stage(EVENTS, parts, appends, merged)
     }
 
 
@@ -61,6 +61,16 @@ def test_a_row_of_an_earlier_flush_is_merged() -> None:
     assert staged(parts[len(earlier) :]) == {
         EVENTS.appended.name: {10: (2, 3)},
         EVENTS.name: {20: (3, 3)},
+    }
+
+
+def test_a_row_that_was_new_and_is_overtaken_by_its_newer_version_is_merged() -> None:
+    parts = parts_of(0, 20)
+    rows = pa.concat_tables([rows for name, rows in parts if name == EVENTS.appended.name])
+    keys = pa.array(["none", rows["event_id"][1].as_py()])
+    assert staged(parts, merged=keys) == {
+        EVENTS.appended.name: {0: (1, 1)},
+        EVENTS.name: {20: (2, 2)},
     }
 
 

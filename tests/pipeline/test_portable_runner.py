@@ -1,0 +1,145 @@
+"""The streaming graph on a portable runner, with state over gRPC: on Prism, where it is there."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.io.gcp.pubsub import PubsubMessage
+from apache_beam.io.restriction_trackers import OffsetRange, OffsetRestrictionTracker
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineState
+from apache_beam.transforms.core import RestrictionProvider
+from apache_beam.utils.timestamp import Duration
+
+from pipeline.graphs.streaming_graph import StreamJob, build
+from pipeline.warehouse import open_warehouse
+from tests.support.streams import message, staged_start_of
+from tests.support.tables import NOW, row
+from tests.support.updates import Home, differing
+from transforms.active_event_types import ActiveEventTypes
+from transforms.marts.registry import TABLES
+
+PRISM = shutil.which("prism")
+DAYS = 3_650
+_PATIENCE_SECONDS = 300
+
+pytestmark = pytest.mark.skipif(
+    PRISM is None,
+    reason="there is no prism on the PATH: "
+    "go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0 makes one",
+)
+
+
+def at(minute: int, user: str = "ann") -> dict[str, str]:
+    return row(f"2025-12-30T{minute // 60:02}:{minute % 60:02}:00Z", user)
+
+
+class _OneByOne(RestrictionProvider):
+    def initial_restriction(self, _: object) -> OffsetRange:
+        return OffsetRange(0, 1 << 40)
+
+    def create_tracker(self, restriction: OffsetRange) -> OffsetRestrictionTracker:
+        return OffsetRestrictionTracker(restriction)
+
+    def restriction_size(self, _: object, restriction: OffsetRange) -> int:
+        return int(restriction.size())
+
+
+_TRACKER = beam.DoFn.RestrictionParam(_OneByOne())
+
+
+class _Deliver(beam.DoFn):
+    """Gives messages, each in a bundle of its own, and ends once all is committed: timers that are
+    pending where the input ends are dropped."""
+
+    def __init__(self, done: str):
+        self._done, self._ends_at = done, time.time() + _PATIENCE_SECONDS
+
+    def process(
+        self, messages: list[PubsubMessage], tracker: OffsetRestrictionTracker = _TRACKER
+    ) -> Iterator[PubsubMessage]:
+        number = tracker.current_restriction().start
+        if (
+            Path(self._done).exists()
+            or time.time() > self._ends_at
+            or not tracker.try_claim(number)
+        ):
+            tracker.try_claim(1 << 40)
+            return
+        if number < len(messages):
+            yield messages[number]
+        tracker.defer_remainder(Duration(0 if number < len(messages) else 0.2))
+
+
+def _note(_: object, database: str, rows: list[dict[str, str]], done: str) -> None:
+    """Behind each commit, in its thread: see whether it was the last."""
+    if not differing(Path(database), rows):
+        Path(done).touch()
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert PRISM is not None
+    with (tmp_path / "prism.log").open("wb") as log:
+        prism = subprocess.Popen(
+            [PRISM, "--job_port", str(port), "--serve_http=false"], stdout=log, stderr=log
+        )
+    try:
+        while True:
+            with socket.socket() as found:
+                if found.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert prism.poll() is None
+            time.sleep(0.05)
+        yield f"localhost:{port}"
+    finally:
+        prism.kill()
+        prism.wait()
+
+
+def test_a_stream_that_begins_with_its_tables_ends_in_those_of_one_batch(
+    tmp_path: Path, endpoint: str
+) -> None:
+    database = tmp_path / "growth.duckdb"
+    history = [at(0), at(40), at(90), at(5, "bob")]
+    live = [at(20), at(95), at(40), at(6, "bob"), at(7, "cy")]
+    Home.at(database).batch(history)
+    warehouse = open_warehouse(f"duckdb:///{database}")
+    with warehouse.lock(tuple(TABLES.values()), None, "stream") as staging:
+        job = StreamJob(
+            subscription="projects/p/subscriptions/s",
+            warehouse=warehouse,
+            run="stream",
+            active_types=ActiveEventTypes(),
+            started_at=NOW,
+            staging=staging,
+            late_horizon_days=DAYS,
+            flush_seconds=1,
+            shards=2,
+            start=staged_start_of(warehouse, staging, DAYS),
+        )
+        pipeline = beam.Pipeline(
+            options=PipelineOptions(
+                [
+                    *("--runner=PortableRunner", f"--job_endpoint={endpoint}", "--streaming"),
+                    "--environment_type=LOOPBACK",
+                ]
+            )
+        )
+        messages = [[message(event, number) for number, event in enumerate(live)]]
+        done = str(tmp_path / "done")
+        source = pipeline | beam.Create(messages, reshuffle=False) | beam.ParDo(_Deliver(done))
+        reports = build(source, job)
+        reports | beam.Map(_note, str(database), [*history, *live], done)
+        assert pipeline.run().wait_until_finish() == PipelineState.DONE
+    assert differing(database, [*history, *live]) == []
