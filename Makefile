@@ -82,7 +82,7 @@ $(DEPLOYMENT): $(READY)
 bench: $(READY) ## Measure speed and memory (15 minutes; BENCH_ARGS="--quick" for five)
 	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
 	$(BIN)/python -m tests.benchmarks.updates $(BENCH_ARGS)
-	for figure in speed step state; do $(BIN)/python -m tests.benchmarks.streaming $$figure; done
+	for figure in speed step state warm; do $(BIN)/python -m tests.benchmarks.streaming $$figure; done
 	for figure in speed latency; do $(BIN)/python -m tests.benchmarks.local_stream $$figure; done
 
 clean: ## Remove what make run and make bench wrote

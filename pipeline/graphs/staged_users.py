@@ -149,9 +149,10 @@ def stage_users(warehouse: Warehouse, staging: str, since_us: int) -> StagedUser
         for number, path in enumerate(paths):
             rows = _rows(timelines / str(number), user_timelines.TABLE, _TIMELINE)
             stored = _rows(recent / str(number), fct_events.TABLE, EVENT_COLUMNS)
-            seeds = seeds_of(rows, numbered(stored), since_us, partial(_starts, warehouse))
+            lives = user_timelines.timelines_of(rows)
+            seeds = seeds_of(rows, lives, numbered(stored), since_us, partial(_starts, warehouse))
             counts.append(len(seeds))
-            events += int(user_timelines.timelines_of(rows).type_events.sum())
+            events += int(lives.type_events.sum())
             _write(path, seeds, key)
     return StagedUsers(paths, counts, events, key)
 

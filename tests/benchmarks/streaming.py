@@ -1,16 +1,19 @@
 """What streaming costs, on the local streaming runner.
 
-    python -m tests.benchmarks.streaming speed|step|state
+    python -m tests.benchmarks.streaming speed|step|state|warm
+    python -m tests.benchmarks.streaming portable localhost:8073   # of prism, or another one
 
 `speed`: events/s of one core through the streaming transforms, without source and warehouse, and
 of the same events through Beam's Sessions and GroupByKey alone. `step`: microseconds of one event
-in the users' step. `state`: bytes of a user's state.
+in the users' step. `state`: bytes of a user's state. `warm`: seconds until the first flush of a
+stream that begins with a million users.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import statistics
 import sys
 import tempfile
 import time
@@ -20,6 +23,8 @@ from pathlib import Path
 from typing import Final
 
 import apache_beam as beam
+import numpy as np
+import pyarrow as pa
 from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
@@ -30,18 +35,31 @@ from apache_beam.utils.timestamp import Duration
 
 from pipeline.sample import write_sample
 from pipeline.sinks import element_coders
-from tests.support.tables import NOW, codes, csv_text, parse, row
+from pipeline.warehouse import Warehouse, open_warehouse
+from pipeline.warehouse.changes import Change, WriteDisposition
+from pipeline.warehouse.staged_files import StagedFiles
+from tests.support.streams import finished_stream, message, staged_start_of, stream_of
+from tests.support.tables import NOW, WRITTEN_AT, codes, csv_text, parse, row
+from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.codecs.head_codec import encode_head
 from transforms.kernels.codecs.record_codec import Record, decode_records, encode_users
-from transforms.kernels.sessions import sort_events
+from transforms.kernels.contributions import contributions
+from transforms.kernels.event_batch import event_batch
+from transforms.kernels.sessions import number_sessions, sort_events
+from transforms.kernels.timelines import timelines
 from transforms.kernels.user_state import advance_user
+from transforms.marts import fct_events
+from transforms.marts.registry import ALL_TABLES
+from transforms.state import growth_counters, user_timelines
 from transforms.streaming.parse_messages import ParseMessages
 from transforms.streaming.users import UpdateUser, UpdateUsers
 from transforms.vocabulary import EVENT_TYPES
 
-_EVENTS: Final = 5_000
+_EVENTS: Final = 10_000
+_TURNS: Final = 3
 _BUNDLE: Final = 1_000
 _HORIZON_DAYS: Final = 3_650
+_WARM_DAYS: Final = 7
 _NOW: Final = (NOW - datetime(1970, 1, 1)).total_seconds()
 
 
@@ -54,13 +72,14 @@ def _rows(events: int) -> list[dict[str, str]]:
 
 
 def speed() -> None:
-    """Print events/s of both, and their ratio."""
+    """Print events/s of both, in turn, and the ratio of their medians."""
     element_coders.register()
     messages = [
         PubsubMessage(json.dumps(item).encode(), {}, str(number))
         for number, item in enumerate(_rows(_EVENTS))
     ]
-    ours, plain = _seconds(messages, _transforms), _seconds(messages, _plain)
+    turns = [[_seconds(messages, graph) for graph in (_transforms, _plain)] for _ in range(_TURNS)]
+    ours, plain = (statistics.median(seconds) for seconds in zip(*turns, strict=True))
     print(
         f"streaming transforms {len(messages) / ours:,.0f} events/s, Sessions and GroupByKey alone "
         f"{len(messages) / plain:,.0f} events/s: {plain / ours:.2f} x"
@@ -184,5 +203,106 @@ def step(users: int = 500, bundles: int = 100) -> None:
     )
 
 
+def portable(endpoint: str) -> None:
+    """Print events/s of the transforms on a portable job service, with state over gRPC, without
+    and with the workers' cache."""
+    rows = _rows(5 * _EVENTS)
+    messages = [PubsubMessage(json.dumps(item).encode(), {}, str(n)) for n, item in enumerate(rows)]
+    for megabytes in (0, 256):
+        seconds = []
+        for count in (_EVENTS, len(messages)):
+            pipeline = beam.Pipeline(
+                options=PipelineOptions(
+                    [
+                        *("--runner=PortableRunner", f"--job_endpoint={endpoint}"),
+                        *("--environment_type=LOOPBACK", "--streaming"),
+                        f"--max_cache_memory_usage_mb={megabytes}",
+                    ]
+                )
+            )
+            element_coders.register()
+            _transforms(pipeline | beam.Create(messages[:count]))
+            started = time.perf_counter()
+            pipeline.run().wait_until_finish()
+            seconds.append(time.perf_counter() - started)
+        rate = (len(messages) - _EVENTS) / (seconds[1] - seconds[0])
+        print(f"on a portable job service, cache of {megabytes} MB: {rate:,.0f} events/s")
+
+
+def warm(users: int = 1_000_000, events: int = 1_000) -> None:
+    """Print how long a stream takes to begin with the users of its tables, of which a tenth has an
+    event within the horizon, until its first flush of events of some of them."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        warehouse = open_warehouse(f"duckdb:///{folder}/live.duckdb")
+        _fill(warehouse, folder, users)
+        started = time.perf_counter()
+        with warehouse.lock(list(ALL_TABLES), None, "stream") as staging:
+            start = staged_start_of(warehouse, staging, _WARM_DAYS)
+            assert start is not None
+            staged = time.perf_counter()
+            size = sum(path.stat().st_size for path in Path(staging).iterdir())
+            ids = [f"u{number}" for number in range(0, users, users // events)][:events]
+            found = sum(start.users.find(user_id) is not None for user_id in ids)
+            looked_up = time.perf_counter()
+        at = (NOW - timedelta(hours=1)).isoformat()
+        rows = [message(row(at, user_id), number) for number, user_id in enumerate(ids)]
+        begun = time.perf_counter()
+        finished_stream(
+            stream_of([rows]), folder / "live.duckdb", late_horizon_days=_WARM_DAYS, quality="off"
+        )
+        ended = time.perf_counter()
+    print(
+        f"warm start with {users:,} users: {staged - started:.1f} s to stage {size / 1e6:,.0f} MB, "
+        f"{(looked_up - staged) / found * 1e6:.0f} us a user looked up; "
+        f"{ended - begun:.1f} s with staging and one flush of {events:,} events"
+    )
+
+
+def _fill(warehouse: Warehouse, folder: Path, users: int) -> None:
+    """Tables of users with two events each, long ago; a tenth has another one of yesterday."""
+    number = np.arange(users)
+    ids = pa.array([f"u{user}" for user in range(users)])
+    base = round(_NOW * 1e6)
+    times = [
+        base - (400 + number % 300) * 86_400_000_000 + number,
+        base - 300 * 86_400_000_000 + number,
+    ]
+    recent = number[::10]
+    whose = np.concatenate([number, number, recent])
+    count = len(whose)
+    batch = event_batch(
+        {
+            "event_time": np.concatenate([*times, base - US_PER_DAY + recent]),
+            "user_id": ids.take(pa.array(whose)),
+            "event_type": np.full(count, 2),
+            "transaction_category": pa.nulls(count, pa.string()),
+            "miles_amount": pa.nulls(count, pa.int64()),
+            "platform": np.zeros(count, np.int8),
+            "utm_source": pa.repeat("organic", count),
+            "country": pa.repeat("SG", count),
+        }
+    )
+    found = sort_events([batch])
+    lives = timelines(found)
+    changes = []
+    for table, made in (
+        (fct_events.TABLE, fct_events.rows(found, number_sessions(found), WRITTEN_AT)),
+        (user_timelines.TABLE, user_timelines.rows(lives, WRITTEN_AT)),
+        (
+            growth_counters.TABLE,
+            growth_counters.rows(contributions(lives, codes(EVENT_TYPES)), WRITTEN_AT),
+        ),
+    ):
+        files = StagedFiles(table, str(folder), warehouse.capabilities.layout)
+        files.write(made)
+        changes.append(Change(table, WriteDisposition.REPLACE, list(files.close())))
+    warehouse.commit(changes, "fill")
+
+
 if __name__ == "__main__":
-    {"speed": speed, "step": step, "state": state}[sys.argv[1]]()
+    figures = {"speed": speed, "step": step, "state": state, "warm": warm}
+    if sys.argv[1] == "portable":
+        portable(sys.argv[2])
+    else:
+        figures[sys.argv[1]]()

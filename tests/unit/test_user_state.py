@@ -229,7 +229,7 @@ def test_what_follows_when_all_events_are_dropped_goes_on_with_the_session() -> 
 
 
 def test_an_earlier_first_event_is_the_first_one_also_of_a_long_history() -> None:
-    rows = [at(1_440 * day) for day in range(1, 60)]
+    rows = [at(1_440 * day) for day in range(1, 80)]
     user = User()
     for event in rows:
         user.take([event])

@@ -13,12 +13,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from transforms.kernels.codecs.head_codec import encode_head
-from transforms.kernels.codecs.layouts import refuse_damaged
 from transforms.kernels.codecs.record_codec import by_user, encode_records
-from transforms.kernels.codecs.timeline_layout import HEAD, check_versions
 from transforms.kernels.hashing import hex_array
 from transforms.kernels.increments import StoredEvents
 from transforms.kernels.sessions import SortedEvents, sort_events
+from transforms.kernels.timelines import Timelines
 from transforms.kernels.user_head import NOWHERE, Place, UserHead
 
 
@@ -36,61 +35,62 @@ SessionStarts = Callable[[pa.Array], dict[str, int]]
 
 
 def seeds_of(
-    timelines: pa.Table, stored: StoredEvents, since_us: int, starts: SessionStarts
+    timelines: pa.Table,
+    lives: Timelines,
+    stored: StoredEvents,
+    since_us: int,
+    starts: SessionStarts,
 ) -> list[Seed]:
     """The seeds of users.
 
     Args:
         timelines: rows of user_timelines.
+        lives: the timelines of these rows, in their order.
         stored: the events of some more than the horizon, of these users alone.
         since_us: when the horizon begins, in microseconds since 1970-01-01.
         starts: asked once for sessions that began before the first of `stored`.
-
-    Raises:
-        DataError: if a later version wrote a timeline, or if it is damaged.
     """
     events = sort_events([stored.events])
     places = _places(events, stored, starts)
-    users = events.user_ids.to_pylist()
     recent_rows = events.time_us >= since_us
     recent = dict(by_user(events.where(recent_rows))) if recent_rows.any() else {}
-    first = np.flatnonzero(events.user_starts_mask).tolist()
-    rows = dict(zip(users, zip(first, [*first[1:], len(events.ids)], strict=False), strict=True))
-    cut = np.append(0, np.cumsum(~recent_rows))
+    last_and_floor = _of_users(events, places, recent_rows)
+    columns = (
+        timelines["user_id"].to_pylist(),
+        timelines["timeline"].to_pylist(),
+        timelines["written_at"].cast(pa.int64()).to_pylist(),
+        lives.first_seen_us.tolist(),
+        lives.first_id.high.tolist(),
+        lives.first_id.low.tolist(),
+        lives.last_seen_us.tolist(),
+    )
     found = []
-    for user_id, head in _heads(timelines):
-        if user_id in rows:
-            start, end = rows[user_id]
-            old = start + int(cut[end] - cut[start])
-            head = head._replace(
-                last=places[end - 1], floor=places[old - 1] if old > start else NOWHERE
-            )
-        else:
-            head = head._replace(floor=head.last)
+    for user_id, timeline, written_at_us, *first, last_us in zip(*columns, strict=True):
+        # Of a user without an event of late: whatever comes next begins a session.
+        old = Place(last_us, last_us, 1)
+        last, floor = last_and_floor.get(user_id, (old, old))
+        head = UserHead(written_at_us, tuple(first), last, floor, 0, timeline, b"", b"")
         records = recent.get(user_id)
         encoded = encode_records([records]) if records else b""
         found.append(Seed(user_id, encode_head(head), encoded))
     return found
 
 
-def _heads(timelines: pa.Table) -> list[tuple[str, UserHead]]:
-    """Heads as if no event were within the horizon: whatever comes next begins a session."""
-    heads = []
-    written = timelines["written_at"].cast(pa.int64()).to_pylist()
-    for user_id, timeline, written_at_us in zip(
-        timelines["user_id"].to_pylist(), timelines["timeline"].to_pylist(), written, strict=True
-    ):
-        if len(timeline) < HEAD.itemsize:
-            refuse_damaged(f"the timeline of user {user_id!r}")
-        check_versions(np.frombuffer(timeline, np.uint8, 1))
-        fixed = np.frombuffer(timeline, HEAD, 1)[0]
-        first = (int(fixed["first_seen_us"]), int(fixed["high"]), int(fixed["low"]))
-        last_us = int(fixed["last_seen_us"])
-        last = Place(last_us, last_us, 1)
-        heads.append(
-            (user_id, UserHead(written_at_us, first, last, NOWHERE, 0, timeline, b"", b""))
-        )
-    return heads
+def _of_users(
+    events: SortedEvents, places: list[Place], recent: NDArray[np.bool_]
+) -> dict[str, tuple[Place, Place]]:
+    """By user the places of the last event, and of the last one before the horizon."""
+    first = np.flatnonzero(events.user_starts_mask)
+    ends = np.append(first[1:], len(recent))[: len(first)]
+    before = np.append(0, np.cumsum(~recent))
+    floors = first + before[ends] - before[first]
+    rows = zip(
+        events.user_ids.to_pylist(), first.tolist(), floors.tolist(), ends.tolist(), strict=True
+    )
+    return {
+        user_id: (places[end - 1], places[floor - 1] if floor > start else NOWHERE)
+        for user_id, start, floor, end in rows
+    }
 
 
 def _places(events: SortedEvents, stored: StoredEvents, starts: SessionStarts) -> list[Place]:
