@@ -24,7 +24,9 @@ def results(home: Home) -> list[tuple[str, str, int]]:
     return [(row["run_id"], row["status"], row["n"]) for row in rows]
 
 
-def test_a_run_appends_its_results_and_check_agrees(home: Home, sample: Path) -> None:
+def test_a_run_appends_its_results_and_check_and_report_agree(
+    home: Home, sample: Path, tmp_path: Path
+) -> None:
     for _ in range(2):
         run = home.batch(sample, "--require_partition_filter")
         assert (run.returncode, run.stderr) == (0, "")
@@ -36,6 +38,11 @@ def test_a_run_appends_its_results_and_check_agrees(home: Home, sample: Path) ->
     assert (alone.returncode, alone.stderr) == (0, "")
     assert f"checks  {len(CHECKS) - 1} passed" in alone.stdout
     assert results(home) == found
+    page = tmp_path / "growth.html"
+    words = ("report", "--warehouse", home.url, "--output", str(page))
+    report = command(*words, cwd=tmp_path, **home.servers.environment)
+    assert (report.returncode, report.stderr) == (0, "")
+    assert f"all {len(CHECKS)} passed" in page.read_text()
 
 
 def test_check_names_what_is_broken(home: Home, sample: Path) -> None:
