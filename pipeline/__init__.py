@@ -1,3 +1,3 @@
-"""The growth pipeline: raw user events in, eleven analytics tables out."""
+"""The growth pipeline: raw user events in, analytics tables out."""
 
 __version__ = "0.2.0"

@@ -68,7 +68,7 @@ def parsers() -> tuple[Parser, dict[str, Parser]]:
     """The parser of the command line, and those of the commands by their names."""
     parser = Parser(
         prog=typed_program(),
-        description="Raw user events in, eleven growth tables out.\n\n"
+        description="Raw user events in, growth tables out.\n\n"
         "`%(prog)s COMMAND --help` explains a command.",
     )
     parser.add_argument("--version", action="version", version=__version__)

@@ -99,7 +99,7 @@ def run(options: BatchOptions) -> None:
 
 
 _HELP: Final = f"""\
-Turn CSV files of raw user events into eleven analytics tables.
+Turn CSV files of raw user events into seventeen analytics tables.
 
 The files need a header with these columns, in any order; others are ignored:
 

@@ -27,7 +27,11 @@ _HOLDS_EVERYWHERE: Final = (
     "`growth_drivers.new_*_users` and `total_new_users` go by a user's first event of any type, as "
     "`dim_users` does: all users, whichever source they came from.",
     "",
-    "**The running month is shown, but not judged.** Every table by date, month or cohort "
+    "**Segments** are platform, channel and country of a user's first event, so each user is in "
+    "one of each kind for good. Distinct users are never added up over dates; over the values of "
+    "a kind of segment they may be.",
+    "",
+    "**The running month is shown, but not judged.** Every table by date, week, month or cohort "
     "ends with `is_complete`: whether a later date (month) has an event. A month that has just "
     "begun lacks users who will still come, so its quick ratio says nothing yet: `alert_level` and "
     "`strategic_recommendation` of such a month are those of the last complete one. Let dashboards "

@@ -30,6 +30,12 @@ TABLES: Final = (
     "retention_cohorts",
     "growth_drivers",
     "miles_analytics",
+    "weekly_growth_accounting",
+    "growth_by_segment",
+    "growth_by_segment_monthly",
+    "retention_curves",
+    "engagement_distribution",
+    "events_by_type",
 )
 
 _FOLDER: Final = Path(__file__).parent
@@ -40,6 +46,7 @@ _TABLE_FILES: Final = (
     "monthly.sql",
     "daily.sql",
     "drivers.sql",
+    "segments.sql",
 )
 _VARIABLES: Final = ("csv_paths", "active_event_types", "written_at")
 
@@ -52,7 +59,7 @@ def build(
 ) -> None:
     """Compute every table from CSV files, into the connection's main schema.
 
-    Besides the eleven tables there are ``input_rows(n)`` and ``dead_letters(error_type, n)``. Lines
+    Besides the tables there are ``input_rows(n)`` and ``dead_letters(error_type, n)``. Lines
     of the wrong width or encoding count there as ``malformed_row``, as far as DuckDB's reader sees
     them: it overlooks surplus fields that are empty, and an unbalanced quote makes it swallow the
     lines after it (there is a warning then).

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.support.breakages import breakage
+from tests.support.breakages import AGAIN, breakage
 from tests.support.quality import CHECKS, Copy, failures, write_events
 from tests.support.runs import CHECKED, run_graph
 from tests.support.thorough import THOROUGH
@@ -60,15 +60,16 @@ def test_correct_tables_keep_every_check_and_none_is_vacuous(copy: Copy) -> None
 @pytest.mark.parametrize("checks", alone_or_together(), ids=name_of)
 def test_a_broken_rule_fails_its_check_and_no_other(copy: Copy, checks: Sequence[Check]) -> None:
     broken = {check.check_id for check in checks}
+    following = {check.check_id for check in CHECKS if check.table in AGAIN} - broken
 
     def look() -> None:
         ours = failures(copy.as_in_the_graph())
-        assert set(ours) == broken
+        assert set(ours) - following == broken
         if not both_ways(checks):
             return
         theirs = failures(copy.pushed_down())
         # The run's own counts are not among the tables.
-        assert set(theirs) == broken - {"fct_events.input_adds_up"}
+        assert set(theirs) - following == broken - {"fct_events.input_adds_up"}
         for name, result in theirs.items():
             assert result == ours[name]
             assert result.sample
@@ -76,7 +77,7 @@ def test_a_broken_rule_fails_its_check_and_no_other(copy: Copy, checks: Sequence
     copy.broken([statement for check in checks for statement in breakage(check)], look)
 
 
-def test_there_are_at_least_179_over_the_eleven_tables() -> None:
+def test_there_are_at_least_179_over_all_tables() -> None:
     of_tables = [check for check in CHECKS if check.table != "dead_letter_events"]
     assert len(of_tables) >= 179
     assert {check.table for check in of_tables} == set(TABLES) - {"dead_letter_events"}

@@ -118,7 +118,8 @@ def comparable(name: str, table: pa.Table) -> pa.Table:
     contract = TABLES[name]
     kept = [column for column in contract.column_names if column != contract.written_at]
     keys = contract.primary_key or ("dead_letter_id",)
-    return table.select(kept).sort_by([(key, "ascending") for key in keys])
+    plain = table.select(kept).cast(pa.schema([contract.arrow_schema.field(name) for name in kept]))
+    return plain.sort_by([(key, "ascending") for key in keys])
 
 
 def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

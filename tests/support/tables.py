@@ -78,7 +78,7 @@ def parse(text: bytes, block_bytes: int = 1 << 20) -> list[Parsed]:
 def compute(
     batches: Sequence[pa.RecordBatch], active_types: Sequence[str] = EVENT_TYPES
 ) -> dict[str, pa.Table]:
-    """The eleven tables of event batches, by the kernels alone, all users in one shard."""
+    """The tables of event batches, by the kernels alone, all users in one shard."""
     events = sort_events(batches)
     lives = timelines(events)
     users = dim_users.rows(lives, WRITTEN_AT)

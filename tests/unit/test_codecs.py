@@ -34,7 +34,7 @@ from transforms.kernels.codecs.sum_codecs import (
 )
 from transforms.kernels.codecs.timeline_codec import decode_timelines, encode_timelines
 from transforms.kernels.contributions import contributions
-from transforms.kernels.counters import COHORTS, DAILY, MONTHLY, Counters
+from transforms.kernels.counters import COHORTS, DAILY, GRIDS, Counters
 from transforms.kernels.run_counts import Example, RunCounts
 from transforms.kernels.sessions import SortedEvents, sort_events
 from transforms.kernels.timelines import Timelines, timelines
@@ -158,34 +158,49 @@ def test_a_timeline_with_the_ids_of_another_version_is_refused() -> None:
         decode_timelines(pa.array(["a", "b"]), both)
 
 
-@pytest.mark.parametrize("layout", [1, 2])
-def test_stored_counters_are_read(layout: int) -> None:
-    counters = decode_counters(stored(f"counters-{layout}"))
+def test_stored_counters_are_read() -> None:
+    counters = decode_counters(stored("counters-3"))
     assert counters == counters_of(STORED)
     assert counters.daily.keys[:2].tolist() == [19_722, 19_723]
     assert counters.daily.dense(19_722, 19_723)["first_other"].tolist() == [1, 0]
     assert counters.daily.dense(19_722, 19_723)["miles_earned"].tolist() == [250, 0]
     assert counters.monthly.dense(647, 650)["active"].tolist() == [1, 1, 0, 1]
-    assert encode_counters(counters) == stored("counters-2")
+    assert counters.weekly.dense(2_817, 2_827)["active"].tolist() == [1, 1, *[0] * 8, 1]
+    assert encode_counters(counters) == stored("counters-3")
 
 
-def test_counters_that_lack_one_which_the_others_do_not_tell_are_refused() -> None:
-    """0.1.0 did not count the first events of other channels."""
-    with pytest.raises(DataError, match=f"holds {len(DAILY) - 1} counters a row, not {len(DAILY)}"):
-        decode_counters(stored("counters-0.1.0"))
+@pytest.mark.parametrize("layout", ["0.1.0", "1", "2"])
+def test_counters_without_grids_that_the_others_do_not_tell_are_refused(layout: str) -> None:
+    with pytest.raises(DataError, match=r"of an earlier version, without .*tables with rebuild"):
+        decode_counters(stored(f"counters-{layout}"))
+
+
+def test_counters_of_nobody_are_read_whoever_wrote_them() -> None:
+    for nothing in (bytes(24), bytes([2, 42, 5, 1]) + bytes(24)):
+        assert decode_counters(nothing) == Counters.empty()
 
 
 def test_counters_that_were_appended_read_as_0(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ((*DAILY, "later"), MONTHLY, (*COHORTS, "more", "still more"))
-    monkeypatch.setattr("transforms.kernels.codecs.sum_codecs._NAMES", names)
-    for layout in (1, 2):
-        counters = decode_counters(stored(f"counters-{layout}"))
-        known = counters_of(STORED)
-        assert counters.daily.names == names[0]
-        assert np.array_equal(counters.daily.values[:, :-1], known.daily.values)
-        assert not counters.daily.values[:, -1].any()
-        assert np.array_equal(counters.cohorts.values[:, :1], known.cohorts.values)
-        assert not counters.cohorts.values[:, 1:].any()
+    grids = {**GRIDS, "daily": (*DAILY, "later"), "cohorts": (*COHORTS, "more", "still more")}
+    monkeypatch.setattr("transforms.kernels.codecs.sum_codecs.GRIDS", grids)
+    counters = decode_counters(stored("counters-3"))
+    known = counters_of(STORED)
+    assert counters.daily.names == grids["daily"]
+    assert np.array_equal(counters.daily.values[:, :-1], known.daily.values)
+    assert not counters.daily.values[:, -1].any()
+    assert np.array_equal(counters.cohorts.values[:, :1], known.cohorts.values)
+    assert not counters.cohorts.values[:, 1:].any()
+
+
+def test_counters_that_lack_an_appended_grid_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    fewer = {name: names for name, names in GRIDS.items() if name != "segment_months"}
+    with monkeypatch.context() as earlier:
+        earlier.setattr("transforms.kernels.codecs.sum_codecs.GRIDS", fewer)
+        data = encode_counters(counters_of(STORED))
+        nothing = encode_counters(Counters.empty())
+    with pytest.raises(DataError, match="of an earlier version"):
+        decode_counters(data)
+    assert decode_counters(nothing) == Counters.empty()
 
 
 @pytest.mark.parametrize("version", ["0.1.0", "0.2.0"])
@@ -202,7 +217,7 @@ LATER: list[tuple[Callable[[bytes], Any], bytes]] = [
         lambda data: decode_timelines(pa.array(["a", "b"]), pa.array([stored("timeline-2"), data])),
         b"\x09" + stored("timeline-2")[1:],
     ),
-    (decode_counters, b"\x09" + stored("counters-2")[1:]),
+    (decode_counters, b"\x09" + stored("counters-3")[1:]),
 ]
 
 
@@ -218,9 +233,10 @@ def test_counts_of_a_later_version_are_refused() -> None:
 
 
 def test_counters_of_a_later_version_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transforms.kernels.codecs.sum_codecs._NAMES", (DAILY[:-1], *[MONTHLY] * 2))
+    fewer = {**GRIDS, "daily": DAILY[:-1]}
+    monkeypatch.setattr("transforms.kernels.codecs.sum_codecs.GRIDS", fewer)
     with pytest.raises(DataError, match=rf"holds counter {len(DAILY)}, and .* knows"):
-        decode_counters(stored("counters-2"))
+        decode_counters(stored("counters-3"))
 
 
 def test_days_with_counters_of_a_later_version_are_refused(
@@ -239,7 +255,7 @@ DAMAGED: list[tuple[Callable[[bytes], Any], str]] = [
     (lambda data: decode_timelines(pa.array(["dé"]), pa.array([data])), "timeline-2"),
     (decode_records, "records-1"),
     (decode_head, "head-1"),
-    (decode_counters, "counters-2"),
+    (decode_counters, "counters-3"),
 ]
 
 

@@ -17,7 +17,7 @@ from transforms.mart_changes import finish
 from transforms.marts.registry import TABLES
 from transforms.vocabulary import EVENT_TYPES
 
-PERIODS = {"event_date", "activity_month", "cohort_month"}
+PERIODS = {"event_date", "activity_week", "activity_month", "cohort_month", "cohort_start"}
 BY_PERIOD = [table for table in TABLES.values() if PERIODS & {*table.primary_key}]
 CRITICAL, CHURN = "CRITICAL: Quick Ratio Below 1.0", "Focus on reducing churn before growth"
 
@@ -74,7 +74,13 @@ def test_a_later_event_of_any_type_completes_a_period() -> None:
     rows = [*daily("2025-10-31", 1, "ann", "like"), *daily("2025-11-01", 1, "ann", "share")]
     tables = compute([part.events for part in parse(csv_text(rows))], ["like"])
     for table in BY_PERIOD:
-        assert tables[table.name]["is_complete"].to_pylist() == [True, False], table.name
+        rows_of = tables[table.name].to_pylist()
+        if len(table.primary_key) == 1 and "activity_week" not in table.primary_key:
+            assert [line["is_complete"] for line in rows_of] == [True, False], table.name
+        # Of several rows for a period all say the same: both dates lie in one week.
+        ends = {"activity_week": {False}, "cohort_start": {True, False}}
+        expected = ends.get(table.primary_key[0], {True, False})
+        assert {line["is_complete"] for line in rows_of} == expected, table.name
 
 
 @pytest.mark.parametrize("table", BY_PERIOD, ids=lambda table: table.name)
@@ -94,12 +100,21 @@ def changed(before: list[dict[str, str]], new: list[dict[str, str]]) -> dict[str
     return {name: rows.num_rows for name, rows in found.items() if name in TABLES}
 
 
-HISTORY = [event for user in "abc" for event in daily("2025-09-20", 50, user)]
+KINDS = {"a": "share", "b": "like", "c": "share"}
+HISTORY = [event for user in "abc" for event in daily("2025-09-20", 50, user, KINDS[user])]
+# Rows for a date, beside those that have one: of windows, segments, event types.
+EACH = {"engagement_distribution": 35, "growth_by_segment": 3, "events_by_type": 2}
+EACH |= {"growth_by_segment_monthly": 3}
+# Each cohort has a row more, of days, weeks and months, and of each kind of segment.
+CURVES = "retention_curves"
 
 
 def test_a_new_date_writes_itself_and_the_one_that_it_completes() -> None:
     written = changed(HISTORY, daily("2025-11-09", 1, "a"))
-    assert all(rows <= 2 for rows in written.values()), written
+    curves = written.pop(CURVES)
+    assert all(rows <= 2 * EACH.get(name, 1) for name, rows in written.items()), written
+    # The cohort's new day and the one before; its week and its month for all and three segments.
+    assert curves <= 2 + 2 * 4 + 2 * 4
     assert written["miles_analytics"] == 2
 
 
@@ -116,6 +131,7 @@ def test_a_repeated_date_changes_no_more_than_itself() -> None:
     new: list[Row] = [row("2025-11-08T23:00:00", "a", "like")]
     written = changed(HISTORY, [dict(event) for event in new])
     assert all(rows == 1 for rows in written.values()), written
+    assert set(written) == {"growth_drivers", "events_by_type"}
 
 
 def test_new_users_of_every_source_are_counted() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,11 +16,12 @@ from hypothesis import strategies as st
 from tests.support.state import by_plain_loop, told
 from tests.support.strategies import row_lists
 from tests.support.tables import codes, compute, csv_text, parse
+from tests.support.tables import row as event
 from tests.support.thorough import examples
 from tests.unit.test_contributions import assert_equal
 from transforms.data_error import DataError
 from transforms.kernels.contributions import contributions
-from transforms.kernels.counters import COHORTS, DAILY, MONTHLY, Counters, Grid
+from transforms.kernels.counters import MONTHLY, Counters, Grid
 from transforms.kernels.run_counts import Example, RunCounts
 from transforms.kernels.sessions import sort_events
 from transforms.kernels.timelines import Timelines, timelines
@@ -111,10 +113,22 @@ def _key(row: dict[str, Any]) -> tuple[Any, ...]:
 
 def test_a_counter_that_is_not_stored_is_0() -> None:
     one = Grid(MONTHLY, np.array([640]), np.array([[3, 0, 0, 0, 1]]))
-    sums = Counters(Grid.empty(DAILY), one, Grid.empty(COHORTS))
+    sums = replace(Counters.empty(), monthly=one)
     stored = growth_counters.rows(sums, WRITTEN_AT)
     assert stored["counter"].to_pylist() == ["active", "churned"]
     assert growth_counters.counters_of(stored) == sums
+
+
+def test_sums_of_an_earlier_version_are_refused_with_the_way_out() -> None:
+    """0.2.0 had no weeks, segments, curves: what is not there would be taken for 0."""
+    events = [part.events for part in parse(csv_text([event("2024-01-01T00:00:00Z")]))]
+    sums = contributions(timelines(sort_events(events)), codes(EVENT_TYPES))
+    stored = growth_counters.rows(sums, WRITTEN_AT)
+    assert growth_counters.counters_of(stored) == sums
+    for grid in ("weekly", "segment_months"):
+        earlier = stored.filter(pc.not_equal(stored["grid"].cast(pa.string()), grid))
+        with pytest.raises(DataError, match=f"lacks the sums of {grid}: .* pipeline rebuild"):
+            growth_counters.counters_of(earlier)
 
 
 @pytest.mark.parametrize(("column", "value"), [("counter", "users_on_mars"), ("grid", "hourly")])

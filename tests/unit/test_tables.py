@@ -1,4 +1,4 @@
-"""The eleven tables, by the kernels alone, against the oracle, at every edge of the rules."""
+"""The tables, by the kernels alone, against the oracle, at every edge of the rules."""
 
 from __future__ import annotations
 

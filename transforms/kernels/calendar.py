@@ -25,3 +25,17 @@ def as_dates(days: NDArray[np.int64]) -> NDArray[np.datetime64]:
 def first_days(months: NDArray[np.int64]) -> NDArray[np.datetime64]:
     """The first days of months given in months since 1970-01, as datetime64[D]."""
     return months.astype("datetime64[M]").astype("datetime64[D]")
+
+
+# 1970-01-01 was a Thursday.
+_MONDAY: Final = 3
+
+
+def week_of(days: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Weeks since that of 1969-12-29 of dates given in days since 1970-01-01; from Monday on."""
+    return (days + _MONDAY) // 7
+
+
+def mondays(weeks: NDArray[np.int64]) -> NDArray[np.datetime64]:
+    """The first days of weeks as `week_of` counts them, as datetime64[D]."""
+    return as_dates(weeks * 7 - _MONDAY)

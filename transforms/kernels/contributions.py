@@ -7,84 +7,33 @@ are those of Jonathan Hsu, "Diligence at Social Capital", part 1 (2015).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.kernels.calendar import US_PER_DAY, month_of
+from transforms.kernels.active_periods import ActivePeriods
+from transforms.kernels.boards import Board, counted
+from transforms.kernels.calendar import US_PER_DAY, month_of, week_of
 from transforms.kernels.counters import (
     COHORTS,
     DAILY,
     DORMANCIES,
-    MONTHLY,
+    PERIODIC,
+    SEGMENT_DAILY,
     STAGES,
     WINDOWS,
     Counters,
     Grid,
-    cohort_key,
 )
+from transforms.kernels.curves import LAST_DAY, LAST_WEEK, curves
+from transforms.kernels.engagement import engagement
+from transforms.kernels.grid_keys import cohort_key, segment_key
+from transforms.kernels.segments import ALL, segments_of
 from transforms.kernels.timelines import Timelines
 from transforms.vocabulary import CHANNELS, EVENT_TYPES, LIKE, OTHER_CHANNEL, PLATFORMS, SHARE
 
 Ints: TypeAlias = NDArray[np.int64]
-
-
-class _Board:
-    """Counters laid out on every key from `first` to `last`: dates and months are close together,
-    and counting by position is 5 x faster than sorting."""
-
-    def __init__(self, names: tuple[str, ...], first: int, last: int):
-        self._names, self._first = names, first
-        self._table = np.zeros((len(names), last - first + 1), np.int64)
-
-    def count(self, name: str, keys: Ints, sign: int = 1) -> None:
-        """Add `sign` for every time that a key stands in `keys`."""
-        row = self._table[self._names.index(name)]
-        row += sign * np.bincount(keys - self._first, minlength=len(row))
-
-    def add(self, name: str, keys: Ints, values: Ints) -> None:
-        """Add values >= 0, each to its key."""
-        row = self._table[self._names.index(name)]
-        # bincount adds in floating point: limbs of 21 bits stay exact for 2^32 values.
-        for shift in range(0, int(values.max(initial=0)).bit_length(), 21):
-            limb = (values >> shift) & 0x1FFFFF
-            sums = np.bincount(keys - self._first, limb, minlength=len(row))
-            row += sums.astype(np.int64) << shift
-
-    def grid(self) -> Grid:
-        """The keys at which some counter is not 0."""
-        filled = np.flatnonzero(self._table.any(axis=0))
-        return Grid(self._names, filled + self._first, np.ascontiguousarray(self._table.T[filled]))
-
-
-@dataclass(frozen=True)
-class _Activity:
-    """The active periods (dates or months) of users, in order.
-
-    Attributes:
-        period: int64 [n], days or months; ascending within a user.
-        since: int64 [n], periods since the user's previous active one; 0 at the first.
-        until: int64 [n], periods until the user's next active one; 0 at the last.
-        age: int64 [n], periods since the user's first active one.
-    """
-
-    period: Ints
-    since: Ints
-    until: Ints
-    age: Ints
-
-    @classmethod
-    def of(cls, user: Ints, period: Ints) -> _Activity:
-        first = np.ones(len(user), np.bool_)
-        first[1:] = user[1:] != user[:-1]
-        since = np.diff(period, prepend=0)
-        since[first] = 0
-        until = np.append(since[1:], 0)[: len(since)]
-        start = np.flatnonzero(first)
-        age = period - np.repeat(period[start], np.diff(np.append(start, len(user))))
-        return cls(period, since, until, age)
 
 
 def contributions(timelines: Timelines, active_types: Sequence[int]) -> Counters:
@@ -101,21 +50,36 @@ def contributions(timelines: Timelines, active_types: Sequence[int]) -> Counters
     if not len(timelines):
         return Counters.empty()
     active = timelines.type_events[:, list(active_types)].any(axis=1)
-    user, date = timelines.user_of_day[active], timelines.date[active]
-    days = _Activity.of(user, date)
-    month = month_of(date)
-    enters = np.ones(len(user), np.bool_)
-    enters[1:] = (user[1:] != user[:-1]) | (month[1:] != month[:-1])
-    months = _Activity.of(user[enters], month[enters])
-    board = _Board(DAILY, int(timelines.date.min()), int(timelines.date.max()) + max(WINDOWS))
-    _count_active_days(board, days)
-    _count_events(board, timelines)
-    _count_first_days(board, timelines)
-    return Counters(board.grid(), _active_months(months), _cohorts(months))
+    days = ActivePeriods.of(timelines.user_of_day[active], timelines.date[active])
+    weeks, months = days.within(week_of(days.period)), days.within(month_of(days.period))
+    segments = segments_of(timelines)
+    everybody = np.full((len(timelines), 1), ALL)
+    all_segments = np.hstack([everybody, segments])
+    return Counters(
+        daily=_daily(timelines, days),
+        monthly=_periodic(months),
+        cohorts=_cohorts(months),
+        weekly=_periodic(weeks),
+        engagement=engagement(days),
+        day_curves=curves(days, everybody, LAST_DAY),
+        week_curves=curves(weeks, all_segments, LAST_WEEK),
+        month_curves=curves(months, all_segments, None),
+        segment_days=_segment_days(days, segments),
+        segment_months=_segment_months(months, segments),
+    )
 
 
-def _count_active_days(board: _Board, days: _Activity) -> None:
-    date, since, until, age = days.period, days.since, days.until, days.age
+def _daily(timelines: Timelines, days: ActivePeriods) -> Grid:
+    first, last = int(timelines.date.min()), int(timelines.date.max()) + max(WINDOWS)
+    board = Board(DAILY, last - first + 1)
+    _count_active_days(board, days, first)
+    _count_events(board, timelines, first)
+    _count_first_days(board, timelines, first)
+    return board.grid(first)
+
+
+def _count_active_days(board: Board, days: ActivePeriods, first: int) -> None:
+    date, since, until, age = days.period - first, days.since, days.until, days.age
     board.count("active", date)
     board.count("new", _where(since == 0, date))
     board.count("retained", _where(since == 1, date))
@@ -132,9 +96,10 @@ def _count_active_days(board: _Board, days: _Activity) -> None:
         board.count(f"window_{n}", _where((until == 0) | (until > n), date) + n, sign=-1)
 
 
-def _count_events(board: _Board, timelines: Timelines) -> None:
+def _count_events(board: Board, timelines: Timelines, first: int) -> None:
     """What all events add, whichever types count as active."""
-    date, types, platforms = timelines.date, timelines.type_events, timelines.platform_events
+    date = timelines.date - first
+    types, platforms = timelines.type_events, timelines.platform_events
     for names, counts in ((EVENT_TYPES, types), (PLATFORMS, platforms)):
         for code, name in enumerate(names):
             board.add(f"events_{name}", date, counts[:, code])
@@ -144,25 +109,12 @@ def _count_events(board: _Board, timelines: Timelines) -> None:
     board.add("miles_redeemed", date, timelines.miles_redeemed)
 
 
-def _count_first_days(board: _Board, timelines: Timelines) -> None:
+def _count_first_days(board: Board, timelines: Timelines, start: int) -> None:
     sources = timelines.first_utm_source.fill_null("").to_numpy(zero_copy_only=False)
-    first = timelines.first_seen_us // US_PER_DAY
+    first = timelines.first_seen_us // US_PER_DAY - start
     for channel in CHANNELS:
         board.count(f"first_{channel}", _where(sources == channel, first))
     board.count(f"first_{OTHER_CHANNEL}", _where(~np.isin(sources, CHANNELS), first))
-
-
-def _active_months(months: _Activity) -> Grid:
-    month = months.period
-    if not len(month):
-        return Grid.empty(MONTHLY)
-    board = _Board(MONTHLY, int(month.min()), int(month.max()) + 1)
-    board.count("active", month)
-    board.count("new", _where(months.since == 0, month))
-    board.count("retained", _where(months.since == 1, month))
-    board.count("resurrected", _where(months.since >= 2, month))
-    board.count("churned", _where(months.until != 1, month) + 1)
-    return board.grid()
 
 
 def _where(wanted: NDArray[np.bool_], values: Ints) -> Ints:
@@ -170,12 +122,81 @@ def _where(wanted: NDArray[np.bool_], values: Ints) -> Ints:
     return values.take(np.flatnonzero(wanted))
 
 
-def _cohorts(months: _Activity) -> Grid:
+def _periodic(active: ActivePeriods) -> Grid:
+    """Growth accounting by weeks or months."""
+    if not len(active.period):
+        return Grid.empty(PERIODIC)
+    first = int(active.period.min())
+    board = Board(PERIODIC, int(active.period.max()) + 2 - first)
+    _count_periods(board, active, active.period - first)
+    return board.grid(first)
+
+
+def _count_periods(board: Board, active: ActivePeriods, at: Ints) -> None:
+    """Growth accounting, at the positions of periods; those after them are one further."""
+    board.count("active", at)
+    board.count("new", _where(active.since == 0, at))
+    board.count("retained", _where(active.since == 1, at))
+    board.count("resurrected", _where(active.since >= 2, at))
+    board.count("churned", _where(active.until != 1, at) + 1)
+
+
+def _segment_days(days: ActivePeriods, segments: Ints) -> Grid:
+    if not len(days.period):
+        return Grid.empty(SEGMENT_DAILY)
+    first = int(days.period.min())
+    span = int(days.period.max()) + max(WINDOWS) + 1 - first
+    codes, places = _places(segments)
+    board = Board(SEGMENT_DAILY, len(codes) * span)
+    is_new, is_retained, leaves = (
+        np.flatnonzero(mask) for mask in (days.since == 0, days.since == 1, days.until != 1)
+    )
+    starts = {n: np.flatnonzero((days.since == 0) | (days.since > n)) for n in WINDOWS}
+    ends = {n: np.flatnonzero((days.until == 0) | (days.until > n)) for n in WINDOWS}
+    for place in places.T:
+        at = place[days.user] * span + days.period - first
+        board.count("active", at)
+        board.count("new", at.take(is_new))
+        board.count("retained", at.take(is_retained))
+        board.count("churned", at.take(leaves) + 1)
+        for n in WINDOWS:
+            board.count(f"window_{n}", at.take(starts[n]))
+            board.count(f"window_{n}", at.take(ends[n]) + n, sign=-1)
+    return _by_segment(board, SEGMENT_DAILY, first, span, codes)
+
+
+def _segment_months(months: ActivePeriods, segments: Ints) -> Grid:
+    if not len(months.period):
+        return Grid.empty(PERIODIC)
+    first = int(months.period.min())
+    span = int(months.period.max()) + 2 - first
+    codes, places = _places(segments)
+    board = Board(PERIODIC, len(codes) * span)
+    for place in places.T:
+        _count_periods(board, months, place[months.user] * span + months.period - first)
+    return _by_segment(board, PERIODIC, first, span, codes)
+
+
+def _places(segments: Ints) -> tuple[Ints, Ints]:
+    """The segments that occur, and for each user the places of theirs: [n], [users, 3]."""
+    codes, places = np.unique(segments, return_inverse=True)
+    return codes, places.reshape(segments.shape)
+
+
+def _by_segment(board: Board, names: tuple[str, ...], first: int, span: int, codes: Ints) -> Grid:
+    """The grid of a board that is laid out on `span` periods for each segment."""
+    filled, values = board.filled()
+    keys = segment_key(first + filled % span, codes[filled // span])
+    order = np.argsort(keys)
+    return Grid(names, keys[order], values[order])
+
+
+def _cohorts(months: ActivePeriods) -> Grid:
     if not len(months.period):
         return Grid.empty(COHORTS)
     cohort = months.period - months.age
     first, periods = int(cohort.min()), int(months.age.max()) + 1
-    counts = np.bincount((cohort - first) * periods + months.age)
-    filled = np.flatnonzero(counts)
+    cell = (cohort - first) * periods + months.age
+    filled, counts = counted(cell, int(cell.max()) + 1)
     keys = cohort_key(first + filled // periods, filled % periods)
-    return Grid(COHORTS, keys, counts[filled][:, np.newaxis])
+    return Grid(COHORTS, keys, counts[:, np.newaxis])

@@ -6,7 +6,7 @@ in any order and grouping, and `after - before` is what a user's new events chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -82,8 +82,21 @@ DAILY: Final = (
     *(f"first_{channel}" for channel in CHANNELS),
     f"first_{OTHER_CHANNEL}",
 )
-MONTHLY: Final = ("active", "new", "retained", "resurrected", "churned")
+# Of users by months or weeks.
+PERIODIC: Final = ("active", "new", "retained", "resurrected", "churned")
+MONTHLY: Final = PERIODIC
 COHORTS: Final = ("active",)
+# Of a cohort in a period: who is active in it, and whose last active one it is.
+CURVES: Final = ("active", "last")
+ENGAGED: Final = ("users",)
+# Of a segment on a date.
+SEGMENT_DAILY: Final = (
+    "active",
+    "new",
+    "retained",
+    "churned",
+    *(f"window_{days}" for days in WINDOWS),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,8 +170,13 @@ def check_int64(
 ) -> None:
     """Raise DataError if a sum of rows from one of `starts` to the next leaves INT64.
 
-    Sums wrap around silently, so their upper halves are added up again on their own.
+    Sums wrap around silently, so their upper halves are added up again on their own, unless no sum
+    of so many values can be that large.
     """
+    largest = max(int(values.max(initial=0)), -int(values.min(initial=0)))
+    most = int(np.diff(starts, append=len(values)).max(initial=0))
+    if largest * most < 2**63:
+        return
     high = np.add.reduceat(values >> 32, starts, axis=0)
     low = np.add.reduceat(values & 0xFFFFFFFF, starts, axis=0)
     high += low >> 32
@@ -173,33 +191,51 @@ def check_int64(
 
 @dataclass(frozen=True)
 class Counters:
-    """What users contribute to the marts.
+    """What users contribute to the marts: grids, whose order is the layout of stored counters.
 
     Attributes:
         daily: keys are days since 1970-01-01, names are `DAILY`. `window_N` holds the change of
             the number of users active in the last N days; its running sum is that number.
         monthly: keys are months since 1970-01, names are `MONTHLY`.
         cohorts: keys are `cohort_key(cohort month, period)`, names are `COHORTS`.
+        weekly: keys are weeks, as `calendar.week_of` counts them, names are `PERIODIC`.
+        engagement: keys are `engaged_key(day, window, days)`, names are `ENGAGED`: the change of
+            the number of users who were active on so many dates of a window.
+        day_curves, week_curves, month_curves: keys are `curve_key(segment, cohort, period)`, names
+            are `CURVES`. Days count up to `LAST_PERIOD`; what is beyond is one period later.
+        segment_days: keys are `segment_key(day, segment)`, names are `SEGMENT_DAILY`.
+        segment_months: keys are `segment_key(month, segment)`, names are `PERIODIC`.
     """
 
     daily: Grid
     monthly: Grid
     cohorts: Grid
+    weekly: Grid
+    engagement: Grid
+    day_curves: Grid
+    week_curves: Grid
+    month_curves: Grid
+    segment_days: Grid
+    segment_months: Grid
 
     @classmethod
     def empty(cls) -> Counters:
         """The counters of no user."""
-        return cls(Grid.empty(DAILY), Grid.empty(MONTHLY), Grid.empty(COHORTS))
+        return cls(**{name: Grid.empty(names) for name, names in GRIDS.items()})
 
     @classmethod
     def total(cls, parts: Iterable[Counters]) -> Counters:
         """The sum of any number of counters; of none, `empty()`."""
         parts = [cls.empty(), *parts]
-        return cls(
-            Grid.total([part.daily for part in parts]),
-            Grid.total([part.monthly for part in parts]),
-            Grid.total([part.cohorts for part in parts]),
-        )
+        return cls(**{name: Grid.total([getattr(part, name) for part in parts]) for name in GRIDS})
+
+    @property
+    def lacking(self) -> list[str]:
+        """The grids that an earlier version did not have, of a sum over all users that it has
+        written: where somebody was active, none is empty."""
+        if not len(self.cohorts.keys):
+            return []
+        return [name for name in GRIDS if not len(getattr(self, name).keys)]
 
     @property
     def events(self) -> int:
@@ -213,16 +249,19 @@ class Counters:
             check_int64(DAILY, self.daily.values, np.zeros(1, np.intp))
 
     def __sub__(self, other: Counters) -> Counters:
-        return Counters(
-            self.daily - other.daily, self.monthly - other.monthly, self.cohorts - other.cohorts
-        )
+        return Counters(**{name: getattr(self, name) - getattr(other, name) for name in GRIDS})
 
 
-def cohort_key(cohort: NDArray[np.int64], period: NDArray[np.int64]) -> NDArray[np.int64]:
-    """One integer for a cohort month (months since 1970-01) and a period (months since it)."""
-    return cohort << 12 | period
-
-
-def split_cohort_key(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The cohort months and periods of keys made by `cohort_key`."""
-    return keys >> 12, keys & 0xFFF
+# The names of each grid's counters; grids are only ever appended.
+GRIDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "daily": DAILY,
+    "monthly": MONTHLY,
+    "cohorts": COHORTS,
+    "weekly": PERIODIC,
+    "engagement": ENGAGED,
+    "day_curves": CURVES,
+    "week_curves": CURVES,
+    "month_curves": CURVES,
+    "segment_days": SEGMENT_DAILY,
+    "segment_months": PERIODIC,
+}

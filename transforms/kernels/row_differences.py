@@ -19,19 +19,36 @@ def changed_rows(now: pa.Table, was: pa.Table, key: Sequence[str]) -> pa.Table:
         now, was: tables of the same columns, without NaN.
         key: columns that are unique together in each of them.
     """
+    if _same_keys(now, was, key):
+        others = [name for name in now.column_names if name not in key]
+        return now.filter(pa.array(~_same(now, was, others)))
     place = _places(now, was, key)
     kept = np.flatnonzero(place >= 0)
     left, right = now.take(pa.array(kept)), was.take(pa.array(place[kept]))
     same = np.zeros(now.num_rows, np.bool_)
-    same[kept] = True
-    for name in now.column_names:
-        same[kept] &= _equal(left[name], right[name])
+    same[kept] = _same(left, right, now.column_names)
     return now.filter(pa.array(~same))
 
 
 def gone_rows(now: pa.Table, was: pa.Table, key: Sequence[str]) -> pa.Table:
     """The rows that were and whose key is no more."""
+    if _same_keys(now, was, key):
+        return was.slice(0, 0)
     return was.filter(pa.array(_places(was, now, key) < 0))
+
+
+def _same_keys(now: pa.Table, was: pa.Table, key: Sequence[str]) -> bool:
+    """Whether the rows have the same keys in the same order, as those of most increments do: to
+    see that takes a tenth of the time of looking for each key."""
+    return now.num_rows == was.num_rows and bool(_same(now, was, key).all())
+
+
+def _same(left: pa.Table, right: pa.Table, names: Sequence[str]) -> NDArray[np.bool_]:
+    """In which rows some columns are the same."""
+    same = np.ones(left.num_rows, np.bool_)
+    for name in names:
+        same &= _equal(left[name], right[name])
+    return same
 
 
 def _places(rows: pa.Table, others: pa.Table, key: Sequence[str]) -> NDArray[np.int64]:

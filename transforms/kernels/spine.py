@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from transforms.kernels.calendar import as_dates, first_days, month_of
-from transforms.kernels.counters import DAILY, MONTHLY, Counters, split_cohort_key
+from transforms.kernels.calendar import as_dates, first_days, mondays, month_of, week_of
+from transforms.kernels.counters import DAILY, MONTHLY, PERIODIC, Counters
+from transforms.kernels.grid_keys import split_cohort_key
 from transforms.vocabulary import EVENT_TYPES
 
 
@@ -22,9 +23,14 @@ class Spine:
         daily: for each name of `counters.DAILY` int64 [n].
         months: datetime64[D] [m], the first days of the months of `dates`.
         monthly: for each name of `counters.MONTHLY` int64 [m].
+        weeks: datetime64[D] [w], the Mondays of the weeks of `dates`.
+        weekly: for each name of `counters.PERIODIC` int64 [w].
         cohort, period, cohort_active: int64 [k], the sums of (cohort month, period) pairs with
             an active user, ascending; months count from 1970-01.
         last_month: months from 1970-01 to the last of `months`.
+        first_day, last_day: days from 1970-01-01 to the first and the last of `dates`.
+        last_week: the last of `weeks`, as `week_of` counts them.
+        counters: the sums themselves, for marts that lay out keys of their own.
         written_at: the moment of writing.
     """
 
@@ -32,10 +38,16 @@ class Spine:
     daily: dict[str, NDArray[np.int64]]
     months: NDArray[np.datetime64]
     monthly: dict[str, NDArray[np.int64]]
+    weeks: NDArray[np.datetime64]
+    weekly: dict[str, NDArray[np.int64]]
     cohort: NDArray[np.int64]
     period: NDArray[np.int64]
     cohort_active: NDArray[np.int64]
     last_month: int
+    first_day: int
+    last_day: int
+    last_week: int
+    counters: Counters
     written_at: pa.Scalar
 
     @property
@@ -47,6 +59,11 @@ class Spine:
     def complete_months(self) -> NDArray[np.bool_]:
         """Which of `months` are complete."""
         return _all_but_last(len(self.months))
+
+    @property
+    def complete_weeks(self) -> NDArray[np.bool_]:
+        """Which of `weeks` are complete."""
+        return _all_but_last(len(self.weeks))
 
     def stamps(self, rows: int) -> pa.Array:
         """`written_at` for so many rows."""
@@ -66,16 +83,23 @@ def lay_out(counters: Counters, written_at: pa.Scalar) -> Spine:
         return _empty(written_at)
     first, last = int(busy[0]), int(busy[-1])
     first_month, last_month = (int(month) for month in month_of(np.array([first, last])))
+    first_week, last_week = (int(week) for week in week_of(np.array([first, last])))
     cohort, period = split_cohort_key(counters.cohorts.keys)
     return Spine(
         dates=as_dates(np.arange(first, last + 1)),
         daily=counters.daily.dense(first, last),
         months=first_days(np.arange(first_month, last_month + 1)),
         monthly=counters.monthly.dense(first_month, last_month),
+        weeks=mondays(np.arange(first_week, last_week + 1)),
+        weekly=counters.weekly.dense(first_week, last_week),
         cohort=cohort,
         period=period,
         cohort_active=counters.cohorts.values[:, 0],
         last_month=last_month,
+        first_day=first,
+        last_day=last,
+        last_week=last_week,
+        counters=counters,
         written_at=written_at,
     )
 
@@ -93,9 +117,15 @@ def _empty(written_at: pa.Scalar) -> Spine:
         daily=dict.fromkeys(DAILY, none),
         months=first_days(none),
         monthly=dict.fromkeys(MONTHLY, none),
+        weeks=mondays(none),
+        weekly=dict.fromkeys(PERIODIC, none),
         cohort=none,
         period=none,
         cohort_active=none,
         last_month=0,
+        first_day=0,
+        last_day=-1,
+        last_week=0,
+        counters=Counters.empty(),
         written_at=written_at,
     )

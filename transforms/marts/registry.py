@@ -15,16 +15,22 @@ from transforms.marts import (
     dead_letter_corrections,
     dead_letter_events,
     dim_users,
+    engagement_distribution,
+    events_by_type,
     fct_events,
+    growth_by_segment,
+    growth_by_segment_monthly,
     growth_drivers,
     growth_metrics,
     miles_analytics,
     quick_ratio_analysis,
     retention_cohorts,
+    retention_curves,
     retention_quality_framework,
     social_capital_growth_accounting,
     user_resurrection_analysis,
     users_with_negative_miles,
+    weekly_growth_accounting,
 )
 from transforms.quality.compile import Check, compile_checks
 
@@ -37,6 +43,12 @@ _FINISHED: Final = (
     retention_cohorts,
     growth_drivers,
     miles_analytics,
+    weekly_growth_accounting,
+    growth_by_segment,
+    growth_by_segment_monthly,
+    retention_curves,
+    engagement_distribution,
+    events_by_type,
 )
 
 FINISH: Final[Mapping[str, Callable[[Spine], pa.Table]]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 from transforms.contract import INTEGER, STRING, TIMESTAMP, Table, required
 from transforms.data_error import DataError
-from transforms.kernels.counters import Counters, Grid
+from transforms.kernels.counters import GRIDS, Counters, Grid
 
 TABLE = Table(
     name="growth_counters",
-    description="One row per date, month or cohort and counter: the sums over all users that the "
-    "marts are finished from.",
+    description="One row per key and counter: the sums over all users that the marts are finished "
+    "from, by dates, weeks, months, cohorts and segments.",
     columns=(
-        required("grid", STRING, "daily, monthly or cohorts"),
+        required("grid", STRING, f"What is counted by which key: {', '.join(GRIDS)}"),
         required(
             "key",
             INTEGER,
-            "Of daily days since 1970-01-01, of monthly months since 1970-01, of cohorts 4096 * "
-            "the cohort's month + months since it",
+            "Of daily days since 1970-01-01, of monthly months since 1970-01, of weekly weeks; of "
+            "the others several of them in one integer, as transforms/kernels/grid_keys.py says",
         ),
         required("counter", STRING, "Its name"),
         required("value", INTEGER, "The sum over all users; a counter without a row is 0"),
@@ -33,8 +33,6 @@ TABLE = Table(
     primary_key=("grid", "key", "counter"),
     written_at="written_at",
 )
-
-_GRIDS: Final = ("daily", "monthly", "cohorts")
 
 
 class CounterChanges(NamedTuple):
@@ -82,23 +80,30 @@ def counters_of(rows: pa.Table) -> Counters:
     """The sum over all users that rows of growth_counters hold, in any order.
 
     Raises:
-        DataError: if a later version wrote them, with a counter that is not known here.
+        DataError: if a later version wrote them, with a counter that is not known here, or an
+            earlier one, without some that others don't tell.
     """
     grids = rows["grid"]
-    unknown = rows.filter(pc.invert(pc.is_in(grids, pa.array(_GRIDS))))
+    unknown = rows.filter(pc.invert(pc.is_in(grids, pa.array(list(GRIDS)))))
     if unknown.num_rows:
         _refuse_unknown(unknown["grid"][0].as_py(), unknown["counter"][0].as_py())
-    empty = dict(_grids(Counters.empty()))
-    return Counters(
+    found = Counters(
         **{
-            name: _grid_of(name, empty[name].names, rows.filter(pc.equal(grids, name)))
-            for name in _GRIDS
+            name: _grid_of(name, names, rows.filter(pc.equal(grids, name)))
+            for name, names in GRIDS.items()
         }
     )
+    if found.lacking:
+        raise DataError(
+            f"growth_counters lacks the sums of {', '.join(found.lacking)}: an earlier version of "
+            "the pipeline has written it. Build the tables from the stored events with python -m "
+            "pipeline rebuild, and run this again then"
+        )
+    return found
 
 
 def _grids(counters: Counters) -> Iterator[tuple[str, Grid]]:
-    return ((name, getattr(counters, name)) for name in _GRIDS)
+    return ((name, getattr(counters, name)) for name in GRIDS)
 
 
 def _values_at(grid: Grid, keys: NDArray[np.int64]) -> NDArray[np.int64]:

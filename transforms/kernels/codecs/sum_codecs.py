@@ -1,8 +1,11 @@
 """Sums over users and runs as bytes: Counters and RunCounts.
 
-Counters, layout 2: its number, how many counters a row of each grid has, how many rows each grid
-has, and for each grid its keys and its values. Layout 1 begins with the numbers of rows. Counters
-are only ever appended to their grid, so that the first ones of a row are always the same.
+Counters, layout 3: its number and how many grids there are; of each grid how many counters a row
+has and how many rows there are; for each grid its keys and its values. Grids are only ever
+appended, and counters to their grid, so that the first ones are always the same.
+
+Layouts 1 and 2 have the first three grids alone. The others can't be computed from them, so but for
+those of no user they are refused.
 
 RunCounts are JSON by names. A count that is missing is 0; its name may be an earlier one.
 """
@@ -17,74 +20,90 @@ import numpy as np
 
 from transforms.data_error import DataError
 from transforms.kernels.codecs.layouts import check_layout, refuse_damaged, refuse_unknown_counters
-from transforms.kernels.counters import COHORTS, DAILY, MONTHLY, Counters, Grid
+from transforms.kernels.counters import GRIDS, Counters, Grid
 from transforms.kernels.run_counts import RunCounts
 
-_VERSION: Final = 2
-_WIDTHS: Final = struct.Struct("<4B")
-_SIZES: Final = struct.Struct("<3Q")
-_NAMES: Final = (DAILY, MONTHLY, COHORTS)
-# Rows with fewer counters lack some that can't be computed from the others: 0.1.0 had no
-# first_other. Of those that are appended from here on, 0 is true of what was stored before; where
-# it is not, these numbers rise.
-_LEAST: Final = (40, 5, 1)
+_VERSION: Final = 3
+_HEAD: Final = struct.Struct("<2B")
+_SIZE: Final = struct.Struct("<BQ")
+_WHAT: Final = "a sum of counters"
 
 
 def encode_counters(counters: Counters) -> bytes:
     """Counters as bytes, the same for equal ones."""
-    grids = (counters.daily, counters.monthly, counters.cohorts)
-    widths = _WIDTHS.pack(_VERSION, *map(len, _NAMES))
-    sizes = _SIZES.pack(*(len(grid.keys) for grid in grids))
+    grids = [getattr(counters, name) for name in GRIDS]
+    head = _HEAD.pack(_VERSION, len(grids))
+    sizes = b"".join(_SIZE.pack(len(grid.names), len(grid.keys)) for grid in grids)
     arrays = [array for grid in grids for array in (grid.keys, grid.values)]
-    return widths + sizes + b"".join(array.astype("<i8").tobytes() for array in arrays)
+    return head + sizes + b"".join(array.astype("<i8", copy=False).tobytes() for array in arrays)
 
 
 def decode_counters(data: bytes) -> Counters:
     """The counters that `encode_counters` wrote.
 
     Raises:
-        DataError: if a later version wrote them, or 0.1.0, or if they are damaged.
+        DataError: if a later version wrote them, or an earlier one that had fewer grids, or if they
+            are damaged.
     """
-    # Layout 1 is all words of 8 bytes.
+    if _is_earlier(data):
+        return _of_nobody(data)
+    if len(data) < _HEAD.size:
+        refuse_damaged(_WHAT)
+    version, count = _HEAD.unpack_from(data)
+    check_layout(_WHAT, version, _VERSION)
+    if count > len(GRIDS):
+        refuse_unknown_counters("a sum of counters", count, len(GRIDS))
+    at = _HEAD.size + count * _SIZE.size
+    if version != _VERSION or len(data) < at or (len(data) - at) % 8:
+        refuse_damaged(_WHAT)
+    sizes = [_SIZE.unpack_from(data, _HEAD.size + n * _SIZE.size) for n in range(count)]
+    numbers = np.frombuffer(data, "<i8", offset=at)
+    if sum(rows * (1 + width) for width, rows in sizes) != len(numbers):
+        refuse_damaged(_WHAT)
+    grids = {}
+    for (name, names), (width, rows) in zip(GRIDS.items(), sizes, strict=False):
+        cells = rows * (1 + width)
+        grids[name], numbers = _grid(names, width, rows, numbers[:cells]), numbers[cells:]
+    # Which grids are empty says nothing: what changes in one may cancel out in another.
+    if count < len(GRIDS) and any(rows for _, rows in sizes):
+        _refuse_earlier()
+    return Counters(**{name: grids.get(name, Grid.empty(names)) for name, names in GRIDS.items()})
+
+
+def _grid(names: tuple[str, ...], width: int, rows: int, cells: np.ndarray) -> Grid:
+    if width > len(names):
+        refuse_unknown_counters("a row of counters", width, len(names))
+    values = np.zeros((rows, len(names)), np.int64)
+    values[:, :width] = cells[rows:].reshape(rows, width)
+    return Grid(names, cells[:rows].astype(np.int64), values)
+
+
+# Layout 1 begins with the numbers of rows of three grids, layout 2 with its number and their widths
+# before these.
+_EARLIER: Final = struct.Struct("<3Q")
+_WIDTHS: Final = 4
+
+
+def _is_earlier(data: bytes) -> bool:
+    """Whether layouts 1 or 2 wrote it: their lengths are multiples of 8, or 4 more, and that of
+    layout 3 is 2 + 9 for each grid more."""
     at = len(data) % 8
-    if at not in (0, _WIDTHS.size) or len(data) < at + _SIZES.size:
-        refuse_damaged("a sum of counters")
-    numbered = at > 0
-    if numbered:
-        check_layout("a sum of counters", data[0], _VERSION)
-    sizes = _SIZES.unpack_from(data, at)
-    numbers = np.frombuffer(data, "<i8", offset=at + _SIZES.size).astype(np.int64)
-    widths = _WIDTHS.unpack_from(data)[1:] if numbered else _unnumbered_widths(sizes, len(numbers))
-    if sum(size * (1 + width) for size, width in zip(sizes, widths, strict=True)) != len(numbers):
-        refuse_damaged("a sum of counters")
-    grids = []
-    for names, least, size, width in zip(_NAMES, _LEAST, sizes, widths, strict=True):
-        cells = size * (1 + width)
-        block, numbers = numbers[:cells], numbers[cells:]
-        if size:
-            _check_width(width, least, len(names))
-        values = block[size:].reshape(size, width)
-        missing = np.zeros((size, len(names) - width), np.int64)
-        grids.append(Grid(names, block[:size], np.hstack([values, missing])))
-    return Counters(*grids)
+    return (at == 0 and len(data) >= _EARLIER.size) or (
+        at == _WIDTHS and len(data) >= _WIDTHS + _EARLIER.size and data[0] == 2
+    )
 
 
-def _unnumbered_widths(sizes: tuple[int, ...], numbers: int) -> tuple[int, ...]:
-    """How many counters a row has in layout 1: its days may have fewer than today's."""
-    days, months, cells = sizes
-    others = months * (1 + _LEAST[1]) + cells * (1 + _LEAST[2])
-    width = (numbers - others) // days - 1 if days else _LEAST[0]
-    return (max(width, 0), _LEAST[1], _LEAST[2])
+def _of_nobody(data: bytes) -> Counters:
+    if any(_EARLIER.unpack_from(data, len(data) % 8)):
+        _refuse_earlier()
+    return Counters.empty()
 
 
-def _check_width(width: int, least: int, most: int) -> None:
-    if width > most:
-        refuse_unknown_counters("a row of counters", width, most)
-    if width < least:
-        raise DataError(
-            f"a job's state holds {width} counters a row, not {least}: 0.1.0 wrote it; drain that "
-            "job, build the tables with batch, and start a new one"
-        )
+def _refuse_earlier() -> None:
+    raise DataError(
+        "a job's state holds counters of an earlier version, without those of weeks, segments and "
+        "retention curves: drain that job, build the tables with rebuild, and start a new one"
+    )
 
 
 def encode_run_counts(counts: RunCounts) -> bytes:

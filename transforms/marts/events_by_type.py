@@ -1,0 +1,83 @@
+"""events_by_type: one row per date and event type."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from transforms.contract import DATE, FLOAT, INTEGER, STRING, Partition, Table, nullable, required
+from transforms.kernels.arithmetic import percentage, ratio
+from transforms.kernels.spine import Spine
+from transforms.marts.rules import DATES, IS_COMPLETE_DATE
+from transforms.quality.declaration import (
+    AddsUp,
+    Holds,
+    Total,
+    at_least,
+    is_quotient,
+    one_of,
+)
+from transforms.vocabulary import EVENT_TYPES
+
+_NAME = "events_by_type"
+
+TABLE = Table(
+    name=_NAME,
+    description="How many events of each type a date has, and of how many users.",
+    columns=(
+        required("event_date", DATE, "UTC date"),
+        required(
+            "event_type",
+            STRING,
+            "Event type; each that occurs in the data has a row on every date",
+            one_of(*EVENT_TYPES),
+        ),
+        required("events", INTEGER, "Events of the type on the date", at_least(0)),
+        required("users", INTEGER, "Distinct users with such an event on the date", at_least(0)),
+        nullable("users_pct", FLOAT, "users in percent of daily_active_users", at_least(0.0)),
+        nullable("events_per_user", FLOAT, "events / users", at_least(1.0)),
+        IS_COMPLETE_DATE,
+    ),
+    partition=Partition("event_date", "MONTH"),
+    primary_key=("event_date", "event_type"),
+    checks=(
+        DATES,
+        Holds(
+            "users_within_events",
+            "users <= events AND (users > 0 OR events = 0)",
+            "each event is of one user",
+        ),
+        is_quotient("events_per_user", "events", "users"),
+        AddsUp(
+            "events_add_up",
+            (Total(_NAME, "events"),),
+            (Total("growth_drivers", "total_daily_events"),),
+            "the events of all types are those of growth_drivers",
+        ),
+    ),
+)
+
+
+def rows(spine: Spine) -> pa.Table:
+    """The rows of the table from the sums over all users."""
+    day = spine.daily
+    types = [name for name in EVENT_TYPES if day[f"events_{name}"].any()]
+    dates = len(spine.dates)
+    events, users = (
+        np.concatenate([np.empty(0, np.int64), *(day[f"{what}_{name}"] for name in types)])
+        for what in ("events", "users")
+    )
+    codes = np.repeat(np.arange(len(types), dtype=np.int32), dates)
+    return TABLE.build(
+        {
+            "event_date": np.tile(spine.dates, len(types)),
+            "event_type": pa.DictionaryArray.from_arrays(
+                pa.array(codes), pa.array(types, pa.string())
+            ),
+            "events": events,
+            "users": users,
+            "users_pct": percentage(users, np.tile(day["active"], len(types))),
+            "events_per_user": ratio(events, users),
+            "is_complete": np.tile(spine.complete_dates, len(types)),
+        }
+    )
