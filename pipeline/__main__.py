@@ -26,6 +26,7 @@ _MODULES: Final = (
     "check",
     "runs",
     "report",
+    "superset",
     "docs",
     "publish",
     "sample",

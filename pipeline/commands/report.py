@@ -37,15 +37,16 @@ def run(options: ReportOptions) -> None:
         RunError: if the marts are missing or can't be read, or the file can't be written.
     """
     from pipeline.launch.process import utc_now
-    from pipeline.report.write_report import report_page, write_page
+    from pipeline.report.write_report import report_page
     from pipeline.warehouse import open_warehouse
+    from pipeline.whole_file import write_whole
 
     warehouse = open_warehouse(options.warehouse)
     path = Path(options.output)
     if str(path.resolve()) == warehouse.location:
         raise OptionError(f"--output {options.output} is the warehouse: name another file")
     text = report_page(warehouse, utc_now())
-    write_page(options.output, text)
+    write_whole(options.output, text.encode())
     print_line(
         f"The growth report: {path.resolve()} ({len(text.encode()) / 1e6:.1f} MB). "
         "Open it in a browser; it needs no network"

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.report.chart import Chart, Column, Section
 from pipeline.report.in_words import last_complete, month_name, number, percent, ratio
 from pipeline.report.mart_rows import Marts, Row, by_week
+from pipeline.report.segment_rows import by_segment
 from pipeline.report.vega import (
     RUNNING,
     Series,
@@ -24,11 +25,14 @@ from transforms.kernels.counters import DORMANCIES, STAGES
 _RUNS = Column("is_complete", "Over")
 _MONTH = Column("activity_month", "Month")
 _DATE = Column("event_date", "Date")
+_SEGMENT = Column("segment", "Segment")
 
 
 def growth(marts: Marts) -> Section:
     """Growth accounting and the quick ratio."""
-    return Section("growth", "Growth", (_accounting(marts.months), _quick_ratio(marts.months)))
+    of_segments = by_segment(marts)
+    charts = (_accounting(marts.months, of_segments), _quick_ratio(marts.months, of_segments))
+    return Section("growth", "Growth", charts)
 
 
 def activity(marts: Marts) -> Section:
@@ -38,8 +42,8 @@ def activity(marts: Marts) -> Section:
     return Section("activity", "Active users", charts)
 
 
-def _accounting(months: Sequence[Row]) -> Chart:
-    rows = [{**month, "lost": -month["churned_users"]} for month in months]
+def _accounting(months: Sequence[Row], of_segments: Sequence[Row]) -> Chart:
+    rows = [{**month, "lost": -month["churned_users"]} for month in of_segments]
     series = (
         Series("retained_users", "Retained", "plain"),
         Series("new_users", "New", "stripes"),
@@ -56,6 +60,7 @@ def _accounting(months: Sequence[Row]) -> Chart:
         alternative=_accounting_in_words(months),
         columns=(
             _MONTH,
+            _SEGMENT,
             Column("total_mau", "Active users"),
             Column("new_users", "New"),
             Column("retained_users", "Retained"),
@@ -65,8 +70,9 @@ def _accounting(months: Sequence[Row]) -> Chart:
         ),
         rows=rows,
         spec=bars("activity_month", series, "Users"),
-        source="social_capital_growth_accounting",
+        source="social_capital_growth_accounting, growth_by_segment_monthly",
         time="activity_month",
+        segment="segment",
         wide=True,
     )
 
@@ -83,7 +89,7 @@ def _accounting_in_words(months: Sequence[Row]) -> str:
     )
 
 
-def _quick_ratio(months: Sequence[Row]) -> Chart:
+def _quick_ratio(months: Sequence[Row], of_segments: Sequence[Row]) -> Chart:
     point: dict[str, Any] = {
         "x": period("activity_month"),
         "y": amount("quick_ratio", "Quick ratio", format=".1f"),
@@ -104,13 +110,14 @@ def _quick_ratio(months: Sequence[Row]) -> Chart:
         ),
         columns=(
             _MONTH,
+            _SEGMENT,
             Column("quick_ratio", "Quick ratio"),
             Column("quick_ratio_3mo_avg", "Mean of 3 months"),
             Column("growth_quality_category", "Category"),
             Column("alert_level", "Alert"),
             _RUNS,
         ),
-        rows=months,
+        rows=of_segments,
         spec={
             "layer": [
                 *thresholds(
@@ -145,8 +152,9 @@ def _quick_ratio(months: Sequence[Row]) -> Chart:
                 },
             ]
         },
-        source="quick_ratio_analysis",
+        source="quick_ratio_analysis, growth_by_segment_monthly",
         time="activity_month",
+        segment="segment",
         wide=True,
     )
 

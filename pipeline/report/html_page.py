@@ -112,22 +112,16 @@ def _controls(sections: Sequence[Section]) -> str:
         f"{' checked' if months == _DEFAULT_RANGE else ''}> {escape(label)}</label>"
         for months, label in _RANGES
     )
-    segments = sorted(
-        {
-            row[chart.segment]
-            for section in sections
-            for chart in section.charts
-            if chart.segment
-            for row in chart.rows
-        }
+    # In the order of rows, in which everybody comes first.
+    segments = dict.fromkeys(
+        row[chart.segment]
+        for section in sections
+        for chart in section.charts
+        if chart.segment
+        for row in chart.rows
     )
     options = "".join(f"<option>{escape(name)}</option>" for name in segments)
-    chosen = (
-        f'<label class="segment">Segment <select id="segment"><option value="">all</option>'
-        f"{options}</select></label>"
-        if segments
-        else ""
-    )
+    chosen = f'<label>Growth of <select id="segment">{options}</select></label>'
     return f"""<nav aria-label="Parts of the page, and what it shows">
 <div class="links">{links} <a href="#data">Data</a></div>
 <div class="filters">

@@ -12,6 +12,9 @@ from pipeline.paths import typed_program
 from pipeline.warehouse import TableReader
 from transforms.contract import Table
 from transforms.marts import (
+    engagement_distribution,
+    events_by_type,
+    growth_by_segment_monthly,
     growth_drivers,
     growth_metrics,
     miles_analytics,
@@ -35,7 +38,14 @@ _DAILY: Final = (
     growth_drivers.TABLE,
     miles_analytics.TABLE,
 )
-_NEEDED: Final = (*_MONTHLY, *_DAILY, retention_cohorts.TABLE)
+_NEEDED: Final = (
+    *_MONTHLY,
+    *_DAILY,
+    retention_cohorts.TABLE,
+    growth_by_segment_monthly.TABLE,
+    engagement_distribution.TABLE,
+    events_by_type.TABLE,
+)
 
 
 @dataclass(frozen=True)
@@ -46,11 +56,17 @@ class Marts:
         months: of both monthly marts, joined.
         days: of the daily marts, joined.
         cohorts: of retention_cohorts.
+        segments: of growth_by_segment_monthly.
+        engagement: of engagement_distribution, of the last date that is over.
+        types: of events_by_type.
     """
 
     months: Sequence[Row]
     days: Sequence[Row]
     cohorts: Sequence[Row]
+    segments: Sequence[Row]
+    engagement: Sequence[Row]
+    types: Sequence[Row]
 
 
 def read_marts(warehouse: TableReader) -> Marts:
@@ -80,8 +96,17 @@ def read_marts(warehouse: TableReader) -> Marts:
             f"{warehouse.url} holds no active user yet, so there is nothing to report: load events "
             f"with {typed_program()} batch or update first"
         )
+    shown, dates = months[-MONTHS_SHOWN:], days[-DATES_SHOWN:]
+    cohorts, segments, engagement, types = (_rows(warehouse, table) for table in _NEEDED[-4:])
+    first, over = shown[0]["activity_month"], [row for row in engagement if row["is_complete"]]
+    last = max((row["event_date"] for row in over or engagement), default=None)
     return Marts(
-        months[-MONTHS_SHOWN:], days[-DATES_SHOWN:], _rows(warehouse, retention_cohorts.TABLE)
+        shown,
+        dates,
+        cohorts,
+        [row for row in segments if row["activity_month"] >= first],
+        [row for row in engagement if row["event_date"] == last],
+        [row for row in types if row["event_date"] >= dates[0]["event_date"]],
     )
 
 

@@ -3,25 +3,130 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from pipeline.report.chart import Chart, Column, Section
 from pipeline.report.in_words import last_complete, number
 from pipeline.report.mart_rows import Marts, Row, by_week
-from pipeline.report.vega import Series, bars, lines
+from pipeline.report.segment_rows import last_month
+from pipeline.report.vega import Series, amount, bars, hint, level_bars, lines
 from transforms.vocabulary import CHANNELS, OTHER_CHANNEL, PLATFORMS
 
 _PATTERNS = ("plain", "stripes", "dots", "cross", "waves")
 _RUNS = Column("is_complete", "Over")
+_OFTEN = 15
+_POWER_WINDOW = 28
 
 
 def segments(marts: Marts) -> Section:
-    """Platforms and channels, side by side."""
-    return Section("segments", "Segments", (_platforms(marts.days), _channels(marts.days)))
+    """Platforms, channels and countries, side by side."""
+    charts = (_compared(marts.segments), _platforms(marts.days), _channels(marts.days))
+    return Section("segments", "Segments", charts)
+
+
+def engagement(marts: Marts) -> Section:
+    """How often users come, and what they do."""
+    charts = (_power_users(marts.engagement), _types(marts.types))
+    return Section("engagement", "Engagement", charts)
 
 
 def miles(marts: Marts) -> Section:
     """Miles earned and redeemed."""
     return Section("miles", "Miles", (_miles(marts.days),))
+
+
+def _compared(segments: Sequence[Row]) -> Chart:
+    rows = last_month(segments)
+    series = (
+        Series("retained_users", "Retained", "plain"),
+        Series("new_users", "New", "stripes"),
+        Series("resurrected_users", "Came back", "dots"),
+        Series("lost", "Churned", "cross"),
+    )
+    month = f"{rows[0]['activity_month']:%B %Y}" if rows else "no month that is over"
+    largest = max(rows, key=lambda row: row["total_mau"], default=None)
+    return Chart(
+        name="segments-compared",
+        title=f"Segments side by side: growth accounting of {month}",
+        definition="Platform, channel and country of a user's first event, the largest ten of "
+        "each. To the right the month's users, to the left those who churned.",
+        alternative=f"Horizontal stacked bars of {len(rows)} segments."
+        + (
+            f" The largest is {largest['segment']}: {number(largest['total_mau'])} active users."
+            if largest
+            else ""
+        ),
+        columns=(
+            Column("segment", "Segment"),
+            Column("total_mau", "Active users"),
+            *(Column(each.name, each.label) for each in series),
+            Column("quick_ratio", "Quick ratio"),
+            Column("retention_rate_pct", "Retention (%)"),
+        ),
+        rows=rows,
+        spec=level_bars("segment", series, "Users", len(rows)),
+        source="growth_by_segment_monthly",
+        wide=True,
+    )
+
+
+def _power_users(rows: Sequence[Row]) -> Chart:
+    shown = [row for row in rows if row["window_days"] == _POWER_WINDOW]
+    total = sum(row["users"] for row in shown)
+    often = sum(row["users"] for row in shown if row["active_days"] >= _OFTEN)
+    day = shown[0]["event_date"] if shown else "no date"
+    return Chart(
+        name="power-users",
+        title=f"Power users: on how many of the 28 dates up to {day} users were active",
+        definition="L28: a user counts once, by the number of dates with an event. Power users "
+        "stand at the right; a second rise there means that a habit has formed.",
+        alternative=f"Bars from 1 to 28 dates. Of {number(total)} users {number(often)} were "
+        f"active on {_OFTEN} dates or more.",
+        columns=(Column("active_days", "Active dates"), Column("users", "Users")),
+        rows=shown,
+        spec={
+            "mark": {"type": "bar", "fill": "var(--c1)"},
+            "encoding": {
+                "x": {
+                    "field": "active_days",
+                    "type": "ordinal",
+                    "axis": {"title": "Active dates", "labelAngle": 0},
+                },
+                "y": amount("users", "Users"),
+                "tooltip": [hint("active_days", "Active dates"), hint("users", "Users", ",")],
+            },
+        },
+        source="engagement_distribution",
+    )
+
+
+def _types(rows: Sequence[Row]) -> Chart:
+    names = list(dict.fromkeys(row["event_type"] for row in rows))
+    days: dict[Any, dict[str, Any]] = {}
+    for row in rows:
+        day = days.setdefault(row["event_date"], {"event_date": row["event_date"]})
+        day[row["event_type"]] = row["events"]
+    weeks = by_week(list(days.values()), names)
+    series = tuple(
+        Series(name, name.replace("_", " ").capitalize(), pattern)
+        for name, pattern in zip(names, _PATTERNS, strict=False)
+    )
+    week = last_complete(weeks)
+    return Chart(
+        name="event-types",
+        title="Events by week and type",
+        definition="All events, whichever make a user active.",
+        alternative=f"Stacked bars, {len(weeks)} weeks." + (_on(week, series) if week else ""),
+        columns=(
+            Column("week", "Week of"),
+            *(Column(each.name, each.label) for each in series),
+            _RUNS,
+        ),
+        rows=weeks,
+        spec=bars("week", series, "Events", format="~s"),
+        source="events_by_type",
+        time="week",
+    )
 
 
 def _platforms(days: Sequence[Row]) -> Chart:

@@ -175,6 +175,22 @@ def bars(
     }
 
 
+def level_bars(y: str, series: Sequence[Series], title: str, rows: int) -> Spec:
+    """Horizontal stacked bars, in the order of the rows."""
+    return {
+        "height": 22 * max(rows, 3),
+        "transform": fold(series),
+        "mark": {"type": "bar", "stroke": "var(--card)", "strokeWidth": 0.5},
+        "encoding": {
+            "y": {"field": y, "type": "ordinal", "sort": None, "axis": {"title": None}},
+            "x": {**amount("value", title), "stack": "zero"},
+            "fill": filled(series),
+            "order": {"field": "place", "type": "ordinal"},
+            "tooltip": [hint(y, "Segment"), hint("series", "What"), hint("value", title, ",")],
+        },
+    }
+
+
 def areas(
     x: str, grain: Grain, series: Sequence[Series], title: str, *, normalized: bool = False
 ) -> Spec:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from datetime import datetime
-from pathlib import Path
 
-from pipeline.errors import RunError
 from pipeline.report import growth_charts, retention_charts, use_charts
 from pipeline.report.about_data import about_data
 from pipeline.report.chart import Section
@@ -39,35 +35,6 @@ def sections(marts: Marts) -> list[Section]:
         retention_charts.retention(marts),
         growth_charts.activity(marts),
         use_charts.segments(marts),
+        use_charts.engagement(marts),
         use_charts.miles(marts),
     ]
-
-
-def write_page(path: str, text: str) -> None:
-    """Write the file, whole or not at all: whoever has it open sees no half page.
-
-    Raises:
-        RunError: if it can't be written.
-    """
-    target = Path(path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=target.parent, suffix=".html", delete=False
-        ) as file:
-            file.write(text)
-        try:
-            os.chmod(file.name, 0o666 & ~_umask())
-            os.replace(file.name, target)
-        except OSError:
-            os.unlink(file.name)
-            raise
-    except OSError as error:
-        raise RunError(f"can't write {path}: {error.strerror}: name another --output") from error
-
-
-def _umask() -> int:
-    """What a new file's mode leaves out; it can be read by setting it alone."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

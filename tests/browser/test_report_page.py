@@ -118,6 +118,9 @@ def test_a_range_filters_charts_and_numbers(browser: Browser, page_file: Path) -
         page.wait_for_function(f"document.querySelectorAll({json.dumps(bars)}).length <= 12")
         page.check("input[name=range][value='0']")
         assert len(months_shown(page)) == 14
+        page.select_option("#segment", "platform iOS")
+        assert len(months_shown(page)) == 14
+        assert "segment=platform+iOS" in page.url
         address = page.url.partition("#")[2]
     with opened(browser, page_file, f"#{address.replace('range=0', 'range=3')}") as page:
         assert len(months_shown(page)) == 3

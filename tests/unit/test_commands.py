@@ -83,7 +83,7 @@ def test_options_of_beam_are_kept_beside_ours() -> None:
     assert beam.whole[-1] == "--quality=off"
 
 
-@pytest.mark.parametrize("name", ["check", "docs", "publish", "report", "sample"])
+@pytest.mark.parametrize("name", ["check", "docs", "publish", "report", "sample", "superset"])
 def test_a_command_without_a_graph_refuses_options_of_beam(name: str) -> None:
     with pytest.raises(OptionError, match="there is no option --runner"):
         built(name, "--runner=DirectRunner")

@@ -25,6 +25,7 @@ LAYERS: Final = (
         "pipeline.dictionary",
         "pipeline.sample",
         "pipeline.report",
+        "pipeline.superset",
     ),
     ("pipeline.launch",),
     ("pipeline.display", "pipeline.pubsub", "pipeline.micro_batches"),
@@ -68,6 +69,7 @@ TWICE: Final = {
     "replay": "the command, and the folder of what it does",
     "forget": "the command, and the folder of what it does",
     "report": "the command, and the folder of what it writes",
+    "superset": "the command, and the folder of what it writes",
     "sample": "the command, and the folder of what it makes",
 }
 

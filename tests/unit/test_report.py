@@ -15,8 +15,9 @@ from pipeline.commands.report import COMMAND, ReportOptions
 from pipeline.errors import OptionError, RunError
 from pipeline.report.headline import headline
 from pipeline.report.mart_rows import Marts, by_week, read_marts
-from pipeline.report.write_report import report_page, sections, write_page
+from pipeline.report.write_report import report_page, sections
 from pipeline.warehouse import Warehouse, open_warehouse
+from pipeline.whole_file import write_whole
 from tests.unit.test_display_growth import warehouse_of
 
 NOW = datetime(2026, 1, 1)
@@ -180,13 +181,39 @@ def test_the_numbers_are_those_of_the_marts(tmp_path: Path) -> None:
     (accounting,) = [
         chart for chart in embedded(page, "charts") if chart["name"] == "growth-accounting"
     ]
-    values = accounting["values"]
+    everybody = accounting["values"]["segment"].index("channel organic")
+    values = {name: column[:everybody] for name, column in accounting["values"].items()}
+    assert set(values["segment"]) == {"Everybody"}
     assert values["activity_month"] == ["2025-09-01", "2025-10-01", "2025-11-01", "2025-12-01"]
     assert values["new_users"] == [2, 1, 1, 1]
     assert values["retained_users"] == [0, 1, 1, 1]
     assert values["resurrected_users"] == [0, 0, 1, 0]
     assert values["lost"] == [0, -1, -1, -2]
     assert values["is_complete"] == [True, True, True, False]
+
+
+def test_segments_can_be_chosen_and_stand_side_by_side(tmp_path: Path) -> None:
+    page = page_of(warehouse_of(tmp_path, *LIVES))
+    charts = {chart["name"]: chart["values"] for chart in embedded(page, "charts")}
+    shown = dict.fromkeys(charts["quick-ratio"]["segment"])
+    assert list(shown) == ["Everybody", "channel organic", "country SG", "platform iOS"]
+    assert "<option>Everybody</option><option>channel organic</option>" in page
+    compared = charts["segments-compared"]
+    assert compared["segment"] == list(shown)[1:]
+    # November, the last month that is over: ann stayed, bob came back, eve is new, cy left.
+    for name, expected in {"retained_users": 1, "new_users": 1, "lost": -1}.items():
+        assert compared[name] == [expected] * 3
+
+
+def test_power_users_are_those_of_the_last_date_that_is_over(tmp_path: Path) -> None:
+    lives = [f"ann 2025-11-{day:02}" for day in range(1, 21)] + ["bob 2025-11-20"]
+    page = page_of(warehouse_of(tmp_path, *lives))
+    (users,) = [
+        chart["values"]["users"]
+        for chart in embedded(page, "charts")
+        if chart["name"] == "power-users"
+    ]
+    assert [days for days, count in enumerate(users, start=1) if count] == [19]
 
 
 def test_what_stands_in_a_warehouse_ends_no_script(tmp_path: Path) -> None:
@@ -222,12 +249,12 @@ def test_a_warehouse_without_marts_is_named(tmp_path: Path) -> None:
 
 def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "reports" / "growth.html"
-    write_page(str(target), "one")
-    write_page(str(target), "two")
+    write_whole(str(target), b"one")
+    write_whole(str(target), b"two")
     assert target.read_text() == "two"
     assert [path.name for path in target.parent.iterdir()] == ["growth.html"]
     with pytest.raises(RunError, match=r"can't write .*: Is a directory: name another --output"):
-        write_page(str(target.parent), "three")
+        write_whole(str(target.parent), b"three")
     assert [path.name for path in tmp_path.iterdir()] == ["reports"]
 
 

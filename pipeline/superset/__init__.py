@@ -1,0 +1,1 @@
+"""Database, datasets, charts and a dashboard for Apache Superset, from the contract."""
