@@ -21,6 +21,8 @@ from transforms.kernels.text_blocks import Blocks
 
 SESSION_GAP_MINUTES: Final = 30
 SESSION_GAP_US: Final = SESSION_GAP_MINUTES * US_PER_MINUTE
+# What of an event no field of `SortedEvents` has by itself.
+_OTHERS: Final = ["event_time", "transaction_category", "miles_amount", "utm_source", "country"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class SortedEvents:
     """Distinct events by user, event time and event id.
 
     Attributes:
-        table: the events, with the columns of EVENT_BATCH.
+        table: what else the events have: event_time, transaction_category, miles_amount,
+            utm_source and country, as in EVENT_BATCH.
         ids: the event ids.
         user_ids: string [users], ascending by UTF-8 bytes.
         user_digests: [users], those of `user_ids`.
@@ -103,7 +106,7 @@ def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
     starts = np.ones(len(order), np.bool_)
     starts[1:] = user[1:] != user[:-1]
     return SortedEvents(
-        table=table.take(pa.array(order)),
+        table=table.select(_OTHERS).take(pa.array(order)),
         ids=ids[~repeated],
         user_ids=user_ids,
         user_digests=user_digests,
@@ -156,7 +159,7 @@ def _numbers(table: pa.Table, name: str) -> NDArray[np.generic]:
 def _no_events() -> SortedEvents:
     none = np.empty(0, np.int64)
     return SortedEvents(
-        table=EVENT_BATCH.empty_table(),
+        table=EVENT_BATCH.empty_table().select(_OTHERS),
         ids=Hashes.none(),
         user_ids=pa.array([], pa.string()),
         user_digests=digests(pa.array([], pa.string())),
