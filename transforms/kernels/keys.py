@@ -125,7 +125,8 @@ def _all_distinct(values: pa.Array) -> bool:
 def _words(values: pa.Array) -> NDArray[np.uint64] | None:
     """A number for each of some strings, the same for the same string; None where that is slow.
 
-    Of ids of 32 bytes each, mixing four words and sorting takes a fifth of hashing the strings.
+    Of ids of 32 bytes each, mixing two of four words and sorting takes a tenth of hashing the
+    strings.
     """
     if not pa.types.is_string(values.type) or values.null_count or not len(values):
         return None
@@ -135,11 +136,9 @@ def _words(values: pa.Array) -> NDArray[np.uint64] | None:
         return None
     size = 4 * len(values)
     words = np.frombuffer(data, np.uint64, size, int(ends[0])).reshape(-1, 4)
-    mixed = words[:, 0].copy()
-    for column in (1, 2, 3):
-        mixed *= np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-        mixed += words[:, column]
+    # Sixteen hexadecimal digits are 64 bits of a hash: enough to tell the ids of a shard apart.
+    mixed = words[:, 0] * np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= words[:, 1]
     return mixed
 
 
