@@ -41,7 +41,7 @@ _INTRODUCTION: Final = (
     "elsewhere then (in DuckDB a macro, in BigQuery a label), which is still read where "
     "`warehouse_settings` says nothing.",
     "",
-    "**Size.** 200 to 300 bytes a user in `user_timelines` (8 to 12 for each active date), some "
+    "**Size.** Some 50 bytes a user in `user_timelines` and 8 to 12 for each active date, some "
     "200 rows a date in `growth_counters`, of which each platform, channel and country has 10, "
     "however many users there are, a row a file and a row a run in the others.",
     "",
@@ -53,11 +53,12 @@ _NOTES: Final[Mapping[str, str]] = {
     "growth_counters": "The names of counters are those of `transforms/kernels/counters.py`. A "
     "stream writes those that change.",
     "loaded_files": "A batch replaces them by its own files, a replay and a stream leave them.",
-    "pipeline_runs": "Runs that were refused or failed are noted as well, where there are tables "
-    "already and they can be written; not those that were killed, or that an option was wrong of. "
-    "A stream's row is brought up to date at each flush; one that was killed, or runs on Dataflow, "
-    "stays `running`, and `updated_at` says when it flushed last. Paths, globs and messages are "
-    "kept as they were, what `--edit` says is not.",
+    "pipeline_runs": "Runs that failed are noted as well, where there are tables already and they "
+    "can be written; not those that were killed, that an option was wrong of, or that were refused "
+    "before they began, as an update is where a file has changed. A stream's row is brought up to "
+    "date at each flush; one that was killed, or runs on Dataflow, stays `running`, and "
+    "`updated_at` says when it flushed last. Paths, globs and messages are kept as they were, what "
+    "`--edit` says is not.",
     "warehouse_settings": "Settings that decide what the figures mean: a run that asks for others "
     "is refused where it would mix them. Beside them the key of the hashes of forgotten_users: "
     "without it nobody can tell who was forgotten, neither the next run.",

@@ -122,10 +122,10 @@ def _of_changed(changed: Sequence[InputFile], loaded: Mapping[str, LoadedFile], 
     return (
         f"--input: {', '.join(shown)}{more} {'has' if one else 'have'} changed since "
         f"{'it was' if one else 'they were'} loaded into {url}, and an update takes nothing out of "
-        "the tables. If rows were added, name a copy of the file: those that are there already are "
-        "duplicates. If dead letters were corrected, put the file back and correct them with "
-        f"{typed_program()} replay. If rows were changed or removed, build all tables from all "
-        f"files with {typed_program()} batch. No table was touched"
+        "the tables. If rows were added, or it was only written anew, rename it: rows that are "
+        "there already are duplicates. If dead letters were corrected, put the file back and "
+        f"correct them with {typed_program()} replay. If rows were changed or removed, build all "
+        f"tables from all files with {typed_program()} batch. No table was touched"
     )
 
 

@@ -12,7 +12,7 @@ from pipeline.errors import RunError
 from pipeline.paths import typed_program
 from pipeline.warehouse import Warehouse
 from transforms.kernels.counters import Counters
-from transforms.marts import fct_events
+from transforms.marts import dim_users, fct_events
 from transforms.state import growth_counters, loaded_files, user_timelines
 from transforms.state.growth_counters import counters_of
 
@@ -53,6 +53,13 @@ def state_of(warehouse: Warehouse) -> StateOfTables:
         raise without_state(
             warehouse,
             f"has {events:,} events in fct_events and counts {counters.events:,} in its state",
+        )
+    users, timelines = (
+        warehouse.count(table) or 0 for table in (dim_users.TABLE, user_timelines.TABLE)
+    )
+    if users != timelines:
+        raise without_state(
+            warehouse, f"has {users:,} users in dim_users and {timelines:,} in user_timelines"
         )
     found = pc.max(rows["written_at"]).cast(pa.timestamp("us")).as_py()
     return StateOfTables(counters, found or datetime(1970, 1, 1))

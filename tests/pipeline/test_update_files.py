@@ -172,7 +172,7 @@ def test_a_file_that_has_changed_is_named_with_the_ways_on(days: Days) -> None:
     days.write("2.csv", csv_text([row("2024-01-03T00:00:00Z")]))
     with pytest.raises(RunError) as raised:
         days.update(2)
-    for told in ("1.csv", "has changed since it was loaded", "name a copy", "replay", "batch"):
+    for told in ("1.csv", "has changed since it was loaded", "rename it", "replay", "batch"):
         assert told in str(raised.value)
     assert days.ask("SELECT count(*) FROM fct_events") == [(1,)]
     (days.folder / "1.csv").rename(days.folder / "1b.csv")
@@ -234,6 +234,7 @@ def test_a_clock_that_steps_back_writes_rows_later_all_the_same(days: Days) -> N
         ("DROP TABLE user_timelines", "has no table user_timelines"),
         ("DELETE FROM fct_events", "0 events in fct_events and counts 1"),
         ("DELETE FROM growth_counters", "1 events in fct_events and counts 0"),
+        ("DELETE FROM user_timelines", "1 users in dim_users and 0 in user_timelines"),
     ],
 )
 def test_tables_without_their_state_are_to_be_rebuilt(
