@@ -478,7 +478,7 @@ def test_active_event_types(connection: duckdb.DuckDBPyConnection) -> None:
 
 def test_no_events(connection: duckdb.DuckDBPyConnection) -> None:
     load(connection, [])
-    assert [query(connection, f"FROM {table}") for table in TABLES] == [[]] * 11
+    assert [query(connection, f"FROM {table}") for table in TABLES] == [[] for _ in TABLES]
 
 
 def build_csv(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import google.cloud.pubsub as pubsub
@@ -27,13 +28,13 @@ class Subscription:
         self.error: GoogleAPICallError | None = None
         self.largest = 1_000
         self._waiting: list[tuple[str, bytes]] = []
+        self._numbers = count()
         self._lock = threading.Lock()
 
     def publish(self, *messages: bytes, ids: Sequence[str] | None = None) -> None:
         """Let it deliver messages, whose ids are counted up or given."""
         with self._lock:
-            known = len(self._waiting) + len(self.deadlines)
-            names = ids or [str(known + number) for number in range(len(messages))]
+            names = ids or [str(next(self._numbers)) for _ in messages]
             self._waiting += zip(names, messages, strict=True)
 
     @property
