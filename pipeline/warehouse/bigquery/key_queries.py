@@ -13,7 +13,7 @@ from google.cloud.bigquery_storage_v1 import types
 from pipeline.warehouse.bigquery.bigquery_sql import DIALECT
 from pipeline.warehouse.bigquery.client import explained
 from pipeline.warehouse.bigquery.jobs import Planned, run_jobs, side_by_side
-from pipeline.warehouse.bigquery.loading import Load, Workplace, create_scratch, load
+from pipeline.warehouse.bigquery.loading import Load, Workplace, create_scratch, load, name_of
 from pipeline.warehouse.bigquery.reading import batches, storage
 from pipeline.warehouse.capabilities import zoned
 from pipeline.warehouse.lookups import FoundRows, Lookup
@@ -123,7 +123,9 @@ def _query(place: Workplace, lookup: Lookup) -> Planned:
     def begin(job_id: str) -> bigquery.QueryJob:
         return place.client.query(statement, config, job_id=job_id, job_retry=None)
 
-    return Planned(place.job_id("find", table.name), f"find rows of {source} by their keys", begin)
+    # A stream looks other keys up at each flush of the same run.
+    job_id = place.job_id("find", table.name, name_of(lookup.files))
+    return Planned(job_id, f"find rows of {source} by their keys", begin)
 
 
 def _create(place: Workplace, lookup: Lookup) -> None:

@@ -146,12 +146,16 @@ def _jobs(place: Workplace, item: Load) -> Iterator[Planned]:
         yield _job(place, item.table, chunk, config)
 
 
+def name_of(files: Sequence[StagedFile]) -> str:
+    """What tells a job over some files from one over others: digits and letters."""
+    paths = "\n".join(file.path for file in files)
+    return hashlib.blake2b(paths.encode(), digest_size=6).hexdigest()
+
+
 def _job(
     place: Workplace, table: Table, files: Sequence[StagedFile], config: bigquery.LoadJobConfig
 ) -> Planned:
     paths = [file.path for file in files]
-    digest = hashlib.blake2b("\n".join(paths).encode(), digest_size=6).hexdigest()
-
     def begin(job_id: str) -> bigquery.LoadJob:
         return place.client.load_table_from_uri(
             paths, place.scratch(table), job_id=job_id, job_config=config
@@ -159,7 +163,7 @@ def _job(
 
     action = f"load {sum(file.rows for file in files):,} rows of {table.name} from {paths[0]}"
     more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
-    return Planned(place.job_id("load", table.name, digest), action + more, begin)
+    return Planned(place.job_id("load", table.name, name_of(files)), action + more, begin)
 
 
 def _chunks(item: Load) -> Iterator[list[StagedFile]]:
