@@ -22,7 +22,13 @@ from transforms.kernels.text_blocks import Blocks
 SESSION_GAP_MINUTES: Final = 30
 SESSION_GAP_US: Final = SESSION_GAP_MINUTES * US_PER_MINUTE
 # What of an event no field of `SortedEvents` has by itself.
-_OTHERS: Final = ["event_time", "transaction_category", "miles_amount", "utm_source", "country"]
+OTHER_COLUMNS: Final = [
+    "event_time",
+    "transaction_category",
+    "miles_amount",
+    "utm_source",
+    "country",
+]
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
     starts = np.ones(len(order), np.bool_)
     starts[1:] = user[1:] != user[:-1]
     return SortedEvents(
-        table=table.select(_OTHERS).take(pa.array(order)),
+        table=table.select(OTHER_COLUMNS).take(pa.array(order)),
         ids=ids[~repeated],
         user_ids=user_ids,
         user_digests=user_digests,
@@ -159,7 +165,7 @@ def _numbers(table: pa.Table, name: str) -> NDArray[np.generic]:
 def _no_events() -> SortedEvents:
     none = np.empty(0, np.int64)
     return SortedEvents(
-        table=EVENT_BATCH.empty_table().select(_OTHERS),
+        table=EVENT_BATCH.empty_table().select(OTHER_COLUMNS),
         ids=Hashes.none(),
         user_ids=pa.array([], pa.string()),
         user_digests=digests(pa.array([], pa.string())),

@@ -156,6 +156,7 @@ def _job(
     place: Workplace, table: Table, files: Sequence[StagedFile], config: bigquery.LoadJobConfig
 ) -> Planned:
     paths = [file.path for file in files]
+
     def begin(job_id: str) -> bigquery.LoadJob:
         return place.client.load_table_from_uri(
             paths, place.scratch(table), job_id=job_id, job_config=config

@@ -20,7 +20,7 @@ from transforms.kernels.codecs.layouts import check_layout, refuse_damaged
 from transforms.kernels.compression import digests
 from transforms.kernels.event_batch import event_batch
 from transforms.kernels.hashing import Hashes
-from transforms.kernels.sessions import SortedEvents
+from transforms.kernels.sessions import OTHER_COLUMNS, SortedEvents
 
 _VERSION: Final = 1
 _NULL: Final = -1
@@ -128,7 +128,7 @@ def sorted_events(records_by_user: Mapping[str, Sequence[Record]]) -> SortedEven
         }
     )
     return SortedEvents(
-        table=pa.Table.from_batches([batch]),
+        table=pa.Table.from_batches([batch]).select(OTHER_COLUMNS),
         ids=Hashes(np.array(high, np.uint64), np.array(low, np.uint64)),
         user_ids=ids,
         user_digests=digests(ids),
