@@ -11,7 +11,7 @@ from transforms.kernels.calendar import as_dates
 from transforms.kernels.segment_periods import SegmentPeriods
 from transforms.kernels.segments import segment_columns
 from transforms.kernels.spine import Spine
-from transforms.marts.rules import DATES, IS_COMPLETE_DATE
+from transforms.marts.rules import ACTIVE_WINDOWS, DATES, IS_COMPLETE_DATE
 from transforms.marts.segment_rules import SEGMENT_TYPE, SEGMENT_VALUE, parts, sums_to_whole
 from transforms.quality.declaration import Holds, at_least, is_percentage, is_quotient
 
@@ -27,19 +27,7 @@ TABLE = Table(
         required("daily_active_users", INTEGER, "Users active on the date (DAU)", at_least(0)),
         *parts("date"),
         nullable("daily_quick_ratio", FLOAT, "(new + resurrected) / churned", at_least(0.0)),
-        required(
-            "weekly_active_users_7d",
-            INTEGER,
-            "Distinct users of the last 7 days (WAU)",
-            at_least(0),
-        ),
-        required("active_users_28d", INTEGER, "Distinct users of the last 28 days", at_least(0)),
-        required(
-            "monthly_active_users_30d",
-            INTEGER,
-            "Distinct users of the last 30 days (MAU)",
-            at_least(0),
-        ),
+        *ACTIVE_WINDOWS,
         nullable("dau_mau_stickiness", FLOAT, "100 x DAU / MAU over 30 days", at_least(0.0)),
         IS_COMPLETE_DATE,
     ),

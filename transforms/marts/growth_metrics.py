@@ -31,6 +31,7 @@ from transforms.kernels.counters import DORMANCIES, WINDOWS
 from transforms.kernels.spine import Spine
 from transforms.marts.grades import Grades, Step
 from transforms.marts.rules import (
+    ACTIVE_WINDOWS,
     ALL_COHORTS,
     DATES_BEFORE_ARE_COMPLETE,
     IS_COMPLETE_DATE,
@@ -98,19 +99,7 @@ TABLE = Table(
         nullable(
             "day_over_day_retention_pct", FLOAT, "100 x retained / the day before's DAU", PERCENTAGE
         ),
-        required(
-            "weekly_active_users_7d",
-            INTEGER,
-            "Distinct users of the last 7 days (WAU)",
-            at_least(0),
-        ),
-        required("active_users_28d", INTEGER, "Distinct users of the last 28 days", at_least(0)),
-        required(
-            "monthly_active_users_30d",
-            INTEGER,
-            "Distinct users of the last 30 days (MAU)",
-            at_least(0),
-        ),
+        *ACTIVE_WINDOWS,
         required("weekly_avg_dau", FLOAT, "7-day moving average of DAU", at_least(0.0)),
         required("monthly_avg_dau", FLOAT, "30-day moving average of DAU", at_least(0.0)),
         nullable("dau_wau_stickiness", FLOAT, "100 x DAU / WAU over 7 days", at_least(0.0)),
