@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from pipeline.report.mart_rows import Row, as_json
 
 Spec: TypeAlias = dict[str, Any]
 Grain: TypeAlias = Literal["day", "week", "month"]
+# The script of the page knows it by this name.
+RUNNING_LAYER: Final = "running"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ class Chart:
         alternative: what a person who does not see it should know.
         columns: of its table of numbers; they are all that the page holds of `rows`.
         rows: its numbers.
-        spec: Vega-Lite, without data, width and size.
+        figures: the columns that are drawn; what has no value in one of them is said instead.
+        spec: Vega-Lite, without data, width and size. A layer of the name in `RUNNING_LAYER` is
+            left out where no figure's period runs.
         time: the column by which a range of time is chosen; None where none is.
         segment: the column by which a segment is chosen; None where none is.
         wide: whether it takes the page's whole width.
@@ -49,6 +53,7 @@ class Chart:
     alternative: str
     columns: Sequence[Column]
     rows: Sequence[Row]
+    figures: Sequence[str]
     spec: Spec
     source: str
     time: str | None = None
@@ -64,6 +69,7 @@ class Chart:
             "spec": self.spec,
             "time": self.time,
             "segment": self.segment,
+            "figures": list(self.figures),
             "columns": [{"name": column.name, "label": column.label} for column in self.columns],
             "values": {
                 column.name: [as_json(row[column.name]) for row in self.rows]

@@ -17,6 +17,7 @@ from pipeline.report.vega import (
     bars,
     hint,
     lines,
+    names_of,
     period,
     thresholds,
 )
@@ -69,6 +70,7 @@ def _accounting(months: Sequence[Row], of_segments: Sequence[Row]) -> Chart:
             _RUNS,
         ),
         rows=rows,
+        figures=names_of(series),
         spec=bars("activity_month", series, "Users"),
         source="social_capital_growth_accounting, growth_by_segment_monthly",
         time="activity_month",
@@ -100,7 +102,7 @@ def _quick_ratio(months: Sequence[Row], of_segments: Sequence[Row]) -> Chart:
         title="Quick ratio by month: users won for each one lost",
         definition="(new + came back) / churned. Below 1.0 the product shrinks, from 1.5 on it "
         "is good for a consumer product, from 2.0 on excellent. The dashed line is the mean of "
-        "three months. A month without a churned user has none.",
+        "three months, of everybody alone. A month without a churned user has none.",
         alternative=f"Line with points, {_span(months)}."
         + (
             f" {month_name(months_judged)}: {ratio(months_judged['quick_ratio'])}, "
@@ -118,6 +120,7 @@ def _quick_ratio(months: Sequence[Row], of_segments: Sequence[Row]) -> Chart:
             _RUNS,
         ),
         rows=of_segments,
+        figures=("quick_ratio", "quick_ratio_3mo_avg"),
         spec={
             "layer": [
                 *thresholds(
@@ -173,6 +176,7 @@ def _actives(days: Sequence[Row]) -> Chart:
         alternative=f"Three lines, {_dates(days)}. {_last_date(days, series)}",
         columns=(_DATE, *(Column(each.name, each.label) for each in series), _RUNS),
         rows=days,
+        figures=names_of(series),
         spec=lines("event_date", "day", series, "Users"),
         source="growth_metrics",
         time="event_date",
@@ -197,6 +201,7 @@ def _stickiness(days: Sequence[Row]) -> Chart:
             _RUNS,
         ),
         rows=days,
+        figures=names_of(series),
         spec=lines("event_date", "day", series, "Percent", format=".0f"),
         source="growth_metrics",
         time="event_date",
@@ -217,6 +222,7 @@ def _stages(days: Sequence[Row]) -> Chart:
         alternative=f"Stacked areas that fill 100 %, {_dates(days)}. {_last_date(days, series)}",
         columns=(_DATE, *(Column(each.name, each.label) for each in series), _RUNS),
         rows=days,
+        figures=names_of(series),
         spec=areas("event_date", "day", series, "Share of DAU", normalized=True),
         source="retention_quality_framework",
         time="event_date",
@@ -251,6 +257,7 @@ def _resurrections(days: Sequence[Row]) -> Chart:
             _RUNS,
         ),
         rows=weeks,
+        figures=names_of(series),
         spec=bars("week", series, "Returns"),
         source="user_resurrection_analysis",
         time="week",

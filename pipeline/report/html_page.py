@@ -149,6 +149,7 @@ def _figure(chart: Chart) -> str:
     return f"""<figure id="{name}" class="{"wide" if chart.wide else ""}">
 <h3>{escape(chart.title)}</h3>
 <div class="chart" role="img" aria-label="{escape(f"{chart.title}. {chart.alternative}")}"></div>
+<p class="absent" hidden></p>
 <figcaption>{escape(chart.definition)}{_running(chart)}
 <span class="source">{escape(chart.source)}</span></figcaption>
 <details><summary>Numbers<span class="hidden"> of {escape(chart.title)}</span></summary>

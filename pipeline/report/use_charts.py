@@ -9,7 +9,7 @@ from pipeline.report.chart import Chart, Column, Section
 from pipeline.report.in_words import last_complete, number
 from pipeline.report.mart_rows import Marts, Row, by_week
 from pipeline.report.segment_rows import last_month
-from pipeline.report.vega import Series, amount, bars, hint, level_bars, lines
+from pipeline.report.vega import Series, amount, bars, hint, level_bars, lines, names_of
 from transforms.vocabulary import CHANNELS, OTHER_CHANNEL, PLATFORMS
 
 _PATTERNS = ("plain", "stripes", "dots", "cross", "waves")
@@ -64,6 +64,7 @@ def _compared(segments: Sequence[Row]) -> Chart:
             Column("retention_rate_pct", "Retention (%)"),
         ),
         rows=rows,
+        figures=names_of(series),
         spec=level_bars("segment", series, "Users", len(rows)),
         source="growth_by_segment_monthly",
         wide=True,
@@ -84,6 +85,7 @@ def _power_users(rows: Sequence[Row]) -> Chart:
         f"active on {_OFTEN} dates or more.",
         columns=(Column("active_days", "Active dates"), Column("users", "Users")),
         rows=shown,
+        figures=("users",),
         spec={
             "mark": {"type": "bar", "fill": "var(--c1)"},
             "encoding": {
@@ -123,6 +125,7 @@ def _types(rows: Sequence[Row]) -> Chart:
             _RUNS,
         ),
         rows=weeks,
+        figures=names_of(series),
         spec=bars("week", series, "Events", format="~s"),
         source="events_by_type",
         time="week",
@@ -144,6 +147,7 @@ def _platforms(days: Sequence[Row]) -> Chart:
             _RUNS,
         ),
         rows=days,
+        figures=names_of(series),
         spec=lines("event_date", "day", series, "Users"),
         source="growth_drivers",
         time="event_date",
@@ -169,6 +173,7 @@ def _channels(days: Sequence[Row]) -> Chart:
             _RUNS,
         ),
         rows=weeks,
+        figures=names_of(series),
         spec=bars("week", series, "New users"),
         source="growth_drivers",
         time="week",
@@ -198,6 +203,7 @@ def _miles(days: Sequence[Row]) -> Chart:
             _RUNS,
         ),
         rows=weeks,
+        figures=names_of(series),
         spec=bars("week", series, "Miles", format="~s"),
         source="miles_analytics",
         time="week",

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipeline.report.chart import Grain, Spec
+from pipeline.report.chart import RUNNING_LAYER, Grain, Spec
 
 _MUTED, _GRID, _INK = "var(--muted)", "var(--line)", "var(--ink)"
 _DASHES: Final = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3), (1, 3), (10, 4))
@@ -70,6 +70,11 @@ class Series:
     pattern: str | None = None
 
 
+def names_of(series: Sequence[Series]) -> tuple[str, ...]:
+    """The columns of series."""
+    return tuple(each.name for each in series)
+
+
 def when(field: str, grain: Grain) -> Spec:
     """The horizontal axis of a date."""
     return {
@@ -122,7 +127,7 @@ def hint(field: str, title: str, format: str | None = None) -> Spec:
 def fold(series: Sequence[Series]) -> list[Spec]:
     """Columns as rows: `series` is the label, `value` the number, `place` the order."""
     labels = {each.name: each.label for each in series}
-    names = [each.name for each in series]
+    names = list(names_of(series))
     return [
         {"fold": names, "as": ["column", "value"]},
         {"calculate": f"({_literal(labels)})[datum.column]", "as": "series"},
@@ -231,6 +236,7 @@ def lines(
         "layer": [
             {"mark": {"type": "line", "strokeWidth": 2}, "encoding": {**place, **told}},
             {
+                "name": RUNNING_LAYER,
                 "mark": {"type": "point", "size": 40, "strokeWidth": 1.5, "filled": False},
                 "transform": [{"filter": RUNNING}],
                 "encoding": {
@@ -293,6 +299,7 @@ def shapes(count: int) -> list[str]:
 
 def _running_mark(x: Spec) -> Spec:
     return {
+        "name": RUNNING_LAYER,
         "transform": [
             {"filter": RUNNING},
             {"calculate": "max(datum.value, 0)", "as": "up"},

@@ -6,26 +6,21 @@ import csv
 import json
 import os
 import re
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline.report.segment_rows import EVERYBODY
 from pipeline.report.write_report import report_page
+from tests.browser.install import chromium, missing
 from tests.unit.test_display_growth import warehouse_of
 
-_CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-_REQUIRED = os.environ.get("BROWSER") == "required"
-if not _REQUIRED:
-    pytest.importorskip("playwright.sync_api", reason="make test-browser installs Playwright")
-    if _CHROMIUM is None:
-        pytest.skip("no Chromium is installed", allow_module_level=True)
-
-from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 SIZES = {"phone": (390, 844), "tablet": (800, 1100), "desk": (1280, 900)}
 NOW = datetime(2026, 1, 1)
@@ -48,13 +43,24 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    assert _CHROMIUM, "no Chromium is installed: apt-get install chromium"
+    reason = missing()
+    if reason is not None and os.environ.get("BROWSER") == "required":
+        pytest.fail(reason)
+    if reason is not None:
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
     # Containers have no user namespaces for its sandbox; the page is our own.
     with (
         sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"]) as chromium,
+        playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"]) as started,
     ):
-        yield chromium
+        yield started
+
+
+def drawn(page: Page) -> None:
+    """Wait until what is chosen is drawn."""
+    page.wait_for_selector("html[data-drawn=yes]")
 
 
 @contextmanager
@@ -67,7 +73,7 @@ def opened(browser: Browser, path: Path, address: str = "", **context: Any) -> I
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: said.append(request.url))
         page.goto(f"{path.as_uri()}{address}")
-        page.wait_for_selector("html[data-drawn=yes]")
+        drawn(page)
         yield page
         assert [text for text in said if not text.startswith((path.as_uri(), "blob:"))] == []
 
@@ -103,6 +109,8 @@ def test_colours_can_be_chosen(browser: Browser, page_file: Path) -> None:
 
 def months_shown(page: Page, months: int) -> list[str]:
     """The months of the table, once there are so many."""
+    from playwright.sync_api import expect
+
     page.locator("#growth-accounting summary").click()
     cells = page.locator("#growth-accounting tbody td:first-child")
     expect(cells).to_have_count(months)
@@ -148,3 +156,114 @@ def test_it_prints_in_light_without_controls(browser: Browser, page_file: Path) 
         shown = "getComputedStyle(document.body).backgroundColor"
         assert page.evaluate(shown) == "rgb(255, 255, 255)"
         assert len(page.pdf()) > 20_000
+
+
+def test_all_ranges_of_all_segments_are_drawn(browser: Browser, page_file: Path) -> None:
+    with opened(browser, page_file) as page:
+        segments = page.locator("#segment option").all_inner_texts()
+        assert len(segments) > 3
+        for segment in segments:
+            page.select_option("#segment", segment)
+            for months in ("3", "6", "12", "0"):
+                page.check(f"input[name=range][value='{months}']")
+                drawn(page)
+
+
+def without_rows(chart: dict[str, Any]) -> None:
+    chart["values"] = {name: [] for name in chart["values"]}
+
+
+def with_one_row(chart: dict[str, Any]) -> None:
+    chart["values"] = {name: column[-1:] for name, column in chart["values"].items()}
+
+
+def with_all_over(chart: dict[str, Any]) -> None:
+    if "is_complete" in chart["values"]:
+        chart["values"]["is_complete"] = [True] * len(chart["values"]["is_complete"])
+
+
+def without_figures(chart: dict[str, Any]) -> None:
+    _empty(chart, chart["figures"])
+
+
+def with_the_first_figure(chart: dict[str, Any]) -> None:
+    _empty(chart, chart["figures"][1:])
+
+
+def with_the_last_figure(chart: dict[str, Any]) -> None:
+    _empty(chart, chart["figures"][:-1])
+
+
+def without_what_runs(chart: dict[str, Any]) -> None:
+    """What runs has no value in any figure."""
+    values = chart["values"]
+    over = values.get("is_complete", [])
+    for name in chart["figures"] if over else ():
+        values[name] = [
+            value if done else None for value, done in zip(values[name], over, strict=True)
+        ]
+
+
+def _empty(chart: dict[str, Any], names: Sequence[str]) -> None:
+    for name in names:
+        chart["values"][name] = [None] * len(chart["values"][name])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(without_rows, with_one_row, with_all_over, without_figures, without_what_runs),
+        *(with_the_first_figure, with_the_last_figure),
+    ],
+)
+def test_what_has_no_value_says_so_and_the_rest_is_drawn(
+    browser: Browser, page_file: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    text = page_file.read_text(encoding="utf-8")
+    mark = '<script type="application/json" id="charts">'
+    before, _, rest = text.partition(mark)
+    found, end, after = rest.partition("</script>")
+    charts = json.loads(found)
+    for chart in charts:
+        change(chart)
+    path = tmp_path / "growth.html"
+    path.write_text(before + mark + json.dumps(charts) + end + after, encoding="utf-8")
+    with opened(browser, path) as page:
+        for months in ("3", "0"):
+            page.check(f"input[name=range][value='{months}']")
+            drawn(page)
+            for chart in charts:
+                _says_what_is_absent(page, chart, whole=months == "0")
+
+
+def _says_what_is_absent(page: Page, chart: dict[str, Any], whole: bool) -> None:
+    figure = page.locator(f"#{chart['name']}")
+    absent = figure.locator(".absent")
+    if not figure.locator(".chart svg").count():
+        assert absent.inner_text() in ("No value yet", "No value in what is chosen")
+    elif absent.is_visible():
+        assert ": " in absent.inner_text()
+    if whole:
+        wanted = [
+            column["label"]
+            for column in chart["columns"]
+            if column["name"] in chart["figures"]
+            and not any(value is not None for value in _everybody(chart, column["name"]))
+        ]
+        said = absent.inner_text() if absent.is_visible() else ""
+        if len(wanted) < len(chart["figures"]):
+            assert said == (f"No value yet: {', '.join(wanted)}" if wanted else "")
+        else:
+            assert said == "No value yet"
+
+
+def _everybody(chart: dict[str, Any], name: str) -> list[Any]:
+    """The column's values for the segment that is chosen when the page opens."""
+    values = chart["values"]
+    if not chart["segment"]:
+        found: list[Any] = values[name]
+        return found
+    segments = values[chart["segment"]]
+    return [
+        value for value, segment in zip(values[name], segments, strict=True) if segment == EVERYBODY
+    ]

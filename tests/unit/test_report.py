@@ -136,6 +136,8 @@ def test_every_chart_says_what_it_shows(tmp_path: Path) -> None:
             assert len(text) > 15
         assert chart.definition.endswith(".")
         assert chart.columns and chart.rows
+        assert set(chart.figures) <= {column.name for column in chart.columns}
+        assert _measured(chart.spec) & {column.name for column in chart.columns} <= {*chart.figures}
         assert _fields(chart.spec) - _made(chart.spec) <= {column.name for column in chart.columns}
     page = page_of(open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb"))
     figures = [found for tag, found in Elements(page).found if tag == "figure"]
@@ -143,6 +145,18 @@ def test_every_chart_says_what_it_shows(tmp_path: Path) -> None:
     assert [found["id"] for found in figures] == [chart.name for chart in charts]
     assert len(alternatives) == len(charts)
     assert all(found["aria-label"] for found in alternatives)
+
+
+def _measured(spec: Any) -> set[str]:
+    """Columns that have a vertical axis, or a fold for one: without a value it has no scale."""
+    if isinstance(spec, list):
+        return set().union(*map(_measured, spec))
+    if not isinstance(spec, dict):
+        return set()
+    axis = spec.get("y", {})
+    own = {axis["field"]} if axis.get("type") == "quantitative" else set()
+    own |= set(spec.get("fold", ()))
+    return own.union(*(_measured(value) for value in spec.values()))
 
 
 def _fields(spec: Any) -> set[str]:

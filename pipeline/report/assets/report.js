@@ -36,17 +36,47 @@
 
   const rangeOf = () => document.querySelector("input[name=range]:checked").value;
   const segmentOf = () => document.getElementById("segment")?.value ?? "";
+  const isFirst = () => !document.getElementById("segment")?.selectedIndex;
+
+  const hasValue = (rows, name) => rows.some((row) => Number.isFinite(row[name]));
+
+  // Vega has no scale for what has no value, and warns: such layers are left out, and named.
+  function layersOf({ spec, figures }, rows, absent) {
+    const ongoing = rows.filter((row) => row.is_complete === false);
+    const runs = figures.some((name) => hasValue(ongoing, name));
+    return spec.layer?.filter(({ name, encoding }) =>
+      !absent.includes(encoding.y?.field) && (runs || name !== "running"));
+  }
+
+  function sayAbsent(figure, { figures, columns, time, segment }, absent) {
+    const all = (!time || rangeOf() === "0") && (!segment || isFirst());
+    const what = all ? "No value yet" : "No value in what is chosen";
+    const labels = columns.filter(({ name }) => absent.includes(name)).map(({ label }) => label);
+    const line = figure.querySelector(".absent");
+    line.hidden = absent.length === 0;
+    line.textContent = absent.length < figures.length ? `${what}: ${labels.join(", ")}` : what;
+  }
 
   async function draw(chart) {
     const rows = shownOf(chart);
     const figure = document.getElementById(chart.name);
     const place = figure.querySelector(".chart");
+    const absent = chart.figures.filter((name) => !hasValue(rows, name));
     drawn.get(chart.name)?.finalize();
+    drawn.delete(chart.name);
+    sayAbsent(figure, chart, absent);
+    if (figure.querySelector("details").open) fillTable(figure, chart);
+    if (absent.length === chart.figures.length) {
+      place.replaceChildren();
+      return;
+    }
+    const layer = layersOf(chart, rows, absent);
     const spec = {
       $schema: "https://vega.github.io/schema/vega-lite/v6.json",
       width: "container",
       height: 260,
       ...chart.spec,
+      ...(layer && { layer }),
       config: looks,
       autosize: { type: "fit-x", contains: "padding" },
       data: { values: rows },
@@ -55,7 +85,6 @@
     drawn.set(chart.name, view);
     // The figure's text alternative stands for all of it.
     place.querySelector("svg").setAttribute("aria-hidden", "true");
-    if (figure.querySelector("details").open) fillTable(figure, chart);
   }
 
   const text = (value) =>
@@ -162,11 +191,18 @@
     });
   }
 
-  const drawAll = () => Promise.all(charts.map(draw));
+  // One after the other: what was chosen last is what stands there.
+  let drawing = Promise.resolve();
+  function drawAll() {
+    delete document.documentElement.dataset.drawn;
+    drawing = drawing.then(() => Promise.all(charts.map(draw)));
+    drawing.then(() => { document.documentElement.dataset.drawn = "yes"; });
+  }
+
   for (const input of document.querySelectorAll("input[name=range], #segment")) {
     input.addEventListener("change", () => { remember(); drawAll(); });
   }
   document.getElementById("theme").addEventListener("change", () => { remember(); applyTheme(); });
   restore();
-  drawAll().then(() => { document.documentElement.dataset.drawn = "yes"; });
+  drawAll();
 })();
