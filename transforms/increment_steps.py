@@ -194,7 +194,7 @@ def advanced(
     moment = pa.scalar(written_at, pa.timestamp("us"))
     step = _advance(_parted(batches), active_types, events_on)
     events = changed_events(step, moment)
-    users = changed_users(step.before, step.after, moment)
+    users = changed_users(step.before, step.after, active_types, moment)
     return {
         NEW_EVENTS: events.new,
         RENUMBERED: events.renumbered,

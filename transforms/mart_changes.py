@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -47,16 +47,20 @@ class ChangedUsers(NamedTuple):
 
 
 def changed_users(
-    before: Timelines, after: Timelines, written_at: pa.Scalar | pa.Array
+    before: Timelines,
+    after: Timelines,
+    active_types: Sequence[int],
+    written_at: pa.Scalar | pa.Array,
 ) -> ChangedUsers:
     """The rows of user tables that change.
 
     Args:
         before: the timelines that users had; of those who are new none.
         after: the timelines that they have now, with other events than before: so all differ.
+        active_types: indices in EVENT_TYPES of the event types that make a user active.
         written_at: the moment of writing, or one for each user of `after`.
     """
-    users = dim_users.rows(after, written_at)
+    users = dim_users.rows(after, active_types, written_at)
     was_negative = pa.array(users_with_negative_miles.negative_users(before), pa.string())
     sound = users.filter(pc.invert(users["has_negative_balance"]))
     recovered = sound.filter(pc.is_in(sound["user_id"], was_negative))

@@ -26,7 +26,7 @@ _WORDS: Final = {
 }
 _MEASURED: Final = (INTEGER, FLOAT)
 # Numbers that are the place of a row, not an amount.
-_PLACES: Final = ("period_number", "window_days", "active_days")
+_PLACES: Final = ("period_number", "window_days")
 # Of events, miles, returns and first times: each happens once, on one date. Users who are active,
 # retained or churned are distinct in a period alone, and would count again in the next one.
 _ADDS_UP: Final = re.compile(

@@ -110,7 +110,7 @@ class _Shard(beam.DoFn):
         events = sort_events(batches)
         batches.clear()
         lives = timelines(events)
-        users = dim_users.rows(lives, written_at)
+        users = dim_users.rows(lives, self._active_types, written_at)
         rows = {
             EVENTS: fct_events.rows(events, number_sessions(events), written_at),
             USERS: users,

@@ -112,12 +112,13 @@ def _failure_noted(job: ForgetJob, staging: str) -> Iterator[None]:
 def _take_out(job: ForgetJob, held: Holdings, staging: Staging) -> None:
     files = list(staging.stage(leaving(held)))
     after = Timelines.none()
+    types = job.active_types.codes
     if job.pseudonymise and len(held.lives):
-        portions = list(lived_on(job.warehouse, held, staging))
+        portions = list(lived_on(job.warehouse, held, types, staging))
         files += [file for some, _ in portions for file in some]
         after = Timelines.concat([lives for _, lives in portions])
     moment = job.run.started_at
-    sums = counted_without(job.warehouse, held.lives, after, job.active_types.codes, moment)
+    sums = counted_without(job.warehouse, held.lives, after, types, moment)
     done = RunState(job.run, "done", utc_now())
     runs = pa.concat_tables([held.runs.after, pipeline_runs.row(done)])
     noted = {**listed(held, moment, job.run.run_id), pipeline_runs.TABLE.name: runs}

@@ -128,9 +128,15 @@ def _values(table: Table, rows: pa.Table) -> tuple[str, pa.Table]:
 
 
 def lived_on(
-    warehouse: Warehouse, held: Holdings, staging: Staging
+    warehouse: Warehouse, held: Holdings, active_types: tuple[int, ...], staging: Staging
 ) -> Iterator[tuple[list[StagedFile], Timelines]]:
     """Stage the rows of users under pseudonyms: some of them at a time, with their timelines.
+
+    Args:
+        warehouse: whose they are.
+        held: what it holds of them.
+        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        staging: where the rows go.
 
     Raises:
         RunError: if events can't be read, or rows can't be staged.
@@ -142,7 +148,7 @@ def lived_on(
         found = renamed(events, before)
         # Not the moment of this run, by which they could be distinguished from the others.
         written_at = held.written_at.take(pa.array(users))
-        people = dim_users.rows(found.timelines, written_at)
+        people = dim_users.rows(found.timelines, active_types, written_at)
         rows = {
             fct_events.TABLE: found.events,
             dim_users.TABLE: people,

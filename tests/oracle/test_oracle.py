@@ -373,11 +373,11 @@ def test_users(connection: duckdb.DuckDBPyConnection) -> None:
     ) == [
         (
             "a", date(2024, 5, 1), date(2024, 5, 2), 1, "iOS", "paid", None,
-            100, 130, -30, True, 1, 1, 0, 0, 0,
+            100, 130, -30, True, 1, 1, 0, 0, 0, 2, 2,
         ),
         (
             "b", date(2024, 5, 3), date(2024, 5, 3), 0, "Web", None, None,
-            0, 0, 0, False, 0, 1, 1, 1, 0,
+            0, 0, 0, False, 0, 1, 1, 1, 0, 1, 1,
         ),
     ]  # fmt: skip
     assert query(connection, "SELECT * EXCLUDE (flagged_at) FROM users_with_negative_miles") == [

@@ -41,6 +41,16 @@ WITH lifetimes AS (
         sum(searches)::BIGINT AS reward_search_events
     FROM oracle_user_days
     GROUP BY user_id
+),
+active_dates AS (
+    SELECT
+        days.user_id,
+        count(*) AS dates,
+        count(*) FILTER (days.event_date > lifetimes.last_seen_at::DATE - 28) AS recent_dates
+    FROM oracle_user_days AS days
+    INNER JOIN lifetimes ON days.user_id = lifetimes.user_id
+    WHERE days.first_active_at IS NOT NULL
+    GROUP BY days.user_id
 )
 SELECT
     lifetimes.user_id,
@@ -61,8 +71,11 @@ SELECT
     lifetimes.share_events,
     lifetimes.like_events,
     lifetimes.reward_search_events,
-    getvariable('written_at') AS updated_at
+    getvariable('written_at') AS updated_at,
+    coalesce(active_dates.dates, 0) AS active_days,
+    coalesce(active_dates.recent_dates, 0) AS active_days_28d
 FROM lifetimes
+LEFT JOIN active_dates ON lifetimes.user_id = active_dates.user_id
 -- A user's first event starts a session, and no other session of theirs starts at that instant.
 INNER JOIN fct_events AS first_events
     ON lifetimes.user_id = first_events.user_id

@@ -206,8 +206,12 @@ _NO_EVENTS = ", ".join(
         "share_events",
         "like_events",
         "reward_search_events",
+        "active_days",
+        "active_days_28d",
     )
 )
+# Some of a user's active dates may be before the last 28.
+_LONG_KNOWN = "days_active >= 28 AND active_days > active_days_28d"
 
 
 # From which days are counted where they are added up.
@@ -363,7 +367,7 @@ _OWN: Final[dict[str, list[str]]] = {
     "dim_users.first_seen_before_last": [
         _at(
             "dim_users",
-            "NOT has_negative_balance AND EXTRACT(HOUR FROM first_seen_at) > 0",
+            "NOT has_negative_balance AND EXTRACT(HOUR FROM first_seen_at) > 0 AND active_days = 1",
             "last_seen_at = first_seen_at - INTERVAL 1 MINUTE",
             "last_seen_date = first_seen_date",
             "days_active = 0",
@@ -371,6 +375,23 @@ _OWN: Final[dict[str, list[str]]] = {
     ],
     "dim_users.days_active_between_dates": [
         _at("dim_users", "TRUE", "days_active = days_active + 1")
+    ],
+    "dim_users.active_days.not_null": [
+        _at("dim_users", "active_days = 1", "active_days = NULL"),
+        _at("dim_users", _LONG_KNOWN, "active_days = active_days + 1"),
+    ],
+    "dim_users.active_days_28d.range": [
+        _at("dim_users", _LONG_KNOWN, "active_days_28d = -1"),
+    ],
+    "dim_users.active_days_within_life": [
+        _at("dim_users", "days_active = 0", "active_days = 2", "active_days_28d = 2"),
+        _at("dim_users", _LONG_KNOWN, "active_days = active_days - 1"),
+    ],
+    "dim_users.active_days_28d_within_active_days": [
+        _at("dim_users", _LONG_KNOWN, "active_days_28d = active_days + 1")
+    ],
+    "dim_users.active_days_add_up": [
+        _at("dim_users", _LONG_KNOWN, "active_days = active_days + 1")
     ],
     "dim_users.balance_adds_up": [
         _at("dim_users", _RICH, "current_miles_balance = current_miles_balance + 1")

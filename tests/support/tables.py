@@ -81,7 +81,7 @@ def compute(
     """The tables of event batches, by the kernels alone, all users in one shard."""
     events = sort_events(batches)
     lives = timelines(events)
-    users = dim_users.rows(lives, WRITTEN_AT)
+    users = dim_users.rows(lives, codes(active_types), WRITTEN_AT)
     return {
         "fct_events": fct_events.rows(events, number_sessions(events), WRITTEN_AT),
         "dim_users": users,

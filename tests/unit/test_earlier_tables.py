@@ -16,7 +16,7 @@ from pipeline.warehouse.changes import WriteDisposition
 from tests.support.quality import CHECKS
 from tests.support.staging import Row, change, filled, in_order
 from tests.support.tables import NOW, compute, csv_text, parse, row
-from transforms.contract import Table
+from transforms.contract import INTEGER, Table
 from transforms.marts.registry import ALL_TABLES, TABLES
 
 GROWN = [table for table in ALL_TABLES if any(column.is_added for column in table.columns)]
@@ -49,11 +49,10 @@ def columns_of(folder: Path, table: Table) -> list[tuple[str, str, bool]]:
 
 
 def grown_row(table: Table, day: int) -> Row:
-    added = {
-        c.name: 3 if c.name == "new_other_users" else True for c in table.columns if c.is_added
-    }
+    added = {c.name: 3 if c.type is INTEGER else True for c in table.columns if c.is_added}
     dates = {c.name: date(2024, 1, day) for c in table.columns if c.type.value == "DATE"}
-    return filled(table, **dates, **added)
+    users = {name: f"user {day}" for name in table.primary_key if name == "user_id"}
+    return filled(table, **dates, **users, **added)
 
 
 @pytest.mark.parametrize("how", WriteDisposition)
@@ -115,8 +114,9 @@ def test_what_earlier_tables_can_answer_is_checked(
     left_out = int(output.err.split(" checks were left out")[0])
     # Besides, one check compares with what only a run counts.
     assert passed + left_out + 1 == len(CHECKS)
-    assert 20 < left_out < 40
-    assert "they lack social_capital_growth_accounting.is_complete, " in output.err
+    assert 20 < left_out < 50
+    assert "they lack dim_users.active_days, dim_users.active_days_28d, " in output.err
+    assert " social_capital_growth_accounting.is_complete, " in output.err
     assert "growth_drivers.new_other_users" in output.err
 
 

@@ -105,7 +105,7 @@ class Home:
             # Nothing is written that is as it was.
             assert known[item["event_id"],] != item
             known[item["event_id"],] = item
-        users = changed_users(step.before, step.after, WRITTEN_AT)
+        users = changed_users(step.before, step.after, ACTIVE, WRITTEN_AT)
         self.merge("dim_users", users.users)
         self.merge("users_with_negative_miles", users.negative)
         self.delete("users_with_negative_miles", users.recovered)

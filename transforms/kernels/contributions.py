@@ -49,7 +49,7 @@ def contributions(timelines: Timelines, active_types: Sequence[int]) -> Counters
     """
     if not len(timelines):
         return Counters.empty()
-    active = timelines.type_events[:, list(active_types)].any(axis=1)
+    active = timelines.active_days(active_types)
     days = ActivePeriods.of(timelines.user_of_day[active], timelines.date[active])
     weeks, months = days.within(week_of(days.period)), days.within(month_of(days.period))
     segments = segments_of(timelines)

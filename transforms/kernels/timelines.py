@@ -121,6 +121,17 @@ class Timelines:
         """int64 [days]: the index of each day's user."""
         return np.repeat(np.arange(len(self)), np.diff(self.day_offsets))
 
+    def active_days(self, active_types: Sequence[int]) -> NDArray[np.bool_]:
+        """bool [days]: on which days a user is active (rule 4).
+
+        Args:
+            active_types: indices in EVENT_TYPES of the event types that make a user active.
+        """
+        if len(set(active_types)) == len(EVENT_TYPES):
+            return np.ones(len(self.date), np.bool_)
+        events = self.type_events[:, list(active_types)].sum(axis=1)
+        return np.asarray(events > 0)
+
     def per_user(self, per_day: NDArray[np.int64]) -> NDArray[np.int64]:
         """Sums over each user's days: [days, ...] -> [users, ...]."""
         return _sums(per_day, self.day_offsets[:-1])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -14,13 +17,28 @@ from transforms.contract import (
     TIMESTAMP,
     Partition,
     Table,
+    added,
     nullable,
     required,
 )
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.timelines import Timelines
-from transforms.quality.declaration import COUNTRY, LOWER_CASE, Holds, References, at_least, one_of
+from transforms.quality.declaration import (
+    COUNTRY,
+    LOWER_CASE,
+    AddsUp,
+    Holds,
+    References,
+    Total,
+    at_least,
+    between,
+    one_of,
+)
 from transforms.vocabulary import EARLIEST, EVENT_TYPES, PLATFORMS
+
+# The window of active_days_28d. It ends with a date of the user's: by one of the warehouse the rows
+# of users who have no new event would change every day.
+RECENT_DAYS: Final = 28
 
 TABLE = Table(
     name="dim_users",
@@ -31,7 +49,12 @@ TABLE = Table(
         required("first_seen_date", DATE, "UTC date of the first event"),
         required("last_seen_at", TIMESTAMP, "Time of the last event"),
         required("last_seen_date", DATE, "UTC date of the last event"),
-        required("days_active", INTEGER, "Days between the first and the last date", at_least(0)),
+        required(
+            "days_active",
+            INTEGER,
+            "Days between the first and the last date: a lifespan; active_days counts the dates",
+            at_least(0),
+        ),
         required("first_platform", STRING, "Platform of the first event", one_of(*PLATFORMS)),
         nullable("first_utm_source", STRING, "utm_source of the first event", LOWER_CASE),
         nullable("first_country", STRING, "Country of the first event", COUNTRY),
@@ -49,6 +72,18 @@ TABLE = Table(
         required("like_events", INTEGER, "Number of like events", at_least(0)),
         required("reward_search_events", INTEGER, "Number of reward_search events", at_least(0)),
         required("updated_at", TIMESTAMP, "When the row was written"),
+        added(
+            "active_days",
+            INTEGER,
+            "Distinct dates on which the user was active, by the event types that count",
+        ),
+        added(
+            "active_days_28d",
+            INTEGER,
+            "Those of the 28 dates that end with the user's own last_seen_date; "
+            "engagement_distribution counts users by the 28 dates through a date of the warehouse",
+            between(0, RECENT_DAYS),
+        ),
     ),
     partition=Partition("first_seen_date", "MONTH", moves=True),
     clustering=("user_id",),
@@ -74,6 +109,23 @@ TABLE = Table(
             "days_active_between_dates",
             "days_active = UNIX_DATE(last_seen_date) - UNIX_DATE(first_seen_date)",
             "days_active is the number of days from first_seen_date to last_seen_date",
+        ),
+        Holds(
+            "active_days_within_life",
+            "active_days <= days_active + 1",
+            "no more dates are active than there are from the first to the last",
+        ),
+        Holds(
+            "active_days_28d_within_active_days",
+            f"active_days_28d <= active_days AND (days_active >= {RECENT_DAYS} "
+            "OR active_days_28d = active_days)",
+            "of a user who is known for no more than 28 dates all active ones are among them",
+        ),
+        AddsUp(
+            "active_days_add_up",
+            (Total("dim_users", "active_days"),),
+            (Total("growth_metrics", "daily_active_users"),),
+            "each active date of a user is counted in daily_active_users once",
         ),
         Holds(
             "balance_adds_up",
@@ -110,11 +162,14 @@ COUNT_COLUMNS = {
 }
 
 
-def rows(timelines: Timelines, written_at: pa.Scalar | pa.Array) -> pa.Table:
+def rows(
+    timelines: Timelines, active_types: Sequence[int], written_at: pa.Scalar | pa.Array
+) -> pa.Table:
     """The rows of dim_users for the users of `timelines`, in their order.
 
     Args:
         timelines: of any number of users.
+        active_types: indices in EVENT_TYPES of the event types that make a user active.
         written_at: the moment of writing, or one for each user.
     """
     earned = timelines.per_user(timelines.miles_earned)
@@ -122,6 +177,8 @@ def rows(timelines: Timelines, written_at: pa.Scalar | pa.Array) -> pa.Table:
     counts = timelines.per_user(timelines.type_events)
     first_date = timelines.first_seen_us // US_PER_DAY
     last_date = timelines.last_seen_us // US_PER_DAY
+    active = timelines.active_days(active_types).astype(np.int64)
+    is_recent = timelines.date > (last_date - RECENT_DAYS)[timelines.user_of_day]
     platforms = pa.DictionaryArray.from_arrays(
         pa.array(timelines.first_platform), pa.array(PLATFORMS)
     )
@@ -145,6 +202,8 @@ def rows(timelines: Timelines, written_at: pa.Scalar | pa.Array) -> pa.Table:
                 for code, event_type in enumerate(EVENT_TYPES)
             },
             "updated_at": written_at,
+            "active_days": timelines.per_user(active),
+            "active_days_28d": timelines.per_user(active & is_recent),
         }
     )
 

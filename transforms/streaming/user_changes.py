@@ -76,7 +76,7 @@ class UserChanges:
         )
         after = timelines_after(before, events.where(is_new))
         written_at = _moments(self._after[user_id] for user_id in after.user_id.to_pylist())
-        users = changed_users(before, after, written_at)
+        users = changed_users(before, after, self._active_types, written_at)
         stored = fct_events.rows(events, _sessions(events, rows), _moments(rows))
         for table, found in (
             (fct_events.TABLE.appended, stored.filter(pa.array(is_new))),
