@@ -219,6 +219,9 @@ def _rewrite(connection: duckdb.DuckDBPyConnection, part: str) -> None:
     row = connection.execute("SELECT current_database()").fetchone()
     old = f'"{row[0] if row else ""}"'
     connection.execute(f"SET memory_limit = '{MEMORY}'")
+    # In their order rows are copied by one thread alone: 11.3 s for 10 million events, and not 6.0
+    # on two cores. Row groups stay together as they are.
+    connection.execute("SET preserve_insertion_order = false")
     attached = f"ATTACH {literal(part)} AS rewritten (STORAGE_VERSION '{STORAGE_VERSION}')"
     connection.execute(attached)
     connection.execute(f"COPY FROM DATABASE {old} TO rewritten")
