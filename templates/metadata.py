@@ -36,7 +36,7 @@ class Template:
     @property
     def options(self) -> tuple[Option, ...]:
         """Of the command that it launches, and where it launches another one too, which."""
-        options = OPTIONS[self.command]
+        options = tuple(found for found in OPTIONS[self.command] if found.parameter.is_offered)
         return options if self.streaming else (*options[:1], MODE, *options[1:])
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.alerts.bounds import Alerts
 from pipeline.allocator import keep_freed_memory
 from pipeline.commands.command import Command
 from pipeline.errors import OptionError
@@ -13,6 +14,7 @@ from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import Option, Parameter, given_by, recorded
 from pipeline.options.option_values import PERCENTAGE, SWITCH
+from pipeline.webhook import Webhook
 from transforms.active_event_types import ActiveEventTypes
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
@@ -56,6 +58,9 @@ class BatchOptions:
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
     quality: shared.Quality = given_by(shared.QUALITY)
     summary_file: str | None = given_by(shared.SUMMARY_FILE)
+    alert: Webhook | None = given_by(shared.ALERT)
+    alert_dead_letter_pct: float = given_by(shared.ALERT_DEAD_LETTERS)
+    max_age_hours: float | None = given_by(shared.MAX_AGE)
     beam: BeamArguments = BeamArguments()
 
     def __post_init__(self) -> None:
@@ -72,6 +77,7 @@ def run(options: BatchOptions) -> None:
     """
     started_at = utc_now()
     keep_to_owner()
+    alerts = Alerts.of(options)
     keep_freed_memory()
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
     from pipeline.launch.file_runs import prepare
@@ -80,6 +86,7 @@ def run(options: BatchOptions) -> None:
     found, beam = prepare(options), options.beam
     if not found.dry_run.offline:
         refuse_stream(found.warehouse, options.stream_stopped)
+    from pipeline.alerts.telling import alerting
     from pipeline.launch.batch_launch import hand_over, run_batch
     from pipeline.launch.beam_run import pipeline_options
 
@@ -92,7 +99,8 @@ def run(options: BatchOptions) -> None:
     )
     for_beam = pipeline_options(found.runner, beam.whole, COMMAND.name, COMMAND.declared)
     if found.waits:
-        run_batch(job, found.runner, for_beam, beam.temp_location, options.summary_file)
+        with alerting(alerts, found.warehouse, COMMAND.name):
+            run_batch(job, found.runner, for_beam, beam.temp_location, options.summary_file)
     else:
         hand_over(job, for_beam, beam.temp_location, found.dry_run)
     found.dry_run.print_ending()

@@ -9,6 +9,7 @@ from pipeline.commands.command import Command
 from pipeline.options import shared_options as shared
 from pipeline.options.option import Option, given_by
 from pipeline.options.option_values import number
+from pipeline.webhook import Webhook
 from transforms.active_event_types import ActiveEventTypes
 
 _ACTIVE_TYPES: Final = replace(
@@ -32,19 +33,26 @@ class CheckOptions:
     warehouse: str = given_by(shared.WAREHOUSE)
     active_event_types: ActiveEventTypes | None = given_by(_ACTIVE_TYPES)
     max_age_hours: float | None = given_by(_MAX_AGE)
+    alert: Webhook | None = given_by(shared.ALERT)
+    alert_dead_letter_pct: float = given_by(shared.ALERT_DEAD_LETTERS)
 
 
 def run(options: CheckOptions) -> None:
     """Evaluate all checks of a warehouse's tables and print what fails; see `check_tables`."""
+    from pipeline.alerts.bounds import Alerts
     from pipeline.launch.check_launch import check_tables
     from pipeline.launch.process import utc_now
     from pipeline.warehouse import open_warehouse
 
+    alerts = None
+    if options.alert is not None:
+        alerts = Alerts(options.alert, options.alert_dead_letter_pct, options.max_age_hours)
     check_tables(
         open_warehouse(options.warehouse),
         utc_now(),
         options.active_event_types,
         options.max_age_hours,
+        alerts,
     )
 
 
@@ -53,6 +61,9 @@ Check tables that are there already, by SQL that the warehouse runs: nothing is 
 counts and some keys of rows that fail, and nothing is written. A batch run evaluates the same
 checks before it commits. docs/tables.md lists them behind the columns.
 
+--alert posts what needs a person, once for each thing, and notes in the table alerts_said what it
+has posted. That is the one thing that is written; it works beside other runs.
+
 --max_age_hours fails where the newest event is older: put it behind a daily update with a few hours
 more than a day, and into your monitoring.
 """
@@ -60,7 +71,7 @@ more than a day, and into your monitoring.
 _EXAMPLES: Final = """\
 examples:
   %(prog)s
-  %(prog)s --warehouse bigquery://project/dataset --max_age_hours 26
+  %(prog)s --warehouse bigquery://project/dataset --max_age_hours 26 --alert env:SLACK_WEBHOOK
 
 exit codes: 0 no check of severity error failed; 1 one did, the newest event is too old, or the
 tables can't be read; 2 a wrong option

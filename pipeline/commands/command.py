@@ -9,7 +9,13 @@ from typing import Any, Final
 
 from pipeline.errors import OptionError
 from pipeline.options.beam_options import BeamArguments, unknown
-from pipeline.options.option import Option, declare, options_of, values_given
+from pipeline.options.option import (
+    Option,
+    declare,
+    options_of,
+    values_given,
+    without_secrets,
+)
 
 _BEAM: Final = "beam"
 
@@ -60,7 +66,8 @@ class Command:
         names = [option.name for option in self.declared]
         values = values_given(self.declared, known)
         if any(found.name == _BEAM for found in fields(self.options)):
-            values[_BEAM] = BeamArguments.of(rest, arguments, names)
+            whole = without_secrets(arguments, self.declared)
+            values[_BEAM] = BeamArguments.of(rest, whole, names)
         elif rest:
-            raise OptionError(unknown(rest[0], names))
+            raise OptionError(unknown(rest[0].partition("=")[0], names))
         self.run(self.options(**values))

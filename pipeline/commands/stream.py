@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
+from pipeline.alerts.bounds import Alerts
 from pipeline.commands.command import Command
 from pipeline.errors import OptionError
 from pipeline.launch.process import keep_to_owner, utc_now
@@ -13,6 +14,7 @@ from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import Option, Parameter, given_by, recorded
 from pipeline.options.option_values import SWITCH, number, one_of, resource, whole
 from pipeline.terminal import print_error
+from pipeline.webhook import Webhook
 from transforms.active_event_types import ActiveEventTypes
 
 if TYPE_CHECKING:
@@ -105,6 +107,9 @@ class StreamOptions:
     continues: bool = given_by(_CONTINUES)
     quality: Literal["warn", "off"] = given_by(_QUALITY)
     dead_letter_topic: str | None = given_by(_DEAD_LETTER_TOPIC)
+    alert: Webhook | None = given_by(shared.ALERT)
+    alert_dead_letter_pct: float = given_by(shared.ALERT_DEAD_LETTERS)
+    max_age_hours: float | None = given_by(shared.MAX_AGE)
     beam: BeamArguments = BeamArguments()
 
     def __post_init__(self) -> None:
@@ -121,8 +126,9 @@ def run(options: StreamOptions) -> None:
     """
     started_at = utc_now()
     keep_to_owner()
+    alerts = Alerts.of(options)
     from pipeline.launch.dry_run import dry_run_of
-    from pipeline.launch.runners import choose_streaming_runner
+    from pipeline.launch.runners import choose_streaming_runner, refuse_alert
     from pipeline.storage import check_storage
     from pipeline.warehouse import WarehouseOptions, open_warehouse
     from pipeline.warehouse.run_ids import new_stream
@@ -135,6 +141,7 @@ def run(options: StreamOptions) -> None:
     )
     runner = choose_streaming_runner(beam.values, warehouse)
     dry_run = dry_run_of(beam.values, runner)
+    refuse_alert(alerts is not None, runner.local)
     dry_run.check(warehouse, (*ALL_TABLES, *STATE_TABLES.values()), beam.temp_location)
     from pipeline.graphs.streaming_graph import StreamJob
     from pipeline.pubsub.resources import check_subscription, check_topic
@@ -166,20 +173,22 @@ def run(options: StreamOptions) -> None:
         settings=recorded(options),
     )
     if runner.local:
-        _run_here(options, job)
+        _run_here(options, job, alerts)
     else:
         _hand_over(options, job, runner, dry_run, updates=updates)
     dry_run.print_ending()
 
 
-def _run_here(options: StreamOptions, job: StreamJob) -> None:
+def _run_here(options: StreamOptions, job: StreamJob, alerts: Alerts | None) -> None:
+    from pipeline.alerts.telling import alerting
     from pipeline.launch.stream_here import run_stream
 
     if options.late_horizon_days is not None:
         print_error(
             "--late_horizon_days is not used: a stream on this machine takes in events of any age"
         )
-    run_stream(job, options.active_event_types, options.beam.temp_location)
+    with alerting(alerts, job.warehouse, COMMAND.name):
+        run_stream(job, options.active_event_types, options.beam.temp_location, alerts)
 
 
 def _hand_over(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from pipeline.alerts.bounds import Alerts
 from pipeline.allocator import keep_freed_memory
 from pipeline.commands.command import Command
 from pipeline.errors import OptionError
@@ -12,6 +13,7 @@ from pipeline.launch.process import keep_to_owner, leave_at_once_on_interrupt, u
 from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import given_by, recorded
+from pipeline.webhook import Webhook
 from transforms.active_event_types import ActiveEventTypes
 
 _INPUT: Final = replace(
@@ -51,6 +53,9 @@ class UpdateOptions:
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
     quality: shared.Quality = given_by(shared.QUALITY)
     summary_file: str | None = given_by(shared.SUMMARY_FILE)
+    alert: Webhook | None = given_by(shared.ALERT)
+    alert_dead_letter_pct: float = given_by(shared.ALERT_DEAD_LETTERS)
+    max_age_hours: float | None = given_by(shared.MAX_AGE)
     beam: BeamArguments = BeamArguments()
 
     def __post_init__(self) -> None:
@@ -67,11 +72,13 @@ def run(options: UpdateOptions) -> None:
     """
     started_at = utc_now()
     keep_to_owner()
+    alerts = Alerts.of(options)
     keep_freed_memory()
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
     from pipeline.launch.file_runs import prepare
 
     found, beam = prepare(options), options.beam
+    from pipeline.alerts.telling import alerting
     from pipeline.launch.beam_run import pipeline_options
     from pipeline.launch.new_files import Asked
     from pipeline.launch.update_launch import hand_over_update, run_update
@@ -83,7 +90,8 @@ def run(options: UpdateOptions) -> None:
     for_beam = pipeline_options(found.runner, beam.whole, COMMAND.name, COMMAND.declared)
     where = beam.temp_location
     if found.waits:
-        run_update(job, asked, found.runner, for_beam, where, options.summary_file)
+        with alerting(alerts, found.warehouse, COMMAND.name):
+            run_update(job, asked, found.runner, for_beam, where, options.summary_file)
     else:
         hand_over_update(job, asked, for_beam, where, found.dry_run)
     found.dry_run.print_ending()

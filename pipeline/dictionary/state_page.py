@@ -6,7 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from pipeline.dictionary.data_dictionary import describe
+from transforms.contract import Table
+from transforms.state import alerts_said
 from transforms.state.registry import STATE_TABLES
+
+# The last one is written by itself, by whoever has posted something.
+_SHOWN: Final[Mapping[str, Table]] = {**STATE_TABLES, alerts_said.TABLE.name: alerts_said.TABLE}
 
 _INTRODUCTION: Final = (
     "# The state tables",
@@ -14,10 +19,11 @@ _INTRODUCTION: Final = (
     "<!-- Written by `python -m pipeline docs` from the contracts in transforms/state: change "
     "those and pipeline/dictionary/state_page.py, and run it again. -->",
     "",
-    f"{len(STATE_TABLES)} tables beside those of [tables.md](tables.md) hold what the pipeline "
+    f"{len(_SHOWN)} tables beside those of [tables.md](tables.md) hold what the pipeline "
     "itself needs to go on: what it knows of each user, the sums that the marts are finished from, "
     "which files are in them, what was run, and with which settings. Every command that writes "
-    "marts writes them in the same commit, so they never say anything else than the marts do.",
+    "marts writes them in the same commit, so they never say anything else than the marts do; "
+    "`alerts_said` alone is written by itself.",
     "",
     "**Leave them alone.** Dashboards have no use for them, and nothing of them is promised to "
     "stay as it is but that later versions read it. A row that is changed or removed by hand makes "
@@ -65,6 +71,9 @@ _NOTES: Final[Mapping[str, str]] = {
     "forgotten_users": "What [forget](privacy.md#forgetting-people) was asked for, users who were "
     "never seen included; later runs drop what comes of them. Whoever can read the key as well can "
     "try ids.",
+    "alerts_said": "Written by runs and checks with [--alert](operations.md#alerts) once something "
+    "was posted, in a commit of its own; there from the first such one on. What no longer holds "
+    "leaves it, so that it is posted again when it comes back. It holds no address.",
 }
 
 
@@ -75,10 +84,10 @@ def state_page() -> str:
 
 def _tables() -> Iterator[str]:
     yield from (
-        f"- [{table.name}](#{table.name}): {table.description}" for table in STATE_TABLES.values()
+        f"- [{table.name}](#{table.name}): {table.description}" for table in _SHOWN.values()
     )
     yield ""
-    for name, table in STATE_TABLES.items():
+    for name, table in _SHOWN.items():
         yield from describe(table)
         if name in _NOTES:
             yield from (_NOTES[name], "")

@@ -5,15 +5,19 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
+from pipeline.alerts.bounds import Alerts
+from pipeline.alerts.freshness import Freshness, freshness
+from pipeline.alerts.telling import tell
+from pipeline.alerts.watching import failed_run, misfit_found, run_done
 from pipeline.display.check_summary import show_checks
 from pipeline.errors import RunError
-from pipeline.launch.freshness import freshness
 from pipeline.launch.state_fit import misfit
 from pipeline.launch.tables_built import types_of_tables
 from pipeline.paths import typed_program
 from pipeline.terminal import print_error
 from pipeline.warehouse import TableReader, Warehouse
 from transforms.active_event_types import ActiveEventTypes
+from transforms.data_error import DataError
 from transforms.marts.registry import TABLES, all_checks
 from transforms.quality.planning import without_columns
 from transforms.quality.pushdown import evaluate
@@ -26,6 +30,7 @@ def check_tables(
     now: datetime,
     asked: ActiveEventTypes | None = None,
     max_age_hours: float | None = None,
+    alerts: Alerts | None = None,
 ) -> None:
     """Evaluate all checks of a warehouse's tables and print what fails.
 
@@ -34,6 +39,7 @@ def check_tables(
         now: in UTC without a zone.
         asked: the event types that are said to make a user active in them.
         max_age_hours: how old the newest event may be; None for any age.
+        alerts: what is to be told, and whom; None for nothing.
 
     Raises:
         OptionError: if other event types are named than the tables were built with.
@@ -41,6 +47,30 @@ def check_tables(
             the state is not that of the marts, or the newest event is too old.
         DataError: if a check can't be evaluated.
     """
+    try:
+        results, newest = _checked(warehouse, now, asked)
+        difference = misfit(warehouse)
+    except (RunError, DataError):
+        if alerts is not None:
+            tell(alerts, warehouse, now, also=[failed_run("check")])
+        raise
+    failed = errors(results)
+    if alerts is not None:
+        evaluated = {result.check.check_id: result in failed for result in results}
+        tell(alerts, warehouse, now, evaluated, [run_done("check"), misfit_found(difference)])
+    problems = [
+        _failure(failed),
+        difference,
+        None if max_age_hours is None else newest.refusal(max_age_hours),
+    ]
+    if any(problems):
+        raise RunError("; and ".join(problem for problem in problems if problem))
+
+
+def _checked(
+    warehouse: Warehouse, now: datetime, asked: ActiveEventTypes | None
+) -> tuple[list[Result], Freshness]:
+    """Evaluate all checks, and print what they come to and how old the newest event is."""
     _see_all_tables(warehouse)
     active = types_of_tables(warehouse, asked) or ActiveEventTypes()
     missing = _missing_columns(warehouse)
@@ -63,13 +93,7 @@ def check_tables(
             f"tables, and they lack {', '.join(f'{t}.{c}' for t, c in missing)}. The next run that "
             "writes the tables adds them"
         )
-    problems = [
-        _failure(errors(results)),
-        misfit(warehouse),
-        None if max_age_hours is None else newest.refusal(max_age_hours),
-    ]
-    if any(problems):
-        raise RunError("; and ".join(problem for problem in problems if problem))
+    return results, newest
 
 
 def _missing_columns(warehouse: TableReader) -> list[tuple[str, str]]:

@@ -11,11 +11,18 @@ from pipeline import summary_file
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import default_shards, find_inputs, unseen_inputs
 from pipeline.launch.dry_run import DryRun, dry_run_of
-from pipeline.launch.runners import Runner, choose_runner, refuse_local_input, refuse_lost
+from pipeline.launch.runners import (
+    Runner,
+    choose_runner,
+    refuse_alert,
+    refuse_local_input,
+    refuse_lost,
+)
 from pipeline.options.beam_options import BeamArguments
 from pipeline.storage import check_storage
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from pipeline.warehouse.run_ids import new_run
+from pipeline.webhook import Webhook
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts.registry import ALL_TABLES, CORRECTIONS
 from transforms.state.registry import STATE_TABLES
@@ -48,6 +55,8 @@ class FileOptions(Protocol):
     def quality(self) -> Any: ...
     @property
     def summary_file(self) -> str | None: ...
+    @property
+    def alert(self) -> Webhook | None: ...
     @property
     def beam(self) -> BeamArguments: ...
 
@@ -119,6 +128,7 @@ def prepare(options: FileOptions) -> FileRun:
     )
     runner = choose_runner(beam.values, warehouse)
     dry_run = dry_run_of(beam.values, runner)
+    refuse_alert(options.alert is not None, _waits(options, dry_run) or dry_run.asked)
     refuse_lost(options.summary_file, _waits(options, dry_run) or dry_run.asked)
     summary_file.refuse_taken(options.summary_file, [warehouse.location], options.input)
     refuse_local_input(options.input, runner)

@@ -81,6 +81,18 @@ def refuse_lost(summary_file: str | None, waits: bool) -> None:
         )
 
 
+def refuse_alert(is_asked: bool, waits: bool) -> None:
+    """Raise OptionError if nobody is there to post an alert in the end.
+
+    The job could, but whoever may see it would see the address among its options.
+    """
+    if is_asked and not waits:
+        raise OptionError(
+            "--alert posts when the run ends, and this one goes on elsewhere: leave it out, and "
+            "let a schedule run check --alert"
+        )
+
+
 def is_dataflow(name: str) -> bool:
     """Whether a runner's name is that of Dataflow."""
     return name.rsplit(".", 1)[-1].lower().removesuffix("runner") == "dataflow"

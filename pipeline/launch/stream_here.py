@@ -13,6 +13,8 @@ from typing import Final
 
 import pyarrow as pa
 
+from pipeline.alerts.bounds import Alerts
+from pipeline.alerts.watch import Watch
 from pipeline.display.stream_summary import FlushLines, show_stream_summary
 from pipeline.errors import RunError
 from pipeline.graphs.streaming_graph import STREAMED, StreamJob
@@ -35,7 +37,12 @@ _LEAVING_SECONDS: Final = 5
 _LOOK_SECONDS: Final = 0.2
 
 
-def run_stream(job: StreamJob, asked: ActiveEventTypes | None, temp_location: str | None) -> None:
+def run_stream(
+    job: StreamJob,
+    asked: ActiveEventTypes | None,
+    temp_location: str | None,
+    alerts: Alerts | None = None,
+) -> None:
     """Take messages in until SIGINT or SIGTERM, and print a summary.
 
     Args:
@@ -43,6 +50,7 @@ def run_stream(job: StreamJob, asked: ActiveEventTypes | None, temp_location: st
             forgotten.
         asked: the event types that the command line names; None for those of the tables.
         temp_location: where to stage; None for beside the warehouse.
+        alerts: what is to be told while it runs; None for nothing.
 
     Raises:
         OptionError: if the tables were built with other event types.
@@ -55,7 +63,7 @@ def run_stream(job: StreamJob, asked: ActiveEventTypes | None, temp_location: st
         with failure_noted(job.warehouse, job.noted, staging):
             note_beginning(job)
             with closing(MicroBatches(job, before, _publish(job))) as batches:
-                report, failure = _until_stopped(job, batches)
+                report, failure = _until_stopped(job, batches, Watch(alerts, job.warehouse))
         if failure is None:
             record_end(job.warehouse, how_far(job.noted, "done", report.counts), staging)
         else:
@@ -75,7 +83,9 @@ def _publish(job: StreamJob) -> Callable[[pa.Table], None]:
     return DeadLetterTopic(job.dead_letter_topic).publish
 
 
-def _until_stopped(job: StreamJob, batches: MicroBatches) -> tuple[FlushReport, RunError | None]:
+def _until_stopped(
+    job: StreamJob, batches: MicroBatches, watch: Watch
+) -> tuple[FlushReport, RunError | None]:
     """Flush until a signal comes, or no more can be read, and all that was read is committed.
 
     Returns:
@@ -91,6 +101,8 @@ def _until_stopped(job: StreamJob, batches: MicroBatches) -> tuple[FlushReport, 
             if waiting and (now >= due or waiting >= MANY or messages.is_full):
                 due = now + job.flush_seconds
                 flushes.flush(messages.take(MANY))
+                watch.flushed()
+            watch.look_when_due()
         messages.close()
         while taken := messages.take(MANY):
             flushes.flush(taken)

@@ -6,7 +6,7 @@ Nothing here imports Beam: a wrong option is refused before the second that the 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -33,6 +33,7 @@ class Parameter:
         help: what it does; "" for the option's own help.
         values: what it takes where all workers are elsewhere; None for what the option takes.
         required: whether a launch must name it; such a parameter has no default.
+        is_offered: whether it is a parameter at all.
     """
 
     label: str = ""
@@ -40,6 +41,7 @@ class Parameter:
     help: str = ""
     values: Values | None = None
     required: bool = False
+    is_offered: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Option:
         many: whether it takes several values; `parse` then sees each of them.
         bare: the value where the option is given without one; None where it needs one.
         parameter: how it stands in a Flex Template.
+        is_secret: whether its value is shown and kept nowhere: not in errors, in what a warehouse
+            notes of a run, or by Beam.
         name: without the dashes: that of its field; see `options_of`.
     """
 
@@ -64,6 +68,7 @@ class Option:
     many: bool = False
     bare: Any = None
     parameter: Parameter = Parameter()
+    is_secret: bool = False
     name: str = ""
 
 
@@ -98,7 +103,7 @@ def recorded(options: DataclassInstance) -> dict[str, Any]:
     values = {
         option.name: getattr(options, option.name)
         for option in options_of(type(options))
-        if option.name not in _NOT_RECORDED
+        if option.name not in _NOT_RECORDED and not option.is_secret
     }
     return {name: _listed(value) for name, value in values.items() if value not in (None, ())}
 
@@ -109,6 +114,20 @@ def _listed(value: Any) -> Any:
     more = len(value) - _LISTED
     listed = [_plain(item) for item in value[:_LISTED]]
     return [*listed, f"... and {more:,} more"] if more > 0 else listed
+
+
+def without_secrets(arguments: Sequence[str], options: Iterable[Option]) -> list[str]:
+    """The arguments of a command without those of options whose values nobody else may see."""
+    secret = {f"--{option.name}" for option in options if option.is_secret}
+    kept: list[str] = []
+    left = list(arguments)
+    while left:
+        argument = left.pop(0)
+        if argument in secret:
+            left = left[1:]  # Its value; the command's parser has seen that there is one.
+        elif argument.partition("=")[0] not in secret:
+            kept.append(argument)
+    return kept
 
 
 def declare(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
@@ -150,7 +169,8 @@ def _type(option: Option) -> Callable[[str], Any]:
         try:
             return option.parse(text)
         except ValueError as error:
-            raise argparse.ArgumentTypeError(f"{text!r} {error}") from error
+            shown = "what is given" if option.is_secret else repr(text)
+            raise argparse.ArgumentTypeError(f"{shown} {error}") from error
 
     return parse
 

@@ -14,6 +14,7 @@ from pipeline.options.option_values import (
     SWITCH,
     listed,
     matching,
+    number,
     one_of,
     output_file,
     whole,
@@ -22,6 +23,7 @@ from pipeline.options.option_values import (
     LOCATION as LOCATIONS,
 )
 from pipeline.paths import from_home
+from pipeline.webhook import Webhook
 from transforms.active_event_types import ActiveEventTypes
 from transforms.vocabulary import EVENT_TYPES
 
@@ -142,6 +144,37 @@ STREAM_STOPPED: Final = Option(
     default=False,
     bare=True,
     parameter=Parameter("The stream is stopped", LIMITS),
+)
+
+# A parameter of a job is shown to everybody who may see the job, and its launcher leaves before the
+# run ends.
+_NO_PARAMETER: Final = Parameter(is_offered=False)
+
+ALERT: Final = Option(
+    "post to this address, in JSON that Slack takes, what needs a person, once: an alert level of "
+    "the last complete month that has changed, failed checks of severity error, many dead letters, "
+    "old data, a run that failed. https://..., or env:NAME for the variable that holds it, which "
+    "nobody sees in a list of processes",
+    "URL",
+    Webhook.parse,
+    parameter=_NO_PARAMETER,
+    is_secret=True,
+)
+
+ALERT_DEAD_LETTERS: Final = Option(
+    "--alert: the share of input rows of the last run that may be dead letters, in percent "
+    "(default: 5)",
+    "PCT",
+    PERCENTAGE,
+    default=5.0,
+    parameter=_NO_PARAMETER,
+)
+
+MAX_AGE: Final = Option(
+    "--alert: how old the newest event may be, in hours (default: however old)",
+    "HOURS",
+    number(0, "a number of hours, 0 or more"),
+    parameter=_NO_PARAMETER,
 )
 
 SUMMARY_FILE: Final = Option(

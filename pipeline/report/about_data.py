@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipeline.launch.freshness import Freshness, freshness
+from pipeline.alerts.freshness import Freshness, freshness
 from pipeline.launch.noted_runs import runs_of_warehouse
 from pipeline.report.in_words import number
 from pipeline.terminal import printable

@@ -184,6 +184,19 @@ class TableWriter(Protocol):
             RunError: if it can't be done.
         """
 
+    def note(self, table: Table, rows: pa.Table) -> None:
+        """Replace the rows of a small table of notes at once, whoever writes other tables now.
+
+        No lock is asked for and none is held: the table is part of no other commit.
+
+        Args:
+            table: the contract; created where it is missing.
+            rows: all its rows; a few thousand at most.
+
+        Raises:
+            RunError: if it can't be done; the table is as it was.
+        """
+
     def compact(self, staging: str) -> None:
         """See that nothing can be read any more of rows that have left the tables, as far as it is
         the home's to do; see `Capabilities.keeps_deleted`.

@@ -8,11 +8,13 @@ from pathlib import Path
 from tests.emulators.support import Home
 from tests.support.quality import CHECKS
 from tests.support.runs import command
+from tests.support.webhooks import receiving
 from transforms.marts.registry import RESULTS, TABLES
 
 
-def check(home: Home) -> subprocess.CompletedProcess[str]:
-    return command("check", "--warehouse", home.url, cwd=Path("/"), **home.servers.environment)
+def check(home: Home, *options: str) -> subprocess.CompletedProcess[str]:
+    words = ("check", "--warehouse", home.url, *options)
+    return command(*words, cwd=Path("/"), **home.servers.environment)
 
 
 def results(home: Home) -> list[tuple[str, str, int]]:
@@ -53,8 +55,13 @@ def test_check_names_what_is_broken(home: Home, sample: Path) -> None:
         f"`{home.dataset}.growth_metrics`)"
     )
     home.client.query_and_wait(f"DELETE FROM `{home.dataset}.users_with_negative_miles` WHERE TRUE")
-    run = check(home)
-    assert run.returncode == 1
+    with receiving() as receiver:
+        run = check(home, "--alert", receiver.url, "--alert_dead_letter_pct", "100")
+        again = check(home, "--alert", receiver.url, "--alert_dead_letter_pct", "100")
+    assert (run.returncode, again.returncode) == (1, 1)
+    (message,) = receiver.got
+    assert "\u2022 2 checks of severity error failed: dim_users.user_id." in message["text"]
+    assert "Warning" not in run.stderr + again.stderr
     assert "2 failed (error)" in run.stdout
     assert "growth_metrics.new_users.range  fails in 1 of" in run.stdout
     assert "new_users -1" in run.stdout

@@ -10,6 +10,7 @@ import pytest
 from tests.support.runs import command, contents, shell
 from tests.support.tables import csv_text, row
 from tests.support.thorough import some
+from tests.support.webhooks import SECRET, receiving
 
 
 @pytest.mark.parametrize(
@@ -80,3 +81,26 @@ def test_a_replay_and_a_check_end_as_they_would_without_a_reader(folder: Path) -
     run = shell("PIPELINE check >/dev/full", folder)
     assert run.returncode == 0
     assert "can't print to stdout" in run.stderr
+
+
+def test_what_needs_a_person_is_posted_once_and_the_address_is_kept_nowhere(folder: Path) -> None:
+    batch = ("batch", "--input", "events.csv", "--alert")
+    with receiving() as receiver:
+        runs = [command(*batch, "env:HOOK", cwd=folder, HOOK=receiver.url) for _ in range(2)]
+        runs.append(command("check", "--alert", receiver.url, cwd=folder))
+        assert [(run.returncode, run.stderr) for run in runs] == [(0, "")] * 3
+        (message,) = receiver.got
+    assert message["text"] == (
+        "Growth pipeline, duckdb:///growth.duckdb\n\u2022 1 of 3 input rows of the last run are "
+        "dead letters (33.3 %, more than 5 %): dead_letter_events says why"
+    )
+    assert SECRET.encode() not in (folder / "growth.duckdb").read_bytes()
+    # Nobody takes posts any more: the run is done all the same.
+    failing = command("check", "--max_age_hours", "1", "--alert", receiver.url, cwd=folder)
+    assert failing.returncode == 1
+    assert "the newest event is of" in failing.stderr
+    assert "Warning: the alert was not taken by 127.0.0.1 (Connection refused)" in failing.stderr
+    assert SECRET not in failing.stderr
+    run = command("check", "--alert", "http://example.com/x", cwd=folder)
+    assert run.returncode == 2
+    assert "what is given is not https://" in run.stderr

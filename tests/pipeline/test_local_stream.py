@@ -15,17 +15,20 @@ import google.cloud.pubsub as pubsub
 import pytest
 from google.api_core.exceptions import NotFound
 
+from pipeline.alerts.bounds import Alerts
 from pipeline.errors import RunError
 from pipeline.graphs.streaming_graph import StreamJob
 from pipeline.launch import stream_here
 from pipeline.launch.stream_here import run_stream
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.run_ids import new_stream
+from pipeline.webhook import Webhook
 from tests.support.runs import comparable, read_all
 from tests.support.state import mismatches
 from tests.support.streams import message
 from tests.support.subscriptions import Subscription
 from tests.support.tables import NOW, Row, compute, csv_text, parse, row
+from tests.support.webhooks import receiving
 from transforms.active_event_types import ActiveEventTypes
 from transforms.data_error import DataError
 from transforms.marts.registry import TABLES
@@ -46,6 +49,7 @@ class Stream:
         subscription: what it reads.
         database: what it writes.
         flush_seconds: how often.
+        alerts: what is told while it runs.
         error: what ended it; None while it runs, or where it was stopped.
     """
 
@@ -53,6 +57,7 @@ class Stream:
     database: Path
     error: BaseException | None = None
     flush_seconds: float = 0.2
+    alerts: Alerts | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -71,7 +76,7 @@ class Stream:
             flush_seconds=self.flush_seconds,
         )
         try:
-            run_stream(job, None, None)
+            run_stream(job, None, None, self.alerts)
         except BaseException as error:
             self.error = error
 
@@ -228,3 +233,17 @@ def test_many_messages_are_flushed_before_their_time(
     assert again.error is None
     assert len(again.subscription.acknowledged) == 5
     assert unlike_batch(again.database, rows) == []
+
+
+def test_a_stream_tells_what_needs_a_person_while_it_runs(stream: Stream) -> None:
+    stream.end()
+    stream.stop.clear()
+    with receiving() as receiver:
+        stream.alerts = Alerts(Webhook.parse(receiver.url), 5.0, None)
+        stream.begin()
+        stream.publish(row("2024-01-01T00:00:00Z"), row("never"))
+        stream.wait_for(lambda: bool(receiver.got))
+        stream.end()
+        (message,) = receiver.got
+    assert stream.error is None
+    assert "1 of 2 input rows of the last run are dead letters (50.0 %" in message["text"]

@@ -52,7 +52,8 @@ def test_make_targets_and_their_settings_exist() -> None:
     assert {"grant", "image", "schedule", "drain"} <= {words[0] for words in made}
 
 
-def test_commands_of_the_pipeline_parse() -> None:
+def test_commands_of_the_pipeline_parse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_WEBHOOK", "https://hooks.example.com/x")
     parser, _ = parsers()
     command = ".venv/bin/python -m pipeline "
     typed = [line for line in (*COMMANDS, *INLINE) if line.startswith(command)]

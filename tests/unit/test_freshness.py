@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.alerts.freshness import freshness
 from pipeline.errors import RunError
 from pipeline.launch.check_launch import check_tables
-from pipeline.launch.freshness import freshness
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import WriteDisposition
 from tests.support.staging import change

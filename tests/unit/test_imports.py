@@ -28,7 +28,7 @@ LAYERS: Final = (
         "pipeline.superset",
     ),
     ("pipeline.launch",),
-    ("pipeline.display", "pipeline.pubsub", "pipeline.micro_batches"),
+    ("pipeline.alerts", "pipeline.display", "pipeline.pubsub", "pipeline.micro_batches"),
     ("pipeline.graphs",),
     ("pipeline.sinks",),
     ("pipeline.options",),

@@ -73,7 +73,7 @@ _CRITICAL = f"CRITICAL: Quick Ratio Below {float(_CRITICAL_BELOW)}"
 _DROPPED = f"WARNING: Quick Ratio Dropped Below {float(_WARNED_BELOW)}"
 _DECLINED = f"WARNING: Quick Ratio Declined >{float(_LARGE_FALL)} Points"
 _CHURNING = "WARNING: Churn Significantly Exceeding Growth"
-_OK = "OK"
+OK = "OK"
 _SCORE = (
     f"(50 * ({_GROWTH}.new_users + {_GROWTH}.resurrected_users) "
     f"/ NULLIF({_GROWTH}.churned_users, 0))"
@@ -114,7 +114,7 @@ TABLE = Table(
             f"when it drops below {float(_WARNED_BELOW)}, falls by more than {float(_LARGE_FALL)}, "
             f"or churn exceeds {float(_LARGE_CHURN)} x growth; of a running month that of the last "
             "complete one, OK where there is none",
-            one_of(_OK, _CRITICAL, _DROPPED, _DECLINED, _CHURNING),
+            one_of(OK, _CRITICAL, _DROPPED, _DECLINED, _CHURNING),
         ),
         nullable(
             "growth_quality_score",
@@ -152,7 +152,7 @@ TABLE = Table(
                 "and only there",
             )
         ),
-        _when_running("alert_level", _OK),
+        _when_running("alert_level", OK),
         Holds(
             "growth_quality_score.formula",
             "CASE WHEN quick_ratio IS NULL THEN growth_quality_score IS NULL "
@@ -181,7 +181,7 @@ def rows(spine: Spine) -> pa.Table:
             "activity_month": spine.months,
             "quick_ratio": quick_ratio,
             "quick_ratio_3mo_avg": moving_average_of_known(quick_ratio, 3),
-            "alert_level": _alert_level(gained, churned).take(judged).fill_null(_OK),
+            "alert_level": _alert_level(gained, churned).take(judged).fill_null(OK),
             "growth_quality_score": rounded(np.minimum(ratio(50 * gained, churned), 100)),
             "retention_benchmark": _RETENTION_GRADES.labels(retention),
             "quick_ratio_benchmark": _RATIO_GRADES.labels(quick_ratio),
@@ -222,7 +222,7 @@ def _alert_level(gained: Ints, churned: Ints) -> pa.Array:
             ),
             (known & _is_below(gained, churned, 1 / _LARGE_CHURN), _CHURNING),
         ],
-        _OK,
+        OK,
     )
 
 

@@ -118,12 +118,21 @@ def runs_of(rows: pa.Table) -> list[RunState]:
     return [_state(found) for found in rows.to_pylist()]
 
 
+def counts_of(text: str) -> RunCounts | None:
+    """What a row's counts say; None where nobody knows.
+
+    Raises:
+        DataError: if a later version wrote counts that this one does not know.
+    """
+    counts = json.loads(text)
+    return RunCounts.from_json(counts) if counts else None
+
+
 def _state(found: Mapping[str, Any]) -> RunState:
-    counts = json.loads(found["counts"])
     return RunState(
         Run(**{name: found[name] for name in _OF_RUN}, settings=json.loads(found["settings"])),
         cast(Outcome, found["outcome"]),
         found["updated_at"],
-        RunCounts.from_json(counts) if counts else None,
+        counts_of(found["counts"]),
         found["message"],
     )

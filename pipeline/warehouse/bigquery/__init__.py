@@ -189,6 +189,13 @@ class BigQueryWarehouse:
         commit(self._workplace(self._client(), run), changes)
         remove([file.path for change in changes for file in change.staged])
 
+    def note(self, table: Table, rows: pa.Table) -> None:
+        """See `TableWriter.note`; by a load job, which replaces rows at once."""
+        from pipeline.warehouse.bigquery.loading import replace_rows
+
+        client = self._client()
+        replace_rows(client, self._reference(table), table, rows)
+
     def compact(self, staging: str) -> None:
         """See `TableWriter.compact`; BigQuery does so itself, once its time has come."""
 

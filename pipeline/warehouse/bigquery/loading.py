@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from google.cloud import bigquery
 
 from pipeline import __version__
@@ -99,6 +102,27 @@ def load(place: Workplace, loads: Sequence[Load]) -> None:
     side_by_side(lambda item: create_scratch(place, item), loads)
     run_jobs(place.client, [job for item in loads for job in _jobs(place, item)])
     side_by_side(lambda item: _check_rows(place, item), loads)
+
+
+def replace_rows(
+    client: bigquery.Client, reference: bigquery.TableReference, table: Table, rows: pa.Table
+) -> None:
+    """Give a small table other rows by one load job; it is created if it is missing.
+
+    Raises:
+        RunError: if it can't be done; the table is as it was.
+    """
+    with explained(f"write table {reference}"):
+        client.create_table(declared(reference, table), exists_ok=True)
+        file = io.BytesIO()
+        pq.write_table(rows.cast(LAYOUT.schema(rows.schema)), file)
+        file.seek(0)
+        config = bigquery.LoadJobConfig(
+            source_format=bigquery.SourceFormat.PARQUET,
+            schema=schema(table),
+            write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
+        )
+        client.load_table_from_file(file, reference, job_config=config).result()
 
 
 def drop_scratch(place: Workplace, tables: Sequence[Table]) -> None:

@@ -36,7 +36,7 @@ from pipeline.warehouse.duckdb.duckdb_sql import DIALECT
 from pipeline.warehouse.duckdb.file_lock import locked
 from pipeline.warehouse.duckdb.local_staging import staging_folder
 from pipeline.warehouse.duckdb.semi_joins import matches, staged_matches
-from pipeline.warehouse.duckdb.table_changes import apply
+from pipeline.warehouse.duckdb.table_changes import apply, replace_rows
 from pipeline.warehouse.lookups import FoundRows, Lookup
 from transforms.contract import Table
 from transforms.google_sql import MACROS
@@ -190,6 +190,16 @@ class DuckDBWarehouse:
                 for change in changes:
                     see_unchanged(change.staged)
                 connection.commit()
+
+    def note(self, table: Table, rows: pa.Table) -> None:
+        """See `TableWriter.note`."""
+        try:
+            with connected(self.path, read_only=False) as connection:
+                connection.begin()
+                replace_rows(connection, table, rows)
+                connection.commit()
+        except duckdb.Error as error:
+            raise RunError(reason(self.path, error)) from error
 
     def compact(self, staging: str) -> None:
         """See `TableWriter.compact`."""

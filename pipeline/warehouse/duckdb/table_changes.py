@@ -6,6 +6,7 @@ import glob
 from collections.abc import Sequence
 
 import duckdb
+import pyarrow as pa
 
 from pipeline.warehouse.changes import Change, Matching, StagedFile, WriteDisposition
 from pipeline.warehouse.duckdb.duckdb_sql import DIALECT, literal, quoted
@@ -39,6 +40,15 @@ def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
         _merge(connection, change)
     else:
         _append(connection, change.table, change.table, change.files)
+
+
+def replace_rows(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> None:
+    """Give a small table other rows, within the connection's transaction; created if missing."""
+    target = DIALECT.name(table.name)
+    _create(connection, table, replacing=False)
+    connection.execute(f"DELETE FROM {target}")
+    connection.register("rows_given", rows)
+    connection.execute(f"INSERT INTO {target} BY NAME FROM rows_given")
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
