@@ -21,6 +21,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """Let the interpreter take all apart at its end: DuckDB's binding prints what is left."""
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def process_as_before() -> Iterator[None]:
     """Take back what a command has set of this process: the next test's files are for others too.

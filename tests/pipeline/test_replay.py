@@ -339,7 +339,8 @@ def test_the_sum_of_a_replay_is_printed_and_written(
     rows = [good, good, spoilt(good), spoilt(row("2024-01-02T00:00:00Z")), row("never"), row("no")]
     database = build(tmp_path, rows)
     summary = tmp_path / "replay.json"
-    run_replay(database, "--edit", "s/_APP//;s/^no,/2,/", "--summary_file", str(summary))
+    words = ("--quality", "enforce", "--summary_file", str(summary))
+    run_replay(database, "--edit", "s/_APP//;s/^no,/2,/", *words)
     printed = capsys.readouterr().out
     assert "2 corrected records = 1 new event + 1 duplicate" in printed
     assert "1 event + 4 dead letters before = 2 events + 1 duplicate + 2 dead letters" in printed

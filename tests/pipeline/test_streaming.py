@@ -231,7 +231,7 @@ def test_a_failed_check_is_recorded_and_stops_nothing(
         return rows.set_column(place, "new_users", pc.add(rows["new_users"], 1))
 
     monkeypatch.setitem(FINISH, "growth_metrics", wrong)
-    streamed(tmp_path, [at(0)], [at(5)])
+    streamed(tmp_path, [at(0)], [at(5)], quality="warn")
     found = open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb").read(RESULTS).to_pylist()
     assert {result["run_id"] for result in found} >= {"stream_1", "stream_2"}
     assert {result["status"] for result in found} == {"fail"}
@@ -240,7 +240,7 @@ def test_a_failed_check_is_recorded_and_stops_nothing(
 
 def test_checks_of_a_sound_stream_find_nothing(tmp_path: Path) -> None:
     rows = [at(0, "ann", "miles_redeemed", amount="10"), row("never"), at(40, "bob"), at(0, "bob")]
-    streamed(tmp_path, rows[:2], rows[2:], active_types=["share"])
+    streamed(tmp_path, rows[:2], rows[2:], active_types=["share"], quality="warn")
     assert open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb").read(RESULTS).num_rows == 0
 
 

@@ -22,7 +22,7 @@ from pipeline.launch.runners import Runner
 from pipeline.launch.update_launch import run_update
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
-from tests.support.runs import command, contents, read_all, run_graph
+from tests.support.runs import CHECKED_THOROUGHLY, command, contents, read_all, run_graph
 from tests.support.tables import NOW, csv_text, differences, oracle_tables, row
 from tests.support.thorough import thorough
 from transforms.active_event_types import ActiveEventTypes
@@ -58,6 +58,7 @@ class Days:
             run=f"run_{hour}",
             started_at=NOW + timedelta(hours=hour),
             command="update",
+            quality=CHECKED_THOROUGHLY,
         )
         options = pipeline_options(RUNNER, [])
         run_update(replace(job, **more), asked or Asked(), RUNNER, options, None, None)
@@ -104,13 +105,13 @@ def test_files_of_several_days_end_as_one_batch_and_as_plain_sql(
 ) -> None:
     first, second, third = parted(lines, 3)
     days.write("1.csv", first)
-    days.update(1)
+    days.update(1, quality="enforce")
     days.write("2.csv", second)
-    days.update(2)
+    days.update(2, quality="enforce")
     days.write("3.csv", third)
     days.write("copy.csv", first)
     capsys.readouterr()
-    days.update(3)
+    days.update(3, quality="enforce")
     told = capsys.readouterr().out
     copied = first.count(b"\n") - 1
     assert "2 other files had been loaded before" in told
@@ -210,7 +211,7 @@ def test_too_many_dead_letters_leave_the_tables_alone(days: Days) -> None:
     before = contents(days.database)
     days.write("2.csv", csv_text([row("2024-01-02T00:00:00Z"), row("never")]))
     with pytest.raises(Exception, match="dead letters") as raised:
-        days.update(2, max_dead_letter_pct=49.0)
+        days.update(2, max_dead_letter_pct=49.0, quality="enforce")
     assert "No table was touched but data_quality_results" in str(clear_message(raised.value))
     after = contents(days.database)
     assert all(after[name].equals(before[name]) for name in TABLES)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipeline.commands.replay import COMMAND
 from pipeline.options.option import Parser
 from pipeline.replay.spool import DeadLetter
+from tests.support.runs import CHECKED_THOROUGHLY
 from tests.support.tables import NOW
 from transforms.kernels.csv_layout import Layout
 from transforms.kernels.dead_letters import Record
@@ -66,5 +67,5 @@ def run_replay(database: Path, *arguments: str) -> None:
     """The replay command on a DuckDB file, in this process."""
     parser = Parser()
     COMMAND.declare(parser)
-    words = [*arguments, "--warehouse", f"duckdb:///{database}"]
+    words = ["--quality", CHECKED_THOROUGHLY, *arguments, "--warehouse", f"duckdb:///{database}"]
     COMMAND.start(*parser.parse_known_args(words), words)

@@ -17,7 +17,7 @@ from transforms.google_sql import MACROS
 from transforms.marts.registry import FINISH, TABLES, all_checks
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import CheckCounts
-from transforms.quality.compile import Check
+from transforms.quality.compile import Check, RowRule
 from transforms.quality.pushdown import evaluate
 from transforms.quality.results import Result, conclude
 from transforms.vocabulary import EVENT_TYPES
@@ -29,6 +29,13 @@ GROUPS: Final = (
     tuple(FINISH),
     ("dead_letter_events",),
 )
+# Of each table those that its conditions look at.
+_READ_WITH: Final = {
+    name: {name}.union(
+        *(c.tables for c in CHECKS if c.table == name and isinstance(c.rule, RowRule))
+    )
+    for name in TABLES
+}
 _SILENT_MONTH: Final = 4
 
 
@@ -106,7 +113,8 @@ class Copy:
         self.run = of_run(dead_letters.num_rows + events.num_rows + duplicates, duplicates)
         self._over = ArrowChecks(CHECKS, TABLES)
         self._answers: dict[str, Any] = {}
-        self._counted: dict[tuple[str, ...], CheckCounts] = {}
+        self._read: dict[str, pa.Table] = {}
+        self._counted: dict[str, CheckCounts] = {}
         self.touched: set[str] = set()
 
     def broken(self, statements: Iterable[str], look: Callable[[], None]) -> None:
@@ -145,11 +153,25 @@ class Copy:
         return conclude(CHECKS, CheckCounts.total([*parts, self.run]))
 
     def _group(self, group: tuple[str, ...]) -> CheckCounts:
-        stale = not self.touched.isdisjoint(group)
-        if group in self._counted and not stale:
-            return self._counted[group]
-        tables = {name: self.connection.sql(f'FROM "{name}"').to_arrow_table() for name in group}
-        check_counts = self._over.evaluate(tables)
+        """The same as `ArrowChecks.evaluate`; a scan of a table takes 12 ms, of 17 200."""
+        tables = {name: self._table(name) for name in group}
+        scans = [self._scan(name, tables) for name in group]
+        return CheckCounts.total([self._over.look(tables), *scans])
+
+    def _table(self, name: str) -> pa.Table:
+        if name in self._read and name not in self.touched:
+            return self._read[name]
+        rows = self.connection.sql(f'FROM "{name}"').to_arrow_table()
+        if name not in self.touched:
+            self._read[name] = rows
+        return rows
+
+    def _scan(self, name: str, tables: Mapping[str, pa.Table]) -> CheckCounts:
+        """A table's conditions and totals; where nothing they read was touched as the last time."""
+        stale = not self.touched.isdisjoint(_READ_WITH[name])
+        if name in self._counted and not stale:
+            return self._counted[name]
+        counts = self._over.scan(tables, [name])
         if not stale:
-            self._counted[group] = check_counts
-        return check_counts
+            self._counted[name] = counts
+        return counts

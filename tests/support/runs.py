@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import apache_beam as beam
 import duckdb
@@ -38,19 +38,21 @@ ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 600.0
 
 
+# Checks of the tables take a third of a small run, and more of a stream: they are for the tests
+# of them, and for .ci/run.
+CHECKED_THOROUGHLY: Final[Mode | Literal["off"]] = "enforce" if THOROUGH else "off"
+
+
 @dataclass(frozen=True)
 class Run:
-    """How a run of the graph is cut up.
-
-    Checks of the tables take a third of a small run: `CHECKED` for tests of them.
-    """
+    """How a run of the graph is cut up; `CHECKED` is for tests of checks."""
 
     user_shards: int = 3
     range_bytes: int | None = None
     active_types: Sequence[str] = EVENT_TYPES
     max_dead_letter_pct: float = 100.0
     started_at: datetime = NOW
-    quality: Mode | Literal["off"] = "enforce" if THOROUGH else "off"
+    quality: Mode | Literal["off"] = CHECKED_THOROUGHLY
     max_shrink_pct: float | None = None
     run: str = "test"
 

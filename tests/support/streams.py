@@ -24,6 +24,7 @@ from pipeline.sinks.flush_state import Totals
 from pipeline.warehouse import Warehouse, open_warehouse
 from tests.support.runs import read_all
 from tests.support.tables import NOW, Row
+from tests.support.thorough import THOROUGH
 from transforms.active_event_types import ActiveEventTypes
 from transforms.kernels.forgotten import Forgotten
 from transforms.marts import fct_events
@@ -109,7 +110,7 @@ def finished_stream(
     late_horizon_days: int = 3_650,
     kind: Callable[[Warehouse], Warehouse] = lambda warehouse: warehouse,
     clock: Clock = ticking,
-    quality: Literal["warn", "off"] = "warn",
+    quality: Literal["warn", "off"] = "warn" if THOROUGH else "off",
     run: str = "stream",
     max_future_minutes: int = 60,
     forgotten: Forgotten | None = None,

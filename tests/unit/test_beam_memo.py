@@ -15,7 +15,12 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.transforms import core
 from apache_beam.transforms.userstate import BagStateSpec, get_dofn_specs
 
-from tests.support.beam_memo import options_once, parameters_once, remember
+from tests.support.beam_memo import options_once, parameters_once, remember, specs_once
+
+
+class _Plain(beam.DoFn):
+    def process(self, item: int) -> Iterable[int]:
+        yield item
 
 
 class _Kept(beam.DoFn):
@@ -46,6 +51,36 @@ def test_parameters_are_those_of_the_function_bound_or_not() -> None:
     assert len(asked) == 3 + 2 * 2
     remember()
     assert [spec.name for spec in get_dofn_specs(_Kept())[0]] == ["bag"]
+
+
+class _KeptToo(_Kept):
+    """Whose objects may have a method of their own."""
+
+    def __init__(self, own: object = None):
+        if own is not None:
+            setattr(self, "process", own)  # noqa: B010
+
+
+def test_state_and_timers_are_those_of_the_class_or_of_the_object() -> None:
+    asked: list[object] = []
+
+    def ask(function: beam.DoFn) -> tuple[set[object], set[object]]:
+        asked.append(function)
+        answer: tuple[set[object], set[object]] = get_dofn_specs(function)
+        return answer
+
+    remembered = specs_once(ask)
+    plain = beam.Map(str).fn
+    objects = (_KeptToo(), _KeptToo(), _KeptToo(plain.process), _KeptToo(_Plain().process), plain)
+    for function in objects:
+        for _ in range(2):
+            states, timers = remembered(function)
+            assert (states, timers) == get_dofn_specs(function)
+            states.clear()  # What is done to an answer is not remembered.
+    # The class once; twice each object that has a method of its own or wraps a function.
+    assert len(asked) == 1 + 3 * 2
+    assert remembered(objects[0])[0] == {_Kept.BAG}
+    assert remembered(objects[3])[0] == set()
 
 
 def test_options_begin_alike_and_go_their_own_ways(monkeypatch: pytest.MonkeyPatch) -> None:
