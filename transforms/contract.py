@@ -15,7 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from transforms.quality.declaration import ColumnCheck, Sequence, TableCheck
+from transforms.quality.declaration import (
+    EVENT_ID,
+    SESSION_ID,
+    ColumnCheck,
+    Sequence,
+    TableCheck,
+)
 
 
 class Type(enum.Enum):
@@ -68,6 +74,11 @@ class Column:
     def never_null(self) -> bool:
         """Whether no row that is written has NULL, whatever the schema allows."""
         return self.required or self.is_added
+
+    @property
+    def is_id(self) -> bool:
+        """Whether it holds the ids of events or sessions: long texts that hardly repeat."""
+        return not {EVENT_ID, SESSION_ID}.isdisjoint(self.checks)
 
     @property
     def arrow(self) -> pa.Field:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from transforms.contract import Table
 from transforms.data_error import DataError
+from transforms.kernels.codecs.layouts import refuse_other_ids
 from transforms.kernels.event_batch import EVENT_BATCH, LABEL
 from transforms.kernels.increments import StoredEvents
 from transforms.kernels.keys import plain_strings
 from transforms.kernels.parse import Parsed
 from transforms.kernels.records import NO_REJECTIONS
 from transforms.marts import fct_events
-from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
+from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SESSION_ID_DIGITS, SOURCE_COLUMNS
 
 _COLUMNS: Final = {column.name: column for column in fct_events.TABLE.columns}
 
@@ -59,14 +60,17 @@ def numbered(rows: pa.Table) -> StoredEvents:
             dictionary-encoded.
 
     Raises:
-        DataError: if an event type or a platform is none.
+        DataError: if an event type or a platform is none, or a session id is none of this version.
     """
     plain = pa.table({name: plain_strings(rows[name]) for name in rows.column_names})
-    digits = plain["session_id"].combine_chunks().cast(pa.binary()).cast(pa.binary(32))
+    digits = plain["session_id"].combine_chunks()
+    if pc.any(pc.not_equal(pc.binary_length(digits), SESSION_ID_DIGITS)).as_py():
+        refuse_other_ids("an event")
+    fixed = digits.cast(pa.binary()).cast(pa.binary(SESSION_ID_DIGITS))
     return StoredEvents(
         events=_events(plain),
         sequence=plain["event_sequence_in_session"].to_numpy(),
-        session_digits=_fixed(digits),
+        session_digits=_fixed(fixed),
     )
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import string
 from functools import reduce
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+# Of RFC 4648, and the same characters in the order in which they sort, with - and _ for the last.
+STANDARD = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+SORTED = "".join(sorted(STANDARD[:-2] + "-_"))
 
 KEYS = [
     hashlib.sha256(f"growth pipeline ids 1, permutation {number}".encode()).digest()
@@ -58,8 +64,15 @@ def event_id(
 ) -> str:
     labels = reduce(joined, map(digest, (kind, platform, source, country, category)))
     numbers = number(time_us) + number(-1 if miles is None else miles)
-    return joined(joined(labels, digest(user)), numbers).hex()
+    return text_of(joined(joined(labels, digest(user)), numbers))
 
 
 def session_id(user: str, first_us: int) -> str:
-    return joined(digest(user), number(first_us) + number(-2)).hex()
+    second = first_us // 1_000_000 + 2**35
+    # Six digits of six bits each are 36 bits, four and a half bytes.
+    return text_of(digest(user)) + text_of((second << 4).to_bytes(5, "big"))[:6]
+
+
+def text_of(data: bytes) -> str:
+    standard = base64.b64encode(data).decode().rstrip("=")
+    return standard.translate(str.maketrans(STANDARD, SORTED))

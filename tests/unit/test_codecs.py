@@ -103,7 +103,7 @@ HEAD = UserHead(
     last=Place(1_709_640_000_000_000, 1_709_640_000_000_000, 1),
     floor=Place(1_704_066_600_000_001, 1_704_066_600_000_001, 3),
     due_us=1_710_000_000_000_000,
-    timeline=bytes.fromhex((_FOLDER / "timeline-2.hex").read_text()),
+    timeline=bytes.fromhex((_FOLDER / "timeline-3.hex").read_text()),
     facts=bytes(18),
     first_event=b"",
 )
@@ -133,7 +133,7 @@ def test_a_stored_head_is_read() -> None:
 
 
 def test_a_stored_timeline_is_read() -> None:
-    life = decode_timeline("dé", stored("timeline-2"))
+    life = decode_timeline("dé", stored("timeline-3"))
     assert_equal(life, lives_of(STORED))
     assert life.date.astype("datetime64[D]").astype(str).tolist() == [
         "2023-12-31",
@@ -147,14 +147,15 @@ def test_a_stored_timeline_is_read() -> None:
         [0, 0, 1000],
     )
     assert (life.first_utm_source.to_pylist(), life.first_country.to_pylist()) == (["tv"], [None])
-    assert encode_timeline(lives_of(STORED)) == stored("timeline-2")
+    assert encode_timeline(lives_of(STORED)) == stored("timeline-3")
 
 
-def test_a_timeline_with_the_ids_of_another_version_is_refused() -> None:
-    with pytest.raises(DataError, match=r"layout 1, of 0\.1\.0, with event ids that today's can't"):
-        decode_timeline("dé", stored("timeline-1"))
-    both = pa.array([stored("timeline-2"), stored("timeline-1")])
-    with pytest.raises(DataError, match=r"layout 1, of 0\.1\.0"):
+@pytest.mark.parametrize("layout", [1, 2])
+def test_a_timeline_with_the_ids_of_another_version_is_refused(layout: int) -> None:
+    with pytest.raises(DataError, match=r"with ids that today's can't .*: run `rebuild`"):
+        decode_timeline("dé", stored(f"timeline-{layout}"))
+    both = pa.array([stored("timeline-3"), stored(f"timeline-{layout}")])
+    with pytest.raises(DataError, match=r"by an earlier version, with ids"):
         decode_timelines(pa.array(["a", "b"]), both)
 
 
@@ -212,10 +213,10 @@ def test_stored_run_counts_are_read(version: str) -> None:
 LATER: list[tuple[Callable[[bytes], Any], bytes]] = [
     (decode_records, b"\x09" + stored("records-1")[1:]),
     (decode_head, b"\x09" + stored("head-1")[1:]),
-    (lambda data: decode_timeline("dé", data), b"\x09" + stored("timeline-2")[1:]),
+    (lambda data: decode_timeline("dé", data), b"\x09" + stored("timeline-3")[1:]),
     (
-        lambda data: decode_timelines(pa.array(["a", "b"]), pa.array([stored("timeline-2"), data])),
-        b"\x09" + stored("timeline-2")[1:],
+        lambda data: decode_timelines(pa.array(["a", "b"]), pa.array([stored("timeline-3"), data])),
+        b"\x09" + stored("timeline-3")[1:],
     ),
     (decode_counters, b"\x09" + stored("counters-3")[1:]),
 ]
@@ -245,14 +246,14 @@ def test_days_with_counters_of_a_later_version_are_refused(
     layout = "transforms.kernels.codecs.timeline_layout.DAY_COUNTERS"
     monkeypatch.setattr(layout, ("miles_earned", "miles_redeemed"))
     with pytest.raises(DataError, match=r"holds counter 10, and .* knows 2: a later version"):
-        decode_timeline("dé", stored("timeline-2"))
+        decode_timeline("dé", stored("timeline-3"))
     with pytest.raises(DataError, match=r"holds counter 10, and .* knows 2: a later version"):
-        decode_timelines(pa.array(["dé"]), pa.array([stored("timeline-2")]))
+        decode_timelines(pa.array(["dé"]), pa.array([stored("timeline-3")]))
 
 
 DAMAGED: list[tuple[Callable[[bytes], Any], str]] = [
-    (lambda data: decode_timeline("dé", data), "timeline-2"),
-    (lambda data: decode_timelines(pa.array(["dé"]), pa.array([data])), "timeline-2"),
+    (lambda data: decode_timeline("dé", data), "timeline-3"),
+    (lambda data: decode_timelines(pa.array(["dé"]), pa.array([data])), "timeline-3"),
     (decode_records, "records-1"),
     (decode_head, "head-1"),
     (decode_counters, "counters-3"),

@@ -18,9 +18,12 @@ from transforms.data_error import DataError
 from transforms.kernels import sessions
 from transforms.kernels.compression import digests
 from transforms.kernels.event_batch import EVENT_BATCH, event_batch
-from transforms.kernels.event_ids import event_ids, session_ids
-from transforms.kernels.hashing import Hashes, hex_array
+from transforms.kernels.event_ids import event_ids
+from transforms.kernels.hashing import Hashes, ascii_array
+from transforms.kernels.id_text import event_digits, session_digits
 from transforms.kernels.sessions import number_sessions, sort_events
+from transforms.quality.declaration import EVENT_ID
+from transforms.quality.refused_values import refused
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
 Event = tuple[int, str, int, str | None, int | None, int, str | None, str | None]
@@ -43,7 +46,7 @@ def ids_of(events: list[Event]) -> list[str]:
 
 
 def digits_of(hashes: Hashes) -> list[str]:
-    return [str(digits) for digits in hex_array(hashes.hex()).to_pylist()]
+    return [str(digits) for digits in ascii_array(event_digits(hashes)).to_pylist()]
 
 
 def reference(event: Event) -> str:
@@ -125,26 +128,54 @@ class TestEventIds:
 
     def test_a_fixed_id_stays(self) -> None:
         assert ids_of([GOOD, ANOTHER]) == [
-            "33c534e05d9fbd2b1a72702c0a22e92a",
-            "84ddb6b8eadc8c13031bb8fb492bc3a4",
+            "BwJos4qUjHgPRb-g1XAd9V",
+            "WCqqiDfRY0B25vYvHHj2d-",
         ]
 
 
 class TestSessionIds:
     @settings(deadline=None)
-    @given(users=st.lists(texts, min_size=1, max_size=4), firsts=st.lists(st.integers(0, 2**58)))
+    @given(
+        users=st.lists(texts, min_size=1, max_size=4), firsts=st.lists(st.integers(-(2**54), 2**54))
+    )
     def test_an_id_is_the_reference(self, users: list[str], firsts: list[int]) -> None:
         rows = np.arange(len(firsts)) % len(users)
-        found = session_ids(digests(pa.array(users)), rows, np.array(firsts, np.int64))
+        found = session_digits(digests(pa.array(users)), rows, np.array(firsts, np.int64))
         expected = [
             ids.session_id(users[row], first) for row, first in zip(rows, firsts, strict=True)
         ]
-        assert digits_of(found) == expected
+        assert ascii_array(found).to_pylist() == expected
 
     def test_a_fixed_id_stays_and_is_that_of_the_first_event(self) -> None:
         events = sort_events([batch_of([GOOD, (GOOD[0] + 60_000_000, *GOOD[1:])])])
-        found = hex_array(number_sessions(events).id_digits).to_pylist()
-        assert found == [ids.session_id("ann", GOOD[0])] == ["e9cb01c5e526de48ebbd3cfac7447ba5"]
+        found = ascii_array(number_sessions(events).id_digits).to_pylist()
+        assert found == [ids.session_id("ann", GOOD[0])] == ["enYzsIMInRAfZECIEiEYYkWdLsiV"]
+
+
+class TestTexts:
+    @given(blocks=st.lists(st.binary(min_size=16, max_size=16), max_size=5))
+    def test_the_text_of_an_id_is_that_of_its_bytes_and_sorts_as_they_do(
+        self, blocks: list[bytes]
+    ) -> None:
+        hashes = Hashes.of(np.frombuffer(b"".join(blocks), "<u8").reshape(-1, 2))
+        found = digits_of(hashes)
+        assert found == [ids.text_of(block) for block in blocks]
+        assert sorted(found) == [ids.text_of(block) for block in sorted(blocks)]
+
+    def test_sessions_of_a_user_sort_by_their_beginning(self) -> None:
+        seconds = [-(2**35), -1, 0, 1, 63, 64, 4095, 4096, 2**31, 2**35 - 1]
+        first_us = np.array(seconds) * 1_000_000
+        found = session_digits(digests(pa.array(["ann"])), np.zeros(10, np.int64), first_us)
+        texts = ascii_array(found).to_pylist()
+        assert sorted(set(texts)) == texts
+
+    @pytest.mark.parametrize("letter", ["=", "+", "/", ":", "@", "[", "`", "{", ",", "é", " "])
+    def test_a_character_that_no_id_has_is_refused(self, letter: str) -> None:
+        good = [ids.text_of(bytes(range(at, at + 16))) for at in range(100)]
+        assert refused(pa.chunked_array([good]), EVENT_ID) is None
+        for bad in (letter + good[7][1:], good[7][:-1] + letter, good[7][1:], ""):
+            rows = refused(pa.chunked_array([[*good, bad]]), EVENT_ID)
+            assert rows is not None and np.flatnonzero(rows).tolist() == [100]
 
 
 class TestCollisions:
@@ -169,7 +200,7 @@ class TestCollisions:
         with pytest.raises(DataError) as raised:
             sort_events([parsed.events])
         output = str(raised.value)
-        assert f"event_id {'00000000000000ff' * 2}" in output
+        assert f"event_id {ids.text_of((bytes(7) + bytes([255])) * 2)}:" in output
         for part in ("user_id 'ann'", "2025-12-31T10:00:00Z", "event_type 'share'", "'SG'"):
             assert output.count(part) == 2
         assert all(repr(event["transaction_category"]) in output for event in COLLIDING)

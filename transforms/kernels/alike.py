@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.data_error import DataError
-from transforms.kernels.hashing import Hashes, hex_array
+from transforms.kernels.hashing import Hashes, ascii_array
+from transforms.kernels.id_text import event_digits
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
 
@@ -29,7 +30,7 @@ def refuse_unlike(
     if not len(unlike):
         return
     first = unlike[:1]
-    (digits,) = hex_array(ids[first].hex()).to_pylist()
+    (digits,) = ascii_array(event_digits(ids[first])).to_pylist()
     one, other = (_told(table, int(of[first[0]])) for of in (rows, others))
     raise DataError(
         f"two events that differ have the same event_id {digits}: {one}; and {other}. Nobody is "

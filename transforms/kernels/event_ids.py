@@ -1,4 +1,4 @@
-"""Event ids: hashes of all eight source values (rule 2); and session ids.
+"""Event ids: hashes of all eight source values (rule 2).
 
 docs/identifiers.md says what they are made of, and why nobody can make two events of one id.
 """
@@ -22,8 +22,6 @@ from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 _WORDS: Final = {"event_type": EVENT_TYPES, "platform": PLATFORMS}
 # From the few values to the many, so that pairs of values are hashed rather than events.
 _LABELS: Final = ("event_type", "platform", "utm_source", "country", "transaction_category")
-# Stands where an event has its amount, which is ABSENT or not negative.
-_SESSION: Final = -2
 
 
 def event_ids(events: pa.Table, users: Blocks, user_of_event: NDArray[np.int64]) -> Hashes:
@@ -45,27 +43,9 @@ def event_ids(events: pa.Table, users: Blocks, user_of_event: NDArray[np.int64])
     return Hashes.of(ids)
 
 
-def session_ids(
-    users: Blocks, user_of_session: NDArray[np.int64], first_us: NDArray[np.int64]
-) -> Hashes:
-    """The ids of sessions.
-
-    Args:
-        users: the digest of each user id.
-        user_of_session: int64 [sessions], the index of each session's user.
-        first_us: int64 [sessions], when each one's first event was, in microseconds.
-    """
-    ids = np.empty((len(first_us), 2), "<u8")
-    for rows in chunks(len(ids)):
-        ids[rows] = _with_numbers(_each(users, user_of_session[rows]), first_us[rows], _SESSION)
-    return Hashes.of(ids)
-
-
-def _with_numbers(
-    blocks: Blocks, time_us: NDArray[np.int64], other: NDArray[np.int64] | int
-) -> Blocks:
+def _with_numbers(blocks: Blocks, time_us: NDArray[np.int64], miles: NDArray[np.int64]) -> Blocks:
     numbers = np.empty((len(blocks), 2), "<i8")
-    numbers[:, 0], numbers[:, 1] = time_us, other
+    numbers[:, 0], numbers[:, 1] = time_us, miles
     return compressed(left(blocks), right(numbers.view("<u8")))
 
 

@@ -57,7 +57,7 @@ class Hashes:
         return _HEX_PAIRS.take(words.view(np.uint8)).view(np.uint8)
 
 
-def hex_array(digits: NDArray[np.uint8]) -> pa.Array:
+def ascii_array(digits: NDArray[np.uint8]) -> pa.Array:
     """Rows of ASCII digits, uint8 [n, width], as an Arrow string array."""
     rows, width = digits.shape
     offsets = np.arange(0, (rows + 1) * width, width, dtype=np.int32)

@@ -38,7 +38,7 @@ class StoredEvents:
     Attributes:
         events: [n], with the schema EVENT_BATCH.
         sequence: int64 [n], event_sequence_in_session.
-        session_digits: uint8 [n, 32], session_id in ASCII.
+        session_digits: uint8 [n, 28], session_id in ASCII.
     """
 
     events: pa.RecordBatch

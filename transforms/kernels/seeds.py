@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from transforms.kernels.codecs.head_codec import encode_head
 from transforms.kernels.codecs.record_codec import by_user, encode_records
-from transforms.kernels.hashing import hex_array
+from transforms.kernels.hashing import ascii_array
 from transforms.kernels.increments import StoredEvents
 from transforms.kernels.sessions import SortedEvents, sort_events
 from transforms.kernels.timelines import Timelines
@@ -105,7 +105,7 @@ def _places(events: SortedEvents, stored: StoredEvents, starts: SessionStarts) -
     session_us: NDArray[np.int64] = events.time_us[begun]
     missing = np.flatnonzero(begun < 0)
     if len(missing):
-        digits = hex_array(stored.session_digits[events.rows[missing]]).dictionary_encode()
+        digits = ascii_array(stored.session_digits[events.rows[missing]]).dictionary_encode()
         known = starts(digits.dictionary)
         times = [known.get(text, 0) for text in digits.dictionary.to_pylist()]
         session_us[missing] = np.array(times, np.int64)[digits.indices.to_numpy()]

@@ -15,8 +15,9 @@ from transforms.kernels.alike import refuse_unlike
 from transforms.kernels.calendar import US_PER_MINUTE
 from transforms.kernels.compression import digests
 from transforms.kernels.event_batch import EVENT_BATCH
-from transforms.kernels.event_ids import event_ids, session_ids
+from transforms.kernels.event_ids import event_ids
 from transforms.kernels.hashing import Hashes
+from transforms.kernels.id_text import session_digits
 from transforms.kernels.text_blocks import Blocks
 
 SESSION_GAP_MINUTES: Final = 30
@@ -200,7 +201,7 @@ def _break_ties(
 ) -> NDArray[np.int64]:
     """Order by event id where `tied` says that a row has the user and the time of the one before.
 
-    The hexadecimal event ids order as their two words do.
+    The texts of event ids sort as their two words do.
     """
     if not tied.any():
         return order
@@ -222,7 +223,7 @@ class Sessions:
         starts: bool [events], true at each session's first event.
         sequence: int64 [events], 1, 2, 3 ... within the session.
         session: int32 [events], the index of each event's session.
-        id_digits: uint8 [sessions, 32], the session ids' hexadecimal digits in ASCII.
+        id_digits: uint8 [sessions, 28], the session ids in ASCII.
     """
 
     starts: NDArray[np.bool_]
@@ -265,6 +266,6 @@ def number_sessions(events: SortedEvents) -> Sessions:
     starts[1:] |= begins_session(np.diff(events.time_us))
     first, sequence = np.flatnonzero(starts), sequences(starts)
     users = events.user_of_event[first]
-    digits = session_ids(events.user_digests, users, events.time_us[first]).hex()
+    digits = session_digits(events.user_digests, users, events.time_us[first])
     session = (np.cumsum(starts) - 1).astype(np.int32)
     return Sessions(starts, sequence, session, digits)

@@ -16,13 +16,15 @@ from transforms.contract import (
     nullable,
     required,
 )
-from transforms.kernels.hashing import hex_array
+from transforms.kernels.hashing import ascii_array
+from transforms.kernels.id_text import event_digits
 from transforms.kernels.sessions import SESSION_GAP_MINUTES, SESSION_GAP_US, Sessions, SortedEvents
 from transforms.quality.declaration import (
     COUNTRY,
-    HEX_ID,
+    EVENT_ID,
     LOWER_CASE,
     RUN,
+    SESSION_ID,
     AddsUp,
     Holds,
     References,
@@ -66,9 +68,7 @@ TABLE = Table(
     name="fct_events",
     description="One row per event; redeliveries are removed, sessions are numbered.",
     columns=(
-        required(
-            "event_id", STRING, "32 hexadecimal digits: a hash of all eight source values", HEX_ID
-        ),
+        required("event_id", STRING, "22 characters: a hash of all eight source values", EVENT_ID),
         required("user_id", STRING, "The user, as the source names them"),
         required(
             "event_type",
@@ -96,8 +96,9 @@ TABLE = Table(
         required(
             "session_id",
             STRING,
-            "32 hexadecimal digits: a hash of the user and the session's first instant",
-            HEX_ID,
+            "28 characters: a hash of the user, and the second in which the session began; the "
+            "sessions of a user sort by it",
+            SESSION_ID,
         ),
         required(
             "is_session_start",
@@ -160,7 +161,7 @@ def rows(events: SortedEvents, sessions: Sessions, written_at: pa.Scalar | pa.Ar
     table = events.table
     return TABLE.build(
         {
-            "event_id": hex_array(events.ids.hex()),
+            "event_id": ascii_array(event_digits(events.ids)),
             "user_id": _encoded(events.user_of_event, events.user_ids),
             "event_type": _encoded(events.event_type, pa.array(EVENT_TYPES)),
             "event_time": table["event_time"],
@@ -170,7 +171,7 @@ def rows(events: SortedEvents, sessions: Sessions, written_at: pa.Scalar | pa.Ar
             "platform": _encoded(events.platform, pa.array(PLATFORMS)),
             "utm_source": table["utm_source"],
             "country": table["country"],
-            "session_id": _encoded(sessions.session, hex_array(sessions.id_digits)),
+            "session_id": _encoded(sessions.session, ascii_array(sessions.id_digits)),
             "is_session_start": sessions.starts.astype("int64"),
             "event_sequence_in_session": sessions.sequence,
             "processed_at": written_at,

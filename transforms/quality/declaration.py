@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from transforms.vocabulary import EVENT_ID_DIGITS, SESSION_ID_DIGITS
+
 Severity: TypeAlias = Literal["error", "warn"]
 Bound: TypeAlias = int | float | datetime
 
@@ -70,7 +72,13 @@ def between(low: Bound, high: Bound) -> InRange:
     return InRange(low, high)
 
 
+def _id_text(length: int) -> Matches:
+    return Matches(f"^[-0-9A-Z_a-z]{{{length}}}$", f"{length} letters, digits, - or _")
+
+
 HEX_ID = Matches("^[0-9a-f]{32}$", "32 hexadecimal digits")
+EVENT_ID = _id_text(EVENT_ID_DIGITS)
+SESSION_ID = _id_text(SESSION_ID_DIGITS)
 LOWER_CASE = Matches("^[^A-Z]*$", "lower case")
 COUNTRY = Matches("^[A-Z]{2}$", "two upper-case letters")
 PERCENTAGE = between(0.0, 100.0)

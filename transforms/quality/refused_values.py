@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from transforms.quality.declaration import HEX_ID, ColumnCheck, InRange, OneOf
+from transforms.quality.declaration import EVENT_ID, SESSION_ID, ColumnCheck, InRange, OneOf
+from transforms.vocabulary import EVENT_ID_DIGITS, SESSION_ID_DIGITS
 
-_HEX_DIGITS = 32
+_LENGTHS: Final = {EVENT_ID.pattern: EVENT_ID_DIGITS, SESSION_ID.pattern: SESSION_ID_DIGITS}
 # What stays in a processor's cache between the steps.
 _PART = 1 << 17
 
@@ -33,7 +34,7 @@ def refused(column: pa.ChunkedArray, kept: ColumnCheck | None) -> NDArray[np.boo
         return _outside(values, kept)
     if isinstance(kept, OneOf):
         known = pc.is_in(values, value_set=pa.array(kept.values, values.type))
-    elif kept.pattern == HEX_ID.pattern and _are_hex(values):
+    elif _are_ids(values, _LENGTHS.get(kept.pattern)):
         return None
     else:
         known = pc.match_substring_regex(values, kept.pattern)
@@ -78,13 +79,13 @@ def _bound(value: Any) -> Any:
     return value
 
 
-def _are_hex(values: pa.Array) -> bool:
-    """Whether all strings are 32 hexadecimal digits: a tenth of what an expression takes."""
-    if values.null_count or not len(values):
+def _are_ids(values: pa.Array, length: int | None) -> bool:
+    """Whether all strings are so many digits of an id: a tenth of what an expression takes."""
+    if length is None or values.null_count or not len(values):
         return False
     _, offsets, data = values.buffers()
     ends = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
-    if data is None or (np.diff(ends) != _HEX_DIGITS).any():
+    if data is None or (np.diff(ends) != length).any():
         return False
     letters = np.frombuffer(data, np.uint8, int(ends[-1] - ends[0]), int(ends[0]))
     parts = (letters[at : at + _PART] for at in range(0, len(letters), _PART))
@@ -94,7 +95,10 @@ def _are_hex(values: pa.Array) -> bool:
 def _all_digits(letters: NDArray[np.uint8]) -> bool:
     # Below the first of its range a byte wraps around to a large number.
     digits = letters - np.uint8(ord("0")) < 10
-    digits |= letters - np.uint8(ord("a")) < 6
+    # Upper-case letters have one bit less than lower-case ones.
+    digits |= (letters | np.uint8(32)) - np.uint8(ord("a")) < 26
+    digits |= letters == ord("-")
+    digits |= letters == ord("_")
     return bool(digits.all())
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from transforms.contract import STRING, TIMESTAMP, Table, required
 from transforms.data_error import DataError
 from transforms.kernels.forgotten import ForgottenUsers
-from transforms.kernels.hashing import Hashes, hex_array
+from transforms.kernels.hashing import Hashes, ascii_array
 from transforms.kernels.keyed_hashes import keyed_hashes
 from transforms.kernels.text_blocks import BLOCK_BYTES
 
@@ -49,7 +49,7 @@ def rows(user_ids: pa.Array, key: str, forgotten_at: datetime, run: str) -> pa.T
         forgotten_at: in UTC without a zone.
         run: the run's id.
     """
-    hashes = hex_array(Hashes.of(keyed_hashes(user_ids, bytes.fromhex(key))).hex())
+    hashes = ascii_array(Hashes.of(keyed_hashes(user_ids, bytes.fromhex(key))).hex())
     found = TABLE.build(
         {
             "user_hash": hashes,

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.kernels.codecs.record_codec import sorted_events
-from transforms.kernels.event_ids import session_ids
+from transforms.kernels.id_text import session_digits
 from transforms.kernels.increments import change, timelines_after
 from transforms.kernels.sessions import Sessions, SortedEvents
 from transforms.kernels.user_head import UserHead, timelines_of_heads
@@ -98,5 +98,5 @@ def _moments(written: Iterable[UserHead | _Row]) -> pa.Array:
 def _sessions(events: SortedEvents, rows: Sequence[_Row]) -> Sessions:
     """The sessions of events, one for each; all of the same id are one."""
     _, session_us, sequence = map(np.array, zip(*(row.event.place for row in rows), strict=True))
-    ids = session_ids(events.user_digests, events.user_of_event, session_us)
-    return Sessions(sequence == 1, sequence, np.arange(len(rows), dtype=np.int32), ids.hex())
+    digits = session_digits(events.user_digests, events.user_of_event, session_us)
+    return Sessions(sequence == 1, sequence, np.arange(len(rows), dtype=np.int32), digits)

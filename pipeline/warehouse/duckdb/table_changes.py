@@ -14,7 +14,6 @@ from pipeline.warehouse.guarding import guard, guard_statement
 from pipeline.warehouse.merging import delete_matching_statement, merge_statement
 from transforms.contract import (
     BYTES,
-    STRING,
     Column,
     Table,
 )
@@ -164,14 +163,13 @@ def staged(table: Table, files: Sequence[StagedFile]) -> str | None:
 def _definition(table: Table, column: Column) -> str:
     return (
         f'"{column.name}" {DIALECT.types[column.type]}{" NOT NULL" if column.required else ""}'
-        f"{_compression(table, column)}"
+        f"{_compression(column)}"
     )
 
 
-def _compression(table: Table, column: Column) -> str:
+def _compression(column: Column) -> str:
     """How a column is compressed whose values hardly repeat: the default looks in vain, which takes
     40 % of the time to load hashes, and 60 % of that to load timelines."""
     if column.type == BYTES:
         return " USING COMPRESSION uncompressed"
-    is_hash = column.type == STRING and table.primary_key == (column.name,) != table.clustering
-    return " USING COMPRESSION zstd" if is_hash else ""
+    return " USING COMPRESSION zstd" if column.is_id else ""

@@ -25,6 +25,15 @@ def check_layout(what: str, layout: int, latest: int) -> None:
         refuse_damaged(what)
 
 
+def refuse_other_ids(what: str) -> NoReturn:
+    """Raise DataError for what an earlier version stored beside ids that are made otherwise."""
+    raise DataError(
+        f"{what} is stored by an earlier version, with ids that today's can't be compared with: "
+        "run `rebuild`, which writes all tables anew from their events (or `batch` over all "
+        "sources); a streaming job is drained before, and started again after it"
+    )
+
+
 def refuse_unknown_counters(what: str, found: int, known: int) -> NoReturn:
     """Raise DataError for counters that were appended after this version of the code."""
     raise DataError(

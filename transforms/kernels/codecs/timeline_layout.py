@@ -1,12 +1,12 @@
 """What the bytes of a user's timeline are.
 
-Layout 2, without the user id: 34 bytes of fixed size, `HEAD`; a byte that says how many bytes the
+Layout 3, without the user id: 34 bytes of fixed size, `HEAD`; a byte that says how many bytes the
 two lengths of texts take; these lengths (bytes + 1, 0 for NULL) and the texts; then numbers: how
 many days, the first date, each day's distance from the day before, which of its counters are not
 0, and those. All lengths and numbers are varints. A day takes 6 to 12 bytes.
 
-Layout 1, of 0.1.0, is the same with event ids that are made otherwise. They can't be compared with
-today's, and a repeated event would count twice: it is refused.
+Layouts 1 and 2 are the same with event ids that are made (1) or written (2) otherwise. They can't
+be compared with today's, and a repeated event would count twice: they are refused.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.data_error import DataError
-from transforms.kernels.codecs.layouts import check_layout, refuse_damaged, refuse_unknown_counters
+from transforms.kernels.codecs.layouts import (
+    check_layout,
+    refuse_damaged,
+    refuse_other_ids,
+    refuse_unknown_counters,
+)
 from transforms.kernels.timelines import Timelines
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
-LATEST: Final = 2
-_OTHER_IDS: Final = 1
+LATEST: Final = 3
+_OTHER_IDS: Final = (1, 2)
 HEAD: Final = np.dtype(
     [
         ("version", "u1"),
@@ -87,10 +91,6 @@ def check_versions(versions: NDArray[np.uint8]) -> None:
     if (versions == LATEST).all():
         return
     check_layout("a timeline", int(versions.max()), LATEST)
-    if (versions == _OTHER_IDS).any():
-        raise DataError(
-            "a timeline is stored in layout 1, of 0.1.0, with event ids that today's can't be "
-            "compared with: drain the job that wrote it, build the tables with batch, and start a "
-            "new one"
-        )
+    if np.isin(versions, _OTHER_IDS).any():
+        refuse_other_ids("a timeline")
     refuse_damaged("a timeline")
