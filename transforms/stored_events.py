@@ -18,7 +18,8 @@ from transforms.kernels.keys import plain_strings
 from transforms.kernels.parse import Parsed
 from transforms.kernels.records import NO_REJECTIONS
 from transforms.marts import fct_events
-from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SESSION_ID_DIGITS, SOURCE_COLUMNS
+from transforms.quality.declaration import SESSION_ID_DIGITS
+from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
 
 _COLUMNS: Final = {column.name: column for column in fct_events.TABLE.columns}
 

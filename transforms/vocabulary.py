@@ -16,11 +16,6 @@ SOURCE_COLUMNS: Final = (
     "country",
 )
 
-# Six bits each, in the order in which their characters sort.
-ID_DIGITS: Final = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
-EVENT_ID_DIGITS: Final = 22
-SESSION_ID_DIGITS: Final = 28
-
 # Of event_time, in UTC: what is earlier is no event.
 EARLIEST: Final = datetime(2000, 1, 1)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from transforms.kernels.hashing import Hashes
 from transforms.kernels.text_blocks import Blocks, chunks
-from transforms.vocabulary import EVENT_ID_DIGITS, ID_DIGITS, SESSION_ID_DIGITS
+from transforms.quality.declaration import EVENT_ID_DIGITS, ID_DIGITS, SESSION_ID_DIGITS
 
 _SECOND_US: Final = 1_000_000
 # Of 36 bits, so that the years 881 to 3058 sort as they follow each other.

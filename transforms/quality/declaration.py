@@ -15,9 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
-
-from transforms.vocabulary import EVENT_ID_DIGITS, SESSION_ID_DIGITS
+from typing import Final, Literal, TypeAlias
 
 Severity: TypeAlias = Literal["error", "warn"]
 Bound: TypeAlias = int | float | datetime
@@ -70,6 +68,12 @@ def at_least(low: Bound) -> InRange:
 def between(low: Bound, high: Bound) -> InRange:
     """The column lies between two bounds, both included."""
     return InRange(low, high)
+
+
+# Six bits each, in the order in which their characters sort.
+ID_DIGITS: Final = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+EVENT_ID_DIGITS: Final = 22
+SESSION_ID_DIGITS: Final = 28
 
 
 def _id_text(length: int) -> Matches:

@@ -10,8 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from transforms.quality.declaration import EVENT_ID, SESSION_ID, ColumnCheck, InRange, OneOf
-from transforms.vocabulary import EVENT_ID_DIGITS, SESSION_ID_DIGITS
+from transforms.quality.declaration import (
+    EVENT_ID,
+    EVENT_ID_DIGITS,
+    SESSION_ID,
+    SESSION_ID_DIGITS,
+    ColumnCheck,
+    InRange,
+    OneOf,
+)
 
 _LENGTHS: Final = {EVENT_ID.pattern: EVENT_ID_DIGITS, SESSION_ID.pattern: SESSION_ID_DIGITS}
 # What stays in a processor's cache between the steps.
