@@ -58,12 +58,13 @@ _NOTES: Final[Mapping[str, str]] = {
     "`transforms/kernels/codecs/timeline_layout.py`.",
     "growth_counters": "The names of counters are those of `transforms/kernels/counters.py`. A "
     "stream writes those that change.",
-    "loaded_files": "A batch replaces them by its own files, a replay and a stream leave them.",
+    "loaded_files": "A batch replaces them by its own files, a replay and a stream leave them. An "
+    "update brings the fingerprint of a file up to date that was written anew and holds the same.",
     "pipeline_runs": "Runs that failed are noted as well, where there are tables already and they "
-    "can be written; not those that were killed, that an option was wrong of, or that were refused "
-    "before they began, as an update is where a file has changed. A stream's row is brought up to "
-    "date at each flush; one that was killed, or runs on Dataflow, stays `running`, and "
-    "`updated_at` says when it flushed last. Paths, globs and messages are kept as they were, what "
+    "can be written, and updates that were refused, because a file has changed, say; not those "
+    "that were killed, or that an option was wrong of. A stream's row is brought up to date at "
+    "each flush; one that was killed, or runs on Dataflow, stays `running`, and `updated_at` says "
+    "when it flushed last. Paths, globs and messages are kept as they were, what "
     "`--edit` says is not.",
     "warehouse_settings": "Settings that decide what the figures mean: a run that asks for others "
     "is refused where it would mix them. Beside them the key of the hashes of forgotten_users: "

@@ -8,8 +8,9 @@ from typing import Final
 
 from pipeline.errors import RunError
 from pipeline.graphs.batch_graph import BatchJob
-from pipeline.inputs.input_versions import InputFile, fingerprint
+from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import default_shards
+from pipeline.inputs.loaded_inputs import compare
 from pipeline.launch.state_of_tables import state_of, without_state
 from pipeline.launch.tables_built import refuse_stream, types_of_tables
 from pipeline.paths import typed_program
@@ -29,11 +30,13 @@ class Increment:
     Attributes:
         job: the run, over the files that are new.
         known: how many of the files were loaded before.
+        written_anew: those of them that were written since, and hold the same.
         is_first: whether the warehouse holds nothing yet.
     """
 
     job: BatchJob
     known: int
+    written_anew: Sequence[InputFile] = ()
     is_first: bool = False
 
 
@@ -74,7 +77,9 @@ def increment_of(job: BatchJob, asked: Asked) -> Increment:
     refuse_stream(warehouse, asked.stream_stopped)
     types = types_of_tables(warehouse, asked.active_types)
     state = state_of(warehouse)
-    new = new_files(job.files, files_of(warehouse.read(loaded_files.TABLE)), warehouse.url)
+    loaded = files_of(warehouse.read(loaded_files.TABLE))
+    written_anew = written_since(job.files, loaded, warehouse.url)
+    new = [file for file in job.files if file.path not in loaded]
     if types is None:
         raise without_state(warehouse, "does not say which event types make a user active")
     changed = replace(
@@ -84,13 +89,13 @@ def increment_of(job: BatchJob, asked: Asked) -> Increment:
         user_shards=asked.user_shards or default_shards(new),
         started_at=state.later(job.started_at),
     )
-    return Increment(changed, len(job.files) - len(new))
+    return Increment(changed, len(job.files) - len(new), written_anew)
 
 
-def new_files(
+def written_since(
     files: Sequence[InputFile], loaded: Mapping[str, LoadedFile], url: str
 ) -> list[InputFile]:
-    """The files that were not loaded.
+    """The files that were written since they were loaded, and hold the same.
 
     Args:
         files: those that are there.
@@ -98,18 +103,14 @@ def new_files(
         url: of the warehouse.
 
     Raises:
-        RunError: if one was loaded and has changed since.
+        RunError: if one has changed, or can't be read.
     """
-    changed = [
-        file
-        for file in files
-        if file.path in loaded
-        and (file.size, fingerprint(file))
-        != (loaded[file.path].size, loaded[file.path].fingerprint)
-    ]
+    known = [file for file in files if file.path in loaded]
+    found = {file: compare(file, loaded[file.path]) for file in known}
+    changed = [file for file in known if found[file] == "changed"]
     if changed:
         raise RunError(_of_changed(changed, loaded, url))
-    return [file for file in files if file.path not in loaded]
+    return [file for file in known if found[file] == "written anew"]
 
 
 def _of_changed(changed: Sequence[InputFile], loaded: Mapping[str, LoadedFile], url: str) -> str:
@@ -122,10 +123,10 @@ def _of_changed(changed: Sequence[InputFile], loaded: Mapping[str, LoadedFile], 
     return (
         f"--input: {', '.join(shown)}{more} {'has' if one else 'have'} changed since "
         f"{'it was' if one else 'they were'} loaded into {url}, and an update takes nothing out of "
-        "the tables. If rows were added, or it was only written anew, rename it: rows that are "
-        "there already are duplicates. If dead letters were corrected, put the file back and "
+        "the tables. If rows were added, or the same was uploaded again, rename it: rows that "
+        "are there already are duplicates. If dead letters were corrected, put the file back and "
         f"correct them with {typed_program()} replay. If rows were changed or removed, build all "
-        f"tables from all files with {typed_program()} batch. No table was touched"
+        f"tables from all files with {typed_program()} batch"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -20,7 +21,7 @@ from pipeline.launch.dry_run import DryRun
 from pipeline.launch.new_files import Asked, Increment, increment_of
 from pipeline.launch.runners import Runner
 from pipeline.reports import UpdateReport
-from pipeline.sinks.run_notes import failure_noted
+from pipeline.sinks.run_notes import failure_noted, note_written_anew, refusal_noted
 from pipeline.summary_file import finish, forgiving
 from pipeline.terminal import is_watched, print_line
 from pipeline.warehouse import TableReader
@@ -40,7 +41,8 @@ def run_update(
 ) -> None:
     """Load the files that are new, and print and write a summary.
 
-    Into a warehouse that holds nothing it is a batch; without a new file nothing is written.
+    Into a warehouse that holds nothing it is a batch; without a new file nothing is written but
+    that one holds the same which was written anew.
 
     Args:
         job: what the run does, over all files that are named.
@@ -55,12 +57,13 @@ def run_update(
             run writes to the warehouse, or the run failed.
     """
     # Without the lock, which would write: most runs of a schedule that is too dense find nothing.
-    increment = increment_of(job, asked)
+    with refusal_noted(job.warehouse, job.noted):
+        increment = increment_of(job, asked)
     if increment.is_first:
         run_batch(increment.job, runner, options, temp_location, summary_file)
         return
     report = None
-    if increment.job.files:
+    if increment.job.files or increment.written_anew:
         increment, report = _run(job, asked, runner, options, temp_location)
     if not increment.job.files:
         report = UpdateReport(RunCounts(), {}, _seconds(job), known_files=increment.known)
@@ -84,7 +87,10 @@ def _run(
         noted(runner.local and is_watched(sys.stderr)) as progress,
         job.warehouse.lock(written(job.quality), temp_location, job.run) as staging,
     ):
-        increment = increment_of(job, asked)
+        with failure_noted(job.warehouse, job.noted, staging):
+            increment = increment_of(job, asked)
+            if increment.written_anew:
+                note_written_anew(job.warehouse, increment.written_anew, job.run, staging)
         if increment.job.files:
             job = _with_staged(increment.job, job.warehouse, staging)
             job = replace(job, progress=progress)
@@ -136,7 +142,8 @@ def hand_over_update(
         OptionError, RunError: as `increment_of` says, or if the warehouse can't be written.
     """
     if not dry_run.offline:
-        increment = increment_of(job, asked)
+        with nullcontext() if dry_run.asked else refusal_noted(job.warehouse, job.noted):
+            increment = increment_of(job, asked)
         job = increment.job
         if increment.is_first:
             hand_over(job, options, temp_location, dry_run)

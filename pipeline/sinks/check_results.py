@@ -13,6 +13,7 @@ from pipeline.warehouse.staged_files import StagedFiles
 from transforms.marts import data_quality_results
 from transforms.marts.registry import RESULTS
 from transforms.quality.results import Result
+from transforms.state import pipeline_runs
 
 
 def staged_results(
@@ -35,5 +36,5 @@ def record_refusal(
         return RunError(f"{refusal}. The checks' results can't be recorded either: {error}")
     return RunError(
         f"{refusal}. No table was touched but {RESULTS.name}, where run_id '{run}' holds the "
-        "results of all checks"
+        f"results of all checks, and {pipeline_runs.TABLE.name}"
     )

@@ -18,7 +18,7 @@ from pipeline.progress import Progress
 from pipeline.reports import BatchReport, QualityReport
 from pipeline.sinks.check_results import record_refusal, staged_results
 from pipeline.sinks.commit_plan import CommitPlan
-from pipeline.sinks.run_notes import record_failure, staged_run, staged_state
+from pipeline.sinks.run_notes import NOTED, record_failure, staged_run, staged_state
 from pipeline.sinks.run_rows import SourceCounts, how_far, rows_of_files, rows_of_run
 from pipeline.sinks.shrinking import History
 from pipeline.terminal import printable
@@ -27,12 +27,12 @@ from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import Change, StagedFile
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events, fct_events
+from transforms.marts.registry import TABLES
 from transforms.metrics import timed_flush
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.policy import Policy
 from transforms.quality.results import Result
 from transforms.state.pipeline_runs import Run
-from transforms.state.registry import STATE_TABLES
 
 
 @dataclass
@@ -100,7 +100,7 @@ class Commit(beam.PTransform):
         rows = {
             change.table.name: change.rows
             for change in self.plan.changes(staged)
-            if change.table.name not in STATE_TABLES
+            if change.table.name in TABLES
         }
         results = self.quality.conclude(check_counts, counts) if self.quality else []
         try:
@@ -180,8 +180,8 @@ class Commit(beam.PTransform):
         state = how_far(self.run, "failed", counts, str(refusal))
         if self.quality is None:
             refused = RunError(f"{refusal}. No table was touched")
-            record_failure(self.warehouse, state, self.staging, refused)
-            return refused
+            noted = record_failure(self.warehouse, state, self.staging, refused)
+            return RunError(f"{refusal}. {NOTED}") if noted else refused
         limit = self.max_shrink_pct
         losses = [] if limit is None else self._history(counts, rows).losses(limit)
         found = [*results, *(loss.result(limit or 0) for loss in losses)]

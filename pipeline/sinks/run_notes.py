@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import OptionError, RunError, clear_message
+from pipeline.inputs.input_versions import InputFile
+from pipeline.inputs.loaded_inputs import fingerprint_to_store
 from pipeline.sinks.ended_runs import has_ended
 from pipeline.sinks.run_rows import how_far, rows_of_state
 from pipeline.terminal import printable
@@ -17,12 +20,14 @@ from pipeline.warehouse import Warehouse
 from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
-from transforms.state import pipeline_runs
+from transforms.state import loaded_files, pipeline_runs
 from transforms.state.pipeline_runs import Run, RunState
 from transforms.state.registry import STATE_TABLES
 
 _log = logging.getLogger(__name__)
 _NOT_NOTED: Final = f"Nor can {pipeline_runs.TABLE.name} say so"
+NOTED: Final = f"No table was touched but {pipeline_runs.TABLE.name}, which says so"
+_UNTOUCHED: Final = "No table was touched"
 
 
 def staged_state(rows: Mapping[str, pa.Table], folder: str, layout: FileLayout) -> list[StagedFile]:
@@ -41,6 +46,32 @@ def staged_run(state: RunState, folder: str, layout: FileLayout) -> Change:
     return Change(pipeline_runs.TABLE, WriteDisposition.MERGE, files)
 
 
+def note_written_anew(
+    warehouse: Warehouse, files: Sequence[InputFile], run: str, folder: str
+) -> None:
+    """Note in loaded_files that files were written since they were loaded, and hold the same, so
+    that the next run need not read them.
+
+    Args:
+        warehouse: that of the run, which holds it.
+        files: as they are now.
+        run: the run's id.
+        folder: where it stages.
+
+    Raises:
+        RunError: if it can't be noted.
+    """
+    table = loaded_files.TABLE
+    now = {file.path: fingerprint_to_store(file) for file in files}
+    rows = warehouse.read(table)
+    rows = rows.filter(pc.is_in(rows["path"], pa.array(list(now), pa.string())))
+    place = rows.schema.get_field_index("fingerprint")
+    found = pa.array([now[path] for path in rows["path"].to_pylist()], pa.string())
+    rows = rows.set_column(place, rows.schema.field(place), found)
+    staged = staged_state({table.name: rows}, folder, warehouse.capabilities.layout)
+    warehouse.commit([Change(table, WriteDisposition.MERGE, staged)], f"{run}_files")
+
+
 @contextmanager
 def failure_noted(warehouse: Warehouse, run: Run, folder: str) -> Iterator[None]:
     """Note in pipeline_runs how a run fails inside, unless its own commit has done so.
@@ -57,6 +88,32 @@ def failure_noted(warehouse: Warehouse, run: Run, folder: str) -> Iterator[None]
     except Exception as error:
         message = clear_message(error) or type(error).__name__
         record_failure(warehouse, how_far(run, "failed", message=message), folder, error)
+        raise
+
+
+@contextmanager
+def refusal_noted(warehouse: Warehouse, run: Run) -> Iterator[None]:
+    """Note in pipeline_runs that a run is refused inside, before it holds the warehouse.
+
+    Its error gets a note that says which tables were touched.
+
+    Args:
+        warehouse: that of the run.
+        run: the run.
+    """
+    try:
+        yield
+    except RunError as error:
+        state = how_far(run, "failed", message=str(error))
+        try:
+            noted = bool(warehouse.present())
+            if noted:
+                warehouse.add_note(pipeline_runs.TABLE, pipeline_runs.row(state), run.run_id)
+        except (OptionError, RunError) as why:
+            _log.info("%s: %s", _NOT_NOTED, printable(str(why)))
+            error.add_note(f"{_UNTOUCHED}. {_NOT_NOTED}")
+        else:
+            error.add_note(NOTED if noted else _UNTOUCHED)
         raise
 
 
@@ -79,10 +136,13 @@ def record_end(warehouse: Warehouse, state: RunState, folder: str) -> None:
         )
 
 
-def record_failure(warehouse: Warehouse, state: RunState, folder: str, failure: Exception) -> None:
+def record_failure(warehouse: Warehouse, state: RunState, folder: str, failure: Exception) -> bool:
     """As `record_end`, of a run that fails: what goes wrong is said by a note of its error.
 
     Most often the cause is the same, so the note does without: it is logged as information.
+
+    Returns:
+        Whether pipeline_runs says so now.
 
     Args:
         warehouse: that of the run, which still holds it.
@@ -91,15 +151,20 @@ def record_failure(warehouse: Warehouse, state: RunState, folder: str, failure: 
         failure: why; gets the note, once.
     """
     try:
-        _record(warehouse, state, folder)
+        return _record(warehouse, state, folder)
     except RunError as error:
         _log.info("%s: %s", _NOT_NOTED, printable(str(error)))
         if _NOT_NOTED not in getattr(failure, "__notes__", ()):
             failure.add_note(_NOT_NOTED)
+        return False
 
 
-def _record(warehouse: Warehouse, state: RunState, folder: str) -> None:
+def _record(warehouse: Warehouse, state: RunState, folder: str) -> bool:
+    """Note it where there are tables; returns whether it is noted."""
     run = state.run.run_id
-    if warehouse.present() and not has_ended(warehouse, run):
+    if not warehouse.present():
+        return False
+    if not has_ended(warehouse, run):
         change = staged_run(state, folder, warehouse.capabilities.layout)
         warehouse.commit([change], f"{run}_{state.outcome}")
+    return True

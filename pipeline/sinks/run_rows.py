@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from pipeline.inputs.input_versions import InputFile, fingerprint
+from pipeline.inputs.input_versions import InputFile
+from pipeline.inputs.loaded_inputs import fingerprint_to_store
 from transforms.kernels.run_counts import RunCounts
 from transforms.state import loaded_files, pipeline_runs, warehouse_settings
 from transforms.state.loaded_files import LoadedFile
@@ -52,7 +53,7 @@ def rows_of_files(
     """
     counts = dict(sources)
     loaded = [
-        LoadedFile(file.path, file.size, fingerprint(file), *counts.get(file.path, (0, 0)))
+        LoadedFile(file.path, file.size, fingerprint_to_store(file), *counts.get(file.path, (0, 0)))
         for file in files
     ]
     rows = loaded_files.rows(loaded, run.run_id, run.started_at)

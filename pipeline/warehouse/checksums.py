@@ -1,7 +1,8 @@
-"""The bytes of staged files: as they were written, and as they lie there when they are loaded."""
+"""The bytes of files: as they were written or read, and as they lie there later."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import IO, Any, Final
 
@@ -42,7 +43,7 @@ def see_unchanged(files: Iterable[StagedFile]) -> None:
         RunError: if one does not.
     """
     for file in files:
-        if file.checksum is not None and _checksum(file.path) != file.checksum:
+        if file.checksum is not None and checksum_of(file.path) != file.checksum:
             raise RunError(
                 f"{file.path} holds other bytes than were staged of {file.table}: nothing was "
                 "changed. See that nobody else writes there, and run again; if it happens again, "
@@ -50,9 +51,15 @@ def see_unchanged(files: Iterable[StagedFile]) -> None:
             )
 
 
-def _checksum(path: str) -> int:
-    found = 0
+def checksum_of(path: str, size: int | None = None) -> int:
+    """The CRC-32C of a file on this machine, or of its first `size` bytes.
+
+    Raises:
+        OSError: if it can't be read.
+    """
+    found, left = 0, sys.maxsize if size is None else size
     with open(path, "rb", buffering=0) as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
+        while chunk := stream.read(min(_CHUNK_BYTES, left)):
             found = google_crc32c.extend(found, chunk)
+            left -= len(chunk)
     return found

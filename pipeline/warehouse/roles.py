@@ -197,6 +197,19 @@ class TableWriter(Protocol):
             RunError: if it can't be done; the table is as it was.
         """
 
+    def add_note(self, table: Table, rows: pa.Table, run: str) -> None:
+        """Add some rows to a table of notes; nothing else changes, and no run is kept out or loses
+        its claim. For a run that was refused before it held the warehouse.
+
+        Args:
+            table: its contract.
+            rows: with the contract's Arrow schema; none of them is in the table.
+            run: the run's id.
+
+        Raises:
+            RunError: if they can't be written, be it that another run is at work.
+        """
+
     def compact(self, staging: str) -> None:
         """See that nothing can be read any more of rows that have left the tables, as far as it is
         the home's to do; see `Capabilities.keeps_deleted`.

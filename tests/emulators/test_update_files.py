@@ -5,9 +5,15 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from pipeline.forget.leaving import WRITTEN
+from pipeline.warehouse import open_warehouse
+from pipeline.warehouse.changes import WriteDisposition
 from tests.emulators.support import Home, unlike
 from tests.support.runs import command, contents, run_graph
+from tests.support.staging import change
 from tests.support.tables import csv_text, row
+from tests.support.thorough import thorough
+from transforms.marts.dim_users import TABLE as USERS
 from transforms.marts.registry import TABLES
 
 
@@ -53,14 +59,46 @@ def test_files_of_several_days_end_as_one_batch(home: Home, tmp_path: Path, samp
     assert modified == {name: home.table(name).modified for name in TABLES}
 
 
-def test_an_object_that_was_replaced_is_named(home: Home, tmp_path: Path) -> None:
+def test_an_object_that_was_replaced_is_named_and_noted(
+    home: Home, tmp_path: Path, here: None
+) -> None:
     upload(home, tmp_path / "1.csv", csv_text([row("2024-01-01T00:00:00Z")]))
     assert update(home).returncode == 0
     upload(home, tmp_path / "1.csv", csv_text([row("2024-01-02T00:00:00Z")]))
-    run = update(home)
+    # Another run has the tables meanwhile, and keeps them.
+    warehouse = open_warehouse(home.url)
+    with warehouse.lock(WRITTEN, f"{home.temp}/tmp", home.run("other")) as folder:
+        run = update(home)
+        warehouse.commit([change(USERS, WriteDisposition.APPEND, folder, [])], home.run("other"))
     assert (run.returncode, run.stdout) == (1, "")
     assert f"{home.temp}/events/1.csv" in run.stderr
     assert "has changed since it was loaded" in run.stderr
+    assert "No table was touched but pipeline_runs, which says so" in run.stderr
+    first, second = home.rows("pipeline_runs").sort_by("started_at").to_pylist()
+    assert [one["outcome"] for one in (first, second)] == ["done", "failed"]
+    assert "has changed since it was loaded" in second["message"]
+    assert home.rows("fct_events").num_rows == 1
+
+
+@thorough
+def test_updates_replays_and_rebuilds_end_as_one_batch(
+    home: Home, tmp_path: Path, sample: Path
+) -> None:
+    header, *lines = sample.read_bytes().splitlines(keepends=True)
+    lines = [line for line in lines if line.count(b'"') % 2 == 0]
+    (tmp_path / "all.csv").write_bytes(header + b"".join(lines))
+    run_graph([tmp_path / "all.csv"], tmp_path / "growth.duckdb")
+    options = ("--warehouse", home.url, "--temp_location", f"{home.temp}/tmp")
+    replay = ("replay", "--edit", "s/,WWW,/,Web,/", *options)
+    for day, then in enumerate((replay, ("rebuild", *options), replay)):
+        part = [line.replace(b",Web,", b",WWW,") if day != 1 else line for line in lines[day::3]]
+        upload(home, tmp_path / f"{day}.csv", header + b"".join(part))
+        for run in (
+            update(home, "--max_dead_letter_pct", "100"),
+            command(*then, cwd=tmp_path, **home.servers.environment),
+        ):
+            assert run.returncode == 0, run.stderr
+    assert unlike(home.contents(), contents(tmp_path / "growth.duckdb")) == ["dead_letter_events"]
 
 
 def test_tables_whose_queries_must_name_their_partitions_are_updated(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ import pytest
 
 from pipeline.errors import OptionError, RunError, clear_message
 from pipeline.graphs.batch_graph import BatchJob
-from pipeline.inputs.input_versions import local_file
+from pipeline.inputs.input_versions import fingerprint, local_file
 from pipeline.launch.beam_run import pipeline_options
 from pipeline.launch.check_launch import check_tables
 from pipeline.launch.new_files import Asked
@@ -22,6 +23,8 @@ from pipeline.launch.runners import Runner
 from pipeline.launch.update_launch import run_update
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
+from pipeline.warehouse.checksums import checksum_of
+from pipeline.warehouse.duckdb.file_lock import locked
 from tests.support.runs import CHECKED_THOROUGHLY, command, contents, read_all, run_graph
 from tests.support.tables import NOW, csv_text, differences, oracle_tables, row
 from tests.support.thorough import thorough
@@ -173,12 +176,99 @@ def test_a_file_that_has_changed_is_named_with_the_ways_on(days: Days) -> None:
     days.write("2.csv", csv_text([row("2024-01-03T00:00:00Z")]))
     with pytest.raises(RunError) as raised:
         days.update(2)
+    message = str(clear_message(raised.value))
     for told in ("1.csv", "has changed since it was loaded", "rename it", "replay", "batch"):
-        assert told in str(raised.value)
+        assert told in message
+    assert message.endswith("No table was touched but pipeline_runs, which says so")
     assert days.ask("SELECT count(*) FROM fct_events") == [(1,)]
+    assert days.ask(
+        "SELECT run_id, outcome, message FROM pipeline_runs WHERE run_id <> 'run_1'"
+    ) == [("run_2", "failed", str(raised.value))]
     (days.folder / "1.csv").rename(days.folder / "1b.csv")
     days.update(3)
     assert days.ask("SELECT count(*) FROM fct_events") == [(3,)]
+
+
+def state_but_runs(days: Days) -> dict[str, list[Any]]:
+    """What all tables hold but pipeline_runs."""
+    names = {*TABLES, *STATE_TABLES, "data_quality_results"} - {"pipeline_runs"}
+    return {name: days.ask(f"FROM {name} ORDER BY ALL") for name in names}
+
+
+def test_a_refusal_is_noted_and_touches_nothing_else(days: Days) -> None:
+    days.write("1.csv", csv_text([row("2024-01-01T00:00:00Z"), row("never")]))
+    days.update(1)
+    before = state_but_runs(days)
+    days.write("1.csv", csv_text([row("2024-01-02T00:00:00Z"), row("never")]))
+    with pytest.raises(RunError, match="has changed since it was loaded"):
+        days.update(2)
+    assert state_but_runs(days) == before
+    assert [item.name for item in days.database.parent.iterdir() if item.is_file()] == [
+        days.database.name
+    ]
+
+
+def test_a_refusal_that_can_t_be_noted_says_so(days: Days, monkeypatch: pytest.MonkeyPatch) -> None:
+    days.write("1.csv", csv_text([row("2024-01-01T00:00:00Z")]))
+    days.update(1)
+    days.write("1.csv", csv_text([]))
+    with locked(days.database), pytest.raises(RunError, match="has changed") as raised:
+        days.update(2)
+    told = str(clear_message(raised.value))
+    assert told.endswith("No table was touched. Nor can pipeline_runs say so")
+    assert days.ask("SELECT run_id FROM pipeline_runs") == [("run_1",)]
+
+
+def test_a_file_that_was_only_written_anew_has_not_changed(
+    days: Days, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more bytes than samples of them cover."""
+    text = b"".join(lines)
+    assert len(text) > 300_000
+    days.write("1.csv", text)
+    days.update(1)
+    before = state_but_runs(days)
+    path = days.folder / "1.csv"
+    os.utime(path, ns=(7, 1_700_000_000_000_000_007))
+    read: list[str] = []
+
+    def watched(path: str, size: int) -> int:
+        read.append(path)
+        return checksum_of(path, size)
+
+    monkeypatch.setattr("pipeline.inputs.loaded_inputs.checksum_of", watched)
+    days.update(2)
+    # Once to compare, once more under the lock, and once to note it.
+    assert read == [str(path)] * 3
+    (noted,) = days.ask("SELECT fingerprint FROM loaded_files")
+    assert noted[0].startswith("1700000000000000007 ")
+    after = state_but_runs(days)
+    assert days.ask("SELECT run_id FROM loaded_files") == [("run_1",)]
+    assert {**after, "loaded_files": []} == {**before, "loaded_files": []}
+    kept = days.database.read_bytes()
+    days.update(3)
+    assert len(read) == 3
+    assert days.database.read_bytes() == kept
+    days.write("2.csv", csv_text([row("2024-01-03T00:00:00Z")]))
+    os.utime(path, ns=(7, 1_700_000_000_000_000_008))
+    days.update(4)
+    assert days.ask("SELECT count(*) FROM loaded_files WHERE run_id = 'run_4'") == [(1,)]
+    (noted,) = days.ask("SELECT fingerprint FROM loaded_files WHERE run_id = 'run_1'")
+    assert noted[0].startswith("1700000000000000008 ")
+
+
+def test_a_byte_that_no_sample_sees_is_a_change(days: Days, lines: list[bytes]) -> None:
+    text = bytearray(b"".join(lines))
+    days.write("1.csv", bytes(text))
+    days.update(1)
+    path = days.folder / "1.csv"
+    sample = fingerprint(local_file(str(path))).split(" ")[1]
+    at = len(text) // 2 + 5_000
+    text[at] = ord("0") + (text[at] + 1) % 10
+    days.write("1.csv", bytes(text))
+    assert fingerprint(local_file(str(path))).split(" ")[1] == sample
+    with pytest.raises(RunError, match="has changed since it was loaded"):
+        days.update(2)
 
 
 def test_files_that_are_loaded_again_bring_no_event_and_no_dead_letter_twice(
@@ -212,7 +302,9 @@ def test_too_many_dead_letters_leave_the_tables_alone(days: Days) -> None:
     days.write("2.csv", csv_text([row("2024-01-02T00:00:00Z"), row("never")]))
     with pytest.raises(Exception, match="dead letters") as raised:
         days.update(2, max_dead_letter_pct=49.0, quality="enforce")
-    assert "No table was touched but data_quality_results" in str(clear_message(raised.value))
+    told = str(clear_message(raised.value))
+    assert "No table was touched but data_quality_results, where run_id 'run_2' holds" in told
+    assert told.endswith("the results of all checks, and pipeline_runs")
     after = contents(days.database)
     assert all(after[name].equals(before[name]) for name in TABLES)
     assert days.ask("SELECT outcome FROM pipeline_runs WHERE run_id = 'run_2'") == [("failed",)]

@@ -20,7 +20,7 @@ TABLE = Table(
             "fingerprint",
             STRING,
             "What tells it from another file of that path: on gs:// its generation, elsewhere the "
-            "nanosecond at which it was written and a hash of samples of it",
+            "nanosecond at which it was written, a hash of samples of it, and its CRC-32C",
         ),
         required("input_rows", INTEGER, "The records that were read from it"),
         required("dead_letters", INTEGER, "How many of them were dead letters then"),

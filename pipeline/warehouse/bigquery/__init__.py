@@ -25,6 +25,7 @@ from pipeline.warehouse.bigquery.jobs import side_by_side
 from pipeline.warehouse.bigquery.key_queries import found, look_up, rows_with
 from pipeline.warehouse.bigquery.limits import LAYOUT
 from pipeline.warehouse.bigquery.loading import SCRATCH, Workplace
+from pipeline.warehouse.bigquery.noting import add_note
 from pipeline.warehouse.bigquery.reading import batches, count, read
 from pipeline.warehouse.bigquery.tables import (
     ACTIVE_TYPES_LABEL,
@@ -195,6 +196,10 @@ class BigQueryWarehouse:
 
         client = self._client()
         replace_rows(client, self._reference(table), table, rows)
+
+    def add_note(self, table: Table, rows: pa.Table, run: str) -> None:
+        """See `TableWriter.add_note`."""
+        add_note(self._workplace(self._client(), run), table, rows)
 
     def compact(self, staging: str) -> None:
         """See `TableWriter.compact`; BigQuery does so itself, once its time has come."""

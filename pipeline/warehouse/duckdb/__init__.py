@@ -36,7 +36,7 @@ from pipeline.warehouse.duckdb.duckdb_sql import DIALECT
 from pipeline.warehouse.duckdb.file_lock import locked
 from pipeline.warehouse.duckdb.local_staging import staging_folder
 from pipeline.warehouse.duckdb.semi_joins import matches, staged_matches
-from pipeline.warehouse.duckdb.table_changes import apply, replace_rows
+from pipeline.warehouse.duckdb.table_changes import apply, insert, replace_rows
 from pipeline.warehouse.lookups import FoundRows, Lookup
 from transforms.contract import Table
 from transforms.google_sql import MACROS
@@ -197,6 +197,16 @@ class DuckDBWarehouse:
             with connected(self.path, read_only=False) as connection:
                 connection.begin()
                 replace_rows(connection, table, rows)
+                connection.commit()
+        except duckdb.Error as error:
+            raise RunError(reason(self.path, error)) from error
+
+    def add_note(self, table: Table, rows: pa.Table, run: str) -> None:
+        """See `TableWriter.add_note`; here another run keeps this one out."""
+        try:
+            with locked(Path(self.path)), connected(self.path, read_only=False) as connection:
+                connection.begin()
+                insert(connection, table, rows)
                 connection.commit()
         except duckdb.Error as error:
             raise RunError(reason(self.path, error)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Sequence
+from typing import Final
 
 import duckdb
 import pyarrow as pa
@@ -17,6 +18,8 @@ from transforms.contract import (
     Column,
     Table,
 )
+
+_ROWS: Final = "rows_in_memory"
 
 
 def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
@@ -43,11 +46,16 @@ def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
 
 def replace_rows(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> None:
     """Give a small table other rows, within the connection's transaction; created if missing."""
-    target = DIALECT.name(table.name)
     _create(connection, table, replacing=False)
-    connection.execute(f"DELETE FROM {target}")
-    connection.register("rows_given", rows)
-    connection.execute(f"INSERT INTO {target} BY NAME FROM rows_given")
+    connection.execute(f"DELETE FROM {DIALECT.name(table.name)}")
+    insert(connection, table, rows)
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> None:
+    """Add rows in memory to a table, within the connection's transaction."""
+    _create(connection, table, replacing=False)
+    connection.register(_ROWS, rows)
+    connection.execute(f"INSERT INTO {DIALECT.name(table.name)} BY NAME FROM {_ROWS}")
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
