@@ -263,7 +263,8 @@ def _refuse_lost(asked: pa.Table, found: pa.Table) -> None:
     for row in lost.slice(0, 1).to_pylist():
         raise DataError(
             f"fct_events has 0 events of user {row['user_id']!r} on {row['event_date']}, and the "
-            "user's timeline some: another program has changed one of them; build the tables again"
+            "user's timeline some: another program has changed one of them; build the tables again "
+            "with rebuild, or batch over the source files"
         )
 
 

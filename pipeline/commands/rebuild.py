@@ -53,7 +53,7 @@ def run(options: RebuildCommandOptions) -> None:
     from pipeline.storage import check_storage
     from pipeline.warehouse import open_warehouse
     from pipeline.warehouse.run_ids import new_run
-    from transforms.marts.registry import ALL_TABLES
+    from transforms.marts.registry import ALL_TABLES, CORRECTIONS
     from transforms.state.registry import STATE_TABLES
 
     beam = options.beam
@@ -63,7 +63,7 @@ def run(options: RebuildCommandOptions) -> None:
     warehouse.check_staging(beam.temp_location)
     check_storage([beam.temp_location, options.summary_file], beam.own)
     summary_file.clear(options.summary_file)
-    warehouse.check((*ALL_TABLES, *STATE_TABLES.values()), beam.temp_location)
+    warehouse.check((*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values()), beam.temp_location)
     check_stored(warehouse)
     refuse_stream(warehouse, options.stream_stopped)
     types = types_to_build(warehouse, options.active_event_types)

@@ -32,7 +32,7 @@ from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
 from transforms.marts import dead_letter_events
-from transforms.marts.registry import ALL_TABLES, FINISH, TABLES, all_checks
+from transforms.marts.registry import ALL_TABLES, CORRECTIONS, FINISH, TABLES, all_checks
 from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
@@ -114,7 +114,7 @@ class BatchJob:
 def written(quality: str) -> tuple[Table, ...]:
     """The contracts of the tables that a run writes which takes its checks so."""
     marts = tuple(TABLES.values()) if quality == "off" else ALL_TABLES
-    return (*marts, *STATE_TABLES.values())
+    return (*marts, CORRECTIONS, *STATE_TABLES.values())
 
 
 class ReadFiles(NamedTuple):
@@ -159,14 +159,17 @@ def _added(counts: Iterable[tuple[int, int]]) -> tuple[int, int]:
 
 
 def _plan(replaces_files: bool) -> CommitPlan:
-    """What becomes of the rows that tables have: those of events are replaced, others stay."""
+    """What becomes of the rows that tables have: those of events are replaced, others stay.
+
+    Corrections stay as they are; their table is made, for whoever asks for them.
+    """
     replaced = {*TABLES.values(), STATE_TABLES[TIMELINES], STATE_TABLES[SUMS]}
     if replaces_files:
         replaced.add(loaded_files.TABLE)
     return CommitPlan(
         {
             table: WriteDisposition.REPLACE if table in replaced else WriteDisposition.MERGE
-            for table in (*TABLES.values(), *STATE_TABLES.values())
+            for table in (*TABLES.values(), CORRECTIONS, *STATE_TABLES.values())
         }
     )
 

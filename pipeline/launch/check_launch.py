@@ -141,6 +141,7 @@ def _failure(failed: list[Result]) -> str | None:
     count = "1 check" if len(failed) == 1 else f"{len(failed):,} checks"
     return (
         f"{count} of severity error failed, as shown above: the tables are not what the events "
-        f"make of them. Build them again with {typed_program()} batch, and where a check fails "
-        "again report it as a bug"
+        f"make of them. Build them again with {typed_program()} rebuild, or from the source files "
+        f"with {typed_program()} batch where fct_events itself is wrong; where a check fails again "
+        "report it as a bug"
     )

@@ -42,6 +42,13 @@ def misfit(warehouse: TableReader) -> str | None:
         return None
     return (
         f"{'; '.join(found)}: an earlier version has written some of these tables, a stream was "
-        "killed or is at work, or somebody has changed them. Build the tables again with "
-        f"{typed_program()} batch"
+        f"killed or is at work, or somebody has changed them. {from_stored_events(warehouse)}"
+    )
+
+
+def from_stored_events(warehouse: TableReader) -> str:
+    """The way out where a warehouse has no state that is that of its marts."""
+    return (
+        f"Build them from its stored events with {typed_program()} rebuild --warehouse "
+        f"{warehouse.url}"
     )

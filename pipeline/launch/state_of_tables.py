@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import RunError
-from pipeline.paths import typed_program
+from pipeline.launch.state_fit import from_stored_events
 from pipeline.warehouse import Warehouse
 from transforms.kernels.counters import Counters
 from transforms.marts import dim_users, fct_events
@@ -69,6 +69,5 @@ def without_state(warehouse: Warehouse, what: str) -> RunError:
     """What to raise where a warehouse has no state that fits its tables."""
     return RunError(
         f"{warehouse.url} {what}: an earlier version of the pipeline, or another program, has "
-        f"written its tables. Build them from its stored events with {typed_program()} rebuild "
-        f"--warehouse {warehouse.url}, and run this again then"
+        f"written its tables. {from_stored_events(warehouse)}, and run this again then"
     )

@@ -75,7 +75,7 @@ def apply(
     with (
         forgiving(DONE) as is_done,
         noted(runner.local and is_watched(sys.stderr)) as progress,
-        warehouse.lock((*written(job.quality), CORRECTIONS), temp_location, run) as staging,
+        warehouse.lock(written(job.quality), temp_location, run) as staging,
     ):
         state = state_of(warehouse)
         job = replace(job, started_at=state.later(job.started_at))

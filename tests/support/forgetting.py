@@ -73,7 +73,7 @@ def fill(
     run = run or new_run(NOW)
     settings = {warehouse_settings.ACTIVE_EVENT_TYPES: str(types)}
     noted = {warehouse_settings.TABLE.name: warehouse_settings.rows(settings, NOW)}
-    with warehouse.lock((*written("enforce"), CORRECTIONS), temp, run) as folder:
+    with warehouse.lock(written("enforce"), temp, run) as folder:
         changes = []
         for name, table in _ALL.items():
             rows = {**tables, **noted}.get(name)

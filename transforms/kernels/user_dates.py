@@ -72,7 +72,7 @@ class StoredDates:
             raise DataError(
                 f"fct_events has {rows[wrong]} events of user {user_id!r} on {date}, and the "
                 f"user's timeline {expected[wrong]}: another program has changed one of them; "
-                "build the tables again"
+                "build the tables again with rebuild, or batch over the source files"
             )
         return cls(found.user_ids, had, read)
 
