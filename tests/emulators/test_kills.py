@@ -7,14 +7,20 @@ from contextlib import contextmanager
 
 import pytest
 
+from pipeline.forget.leaving import WRITTEN
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, WriteDisposition
 from tests.emulators.proxy import Request, between
 from tests.emulators.servers import Servers
 from tests.emulators.support import Home
 from tests.emulators.zygote import LETTERS, NEGATIVE, TABLES, USERS, Zygote, as_task, hatched, named
+from tests.support.forgetting import expected, fill, held, tables_of
 from tests.support.staging import Row, change, in_order, merged
+from tests.support.tables import row
+from tests.support.thorough import thorough
+from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
+from transforms.state import forgotten_users
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +134,37 @@ def batch(folder: str) -> Sequence[Change]:
     ]
 
 
+FORGOTTEN: dict[str, list[Row]] = {
+    USERS.name: [BEFORE[USERS.name][1], *NEW],
+    NEGATIVE.name: [BEFORE[NEGATIVE.name][1]],
+    LETTERS.name: [BEFORE[LETTERS.name][0], *APPENDED],
+}
+
+
+def forget(folder: str) -> Sequence[Change]:
+    """As a run that forgets people does: rows leave by what they hold, with the partitions that
+    are known of it, and others are written in their place."""
+    users: Mapping[tuple[str, ...], list[Row]] = {
+        ("user_id", "first_seen_date"): [named(USERS, "ann")]
+    }
+    letters: Mapping[tuple[str, ...], list[Row]] = {
+        ("dead_letter_id", "failed_at"): CORRECTED[("dead_letter_id",)]
+    }
+    negative: Mapping[tuple[str, ...], list[Row]] = {("user_id",): [named(NEGATIVE, "ann")]}
+    return [
+        change(USERS, WriteDisposition.MERGE, folder, NEW, matching=users),
+        change(NEGATIVE, WriteDisposition.MERGE, folder, [], matching=negative),
+        change(LETTERS, WriteDisposition.APPEND, folder, APPENDED, matching=letters),
+    ]
+
+
+KINDS: Mapping[Callable[[str], Sequence[Change]], Contents] = {
+    update: AFTER,
+    batch: AFTER,
+    forget: FORGOTTEN,
+}
+
+
 def reset(home: Home, warehouse: Warehouse, folder: str, run: str) -> None:
     """Bring the tables back to what they held."""
     if contents_of(home) != ordered(BEFORE):
@@ -139,8 +176,11 @@ def reset(home: Home, warehouse: Warehouse, folder: str, run: str) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_a_commit_killed_at_any_point_is_finished_by_its_retry(home: Home, zygote: Zygote) -> None:
-    warehouse = home.warehouse()
+@pytest.mark.parametrize("changes", [update, forget])
+def test_a_commit_killed_at_any_point_is_finished_by_its_retry(
+    home: Home, zygote: Zygote, changes: Callable[[str], Sequence[Change]]
+) -> None:
+    warehouse, after = home.warehouse(), KINDS[changes]
     points = 0
     with warehouse.lock(TABLES, home.temp, home.run("stream")) as folder:
         while True:
@@ -148,16 +188,16 @@ def test_a_commit_killed_at_any_point_is_finished_by_its_retry(home: Home, zygot
             task = {
                 "url": home.url,
                 "run": home.run(f"stream_{points}"),
-                "changes": as_task(update(folder)),
+                "changes": as_task(changes(folder)),
             }
             with killing(home, zygote, survived=points) as (killer, environment):
                 code = zygote.run("commit", environment, **task)
             assert (code != 0) == killer.struck
             # One transaction: there is nothing in between, whenever anybody looks.
-            assert contents_of(home) in (ordered(BEFORE), ordered(AFTER))
+            assert contents_of(home) in (ordered(BEFORE), ordered(after))
             if killer.struck:
                 assert zygote.run("commit", home.servers.environment, **task) == 0
-            assert contents_of(home) == ordered(AFTER)
+            assert contents_of(home) == ordered(after)
             assert home.leftovers() == []
             if not killer.struck:
                 break
@@ -168,11 +208,11 @@ def test_a_commit_killed_at_any_point_is_finished_by_its_retry(home: Home, zygot
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("changes", [update, batch])
+@pytest.mark.parametrize("changes", KINDS)
 def test_whatever_run_comes_after_a_killed_commit_finds_all_of_it_or_nothing(
     home: Home, zygote: Zygote, changes: Callable[[str], Sequence[Change]]
 ) -> None:
-    warehouse = home.warehouse()
+    warehouse, after = home.warehouse(), KINDS[changes]
     points = 0
     seen: list[Contents] = []
     while True:
@@ -189,12 +229,45 @@ def test_whatever_run_comes_after_a_killed_commit_finds_all_of_it_or_nothing(
         assert (code != 0) == killer.struck
         with warehouse.lock(TABLES, home.temp, home.run(f"next_{points}")):
             found = contents_of(home)
-            assert found in (ordered(BEFORE), ordered(AFTER))
+            assert found in (ordered(BEFORE), ordered(after))
             seen.append(found)
         assert home.leftovers() == []
         if not killer.struck:
             break
         points += 1
-    begun = seen.index(ordered(AFTER))
+    begun = seen.index(ordered(after))
     assert begun > 0
-    assert all(found == ordered(AFTER) for found in seen[begun:])
+    assert all(found == ordered(after) for found in seen[begun:])
+
+
+@thorough
+@pytest.mark.usefixtures("here")
+def test_a_run_that_forgets_and_is_killed_has_forgotten_or_not(home: Home, zygote: Zygote) -> None:
+    """The whole command over all tables, killed at each fifth of what it writes in its commit."""
+    warehouse, types = home.warehouse(), ActiveEventTypes()
+    rows = [
+        row("2024-01-01T10:00:00Z", "ann"),
+        row("2024-01-01T10:10:00Z", "ann", "miles_redeemed", amount="5"),
+        row("2024-02-01T10:00:00Z", "bob"),
+        row("never", "ann"),
+    ]
+    before, after = (expected(tables_of(some, types)) for some in (rows, rows[2:3]))
+    points, seen = 0, set()
+    while True:
+        fill(warehouse, home.temp, tables_of(rows, types), types, home.run(f"fill_{points}"))
+        task = {"url": home.url, "temp": home.temp, "run": home.run(f"killed_{points}")}
+        with killing(home, zygote, survived=points) as (killer, environment):
+            code = zygote.run("forget", environment, users=["ann"], **task)
+        assert (code != 0) == killer.struck
+        with warehouse.lock(WRITTEN, home.temp, home.run(f"next_{points}")):
+            found = held(warehouse)
+            listed = warehouse.read(forgotten_users.TABLE).num_rows
+        assert found in (before, after)
+        # The list and the tables change together.
+        assert listed == (found == after)
+        seen.add(listed)
+        assert home.leftovers() == []
+        if not killer.struck:
+            break
+        points += 5
+    assert seen == {0, 1}

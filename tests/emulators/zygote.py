@@ -16,10 +16,14 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import IO, Any, Final
 
+import pyarrow as pa
+
+from pipeline.launch.process import utc_now
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.changes import Change, Matching, StagedFile, WriteDisposition
 from tests.support.runs import process_environment
 from tests.support.staging import at, change, filled
+from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
 from transforms.marts import dead_letter_events, dim_users, users_with_negative_miles
 
@@ -62,6 +66,16 @@ def commit_staged(task: Mapping[str, Any]) -> None:
     open_warehouse(task["url"]).commit(changes, task["run"])
 
 
+def forget_users(task: Mapping[str, Any]) -> None:
+    """As the command does, whatever the warehouse holds."""
+    from pipeline.forget.forget_job import forget, new_job
+
+    users = pa.array(task["users"], pa.string())
+    warehouse = open_warehouse(task["url"])
+    job = new_job(warehouse, users, task["run"], utc_now(), ActiveEventTypes(), pseudonymise=False)
+    forget(job, task["temp"])
+
+
 def _files(files: list[list[Any]]) -> list[StagedFile]:
     return [StagedFile(*file) for file in files]
 
@@ -82,6 +96,7 @@ def as_task(changes: Sequence[Change]) -> list[Any]:
 _TASKS: Final[Mapping[str, Callable[[Mapping[str, Any]], None]]] = {
     "replace": replace_all,
     "commit": commit_staged,
+    "forget": forget_users,
 }
 
 
@@ -163,6 +178,7 @@ def _work(task: Mapping[str, Any]) -> None:
 
 if __name__ == "__main__":
     # What the tasks import late, so that no fork has to.
+    import pipeline.forget.forget_job
     import pipeline.warehouse.bigquery.commit
     import pipeline.warehouse.bigquery.staging  # noqa: F401
 
