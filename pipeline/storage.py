@@ -1,10 +1,12 @@
-"""Files on this machine and on Cloud Storage by one name: Beam's FileSystems, imported late.
+"""Files on this machine and on Cloud Storage by one name: there Beam's FileSystems, imported late.
 
-Beam takes a second to import, and wrong options are found before that.
+Beam takes a second to import: wrong options are found before that, and what needs Beam for nothing
+but a file on this machine goes without.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import IO, cast
 
@@ -31,6 +33,10 @@ def check_storage(paths: Iterable[str | None], arguments: Sequence[str]) -> None
     FileSystems.set_options(PipelineOptions(list(arguments)))
 
 
+def _is_local(path: str) -> bool:
+    return "://" not in path
+
+
 def _check_credentials() -> None:
     import google.auth
     from google.auth.exceptions import GoogleAuthError
@@ -43,6 +49,8 @@ def _check_credentials() -> None:
 
 def join(folder: str, name: str) -> str:
     """The path of a file in a folder."""
+    if _is_local(folder):
+        return os.path.join(folder, name)
     from apache_beam.io.filesystems import FileSystems
 
     return str(FileSystems.join(folder, name))
@@ -54,6 +62,8 @@ def create(path: str) -> IO[bytes]:
     Raises:
         one of STORAGE_ERRORS: if it can't be made; writing and closing it, likewise.
     """
+    if _is_local(path):
+        return open(path, "wb")
     from apache_beam.io.filesystem import CompressionTypes
     from apache_beam.io.filesystems import FileSystems
 
@@ -67,6 +77,8 @@ def opened(path: str) -> IO[bytes]:
     Raises:
         one of STORAGE_ERRORS: if it can't be opened; reading it, likewise.
     """
+    if _is_local(path):
+        return open(path, "rb")
     from apache_beam.io.filesystem import CompressionTypes
     from apache_beam.io.filesystems import FileSystems
 

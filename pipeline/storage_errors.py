@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from apache_beam.io.filesystem import BeamIOError
 from google.api_core.exceptions import GoogleAPIError, NotFound
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
+# Beam's own is an OSError, and is not named: importing Beam takes a second.
 STORAGE_ERRORS: Final = (
     OSError,
-    BeamIOError,
     GoogleAPIError,
     GoogleAuthError,
     InvalidResponse,
@@ -21,8 +20,9 @@ STORAGE_ERRORS: Final = (
 
 def storage_reason(error: Exception) -> str:
     """What one of them says, in one line."""
-    if isinstance(error, BeamIOError) and error.exception_details:
-        return storage_reason(next(iter(error.exception_details.values())))
+    details = getattr(error, "exception_details", None)  # Of a BeamIOError: by path.
+    if details:
+        return storage_reason(next(iter(details.values())))
     if isinstance(error, NotFound):
         return f"not found: {error.message.split('?')[0]}"
     if isinstance(error, InvalidResponse):
