@@ -165,6 +165,10 @@ KINDS: Mapping[Callable[[str], Sequence[Change]], Contents] = {
 }
 
 
+# Two minutes of a core.
+_FORGET = pytest.param(forget, marks=thorough)
+
+
 def reset(home: Home, warehouse: Warehouse, folder: str, run: str) -> None:
     """Bring the tables back to what they held."""
     if contents_of(home) != ordered(BEFORE):
@@ -176,7 +180,7 @@ def reset(home: Home, warehouse: Warehouse, folder: str, run: str) -> None:
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("changes", [update, forget])
+@pytest.mark.parametrize("changes", [update, _FORGET])
 def test_a_commit_killed_at_any_point_is_finished_by_its_retry(
     home: Home, zygote: Zygote, changes: Callable[[str], Sequence[Change]]
 ) -> None:
@@ -208,7 +212,7 @@ def test_a_commit_killed_at_any_point_is_finished_by_its_retry(
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("changes", KINDS)
+@pytest.mark.parametrize("changes", [update, batch, _FORGET])
 def test_whatever_run_comes_after_a_killed_commit_finds_all_of_it_or_nothing(
     home: Home, zygote: Zygote, changes: Callable[[str], Sequence[Change]]
 ) -> None:
