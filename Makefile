@@ -10,7 +10,7 @@ DEPLOYMENT := image template-batch template-streaming launch-batch launch-stream
 	update-streaming drain schedule grant
 
 .PHONY: help run stream-demo test test-emulators fuzz lint bench clean templates \
-	lock audit sbom base-images report-script test-browser $(DEPLOYMENT)
+	lock audit sbom base-images report-script test-browser test-superset $(DEPLOYMENT)
 
 
 help: ## Show this page
@@ -25,7 +25,8 @@ stream-demo: $(READY) ## A history by batch, what follows through Pub/Sub's emul
 	$(BIN)/python -m tests.emulators.demo
 
 test: $(READY) ## Run the tests, but for those with emulators and a browser (THOROUGH=1: with more cases)
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests --ignore tests/emulators --ignore tests/browser
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests --ignore tests/emulators --ignore tests/browser \
+		--ignore tests/superset
 
 test-emulators: $(READY) ## Install emulators of BigQuery and Cloud Storage, run the tests with them
 	$(BIN)/python -m tests.emulators.install
@@ -34,6 +35,10 @@ test-emulators: $(READY) ## Install emulators of BigQuery and Cloud Storage, run
 test-browser: $(READY) ## Test the report in Chromium; as root on Debian it is installed
 	$(BIN)/python -m tests.browser.install
 	PYTHONPATH=.browser $(BIN)/python -m pytest -rs tests/browser
+
+test-superset: $(READY) ## Import the bundle into Superset 6.1 and look at it in Chromium
+	$(BIN)/python -m tests.superset.install
+	PYTHONPATH=.browser $(BIN)/python -m pytest -rs tests/superset
 
 fuzz: $(READY) ## Attack with random input, kills, full disks (FUZZ_SECONDS=3600, FUZZ_ARGS=--help)
 	$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),3600) $(FUZZ_ARGS)

@@ -3,7 +3,7 @@
 `requirements.lock` is what `make` installs for running, tests and lint; `templates/image.txt` is
 the part of it that the image holds, so that tests run what workers run. The emulators, and the
 schedulers that run the examples, have environments and locks of their own, in tests/emulators;
-so has what drives a browser, in tests/browser.
+so have what drives a browser, in tests/browser, and Superset, in tests/superset.
 A version stays as it is locked unless requirements.txt or pyproject.toml says otherwise, or
 UPGRADE=1 asks for the newest ones.
 """
@@ -37,6 +37,8 @@ SCHEDULERS: Final = EMULATORS.with_name("schedulers.txt")
 SCHEDULERS_LOCK: Final = SCHEDULERS.with_suffix(".lock")
 BROWSER: Final = ROOT / "tests" / "browser" / "requirements.txt"
 BROWSER_LOCK: Final = BROWSER.with_suffix(".lock")
+SUPERSET: Final = ROOT / "tests" / "superset" / "requirements.txt"
+SUPERSET_LOCK: Final = SUPERSET.with_suffix(".lock")
 # Builds the package in the image, where pip may fetch nothing that has no hash.
 BUILD_BACKEND: Final = "setuptools"
 _PYTHON: Final = "3.11"
@@ -100,6 +102,7 @@ def main() -> None:
     compile_lock(OLD_DUCKDB, OLD_DUCKDB_LOCK, "--no-deps", python=_EMULATORS_PYTHON)
     compile_lock(SCHEDULERS, SCHEDULERS_LOCK)
     compile_lock(BROWSER, BROWSER_LOCK)
+    compile_lock(SUPERSET, SUPERSET_LOCK)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "workers.txt")
         source.write_text(for_workers())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,8 @@ import pytest
 
 from pipeline.report.segment_rows import EVERYBODY
 from pipeline.report.write_report import report_page
-from tests.browser.install import chromium, missing
+from tests.browser.browsing import browsing
+from tests.browser.install import missing
 from tests.unit.test_display_growth import warehouse_of
 
 if TYPE_CHECKING:
@@ -43,18 +43,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    reason = missing()
-    if reason is not None and os.environ.get("BROWSER") == "required":
-        pytest.fail(reason)
-    if reason is not None:
-        pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
-    # Containers have no user namespaces for its sandbox; the page is our own.
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"]) as started,
-    ):
+    with browsing(missing()) as started:
         yield started
 
 
