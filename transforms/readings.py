@@ -31,6 +31,7 @@ _PLACES: Final = ("period_number", "window_days")
 # retained or churned are distinct in a period alone, and would count again in the next one.
 _ADDS_UP: Final = re.compile(
     r"events|.*_events|daily_(miles_earned|miles_redeemed|shares|likes|searches)|net_miles_change"
+    r"|sessions|single_event_sessions|session_seconds"
     r"|new_users|new_\w+_users|total_new_users|\w+_resurrections|.*_transactions"
 )
 # Figures over a window, and of users by the days since they came.

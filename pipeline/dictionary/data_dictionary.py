@@ -15,8 +15,9 @@ _DESCRIBED: Final = (*ALL_TABLES, CORRECTIONS)
 
 _HOLDS_EVERYWHERE: Final = (
     "Time is UTC. A session ends where a user's next event is 30 minutes or more away; midnight "
-    "does not end one. Daily and monthly tables have a row for every date and month from the first "
-    "event to the last, silent ones included. The other rules stand in "
+    "does not end one, and in `session_metrics` it is of the date on which it began. Daily and "
+    "monthly tables have a row for every date and month from the first event to the last, silent "
+    "ones included. The other rules stand in "
     "[architecture.md](architecture.md#the-rules). DuckDB has no use for partitions and keys; it "
     "shows descriptions by `SELECT column_name, comment FROM duckdb_columns() WHERE table_name = "
     "'growth_metrics'`.",

@@ -39,17 +39,20 @@ _INTRODUCTION: Final = (
     "",
     "**Versions.** A later version reads what an earlier one wrote: a timeline begins with the "
     "number of its layout, counters and settings go by their names (one that is missing is 0), "
-    "and columns are only added. Where whole grids of counters are missing, as weeks and segments "
-    "are in what 0.2.0 wrote, runs that go on from them are refused, and `rebuild` is the way out. "
+    "and columns are only added. Where whole grids of counters are missing, or a timeline has no "
+    "sessions, as in what was written before `session_metrics` was there, runs that go on from "
+    "them are refused, and `rebuild` is the way out. "
     "What a later version wrote an earlier one refuses, and says so. "
     "A warehouse that an earlier version wrote has none of these tables, or half-filled ones of a "
     "stream that went on; a batch over all files fills them. The active event types were noted "
     "elsewhere then (in DuckDB a macro, in BigQuery a label), which is still read where "
     "`warehouse_settings` says nothing.",
     "",
-    "**Size.** Some 50 bytes a user in `user_timelines` and 8 to 12 for each active date, some "
-    "200 rows a date in `growth_counters`, of which each platform, channel and country has 10, "
-    "however many users there are, a row a file and a row a run in the others.",
+    "**Size.** Some 50 bytes a user in `user_timelines`, 8 to 12 for each active date and up to "
+    "12 for each session but the last, some 500 rows a date in `growth_counters`, of which each "
+    "platform, channel and country has 10, and one for each duration that a session of the date "
+    "has (200 to 300), however many users there are, a row a file and a row a run in the "
+    "others.",
     "",
 )
 

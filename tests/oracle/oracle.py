@@ -36,6 +36,7 @@ TABLES: Final = (
     "retention_curves",
     "engagement_distribution",
     "events_by_type",
+    "session_metrics",
 )
 
 _FOLDER: Final = Path(__file__).parent
@@ -47,6 +48,7 @@ _TABLE_FILES: Final = (
     "daily.sql",
     "drivers.sql",
     "segments.sql",
+    "sessions.sql",
 )
 _VARIABLES: Final = ("csv_paths", "active_event_types", "written_at")
 

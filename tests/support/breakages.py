@@ -21,7 +21,8 @@ GD: Final = "growth_drivers"
 MA: Final = "miles_analytics"
 SOCIAL: Final = "social_capital_growth_accounting"
 QRA: Final = "quick_ratio_analysis"
-DAILY: Final = (GM, RQF, URA, GD, MA)
+SM: Final = "session_metrics"
+DAILY: Final = (GM, RQF, URA, GD, MA, SM)
 
 # Tables that say again by week, segment, curve or type what others say: what is broken there does
 # not add up to these any more, and their own columns hang together so closely that one is rarely
@@ -33,6 +34,7 @@ AGAIN: Final = (
     "retention_curves",
     "engagement_distribution",
     "events_by_type",
+    SM,
 )
 
 # Two dates on which, and before which, nobody was active; a busy one; and a month like the first.
@@ -902,6 +904,22 @@ _OWN: Final[dict[str, list[str]]] = {
         for column in columns
         for kind in ("platform", "channel", "country")
     },
+    f"{SM}.users_within_sessions": [_at(SM, "sessions > 0", "users_with_sessions = sessions + 1")],
+    f"{SM}.events_of_sessions": [
+        _at(SM, "single_event_sessions < sessions", "session_events = sessions")
+    ],
+    f"{SM}.seconds_of_sessions": [
+        _at(SM, "sessions > 0", "single_event_sessions = sessions", "session_seconds = 1")
+    ],
+    f"{SM}.median_known": [_at(SM, "sessions > 0", "median_session_seconds = NULL")],
+    f"{SM}.median_within_sum": [
+        _at(SM, "sessions > 0", "median_session_seconds = 3 * session_seconds + 1")
+    ],
+    f"{SM}.median_of_single_events": [
+        _at(SM, "2 * single_event_sessions > sessions", "median_session_seconds = 1")
+    ],
+    f"{SM}.session_events_add_up": [_at(SM, "sessions > 0", "session_events = session_events + 1")],
+    f"{SM}.sessions_add_up": [_at(SM, "sessions > 0", "sessions = sessions + 1")],
     # dead_letter_events
     "dead_letter_events.message_in_one_line": [
         _at("dead_letter_events", "TRUE", "error_message = 'two' || chr(10) || 'lines'")

@@ -28,9 +28,13 @@ def by_plain_loop(events: Iterable[Mapping[str, Any]]) -> Told:
                 "first_seen": event["event_time"],
                 "first": (event["platform"], event["utm_source"], event["country"]),
                 "days": defaultdict(lambda: defaultdict(int)),
+                "sessions": [],
             },
         )
-        user["last_seen"] = event["event_time"]
+        if event["is_session_start"]:
+            user["sessions"].append([event["event_time"], event["event_time"], 0])
+        user["sessions"][-1][1] = user["last_seen"] = event["event_time"]
+        user["sessions"][-1][2] += 1
         day = user["days"][(event["event_date"] - EPOCH).days]
         day[event["event_type"]] += 1
         day[event["platform"]] += 1
@@ -44,11 +48,11 @@ def told(users: Timelines) -> Told:
     found = {}
     for place, name in enumerate(users.user_id.to_pylist()):
         days = range(users.day_offsets[place], users.day_offsets[place + 1])
-        moments = (users.first_seen_us[place], users.last_seen_us[place])
-        first, last = (datetime(1970, 1, 1) + timedelta(microseconds=int(us)) for us in moments)
+        sessions = range(users.sessions.offsets[place], users.sessions.offsets[place + 1])
         found[name] = {
-            "first_seen": first,
-            "last_seen": last,
+            "first_seen": _moment(users.first_seen_us[place]),
+            "last_seen": _moment(users.last_seen_us[place]),
+            "sessions": [_session(users, session) for session in sessions],
             "first": (
                 PLATFORMS[users.first_platform[place]],
                 users.first_utm_source[place].as_py(),
@@ -57,6 +61,16 @@ def told(users: Timelines) -> Told:
             "days": {int(users.date[day]): _day(users, day) for day in days},
         }
     return found
+
+
+def _moment(time_us: int) -> datetime:
+    return datetime(1970, 1, 1) + timedelta(microseconds=int(time_us))
+
+
+def _session(users: Timelines, session: int) -> list[Any]:
+    spans = users.sessions
+    moments = (_moment(spans.start_us[session]), _moment(spans.end_us[session]))
+    return [*moments, int(spans.events[session])]
 
 
 def _day(users: Timelines, day: int) -> dict[str, int]:

@@ -47,6 +47,11 @@ _SETTINGS = settings(
 _FOLDER = Path(__file__).with_name("stored_state")
 Rows = list[dict[str, str]]
 
+
+def stored(name: str) -> bytes:
+    return bytes.fromhex((_FOLDER / f"{name}.hex").read_text())
+
+
 # What the files of stored_state hold: written by the version that their names tell.
 STORED: Rows = [
     row(
@@ -75,10 +80,6 @@ COUNTS = RunCounts(
 )
 
 
-def stored(name: str) -> bytes:
-    return bytes.fromhex((_FOLDER / f"{name}.hex").read_text())
-
-
 def batch_of(rows: Rows) -> pa.RecordBatch:
     (parsed,) = parse(csv_text(rows))
     return parsed.events
@@ -103,7 +104,7 @@ HEAD = UserHead(
     last=Place(1_709_640_000_000_000, 1_709_640_000_000_000, 1),
     floor=Place(1_704_066_600_000_001, 1_704_066_600_000_001, 3),
     due_us=1_710_000_000_000_000,
-    timeline=bytes.fromhex((_FOLDER / "timeline-3.hex").read_text()),
+    timeline=stored("timeline-3"),
     facts=bytes(18),
     first_event=b"",
 )
@@ -129,11 +130,14 @@ def assert_same_events(found: SortedEvents, rows: Rows) -> None:
 def test_a_stored_head_is_read() -> None:
     assert decode_head(stored("head-1")) == HEAD
     assert encode_head(HEAD) == stored("head-1")
-    assert timelines_of_heads({"dé": HEAD}).type_events.sum() == 4
+    later = HEAD._replace(timeline=stored("timeline-4"))
+    assert timelines_of_heads({"dé": later}).type_events.sum() == 4
+    with pytest.raises(DataError, match="drained before, and started again"):
+        timelines_of_heads({"dé": HEAD})
 
 
 def test_a_stored_timeline_is_read() -> None:
-    life = decode_timeline("dé", stored("timeline-3"))
+    life = decode_timeline("dé", stored("timeline-4"))
     assert_equal(life, lives_of(STORED))
     assert life.date.astype("datetime64[D]").astype(str).tolist() == [
         "2023-12-31",
@@ -147,30 +151,46 @@ def test_a_stored_timeline_is_read() -> None:
         [0, 0, 1000],
     )
     assert (life.first_utm_source.to_pylist(), life.first_country.to_pylist()) == (["tv"], [None])
-    assert encode_timeline(lives_of(STORED)) == stored("timeline-3")
+    assert life.sessions.offsets.tolist() == [0, 2]
+    spans = (life.sessions.start_us, life.sessions.end_us)
+    assert [moments.astype("datetime64[us]").astype(str).tolist() for moments in spans] == [
+        ["2023-12-31T23:50:00.000001", "2024-03-05T12:00:00.000000"],
+        ["2024-01-01T00:10:00.000000", "2024-03-05T12:00:00.000000"],
+    ]
+    assert life.sessions.events.tolist() == [2, 1]
+    assert encode_timeline(lives_of(STORED)) == stored("timeline-4")
 
 
 @pytest.mark.parametrize("layout", [1, 2])
 def test_a_timeline_with_the_ids_of_another_version_is_refused(layout: int) -> None:
     with pytest.raises(DataError, match=r"with ids that today's can't .*: run `rebuild`"):
         decode_timeline("dé", stored(f"timeline-{layout}"))
-    both = pa.array([stored("timeline-3"), stored(f"timeline-{layout}")])
+    both = pa.array([stored("timeline-4"), stored(f"timeline-{layout}")])
     with pytest.raises(DataError, match=r"by an earlier version, with ids"):
         decode_timelines(pa.array(["a", "b"]), both)
 
 
+def test_a_timeline_without_sessions_is_refused() -> None:
+    with pytest.raises(DataError, match=r"layout 3, .* without the user's sessions: run `rebuild`"):
+        decode_timeline("dé", stored("timeline-3"))
+    both = pa.array([stored("timeline-4"), stored("timeline-3")])
+    with pytest.raises(DataError, match="layout 3, of an earlier version"):
+        decode_timelines(pa.array(["a", "b"]), both)
+
+
 def test_stored_counters_are_read() -> None:
-    counters = decode_counters(stored("counters-3"))
+    counters = decode_counters(stored("counters-3-sessions"))
     assert counters == counters_of(STORED)
     assert counters.daily.keys[:2].tolist() == [19_722, 19_723]
     assert counters.daily.dense(19_722, 19_723)["first_other"].tolist() == [1, 0]
     assert counters.daily.dense(19_722, 19_723)["miles_earned"].tolist() == [250, 0]
     assert counters.monthly.dense(647, 650)["active"].tolist() == [1, 1, 0, 1]
     assert counters.weekly.dense(2_817, 2_827)["active"].tolist() == [1, 1, *[0] * 8, 1]
-    assert encode_counters(counters) == stored("counters-3")
+    assert counters.session_days.dense(19_722, 19_723)["events"].tolist() == [2, 0]
+    assert encode_counters(counters) == stored("counters-3-sessions")
 
 
-@pytest.mark.parametrize("layout", ["0.1.0", "1", "2"])
+@pytest.mark.parametrize("layout", ["0.1.0", "1", "2", "3"])
 def test_counters_without_grids_that_the_others_do_not_tell_are_refused(layout: str) -> None:
     with pytest.raises(DataError, match=r"of an earlier version, without .*tables with rebuild"):
         decode_counters(stored(f"counters-{layout}"))
@@ -184,7 +204,7 @@ def test_counters_of_nobody_are_read_whoever_wrote_them() -> None:
 def test_counters_that_were_appended_read_as_0(monkeypatch: pytest.MonkeyPatch) -> None:
     grids = {**GRIDS, "daily": (*DAILY, "later"), "cohorts": (*COHORTS, "more", "still more")}
     monkeypatch.setattr("transforms.kernels.codecs.sum_codecs.GRIDS", grids)
-    counters = decode_counters(stored("counters-3"))
+    counters = decode_counters(stored("counters-3-sessions"))
     known = counters_of(STORED)
     assert counters.daily.names == grids["daily"]
     assert np.array_equal(counters.daily.values[:, :-1], known.daily.values)
@@ -213,12 +233,12 @@ def test_stored_run_counts_are_read(version: str) -> None:
 LATER: list[tuple[Callable[[bytes], Any], bytes]] = [
     (decode_records, b"\x09" + stored("records-1")[1:]),
     (decode_head, b"\x09" + stored("head-1")[1:]),
-    (lambda data: decode_timeline("dé", data), b"\x09" + stored("timeline-3")[1:]),
+    (lambda data: decode_timeline("dé", data), b"\x09" + stored("timeline-4")[1:]),
     (
-        lambda data: decode_timelines(pa.array(["a", "b"]), pa.array([stored("timeline-3"), data])),
-        b"\x09" + stored("timeline-3")[1:],
+        lambda data: decode_timelines(pa.array(["a", "b"]), pa.array([stored("timeline-4"), data])),
+        b"\x09" + stored("timeline-4")[1:],
     ),
-    (decode_counters, b"\x09" + stored("counters-3")[1:]),
+    (decode_counters, b"\x09" + stored("counters-3-sessions")[1:]),
 ]
 
 
@@ -237,7 +257,7 @@ def test_counters_of_a_later_version_are_refused(monkeypatch: pytest.MonkeyPatch
     fewer = {**GRIDS, "daily": DAILY[:-1]}
     monkeypatch.setattr("transforms.kernels.codecs.sum_codecs.GRIDS", fewer)
     with pytest.raises(DataError, match=rf"holds counter {len(DAILY)}, and .* knows"):
-        decode_counters(stored("counters-3"))
+        decode_counters(stored("counters-3-sessions"))
 
 
 def test_days_with_counters_of_a_later_version_are_refused(
@@ -246,17 +266,17 @@ def test_days_with_counters_of_a_later_version_are_refused(
     layout = "transforms.kernels.codecs.timeline_layout.DAY_COUNTERS"
     monkeypatch.setattr(layout, ("miles_earned", "miles_redeemed"))
     with pytest.raises(DataError, match=r"holds counter 10, and .* knows 2: a later version"):
-        decode_timeline("dé", stored("timeline-3"))
+        decode_timeline("dé", stored("timeline-4"))
     with pytest.raises(DataError, match=r"holds counter 10, and .* knows 2: a later version"):
-        decode_timelines(pa.array(["dé"]), pa.array([stored("timeline-3")]))
+        decode_timelines(pa.array(["dé"]), pa.array([stored("timeline-4")]))
 
 
 DAMAGED: list[tuple[Callable[[bytes], Any], str]] = [
-    (lambda data: decode_timeline("dé", data), "timeline-3"),
-    (lambda data: decode_timelines(pa.array(["dé"]), pa.array([data])), "timeline-3"),
+    (lambda data: decode_timeline("dé", data), "timeline-4"),
+    (lambda data: decode_timelines(pa.array(["dé"]), pa.array([data])), "timeline-4"),
     (decode_records, "records-1"),
     (decode_head, "head-1"),
-    (decode_counters, "counters-3"),
+    (decode_counters, "counters-3-sessions"),
 ]
 
 
@@ -346,8 +366,8 @@ def test_users_of_several_chunks_stay_in_order(monkeypatch: pytest.MonkeyPatch) 
     assert_equal(decode_timelines(lives.user_id, encode_timelines(lives)), lives)
 
 
-@pytest.mark.parametrize(("days", "most"), [(1, 80), (100, 1_000), (1_000, 10_000)])
-def test_a_day_takes_few_bytes(days: int, most: int) -> None:
+@pytest.mark.parametrize(("days", "most"), [(1, 100), (100, 3_200), (1_000, 32_000)])
+def test_a_day_and_its_three_sessions_take_few_bytes(days: int, most: int) -> None:
     start = datetime(2020, 1, 1)
     rows = [
         row((start + timedelta(days=day, hours=hour)).isoformat(), "ann", kind)

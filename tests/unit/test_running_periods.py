@@ -131,7 +131,7 @@ def test_a_repeated_date_changes_no_more_than_itself() -> None:
     new: list[Row] = [row("2025-11-08T23:00:00", "a", "like")]
     written = changed(HISTORY, [dict(event) for event in new])
     assert all(rows == 1 for rows in written.values()), written
-    assert set(written) == {"growth_drivers", "events_by_type"}
+    assert set(written) == {"growth_drivers", "events_by_type", "session_metrics"}
 
 
 def test_new_users_of_every_source_are_counted() -> None:

@@ -53,6 +53,19 @@ class Board:
         return Grid(self._names, filled + first, values)
 
 
+def places_of(codes: Ints) -> tuple[Ints, Ints]:
+    """The small integers >= 0 that occur, ascending, and the place of each among them.
+
+    `np.unique` sorts them, which takes a second of one core for 10 million events.
+
+    Returns:
+        int64 [distinct], and int64 with the shape of `codes`.
+    """
+    occurs = np.bincount(codes.ravel()) > 0
+    place = np.cumsum(occurs) - 1
+    return np.flatnonzero(occurs), place[codes]
+
+
 def counted(positions: Ints, limit: int) -> tuple[Ints, Ints]:
     """Which positions below a limit occur, ascending, and how often: [n], [n]."""
     if limit > max(_SPARSE * len(positions), _SMALL):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.kernels.active_periods import ActivePeriods
-from transforms.kernels.boards import Board, counted
+from transforms.kernels.boards import Board, counted, places_of
 from transforms.kernels.calendar import US_PER_DAY, month_of, week_of
 from transforms.kernels.counters import (
     COHORTS,
@@ -30,6 +30,7 @@ from transforms.kernels.curves import LAST_DAY, LAST_WEEK, curves
 from transforms.kernels.engagement import engagement
 from transforms.kernels.grid_keys import cohort_key, segment_key
 from transforms.kernels.segments import ALL, segments_of
+from transforms.kernels.session_counts import session_grids
 from transforms.kernels.timelines import Timelines
 from transforms.vocabulary import CHANNELS, EVENT_TYPES, LIKE, OTHER_CHANNEL, PLATFORMS, SHARE
 
@@ -55,6 +56,7 @@ def contributions(timelines: Timelines, active_types: Sequence[int]) -> Counters
     segments = segments_of(timelines)
     everybody = np.full((len(timelines), 1), ALL)
     all_segments = np.hstack([everybody, segments])
+    session_days, session_durations = session_grids(timelines.sessions)
     return Counters(
         daily=_daily(timelines, days),
         monthly=_periodic(months),
@@ -66,6 +68,8 @@ def contributions(timelines: Timelines, active_types: Sequence[int]) -> Counters
         month_curves=curves(months, all_segments, None),
         segment_days=_segment_days(days, segments),
         segment_months=_segment_months(months, segments),
+        session_days=session_days,
+        session_durations=session_durations,
     )
 
 
@@ -146,7 +150,7 @@ def _segment_days(days: ActivePeriods, segments: Ints) -> Grid:
         return Grid.empty(SEGMENT_DAILY)
     first = int(days.period.min())
     span = int(days.period.max()) + max(WINDOWS) + 1 - first
-    codes, places = _places(segments)
+    codes, places = places_of(segments)
     board = Board(SEGMENT_DAILY, len(codes) * span)
     is_new, is_retained, leaves = (
         np.flatnonzero(mask) for mask in (days.since == 0, days.since == 1, days.until != 1)
@@ -170,17 +174,11 @@ def _segment_months(months: ActivePeriods, segments: Ints) -> Grid:
         return Grid.empty(PERIODIC)
     first = int(months.period.min())
     span = int(months.period.max()) + 2 - first
-    codes, places = _places(segments)
+    codes, places = places_of(segments)
     board = Board(PERIODIC, len(codes) * span)
     for place in places.T:
         _count_periods(board, months, place[months.user] * span + months.period - first)
     return _by_segment(board, PERIODIC, first, span, codes)
-
-
-def _places(segments: Ints) -> tuple[Ints, Ints]:
-    """The segments that occur, and for each user the places of theirs: [n], [users, 3]."""
-    codes, places = np.unique(segments, return_inverse=True)
-    return codes, places.reshape(segments.shape)
 
 
 def _by_segment(board: Board, names: tuple[str, ...], first: int, span: int, codes: Ints) -> Grid:

@@ -97,6 +97,9 @@ SEGMENT_DAILY: Final = (
     "churned",
     *(f"window_{days}" for days in WINDOWS),
 )
+# Of the sessions that begin on a date.
+SESSION_DAILY: Final = ("sessions", "users", "single_event", "events", "seconds")
+SESSION_DURATIONS: Final = ("sessions",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,6 +208,8 @@ class Counters:
             are `CURVES`. Days count up to `LAST_PERIOD`; what is beyond is one period later.
         segment_days: keys are `segment_key(day, segment)`, names are `SEGMENT_DAILY`.
         segment_months: keys are `segment_key(month, segment)`, names are `PERIODIC`.
+        session_days: keys are days since 1970-01-01, names are `SESSION_DAILY`.
+        session_durations: keys are `duration_key(day, bucket)`, names are `SESSION_DURATIONS`.
     """
 
     daily: Grid
@@ -217,6 +222,8 @@ class Counters:
     month_curves: Grid
     segment_days: Grid
     segment_months: Grid
+    session_days: Grid
+    session_durations: Grid
 
     @classmethod
     def empty(cls) -> Counters:
@@ -232,10 +239,10 @@ class Counters:
     @property
     def lacking(self) -> list[str]:
         """The grids that an earlier version did not have, of a sum over all users that it has
-        written: where somebody was active, none is empty."""
-        if not len(self.cohorts.keys):
-            return []
-        return [name for name in GRIDS if not len(getattr(self, name).keys)]
+        written: where somebody was active, none is empty, and where there are events, those of
+        sessions are not."""
+        filled = GRIDS if len(self.cohorts.keys) else _OF_EVENTS if self.events else ()
+        return [name for name in filled if not len(getattr(self, name).keys)]
 
     @property
     def events(self) -> int:
@@ -264,4 +271,8 @@ GRIDS: Final[Mapping[str, tuple[str, ...]]] = {
     "month_curves": CURVES,
     "segment_days": SEGMENT_DAILY,
     "segment_months": PERIODIC,
+    "session_days": SESSION_DAILY,
+    "session_durations": SESSION_DURATIONS,
 }
+# What any event adds to, whichever types count as active.
+_OF_EVENTS: Final = ("daily", "session_days", "session_durations")

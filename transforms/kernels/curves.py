@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.kernels.active_periods import ActivePeriods
-from transforms.kernels.boards import counted
+from transforms.kernels.boards import counted, places_of
 from transforms.kernels.counters import CURVES, Grid
 from transforms.kernels.grid_keys import curve_key
 
@@ -51,8 +51,7 @@ class _Entries:
         first, periods = int(self._cohort.min()), int(self._age.max()) + 1
         cell = (self._cohort - first) * periods + self._age
         cells = int(cell.max()) + 1
-        codes, place = np.unique(self._segments, return_inverse=True)
-        place = place.reshape(self._segments.shape)
+        codes, place = places_of(self._segments)
         keys, counts = [], []
         for of_users in place.T:
             found, times = counted(of_users[self._user] * cells + cell, len(codes) * cells)

@@ -15,6 +15,7 @@ _COHORT_BITS: Final = 32
 _SEGMENT_BITS: Final = 10
 _ENGAGED_BITS: Final = 6
 _WINDOW_BITS: Final = 5
+_DURATION_BITS: Final = 12
 
 # Windows whose active days are counted, by their places in a key.
 ENGAGED_WINDOWS: Final = (7, 28)
@@ -64,3 +65,13 @@ def split_engaged_key(keys: Ints) -> tuple[Ints, Ints, Ints]:
     windows = np.array(ENGAGED_WINDOWS, np.int64)
     place = keys >> _WINDOW_BITS & 1
     return keys >> _ENGAGED_BITS, windows[place], keys & (1 << _WINDOW_BITS) - 1
+
+
+def duration_key(day: Ints, bucket: Ints) -> Ints:
+    """One integer for a date and a bucket of `session_durations`."""
+    return day << _DURATION_BITS | bucket
+
+
+def split_duration_key(keys: Ints) -> tuple[Ints, Ints]:
+    """The dates and buckets of keys made by `duration_key`."""
+    return keys >> _DURATION_BITS, keys & (1 << _DURATION_BITS) - 1

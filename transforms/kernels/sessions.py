@@ -260,10 +260,23 @@ def sequences(starts: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.arange(1, len(starts) + 1) - np.repeat(first, lengths)
 
 
+def session_starts(
+    user_starts_mask: NDArray[np.bool_], time_us: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which events begin a session: bool [events].
+
+    Args:
+        user_starts_mask: bool [events], true at each user's first event.
+        time_us: int64 [events], in ascending order within a user.
+    """
+    starts = user_starts_mask.copy()
+    starts[1:] |= begins_session(np.diff(time_us))
+    return starts
+
+
 def number_sessions(events: SortedEvents) -> Sessions:
     """Sessions that end where a user's next event is 30 minutes or more away."""
-    starts = events.user_starts_mask.copy()
-    starts[1:] |= begins_session(np.diff(events.time_us))
+    starts = session_starts(events.user_starts_mask, events.time_us)
     first, sequence = np.flatnonzero(starts), sequences(starts)
     users = events.user_of_event[first]
     digits = session_digits(events.user_digests, users, events.time_us[first])

@@ -14,6 +14,7 @@ from transforms.data_error import DataError
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.counters import check_int64
 from transforms.kernels.hashing import Hashes
+from transforms.kernels.session_spans import SessionSpans
 from transforms.kernels.sessions import SortedEvents, ranked, sort_events
 from transforms.vocabulary import EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
 
@@ -38,6 +39,7 @@ class Timelines:
         first_platform: int8 [users], index in PLATFORMS.
         first_utm_source, first_country: string [users], NULL where the first event has none.
         first_id: [users], the id of the first event.
+        sessions: of the users.
     """
 
     user_id: pa.Array
@@ -53,6 +55,7 @@ class Timelines:
     first_utm_source: pa.Array
     first_country: pa.Array
     first_id: Hashes
+    sessions: SessionSpans
 
     @classmethod
     def none(cls) -> Timelines:
@@ -69,7 +72,13 @@ class Timelines:
         texts = {name: pa.concat_arrays([getattr(part, name) for part in parts]) for name in _TEXTS}
         days = np.concatenate([np.diff(part.day_offsets) for part in parts])
         ids = Hashes.concat([part.first_id for part in parts])
-        return cls(day_offsets=np.append(0, np.cumsum(days)), first_id=ids, **arrays, **texts)
+        return cls(
+            day_offsets=np.append(0, np.cumsum(days)),
+            first_id=ids,
+            sessions=SessionSpans.concat([part.sessions for part in parts]),
+            **arrays,
+            **texts,
+        )
 
     @classmethod
     def total(cls, parts: Sequence[Timelines]) -> Timelines:
@@ -85,6 +94,7 @@ class Timelines:
             user_id=user_ids,
             **_total_days(parts, user[np.concatenate(user_of_day)], len(user_ids)),
             **_total_users(parts, user),
+            sessions=SessionSpans.total([part.sessions for part in parts], user, len(user_ids)),
         )
 
     def __len__(self) -> int:
@@ -93,20 +103,25 @@ class Timelines:
     def between(self, start: int, stop: int) -> Timelines:
         """The timelines of the users from `start` to below `stop`; nothing is copied."""
         offsets = self.day_offsets[start : stop + 1]
-        return self._of(slice(start, stop), slice(offsets[0], offsets[-1]), offsets - offsets[0])
+        days = slice(offsets[0], offsets[-1])
+        sessions = self.sessions.between(start, stop)
+        return self._of(slice(start, stop), days, offsets - offsets[0], sessions)
 
     def take(self, users: NDArray[np.int64]) -> Timelines:
         """The timelines of some users, by their indices and in this order."""
         days = np.diff(self.day_offsets)[users]
         offsets = np.append(0, np.cumsum(days))
         rows = np.arange(offsets[-1]) + np.repeat(self.day_offsets[users] - offsets[:-1], days)
-        return self._of(users, rows, offsets)
+        return self._of(users, rows, offsets, self.sessions.take(users))
 
-    def _of(self, users: Any, days: Any, offsets: NDArray[np.int64]) -> Timelines:
+    def _of(
+        self, users: Any, days: Any, offsets: NDArray[np.int64], sessions: SessionSpans
+    ) -> Timelines:
         taken = users if isinstance(users, slice) else pa.array(users)
         return Timelines(
             day_offsets=offsets,
             first_id=self.first_id[users],
+            sessions=sessions,
             **{name: getattr(self, name)[days] for name in _OF_DAYS},
             **{name: getattr(self, name)[users] for name in _OF_USERS},
             **{
@@ -213,6 +228,7 @@ def timelines_of(user_ids: pa.Array, facts: Facts, firsts: Firsts) -> Timelines:
         miles_redeemed=_sums(redeemed, day_starts),
         first_seen_us=facts.time_us[user_starts],
         last_seen_us=facts.time_us[user_ends],
+        sessions=SessionSpans.of_events(facts.user_starts_mask, facts.time_us),
         **firsts._asdict(),
     )
 

@@ -28,11 +28,11 @@ def encode_each(values: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[n
 def byte_lengths(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """How many bytes each number takes: int64 [n]."""
     lengths = np.ones(len(values), np.int64)
-    # Few are long: the loop looks at those that are left.
-    rows = np.flatnonzero(values >> 7)
-    while len(rows):
-        lengths[rows] += 1
-        rows = rows[values[rows] >> 7 * lengths[rows] > 0]
+    rows = np.flatnonzero(values >= 1 << 7)
+    long, taken = values[rows], np.full(len(rows), 2)
+    for bits in range(14, int(long.max(initial=0)).bit_length(), 7):
+        taken += long >= 1 << bits
+    lengths[rows] = taken
     return lengths
 
 

@@ -60,6 +60,7 @@ _OTHERS = (
     "user_resurrection_analysis",
     "growth_drivers",
     "miles_analytics",
+    "session_metrics",
 )
 _QUALITY = Grades(
     "daily_quick_ratio",

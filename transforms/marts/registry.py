@@ -27,6 +27,7 @@ from transforms.marts import (
     retention_cohorts,
     retention_curves,
     retention_quality_framework,
+    session_metrics,
     social_capital_growth_accounting,
     user_resurrection_analysis,
     users_with_negative_miles,
@@ -49,6 +50,7 @@ _FINISHED: Final = (
     retention_curves,
     engagement_distribution,
     events_by_type,
+    session_metrics,
 )
 
 FINISH: Final[Mapping[str, Callable[[Spine], pa.Table]]] = {

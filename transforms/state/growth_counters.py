@@ -17,7 +17,7 @@ from transforms.kernels.counters import GRIDS, Counters, Grid
 TABLE = Table(
     name="growth_counters",
     description="One row per key and counter: the sums over all users that the marts are finished "
-    "from, by dates, weeks, months, cohorts and segments.",
+    "from, by dates, weeks, months, cohorts, segments and durations of sessions.",
     columns=(
         required("grid", STRING, f"What is counted by which key: {', '.join(GRIDS)}"),
         required(

@@ -16,8 +16,8 @@ TABLE = Table(
         required(
             "timeline",
             BYTES,
-            "The active dates, what happened on each, and the first event; its first byte is the "
-            "number of its layout",
+            "The active dates, what happened on each, the sessions, and the first event; its first "
+            "byte is the number of its layout",
         ),
         required("written_at", TIMESTAMP, "When the row was written"),
     ),

@@ -15,11 +15,13 @@ from transforms.kernels.codecs.timeline_layout import (
     HEAD,
     LATEST,
     TEXTS,
+    breaks_of,
     check_versions,
     counters_of,
     fields_of,
     filled_by,
     masks_of,
+    sessions_of,
 )
 from transforms.kernels.hashing import Hashes
 from transforms.kernels.timelines import Timelines
@@ -32,7 +34,10 @@ def encode_timeline(user: Timelines) -> bytes:
     steps = np.diff(user.date, prepend=user.date[:1])
     # Dates before 1970 can't be: event times begin in 2000.
     numbers = np.concatenate(
-        [[len(steps), user.date[0]], steps, masks_of(filled), counters[filled]]
+        [
+            [len(steps), len(user.sessions.events), user.date[0]],
+            *(steps, masks_of(filled), breaks_of(user.sessions).ravel(), counters[filled]),
+        ]
     )
     texts = [getattr(user, name)[0].as_py() for name in TEXTS]
     parts = [b"" if text is None else text.encode() for text in texts]
@@ -78,19 +83,29 @@ def _decoded(user_id: str, data: bytes) -> Timelines:
         texts.append(data[at : at + size - 1].decode() if size else None)
         at += max(size - 1, 0)
     numbers = varints.decode(data[at:])
-    days, first_date = int(numbers[0]), int(numbers[1])
-    steps, masks, values = np.split(numbers[2:], [days, 2 * days])
+    days, sessions, first_date = numbers[:3].tolist()
+    ends = np.cumsum([days, days, 3 * (sessions - 1)])
+    steps, masks, breaks, values = np.split(numbers[3:], ends)
     counters = np.zeros((days, len(DAY_COUNTERS)), np.int64)
     counters[filled_by(masks)] = values
+    fields = fields_of(counters)
+    first_seen_us, last_seen_us = head["first_seen_us"], head["last_seen_us"]
     return Timelines(
         user_id=pa.array([user_id], pa.string()),
         day_offsets=np.array([0, days]),
         date=first_date + np.cumsum(steps),
-        **fields_of(counters),
-        first_seen_us=head["first_seen_us"],
-        last_seen_us=head["last_seen_us"],
+        **fields,
+        first_seen_us=first_seen_us,
+        last_seen_us=last_seen_us,
         first_platform=head["first_platform"],
         first_utm_source=pa.array(texts[:1], pa.string()),
         first_country=pa.array(texts[1:], pa.string()),
         first_id=Hashes(head["high"], head["low"]),
+        sessions=sessions_of(
+            breaks.reshape(-1, 3),
+            np.array([sessions]),
+            first_seen_us,
+            last_seen_us,
+            fields["type_events"].sum(keepdims=True)[0],
+        ),
     )

@@ -101,8 +101,8 @@ def _of_nobody(data: bytes) -> Counters:
 
 def _refuse_earlier() -> None:
     raise DataError(
-        "a job's state holds counters of an earlier version, without those of weeks, segments and "
-        "retention curves: drain that job, build the tables with rebuild, and start a new one"
+        "a job's state holds counters of an earlier version, without some that others don't tell, "
+        "as those of sessions: drain that job, build the tables with rebuild, and start a new one"
     )
 
 

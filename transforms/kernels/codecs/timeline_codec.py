@@ -19,11 +19,13 @@ from transforms.kernels.codecs.timeline_layout import (
     HEAD,
     LATEST,
     TEXTS,
+    breaks_of,
     check_versions,
     counters_of,
     fields_of,
     filled_by,
     masks_of,
+    sessions_of,
 )
 from transforms.kernels.hashing import Hashes
 from transforms.kernels.timelines import Timelines
@@ -89,16 +91,21 @@ def _numbers_of(users: Timelines) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     masks = masks_of(filled)
     steps = np.diff(users.date, prepend=0)
     steps[first] = 0
-    sizes = 2 + 2 * days + np.add.reduceat(np.bitwise_count(masks), first, dtype=np.int64)
+    breaks = np.diff(users.sessions.offsets) - 1
+    sizes = (
+        3 + 2 * days + 3 * breaks + np.add.reduceat(np.bitwise_count(masks), first, dtype=np.int64)
+    )
     starts = np.cumsum(sizes) - sizes
     numbers = np.empty(int(sizes.sum()), np.int64)
     rest = np.ones(len(numbers), np.bool_)
     for at, values in (
         (starts, days),
+        (starts + 1, breaks + 1),
         # Dates before 1970 can't be: event times begin in 2000.
-        (starts + 1, users.date[first]),
-        (_spans(starts + 2, days), steps),
-        (_spans(starts + 2 + days, days), masks),
+        (starts + 2, users.date[first]),
+        (_spans(starts + 3, days), steps),
+        (_spans(starts + 3 + days, days), masks),
+        (_spans(starts + 3 + 2 * days, 3 * breaks), breaks_of(users.sessions).ravel()),
     ):
         numbers[at], rest[at] = values, False
     # A mask as an index takes four times as long as its places.
@@ -135,38 +142,53 @@ def _decoded(
         lengths = np.maximum(size - 1, 0)
         texts.append(_strings(data[_spans(at, lengths)], lengths, size > 0))
         at += lengths
+    first_seen_us, last_seen_us = (
+        head[name].astype(np.int64) for name in ("first_seen_us", "last_seen_us")
+    )
+    days, sessions, breaks = _days(data[_spans(at, ends - at)], ends - at)
+    events = np.add.reduceat(days["type_events"].sum(axis=1), days["day_offsets"][:-1])
     return Timelines(
         user_id=user_ids,
-        first_seen_us=head["first_seen_us"].astype(np.int64),
-        last_seen_us=head["last_seen_us"].astype(np.int64),
+        first_seen_us=first_seen_us,
+        last_seen_us=last_seen_us,
         first_platform=head["first_platform"].copy(),
         first_utm_source=texts[0],
         first_country=texts[1],
         first_id=Hashes(head["high"].astype(np.uint64), head["low"].astype(np.uint64)),
-        **_days(data[_spans(at, ends - at)], ends - at),
+        sessions=sessions_of(breaks, sessions, first_seen_us, last_seen_us, events),
+        **days,
     )
 
 
-def _days(octets: NDArray[np.uint8], sizes: NDArray[np.int64]) -> dict[str, Any]:
-    """The fields of days from the bytes of numbers, of which each user has so many."""
+def _days(
+    octets: NDArray[np.uint8], sizes: NDArray[np.int64]
+) -> tuple[dict[str, Any], NDArray[np.int64], NDArray[np.int64]]:
+    """The fields of days, how many sessions each user has, and the breaks between them.
+
+    Args:
+        octets: the bytes of all numbers.
+        sizes: int64 [users], of how many of them each user's are.
+    """
     numbers = varints.decode(octets)
     counts = np.add.reduceat(octets < 0x80, np.cumsum(sizes) - sizes, dtype=np.int64)
     starts = np.cumsum(counts) - counts
-    days, first_date = numbers[starts], numbers[starts + 1]
-    step_rows, mask_rows = _spans(starts + 2, days), _spans(starts + 2 + days, days)
+    days, sessions, first_date = (numbers[starts + place] for place in range(3))
+    step_rows, mask_rows = _spans(starts + 3, days), _spans(starts + 3 + days, days)
+    break_rows = _spans(starts + 3 + 2 * days, 3 * (sessions - 1))
     filled = filled_by(numbers[mask_rows])
     rest = np.ones(len(numbers), np.bool_)
-    for rows in (starts, starts + 1, step_rows, mask_rows):
+    for rows in (starts, starts + 1, starts + 2, step_rows, mask_rows, break_rows):
         rest[rows] = False
     counters = np.zeros(filled.shape, np.int64)
     counters.ravel()[np.flatnonzero(filled)] = numbers[np.flatnonzero(rest)]
     offsets = np.append(0, np.cumsum(days))
     run = np.cumsum(numbers[step_rows])
-    return {
+    fields = {
         "day_offsets": offsets,
         "date": run + np.repeat(first_date - run[offsets[:-1]], days),
         **fields_of(counters),
     }
+    return fields, sessions, numbers[break_rows].reshape(-1, 3)
 
 
 def _spans(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,12 +1,16 @@
 """What the bytes of a user's timeline are.
 
-Layout 3, without the user id: 34 bytes of fixed size, `HEAD`; a byte that says how many bytes the
+Layout 4, without the user id: 34 bytes of fixed size, `HEAD`; a byte that says how many bytes the
 two lengths of texts take; these lengths (bytes + 1, 0 for NULL) and the texts; then numbers: how
-many days, the first date, each day's distance from the day before, which of its counters are not
-0, and those. All lengths and numbers are varints. A day takes 6 to 12 bytes.
+many days, how many sessions, the first date, each day's distance from the day before, which of its
+counters are not 0; of each session but the last its duration, by how much the pause after it is
+longer than the shortest one, and how many events it has; and the counters that are not 0. All
+lengths and numbers are varints. A day takes 6 to 12 bytes, a session up to 12. The last session
+ends with the last event, and has the events that no other one has.
 
-Layouts 1 and 2 are the same with event ids that are made (1) or written (2) otherwise. They can't
-be compared with today's, and a repeated event would count twice: they are refused.
+Layout 3 is without sessions. Layouts 1 and 2 have event ids that are made (1) or written (2)
+otherwise, too: they can't be compared with today's, and a repeated event would count twice. All of
+them are refused.
 """
 
 from __future__ import annotations
@@ -16,16 +20,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from transforms.data_error import DataError
 from transforms.kernels.codecs.layouts import (
     check_layout,
     refuse_damaged,
     refuse_other_ids,
     refuse_unknown_counters,
 )
+from transforms.kernels.session_spans import SessionSpans
+from transforms.kernels.sessions import SESSION_GAP_US
 from transforms.kernels.timelines import Timelines
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
-LATEST: Final = 3
+LATEST: Final = 4
+_NO_SESSIONS: Final = 3
 _OTHER_IDS: Final = (1, 2)
 HEAD: Final = np.dtype(
     [
@@ -70,6 +78,52 @@ def fields_of(counters: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
     }
 
 
+def breaks_of(sessions: SessionSpans) -> NDArray[np.int64]:
+    """Of each session that another one follows duration, pause and events: int64 [n, 3]."""
+    followed = _followed(sessions.offsets)
+    ends = sessions.end_us[followed]
+    durations = ends - sessions.start_us[followed]
+    pauses = sessions.start_us[followed + 1] - ends - SESSION_GAP_US
+    return np.column_stack([durations, pauses, sessions.events[followed]])
+
+
+def sessions_of(
+    breaks: NDArray[np.int64],
+    sessions: NDArray[np.int64],
+    first_seen_us: NDArray[np.int64],
+    last_seen_us: NDArray[np.int64],
+    events: NDArray[np.int64],
+) -> SessionSpans:
+    """The sessions that `breaks_of` was given.
+
+    Args:
+        breaks: what it gave.
+        sessions: int64 [users], how many each user has.
+        first_seen_us, last_seen_us: int64 [users], the user's first and last event.
+        events: int64 [users], how many events each user has.
+    """
+    offsets = np.append(0, np.cumsum(sessions))
+    followed, first = _followed(offsets), offsets[:-1]
+    steps = np.zeros(offsets[-1], np.int64)
+    steps[followed + 1] = breaks[:, 0] + breaks[:, 1] + SESSION_GAP_US
+    start_us = np.cumsum(steps)
+    start_us += np.repeat(first_seen_us - start_us[first], sessions)
+    end_us = np.empty_like(start_us)
+    end_us[offsets[1:] - 1] = last_seen_us
+    end_us[followed] = start_us[followed] + breaks[:, 0]
+    counts = np.zeros(offsets[-1], np.int64)
+    counts[followed] = breaks[:, 2]
+    counts[offsets[1:] - 1] = events - np.add.reduceat(counts, first)
+    return SessionSpans(offsets, start_us, end_us, counts)
+
+
+def _followed(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The sessions that another one of the same user follows."""
+    followed = np.ones(offsets[-1], np.bool_)
+    followed[offsets[1:] - 1] = False
+    return np.flatnonzero(followed)
+
+
 def masks_of(filled: NDArray[np.bool_]) -> NDArray[np.int64]:
     """For each day a number whose bits say which counters are not 0: [days, n] -> int64 [days]."""
     return filled @ (1 << np.arange(len(DAY_COUNTERS)))
@@ -93,4 +147,10 @@ def check_versions(versions: NDArray[np.uint8]) -> None:
     check_layout("a timeline", int(versions.max()), LATEST)
     if np.isin(versions, _OTHER_IDS).any():
         refuse_other_ids("a timeline")
+    if (versions == _NO_SESSIONS).any():
+        raise DataError(
+            "a timeline is stored in layout 3, of an earlier version, without the user's sessions: "
+            "run `rebuild`, which writes all tables anew from their events; a streaming job is "
+            "drained before, and started again after it"
+        )
     refuse_damaged("a timeline")
