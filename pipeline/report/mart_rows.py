@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
+import pyarrow as pa
+
 from pipeline.errors import RunError
 from pipeline.paths import typed_program
 from pipeline.warehouse import TableReader
@@ -20,7 +22,9 @@ from transforms.marts import (
     miles_analytics,
     quick_ratio_analysis,
     retention_cohorts,
+    retention_curves,
     retention_quality_framework,
+    session_metrics,
     social_capital_growth_accounting,
     user_resurrection_analysis,
 )
@@ -37,10 +41,12 @@ _DAILY: Final = (
     user_resurrection_analysis.TABLE,
     growth_drivers.TABLE,
     miles_analytics.TABLE,
+    session_metrics.TABLE,
 )
 _NEEDED: Final = (
     *_MONTHLY,
     *_DAILY,
+    retention_curves.TABLE,
     retention_cohorts.TABLE,
     growth_by_segment_monthly.TABLE,
     engagement_distribution.TABLE,
@@ -56,6 +62,7 @@ class Marts:
         months: of both monthly marts, joined.
         days: of the daily marts, joined.
         cohorts: of retention_cohorts.
+        curves: the table retention_curves: of a large history some 100,000 rows.
         segments: of growth_by_segment_monthly.
         engagement: of engagement_distribution, of the last date that is over.
         types: of events_by_type.
@@ -64,6 +71,7 @@ class Marts:
     months: Sequence[Row]
     days: Sequence[Row]
     cohorts: Sequence[Row]
+    curves: pa.Table
     segments: Sequence[Row]
     engagement: Sequence[Row]
     types: Sequence[Row]
@@ -104,6 +112,7 @@ def read_marts(warehouse: TableReader) -> Marts:
         shown,
         dates,
         cohorts,
+        _sorted(warehouse, retention_curves.TABLE),
         [row for row in segments if row["activity_month"] >= first],
         [row for row in engagement if row["event_date"] == last],
         [row for row in types if row["event_date"] >= dates[0]["event_date"]],
@@ -111,9 +120,12 @@ def read_marts(warehouse: TableReader) -> Marts:
 
 
 def _rows(warehouse: TableReader, table: Table) -> list[Row]:
-    rows = warehouse.read(table).sort_by([(name, "ascending") for name in table.primary_key])
-    found: list[Row] = rows.to_pylist()
+    found: list[Row] = _sorted(warehouse, table).to_pylist()
     return found
+
+
+def _sorted(warehouse: TableReader, table: Table) -> pa.Table:
+    return warehouse.read(table).sort_by([(name, "ascending") for name in table.primary_key])
 
 
 def _joined(tables: Sequence[Sequence[Row]]) -> list[Row]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 from pipeline.report.chart import Chart, Column, Section, Spec
+from pipeline.report.curve_rows import ALL_COHORTS, EXACTLY, OR_LATER, by_day, by_month
 from pipeline.report.in_words import number, percent
 from pipeline.report.mart_rows import Marts, Row
+from pipeline.report.segment_rows import EVERYBODY
 from pipeline.report.vega import CONFIG, amount, colours, hint, shapes
 
 # More rows are too small to read.
 _COHORTS_SHOWN = 24
-_CURVES_SHOWN = 5
-_ALL = "All cohorts"
 
 
 def retention(marts: Marts) -> Section:
@@ -25,7 +23,8 @@ def retention(marts: Marts) -> Section:
         for row in marts.cohorts
         if row["cohort_month"] in cohorts
     ]
-    return Section("retention", "Retention", (_triangle(shown), _curves(shown, marts.cohorts)))
+    charts = (_triangle(shown), _by_month(marts), _by_day(marts))
+    return Section("retention", "Retention", charts)
 
 
 def _triangle(rows: Sequence[Row]) -> Chart:
@@ -112,24 +111,15 @@ def _cell_text(place: Spec, running: bool) -> Spec:
     }
 
 
-def _curves(shown: Sequence[Row], rows: Sequence[Row]) -> Chart:
-    """The last cohorts that are over in three months or more, and all together."""
-    whole = [row for row in shown if row["is_complete"] and row["period_number"] > 0]
-    latest = sorted({row["cohort"] for row in whole})[-_CURVES_SHOWN:]
-    curves: list[dict[str, Any]] = [
-        {
-            "curve": row["cohort"],
-            "period_number": row["period_number"],
-            "users_active": row["users_active"],
-            "cohort_size": row["cohort_size"],
-            "retention_rate": row["retention_rate"],
-        }
-        for row in shown
-        if row["is_complete"] and row["cohort"] in latest
-    ]
-    everybody = _all_cohorts(rows)
-    names = [_ALL, *latest]
-    first = next((row for row in everybody if row["period_number"] == 1), None)
+def _by_month(marts: Marts) -> Chart:
+    """The last cohorts that are over in two months or more, and all together."""
+    rows = by_month(marts)
+    everybody = [row for row in rows if row["segment"] == EVERYBODY]
+    first = next(
+        (row for row in everybody if row["curve"] == ALL_COHORTS and row["period_number"] == 1),
+        None,
+    )
+    names = list(dict.fromkeys(row["curve"] for row in everybody))
     return Chart(
         name="retention-curves",
         title="Retention curves: all cohorts together, and the last five",
@@ -138,41 +128,61 @@ def _curves(shown: Sequence[Row], rows: Sequence[Row]) -> Chart:
         "of those cohorts whose month is over. A curve that levels off keeps users.",
         alternative=f"Lines of {len(names)} curves."
         + (f" After one month {percent(first['retention_rate'])} are active." if first else ""),
-        columns=(
-            Column("curve", "First month"),
-            Column("period_number", "Months since"),
-            Column("users_active", "Active"),
-            Column("cohort_size", "Users of the cohorts"),
-            Column("retention_rate", "Retention (%)"),
-        ),
-        rows=[*everybody, *curves],
+        columns=_columns("First month", "Months since", segment=True),
+        rows=rows,
         figures=("retention_rate",),
-        spec=_curves_spec(names),
-        source="retention_cohorts",
+        spec=_curves_spec(names, "Months", 1),
+        source="retention_curves",
+        segment="segment",
         wide=True,
     )
 
 
-def _all_cohorts(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    active: dict[int, int] = defaultdict(int)
-    size: dict[int, int] = defaultdict(int)
-    for row in rows:
-        if row["is_complete"]:
-            active[row["period_number"]] += row["users_active"]
-            size[row["period_number"]] += row["cohort_size"]
-    return [
-        {
-            "curve": _ALL,
-            "period_number": number,
-            "users_active": active[number],
-            "cohort_size": size[number],
-            "retention_rate": 100 * active[number] / size[number],
-        }
-        for number in sorted(size)
+def _by_day(marts: Marts) -> Chart:
+    rows = by_day(marts)
+    rates = {(row["curve"], row["period_number"]): row["retention_rate"] for row in rows}
+    said = [
+        f"day {day} {percent(rates[EXACTLY, day])} exactly, {percent(rates[OR_LATER, day])} "
+        "then or later"
+        for day in (1, 7, 30)
+        if (EXACTLY, day) in rates
     ]
+    return Chart(
+        name="retention-by-day",
+        title="Retention by day: who comes on a day, and who comes on it or later",
+        definition="Percent of all users who are active so many days after their first active "
+        "date, of those for whom that day is over. Who comes on exactly that day depends on how "
+        "often people need the product; who comes then or later has not left yet.",
+        alternative="Two lines." + (f" On {'; on '.join(said)}." if said else ""),
+        columns=_columns("Active", "Days since"),
+        rows=rows,
+        figures=("retention_rate",),
+        spec=_curves_spec([EXACTLY, OR_LATER], "Days", 7),
+        source="retention_curves",
+        wide=True,
+    )
 
 
-def _curves_spec(names: Sequence[str]) -> Spec:
+def _columns(curve: str, periods: str, segment: bool = False) -> tuple[Column, ...]:
+    of_segment = (Column("segment", "Segment"),) if segment else ()
+    return (
+        *of_segment,
+        Column("curve", curve),
+        Column("period_number", periods),
+        Column("users", "Users"),
+        Column("cohort_size", "Users of the cohorts"),
+        Column("retention_rate", "Retention (%)"),
+    )
+
+
+def _curves_spec(names: Sequence[str], unit: str, step: int) -> Spec:
+    """Lines by period.
+
+    Args:
+        names: of the curves; the first one is thick.
+        unit: of the periods.
+        step: every so many periods a line has a point.
+    """
     told = {
         "field": "curve",
         "type": "nominal",
@@ -183,7 +193,7 @@ def _curves_spec(names: Sequence[str]) -> Spec:
         "x": {
             "field": "period_number",
             "type": "quantitative",
-            "axis": {"title": "Months since the first one", "tickMinStep": 1, "grid": False},
+            "axis": {"title": f"{unit} since the first one", "tickMinStep": 1, "grid": False},
         },
         "y": amount("retention_rate", "Percent of the cohort", format=".0f"),
     }
@@ -195,13 +205,17 @@ def _curves_spec(names: Sequence[str]) -> Spec:
                     **place,
                     "stroke": told,
                     "strokeWidth": {
-                        "condition": {"test": f"datum.curve === '{_ALL}'", "value": 3.5},
+                        "condition": {
+                            "test": f"datum.curve === '{''.join(names[:1])}'",
+                            "value": 3.5,
+                        },
                         "value": 1.5,
                     },
                 },
             },
             {
                 "mark": {"type": "point", "size": 45, "strokeWidth": 1.5},
+                "transform": [{"filter": f"datum.period_number % {step} === 0"}],
                 "encoding": {
                     **place,
                     "stroke": told,
@@ -211,10 +225,10 @@ def _curves_spec(names: Sequence[str]) -> Spec:
                         "scale": {"domain": list(names), "range": shapes(len(names))},
                     },
                     "tooltip": [
-                        hint("curve", "First month"),
-                        hint("period_number", "Months since"),
+                        hint("curve", "Of"),
+                        hint("period_number", f"{unit} since"),
                         hint("retention_rate", "Retention (%)", ".1f"),
-                        hint("users_active", "Active", ","),
+                        hint("users", "Users", ","),
                     ],
                 },
             },

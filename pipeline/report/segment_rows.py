@@ -27,6 +27,12 @@ def last_month(segments: Sequence[Row]) -> list[Row]:
     return [{**row, "lost": -row["churned_users"]} for row in over if row["activity_month"] == last]
 
 
+def names_of_shown(segments: Sequence[Row]) -> dict[tuple[str, str], str]:
+    """The names of the segments that charts show, by type and value."""
+    shown = _shown(segments)
+    return {(row["segment_type"], row["segment_value"]): row["segment"] for row in shown}
+
+
 def _shown(segments: Sequence[Row]) -> list[Row]:
     """The rows of the largest segments of each kind, a segment's behind each other."""
     rows: dict[tuple[str, str], list[Row]] = defaultdict(list)

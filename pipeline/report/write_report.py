@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pipeline.report import growth_charts, retention_charts, use_charts
+from pipeline.report import growth_charts, retention_charts, session_charts, use_charts
 from pipeline.report.about_data import about_data
 from pipeline.report.chart import Section
 from pipeline.report.headline import headline
@@ -36,5 +36,6 @@ def sections(marts: Marts) -> list[Section]:
         growth_charts.activity(marts),
         use_charts.segments(marts),
         use_charts.engagement(marts),
+        session_charts.sessions(marts),
         use_charts.miles(marts),
     ]

@@ -220,6 +220,22 @@ CHARTS: Final = (
         stacked=True,
     ),
     DashboardChart(
+        "Sessions",
+        "session_metrics",
+        _BAR,
+        ("sessions", "single_event_sessions"),
+        x="event_date",
+        grain="P1W",
+    ),
+    DashboardChart(
+        "Seconds a session takes",
+        "session_metrics",
+        _LINE,
+        ("mean_session_seconds", "median_session_seconds"),
+        x="event_date",
+        grain="P1D",
+    ),
+    DashboardChart(
         "Miles earned and redeemed",
         "miles_analytics",
         _BAR,

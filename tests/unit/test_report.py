@@ -238,20 +238,59 @@ def test_what_stands_in_a_warehouse_ends_no_script(tmp_path: Path) -> None:
     assert "&lt;script&gt;alert(1)" in page
 
 
+def values_of(page: str, name: str) -> list[dict[str, Any]]:
+    """The rows of a chart."""
+    (values,) = [found["values"] for found in embedded(page, "charts") if found["name"] == name]
+    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+
 def test_curves_are_of_months_that_are_over(tmp_path: Path) -> None:
-    page = page_of(warehouse_of(tmp_path, *LIVES))
-    (curves,) = [chart for chart in embedded(page, "charts") if chart["name"] == "retention-curves"]
-    values = curves["values"]
-    everybody = [
-        (number, active, size)
-        for name, number, active, size in zip(
-            *(values[name] for name in ("curve", "period_number", "users_active", "cohort_size")),
-            strict=True,
-        )
-        if name == "All cohorts"
-    ]
+    rows = values_of(page_of(warehouse_of(tmp_path, *LIVES)), "retention-curves")
+    curves: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
+    for found in rows:
+        cell = (found["period_number"], found["users"], found["cohort_size"])
+        curves.setdefault((found["segment"], found["curve"]), []).append(cell)
     # September's two users and October's one, by November; December still runs.
-    assert everybody == [(0, 4, 4), (1, 1, 3), (2, 2, 2)]
+    assert curves["Everybody", "All cohorts"] == [(0, 4, 4), (1, 1, 3), (2, 2, 2)]
+    assert curves["Everybody", "2025-09"] == [(0, 2, 2), (1, 1, 2), (2, 2, 2)]
+    # November's cohort has no month behind it that is over.
+    assert [curve for segment, curve in curves if segment == "Everybody"] == [
+        *("All cohorts", "2025-09", "2025-10")
+    ]
+    assert curves["platform iOS", "All cohorts"] == curves["Everybody", "All cohorts"]
+    assert rows[0]["segment"] == "Everybody"
+
+
+def test_days_are_told_exactly_and_or_later(tmp_path: Path) -> None:
+    lives = (
+        "ann 2025-11-01",
+        "ann 2025-11-04",
+        "bob 2025-11-01",
+        "bob 2025-11-03",
+        "cy 2025-11-06",
+    )
+    rows = values_of(page_of(warehouse_of(tmp_path, *lives)), "retention-by-day")
+    found = {(line["curve"], line["period_number"]): line["retention_rate"] for line in rows}
+    exactly = [found["On exactly that day", day] for day in range(5)]
+    assert exactly == [100, 0, 50, 50, 0]
+    assert [found["On that day or later", day] for day in range(5)] == [100, 100, 100, 50, 0]
+
+
+def test_sessions_are_shown_by_week_and_date(tmp_path: Path) -> None:
+    page = page_of(warehouse_of(tmp_path, *LIVES))
+    weeks = {line["week"]: line for line in values_of(page, "sessions-by-week")}
+    assert weeks["2025-11-03"] == {
+        "week": "2025-11-03",
+        "longer_sessions": 0,
+        "single_event_sessions": 3,
+        "sessions": 3,
+        "is_complete": True,
+    }
+    days = {line["event_date"]: line for line in values_of(page, "session-length")}
+    assert (days["2025-11-05"]["mean"], days["2025-11-05"]["median"]) == (0, 0)
+    assert (days["2025-11-07"]["mean"], days["2025-11-07"]["median"]) == (None, None)
+    events = {line["event_date"]: line for line in values_of(page, "session-events")}
+    assert events["2025-11-05"]["users_with_sessions"] == 2
 
 
 def test_a_warehouse_without_marts_is_named(tmp_path: Path) -> None:

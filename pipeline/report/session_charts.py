@@ -1,0 +1,127 @@
+"""Charts of sessions: how many there are, and how long they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.report.chart import Chart, Column, Section
+from pipeline.report.in_words import last_complete, number
+from pipeline.report.mart_rows import Marts, Row, by_week
+from pipeline.report.vega import Series, bars, lines, names_of
+from transforms.kernels.sessions import SESSION_GAP_MINUTES
+
+_RUNS = Column("is_complete", "Over")
+_SESSION = f"A session is a user's events up to a pause of {SESSION_GAP_MINUTES} minutes or more"
+
+
+def sessions(marts: Marts) -> Section:
+    """How many sessions there are, how long they are, and what is in them."""
+    charts = (_number(marts.days), _length(marts.days), _events(marts.days))
+    return Section("sessions", "Sessions", charts)
+
+
+def _number(days: Sequence[Row]) -> Chart:
+    weeks = [
+        {**week, "longer_sessions": week["sessions"] - week["single_event_sessions"]}
+        for week in by_week(days, ("sessions", "single_event_sessions"))
+    ]
+    series = (
+        Series("longer_sessions", "Two events or more", "plain"),
+        Series("single_event_sessions", "One event", "stripes"),
+    )
+    week = last_complete(weeks)
+    return Chart(
+        name="sessions-by-week",
+        title="Sessions by week",
+        definition=f"{_SESSION}, of the date on which it began.",
+        alternative=f"Stacked bars, {len(weeks)} weeks."
+        + (
+            f" Week of {week['week']}: {number(week['sessions'])} sessions, "
+            f"{number(week['single_event_sessions'])} of them of one event."
+            if week
+            else ""
+        ),
+        columns=(
+            Column("week", "Week of"),
+            *(Column(each.name, each.label) for each in series),
+            Column("sessions", "Sessions"),
+            _RUNS,
+        ),
+        rows=weeks,
+        figures=names_of(series),
+        spec=bars("week", series, "Sessions", format="~s"),
+        source="session_metrics",
+        time="week",
+    )
+
+
+def _length(days: Sequence[Row]) -> Chart:
+    rows = [
+        {
+            **day,
+            "mean": _minutes(day["mean_session_seconds"]),
+            "median": _minutes(day["median_session_seconds"]),
+        }
+        for day in days
+    ]
+    series = (Series("mean", "Mean"), Series("median", "Median"))
+    day = _last_with_sessions(rows)
+    return Chart(
+        name="session-length",
+        title="How long sessions are",
+        definition="Minutes from the first to the last event of a session; one event has none. A "
+        "mean far above the median says that a few sessions are long and most are short.",
+        alternative="Lines of the mean and the median." + (_of(day, series) if day else ""),
+        columns=(
+            Column("event_date", "Date"),
+            Column("mean", "Mean"),
+            Column("median", "Median"),
+            _RUNS,
+        ),
+        rows=rows,
+        figures=names_of(series),
+        spec=lines("event_date", "day", series, "Minutes", format=",.1f"),
+        source="session_metrics",
+        time="event_date",
+    )
+
+
+def _events(days: Sequence[Row]) -> Chart:
+    series = (
+        Series("events_per_session", "Events a session"),
+        Series("sessions_per_user", "Sessions a user"),
+    )
+    day = _last_with_sessions(days)
+    return Chart(
+        name="session-events",
+        title="Events a session, and sessions a user",
+        definition="Of the sessions that began on a date: their events, and how many there are of "
+        "each user who began one.",
+        alternative="Two lines, a point for each date." + (_of(day, series) if day else ""),
+        columns=(
+            Column("event_date", "Date"),
+            *(Column(each.name, each.label) for each in series),
+            Column("users_with_sessions", "Users with sessions"),
+            _RUNS,
+        ),
+        rows=days,
+        figures=names_of(series),
+        spec=lines("event_date", "day", series, "Number", format=",.1f"),
+        source="session_metrics",
+        time="event_date",
+    )
+
+
+def _last_with_sessions(days: Sequence[Row]) -> Row | None:
+    return last_complete([day for day in days if day["sessions"]])
+
+
+def _minutes(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds / 60
+
+
+def _of(day: Row, series: Sequence[Series]) -> str:
+    figures = [
+        f"{each.label}: {day[each.name]:.1f}" for each in series if day[each.name] is not None
+    ]
+    return f" On {day['event_date']}: {', '.join(figures)}." if figures else ""
