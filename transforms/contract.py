@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from transforms.measures import Measure, label_of
 from transforms.quality.declaration import (
     EVENT_ID,
     SESSION_ID,
@@ -22,6 +23,8 @@ from transforms.quality.declaration import (
     Sequence,
     TableCheck,
 )
+
+Role: TypeAlias = Literal["dimension", "measure"]
 
 
 class Type(enum.Enum):
@@ -59,6 +62,9 @@ class Column:
         description: what it says, with its unit or formula.
         required: whether the schema forbids NULL.
         checks: what its values must keep; that of NULL follows from `never_null`.
+        measure: how its numbers are read; None where it is a dimension, by which rows are told
+            apart.
+        label: its name for people; that of the column in words by default.
         is_added: whether it joined the table after its first release. Tables that exist take such
             a column only where the schema allows NULL, though no row that is written has one.
     """
@@ -68,7 +74,24 @@ class Column:
     description: str
     required: bool
     checks: tuple[ColumnCheck, ...] = ()
+    measure: Measure | None = None
+    label: str = ""
     is_added: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            object.__setattr__(self, "label", label_of(self.name))
+
+    @property
+    def role(self) -> Role:
+        """Whether it tells rows apart, or is a number."""
+        return "dimension" if self.measure is None else "measure"
+
+    @property
+    def heading(self) -> str:
+        """The label, and the sign of the unit where it has one."""
+        sign = self.measure.unit.sign if self.measure else ""
+        return f"{self.label} ({sign})" if sign else self.label
 
     @property
     def never_null(self) -> bool:
@@ -86,19 +109,40 @@ class Column:
         return pa.field(self.name, ARROW_TYPES[self.type], nullable=not self.required)
 
 
-def required(name: str, type: Type, description: str, *checks: ColumnCheck) -> Column:
+def required(
+    name: str,
+    type: Type,
+    description: str,
+    *checks: ColumnCheck,
+    measure: Measure | None = None,
+    label: str = "",
+) -> Column:
     """A column that is never NULL."""
-    return Column(name, type, description, True, checks)
+    return Column(name, type, description, True, checks, measure, label)
 
 
-def nullable(name: str, type: Type, description: str, *checks: ColumnCheck) -> Column:
+def nullable(
+    name: str,
+    type: Type,
+    description: str,
+    *checks: ColumnCheck,
+    measure: Measure | None = None,
+    label: str = "",
+) -> Column:
     """A column that may be NULL."""
-    return Column(name, type, description, False, checks)
+    return Column(name, type, description, False, checks, measure, label)
 
 
-def added(name: str, type: Type, description: str, *checks: ColumnCheck) -> Column:
+def added(
+    name: str,
+    type: Type,
+    description: str,
+    *checks: ColumnCheck,
+    measure: Measure | None = None,
+    label: str = "",
+) -> Column:
     """A column that joined the table after its first release: NULLABLE, and NULL in no row."""
-    return Column(name, type, description, False, checks, is_added=True)
+    return Column(name, type, description, False, checks, measure, label, is_added=True)
 
 
 @dataclass(frozen=True)

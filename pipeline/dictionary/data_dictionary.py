@@ -32,6 +32,11 @@ _HOLDS_EVERYWHERE: Final = (
     "one of each kind for good. Distinct users are never added up over dates; over the values of "
     "a kind of segment they may be.",
     "",
+    "**Numbers** have a unit, and what may be made of several rows: `sum` adds up; `ratio` is the "
+    "sum of numerators over the sum of denominators; `mean` is of distinct users, running totals "
+    "or means, which add up to nothing. Columns without are dimensions. Tables by segment have "
+    "each user once for each kind of segment: filter by `segment_type` first.",
+    "",
     "**The running month is shown, but not judged.** Every table by date, week, month or cohort "
     "ends with `is_complete`: whether a later date (month) has an event. A month that has just "
     "begun lacks users who will still come, so its quick ratio says nothing yet: `alert_level` and "
@@ -70,8 +75,12 @@ def _introduction(checks: tuple[Check, ...]) -> Iterator[str]:
 def describe(table: Table) -> Iterator[str]:
     """The lines that say what a table is and what its columns hold."""
     yield from (f"## {table.name}", "", table.description, "", _layout(table), "")
-    yield from ("| column | type | what it says |", "|---|---|---|")
-    yield from (_row(column) for column in table.columns)
+    if any(column.measure for column in table.columns):
+        yield from ("| column | type | number | what it says |", "|---|---|---|---|")
+        yield from (_row(column, f" {_number(column)} |") for column in table.columns)
+    else:
+        yield from ("| column | type | what it says |", "|---|---|---|")
+        yield from (_row(column) for column in table.columns)
     yield ""
 
 
@@ -109,9 +118,15 @@ def _names(names: tuple[str, ...]) -> str:
     return ", ".join(f"`{name}`" for name in names) or "none"
 
 
-def _row(column: Column) -> str:
+def _row(column: Column, number: str = "") -> str:
     mark = "*" if column.required else ""
-    return f"| `{column.name}`{mark} | {column.type.value} | {_cell(column.description)} |"
+    return f"| `{column.name}`{mark} | {column.type.value} |{number} {_cell(column.description)} |"
+
+
+def _number(column: Column) -> str:
+    """The unit of a measure, and what may be added up over rows; nothing of a dimension."""
+    measure = column.measure
+    return "" if measure is None else f"{measure.unit.name}, {measure.aggregation}"
 
 
 def _check(check: Check) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from pipeline.report.mart_rows import Row, as_json
+from transforms.contract import Column as ContractColumn
+from transforms.contract import Table
 
 Spec: TypeAlias = dict[str, Any]
 Grain: TypeAlias = Literal["day", "week", "month"]
@@ -25,6 +27,23 @@ class Column:
 
     name: str
     label: str
+
+
+def of_table(table: Table, *names: str) -> tuple[Column, ...]:
+    """Columns of a table, by the labels that its contract has for them."""
+    return tuple(Column(name, declared(table, name).heading) for name in names)
+
+
+def declared(table: Table, name: str) -> ContractColumn:
+    """What a table's contract says of a column.
+
+    Raises:
+        ValueError: if it has none of the name.
+    """
+    found = table.column(name)
+    if found is None:
+        raise ValueError(f"{table.name} has no column {name}")
+    return found
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.report.chart import Chart, Column, Section
+from pipeline.report.chart import Chart, Column, Section, declared, of_table
 from pipeline.report.in_words import last_complete, month_name, number, percent, ratio
-from pipeline.report.mart_rows import Marts, Row, by_week
+from pipeline.report.mart_rows import Marts, Row, sums_by_week
+from pipeline.report.period_bars import PATTERNS, columns_of, weekly_bars
 from pipeline.report.segment_rows import by_segment
 from pipeline.report.vega import (
     RUNNING,
@@ -15,18 +16,30 @@ from pipeline.report.vega import (
     amount,
     areas,
     bars,
+    below,
     hint,
     lines,
     names_of,
     period,
+    series_of,
     thresholds,
 )
-from transforms.kernels.counters import DORMANCIES, STAGES
+from transforms.marts import (
+    growth_metrics,
+    quick_ratio_analysis,
+    retention_quality_framework,
+    social_capital_growth_accounting,
+    user_resurrection_analysis,
+)
 
-_RUNS = Column("is_complete", "Over")
-_MONTH = Column("activity_month", "Month")
-_DATE = Column("event_date", "Date")
+_MONTHS, _RATIOS = social_capital_growth_accounting.TABLE, quick_ratio_analysis.TABLE
+_DAYS, _STAGES = growth_metrics.TABLE, retention_quality_framework.TABLE
+_RETURNS = user_resurrection_analysis.TABLE
+(_MONTH,) = of_table(_MONTHS, "activity_month")
+(_RUNS,) = of_table(_MONTHS, "is_complete")
+(_DATE,) = of_table(_DAYS, "event_date")
 _SEGMENT = Column("segment", "Segment")
+ACCOUNTED = ("retained_users", "new_users", "resurrected_users", "-churned_users")
 
 
 def growth(marts: Marts) -> Section:
@@ -44,13 +57,8 @@ def activity(marts: Marts) -> Section:
 
 
 def _accounting(months: Sequence[Row], of_segments: Sequence[Row]) -> Chart:
-    rows = [{**month, "lost": -month["churned_users"]} for month in of_segments]
-    series = (
-        Series("retained_users", "Retained", "plain"),
-        Series("new_users", "New", "stripes"),
-        Series("resurrected_users", "Came back", "dots"),
-        Series("lost", "Churned", "cross"),
-    )
+    rows = [{**month, below("churned_users"): -month["churned_users"]} for month in of_segments]
+    series = series_of(_MONTHS, ACCOUNTED, PATTERNS[:4])
     return Chart(
         name="growth-accounting",
         title="Active users by month: who came, who stayed, who left",
@@ -62,11 +70,8 @@ def _accounting(months: Sequence[Row], of_segments: Sequence[Row]) -> Chart:
         columns=(
             _MONTH,
             _SEGMENT,
-            Column("total_mau", "Active users"),
-            Column("new_users", "New"),
-            Column("retained_users", "Retained"),
-            Column("resurrected_users", "Came back"),
-            Column("lost", "Churned (below zero)"),
+            *of_table(_MONTHS, "total_mau"),
+            *columns_of(series),
             _RUNS,
         ),
         rows=rows,
@@ -92,9 +97,11 @@ def _accounting_in_words(months: Sequence[Row]) -> str:
 
 
 def _quick_ratio(months: Sequence[Row], of_segments: Sequence[Row]) -> Chart:
+    ratio_label = declared(_RATIOS, "quick_ratio").label
+    mean_label = declared(_RATIOS, "quick_ratio_3mo_avg").label
     point: dict[str, Any] = {
         "x": period("activity_month"),
-        "y": amount("quick_ratio", "Quick ratio", format=".1f"),
+        "y": amount("quick_ratio", ratio_label, format=".1f"),
     }
     months_judged = last_complete(months)
     return Chart(
@@ -113,10 +120,9 @@ def _quick_ratio(months: Sequence[Row], of_segments: Sequence[Row]) -> Chart:
         columns=(
             _MONTH,
             _SEGMENT,
-            Column("quick_ratio", "Quick ratio"),
-            Column("quick_ratio_3mo_avg", "Mean of 3 months"),
-            Column("growth_quality_category", "Category"),
-            Column("alert_level", "Alert"),
+            *of_table(_RATIOS, "quick_ratio", "quick_ratio_3mo_avg"),
+            *of_table(_MONTHS, "growth_quality_category"),
+            *of_table(_RATIOS, "alert_level"),
             _RUNS,
         ),
         rows=of_segments,
@@ -146,10 +152,13 @@ def _quick_ratio(months: Sequence[Row], of_segments: Sequence[Row]) -> Chart:
                             "value": "var(--c1)",
                         },
                         "tooltip": [
-                            hint("activity_month", "Month"),
-                            hint("quick_ratio", "Quick ratio", ".2f"),
-                            hint("quick_ratio_3mo_avg", "Mean of 3 months", ".2f"),
-                            hint("growth_quality_category", "Category"),
+                            hint("activity_month", _MONTH.label),
+                            hint("quick_ratio", ratio_label, ".2f"),
+                            hint("quick_ratio_3mo_avg", mean_label, ".2f"),
+                            hint(
+                                "growth_quality_category",
+                                declared(_MONTHS, "growth_quality_category").label,
+                            ),
                         ],
                     },
                 },
@@ -163,18 +172,15 @@ def _quick_ratio(months: Sequence[Row], of_segments: Sequence[Row]) -> Chart:
 
 
 def _actives(days: Sequence[Row]) -> Chart:
-    series = (
-        Series("monthly_active_users_30d", "MAU, last 30 days"),
-        Series("weekly_active_users_7d", "WAU, last 7 days"),
-        Series("daily_active_users", "DAU, the date"),
-    )
+    windows = ("monthly_active_users_30d", "weekly_active_users_7d", "daily_active_users")
+    series = series_of(_DAYS, windows)
     return Chart(
         name="active-users",
         title="Daily, weekly and monthly active users",
         definition="Distinct users with an event on the date, in the 7 and in the 30 days that end "
         "with it. They are never added up over dates: a user counts once in each.",
         alternative=f"Three lines, {_dates(days)}. {_last_date(days, series)}",
-        columns=(_DATE, *(Column(each.name, each.label) for each in series), _RUNS),
+        columns=(_DATE, *columns_of(series), _RUNS),
         rows=days,
         figures=names_of(series),
         spec=lines("event_date", "day", series, "Users"),
@@ -184,22 +190,14 @@ def _actives(days: Sequence[Row]) -> Chart:
 
 
 def _stickiness(days: Sequence[Row]) -> Chart:
-    series = (
-        Series("dau_mau_stickiness", "DAU / MAU"),
-        Series("dau_wau_stickiness", "DAU / WAU"),
-    )
+    series = series_of(_DAYS, ("dau_mau_stickiness", "dau_wau_stickiness"))
     return Chart(
         name="stickiness",
         title="Stickiness: how many of a period's users come on one date",
         definition="DAU in percent of the users of the last 30 days (MAU) and of the last 7 (WAU). "
         "A user who comes every other day makes 50 %.",
         alternative=f"Two lines in percent, {_dates(days)}. {_last_date(days, series, ' %')}",
-        columns=(
-            _DATE,
-            Column("dau_mau_stickiness", "DAU / MAU (%)"),
-            Column("dau_wau_stickiness", "DAU / WAU (%)"),
-            _RUNS,
-        ),
+        columns=(_DATE, *columns_of(series), _RUNS),
         rows=days,
         figures=names_of(series),
         spec=lines("event_date", "day", series, "Percent", format=".0f"),
@@ -209,18 +207,14 @@ def _stickiness(days: Sequence[Row]) -> Chart:
 
 
 def _stages(days: Sequence[Row]) -> Chart:
-    patterns = ("stripes", "dots", "cross", "plain")
-    names = ("new", "growing", "established", "mature")
-    series = tuple(
-        Series(f"{name}_stage_users", f"{name.capitalize()}: {stage.text}", pattern)
-        for name, stage, pattern in zip(names, STAGES, patterns, strict=True)
-    )
+    names = [f"{name}_stage_users" for name in ("new", "growing", "established", "mature")]
+    series = series_of(_STAGES, names, ("stripes", "dots", "cross", "plain"))
     return Chart(
         name="lifecycle",
         title="Lifecycle: for how long the users of a date are known",
         definition="Daily active users by the days since their first active date.",
         alternative=f"Stacked areas that fill 100 %, {_dates(days)}. {_last_date(days, series)}",
-        columns=(_DATE, *(Column(each.name, each.label) for each in series), _RUNS),
+        columns=(_DATE, *columns_of(series), _RUNS),
         rows=days,
         figures=names_of(series),
         spec=areas("event_date", "day", series, "Share of DAU", normalized=True),
@@ -230,37 +224,16 @@ def _stages(days: Sequence[Row]) -> Chart:
 
 
 def _resurrections(days: Sequence[Row]) -> Chart:
-    patterns = ("plain", "stripes", "dots", "cross")
-    names = ("short", "medium", "long", "very_long")
-    series = tuple(
-        Series(f"{name}_dormancy_resurrections", f"After {dormancy.text}", pattern)
-        for name, dormancy, pattern in zip(names, DORMANCIES, patterns, strict=True)
-    )
-    weeks = by_week(days, [each.name for each in series])
-    judged = last_complete(weeks)
-    return Chart(
-        name="resurrections",
-        title="Returns by week, by how long the users were away",
-        definition="A return is a date on which a user is active who was not the day before, but "
+    names = [f"{name}_dormancy_resurrections" for name in ("short", "medium", "long", "very_long")]
+    return weekly_bars(
+        "resurrections",
+        "Returns by week, by how long the users were away",
+        "A return is a date on which a user is active who was not the day before, but "
         "earlier. A user who returns twice in a week counts twice.",
-        alternative=f"Stacked bars, {len(weeks)} weeks."
-        + (
-            f" In the week of {judged['week']:%d %B %Y}: "
-            + ", ".join(f"{number(judged[s.name])} {s.label.lower()}" for s in series)
-            + "."
-            if judged
-            else ""
-        ),
-        columns=(
-            Column("week", "Week of"),
-            *(Column(each.name, each.label) for each in series),
-            _RUNS,
-        ),
-        rows=weeks,
-        figures=names_of(series),
-        spec=bars("week", series, "Returns"),
-        source="user_resurrection_analysis",
-        time="week",
+        sums_by_week(_RETURNS, days, names),
+        series_of(_RETURNS, names, PATTERNS[:4]),
+        unit="Returns",
+        source=_RETURNS.name,
     )
 
 
@@ -276,6 +249,6 @@ def _last_date(days: Sequence[Row], series: Sequence[Series], unit: str = "") ->
     day = last_complete(days)
     if day is None:
         return ""
-    shown = percent if unit else number
-    figures = ", ".join(f"{each.label}: {shown(day[each.name])}" for each in series)
+    in_words = percent if unit else number
+    figures = ", ".join(f"{each.label}: {in_words(day[each.name])}" for each in series)
     return f"On {day['event_date']}: {figures}."

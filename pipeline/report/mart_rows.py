@@ -136,12 +136,25 @@ def _joined(tables: Sequence[Sequence[Row]]) -> list[Row]:
     ]
 
 
+def sums_by_week(table: Table, days: Sequence[Row], names: Sequence[str]) -> Sequence[Row]:
+    """As `by_week`, of columns of a daily table.
+
+    Raises:
+        ValueError: if one of them does not add up, as distinct users don't.
+    """
+    for name in names:
+        column = table.column(name)
+        if column is None or column.measure is None or column.measure.aggregation != "sum":
+            raise ValueError(f"{table.name}.{name} does not add up over dates")
+    return by_week(days, names)
+
+
 def by_week(days: Sequence[Row], names: Sequence[str]) -> Sequence[Row]:
-    """Sums over weeks of what may be added up over dates.
+    """Sums over weeks of what adds up over dates.
 
     Args:
         days: rows with an event_date, in order.
-        names: columns of numbers of events, miles or returns; never of distinct users.
+        names: columns of numbers.
 
     Returns:
         For each week its Monday as `week`, the sums, and as `is_complete` whether a later week

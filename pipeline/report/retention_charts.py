@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.report.chart import Chart, Column, Section, Spec
+from pipeline.report.chart import Chart, Column, Section, Spec, declared, of_table
 from pipeline.report.curve_rows import ALL_COHORTS, EXACTLY, OR_LATER, by_day, by_month
 from pipeline.report.in_words import number, percent
 from pipeline.report.mart_rows import Marts, Row
 from pipeline.report.segment_rows import EVERYBODY
 from pipeline.report.vega import CONFIG, amount, colours, hint, shapes
+from transforms.marts import retention_cohorts
 
 # More rows are too small to read.
 _COHORTS_SHOWN = 24
+_COHORTS = retention_cohorts.TABLE
+_FIGURES = ("period_number", "users_active", "cohort_size", "retention_rate")
 
 
 def retention(marts: Marts) -> Section:
@@ -37,12 +40,8 @@ def _triangle(rows: Sequence[Row]) -> Chart:
         alternative=f"A table of {number(len(rows))} cells, darker where more users stayed; all of "
         "its numbers are below.",
         columns=(
-            Column("cohort", "First month"),
-            Column("period_number", "Months since"),
-            Column("users_active", "Active"),
-            Column("cohort_size", "Users of the cohort"),
-            Column("retention_rate", "Retention (%)"),
-            Column("is_complete", "Over"),
+            Column("cohort", _heading("cohort_month")),
+            *of_table(_COHORTS, *_FIGURES, "is_complete"),
         ),
         rows=rows,
         figures=("retention_rate",),
@@ -76,11 +75,11 @@ def _triangle_spec(cohorts: int) -> Spec:
                         "legend": None,
                     },
                     "tooltip": [
-                        hint("cohort", "First month"),
-                        hint("period_number", "Months since"),
-                        hint("users_active", "Active", ","),
-                        hint("cohort_size", "Users of the cohort", ","),
-                        hint("retention_rate", "Retention (%)", ".1f"),
+                        hint("cohort", _heading("cohort_month")),
+                        hint("period_number", _heading("period_number")),
+                        hint("users_active", _heading("users_active"), ","),
+                        hint("cohort_size", _heading("cohort_size"), ","),
+                        hint("retention_rate", _heading("retention_rate"), ".1f"),
                     ],
                 },
             },
@@ -128,7 +127,7 @@ def _by_month(marts: Marts) -> Chart:
         "of those cohorts whose month is over. A curve that levels off keeps users.",
         alternative=f"Lines of {len(names)} curves."
         + (f" After one month {percent(first['retention_rate'])} are active." if first else ""),
-        columns=_columns("First month", "Months since", segment=True),
+        columns=_columns(_heading("cohort_month"), _heading("period_number"), segment=True),
         rows=rows,
         figures=("retention_rate",),
         spec=_curves_spec(names, "Months", 1),
@@ -163,6 +162,10 @@ def _by_day(marts: Marts) -> Chart:
     )
 
 
+def _heading(name: str) -> str:
+    return declared(_COHORTS, name).heading
+
+
 def _columns(curve: str, periods: str, segment: bool = False) -> tuple[Column, ...]:
     of_segment = (Column("segment", "Segment"),) if segment else ()
     return (
@@ -170,8 +173,7 @@ def _columns(curve: str, periods: str, segment: bool = False) -> tuple[Column, .
         Column("curve", curve),
         Column("period_number", periods),
         Column("users", "Users"),
-        Column("cohort_size", "Users of the cohorts"),
-        Column("retention_rate", "Retention (%)"),
+        *of_table(_COHORTS, "cohort_size", "retention_rate"),
     )
 
 
@@ -227,7 +229,7 @@ def _curves_spec(names: Sequence[str], unit: str, step: int) -> Spec:
                     "tooltip": [
                         hint("curve", "Of"),
                         hint("period_number", f"{unit} since"),
-                        hint("retention_rate", "Retention (%)", ".1f"),
+                        hint("retention_rate", _heading("retention_rate"), ".1f"),
                         hint("users", "Users", ","),
                     ],
                 },

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from pipeline.report.mart_rows import Marts, Row
+from pipeline.report.vega import below
 
 EVERYBODY: Final = "Everybody"
 _LARGEST: Final = 10
@@ -24,7 +25,11 @@ def last_month(segments: Sequence[Row]) -> list[Row]:
     """The last complete month of each segment, by kind and size."""
     over = [row for row in _shown(segments) if row["is_complete"]]
     last = max((row["activity_month"] for row in over), default=None)
-    return [{**row, "lost": -row["churned_users"]} for row in over if row["activity_month"] == last]
+    return [
+        {**row, below("churned_users"): -row["churned_users"]}
+        for row in over
+        if row["activity_month"] == last
+    ]
 
 
 def names_of_shown(segments: Sequence[Row]) -> dict[tuple[str, str], str]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.report.chart import Chart, Column, Section
+from pipeline.report.chart import Chart, Column, Section, of_table
 from pipeline.report.in_words import last_complete, number
-from pipeline.report.mart_rows import Marts, Row, by_week
-from pipeline.report.vega import Series, bars, lines, names_of
+from pipeline.report.mart_rows import Marts, Row, sums_by_week
+from pipeline.report.period_bars import columns_of
+from pipeline.report.vega import Series, bars, lines, names_of, series_of
 from transforms.kernels.sessions import SESSION_GAP_MINUTES
+from transforms.marts import session_metrics
 
-_RUNS = Column("is_complete", "Over")
+_DAYS = session_metrics.TABLE
+_DATE, _RUNS = of_table(_DAYS, "event_date", "is_complete")
 _SESSION = f"A session is a user's events up to a pause of {SESSION_GAP_MINUTES} minutes or more"
 
 
@@ -23,11 +26,11 @@ def sessions(marts: Marts) -> Section:
 def _number(days: Sequence[Row]) -> Chart:
     weeks = [
         {**week, "longer_sessions": week["sessions"] - week["single_event_sessions"]}
-        for week in by_week(days, ("sessions", "single_event_sessions"))
+        for week in sums_by_week(_DAYS, days, ("sessions", "single_event_sessions"))
     ]
     series = (
         Series("longer_sessions", "Two events or more", "plain"),
-        Series("single_event_sessions", "One event", "stripes"),
+        *series_of(_DAYS, ("single_event_sessions",), ("stripes",)),
     )
     week = last_complete(weeks)
     return Chart(
@@ -43,8 +46,8 @@ def _number(days: Sequence[Row]) -> Chart:
         ),
         columns=(
             Column("week", "Week of"),
-            *(Column(each.name, each.label) for each in series),
-            Column("sessions", "Sessions"),
+            *columns_of(series),
+            *of_table(_DAYS, "sessions"),
             _RUNS,
         ),
         rows=weeks,
@@ -73,9 +76,8 @@ def _length(days: Sequence[Row]) -> Chart:
         "mean far above the median says that a few sessions are long and most are short.",
         alternative="Lines of the mean and the median." + (_of(day, series) if day else ""),
         columns=(
-            Column("event_date", "Date"),
-            Column("mean", "Mean"),
-            Column("median", "Median"),
+            _DATE,
+            *columns_of(series),
             _RUNS,
         ),
         rows=rows,
@@ -87,10 +89,7 @@ def _length(days: Sequence[Row]) -> Chart:
 
 
 def _events(days: Sequence[Row]) -> Chart:
-    series = (
-        Series("events_per_session", "Events a session"),
-        Series("sessions_per_user", "Sessions a user"),
-    )
+    series = series_of(_DAYS, ("events_per_session", "sessions_per_user"))
     day = _last_with_sessions(days)
     return Chart(
         name="session-events",
@@ -99,9 +98,9 @@ def _events(days: Sequence[Row]) -> Chart:
         "each user who began one.",
         alternative="Two lines, a point for each date." + (_of(day, series) if day else ""),
         columns=(
-            Column("event_date", "Date"),
-            *(Column(each.name, each.label) for each in series),
-            Column("users_with_sessions", "Users with sessions"),
+            _DATE,
+            *columns_of(series),
+            *of_table(_DAYS, "users_with_sessions"),
             _RUNS,
         ),
         rows=days,

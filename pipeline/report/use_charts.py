@@ -5,15 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.report.chart import Chart, Column, Section
-from pipeline.report.in_words import last_complete, number
-from pipeline.report.mart_rows import Marts, Row, by_week
+from pipeline.report.chart import Chart, Column, Section, of_table
+from pipeline.report.growth_charts import ACCOUNTED
+from pipeline.report.in_words import number
+from pipeline.report.mart_rows import Marts, Row, by_week, sums_by_week
+from pipeline.report.period_bars import PATTERNS, columns_of, on_last, weekly_bars
 from pipeline.report.segment_rows import last_month
-from pipeline.report.vega import Series, amount, bars, hint, level_bars, lines, names_of
+from pipeline.report.vega import (
+    Series,
+    amount,
+    below,
+    hint,
+    level_bars,
+    lines,
+    names_of,
+    series_of,
+)
+from transforms.marts import (
+    engagement_distribution,
+    growth_by_segment_monthly,
+    growth_drivers,
+    miles_analytics,
+)
 from transforms.vocabulary import CHANNELS, OTHER_CHANNEL, PLATFORMS
 
-_PATTERNS = ("plain", "stripes", "dots", "cross", "waves")
-_RUNS = Column("is_complete", "Over")
+_MONTHS, _DRIVERS = growth_by_segment_monthly.TABLE, growth_drivers.TABLE
+_ENGAGED, _MILES = engagement_distribution.TABLE, miles_analytics.TABLE
 _OFTEN = 15
 _POWER_WINDOW = 28
 
@@ -37,12 +54,7 @@ def miles(marts: Marts) -> Section:
 
 def _compared(segments: Sequence[Row]) -> Chart:
     rows = last_month(segments)
-    series = (
-        Series("retained_users", "Retained", "plain"),
-        Series("new_users", "New", "stripes"),
-        Series("resurrected_users", "Came back", "dots"),
-        Series("lost", "Churned", "cross"),
-    )
+    series = series_of(_MONTHS, ACCOUNTED, PATTERNS[:4])
     month = f"{rows[0]['activity_month']:%B %Y}" if rows else "no month that is over"
     largest = max(rows, key=lambda row: row["total_mau"], default=None)
     return Chart(
@@ -58,10 +70,9 @@ def _compared(segments: Sequence[Row]) -> Chart:
         ),
         columns=(
             Column("segment", "Segment"),
-            Column("total_mau", "Active users"),
-            *(Column(each.name, each.label) for each in series),
-            Column("quick_ratio", "Quick ratio"),
-            Column("retention_rate_pct", "Retention (%)"),
+            *of_table(_MONTHS, "total_mau"),
+            *columns_of(series),
+            *of_table(_MONTHS, "quick_ratio", "retention_rate_pct"),
         ),
         rows=rows,
         figures=names_of(series),
@@ -72,10 +83,11 @@ def _compared(segments: Sequence[Row]) -> Chart:
 
 
 def _power_users(rows: Sequence[Row]) -> Chart:
-    shown = [row for row in rows if row["window_days"] == _POWER_WINDOW]
-    total = sum(row["users"] for row in shown)
-    often = sum(row["users"] for row in shown if row["active_days"] >= _OFTEN)
-    day = shown[0]["event_date"] if shown else "no date"
+    days, users = of_table(_ENGAGED, "active_days", "users")
+    of_window = [row for row in rows if row["window_days"] == _POWER_WINDOW]
+    total = sum(row["users"] for row in of_window)
+    often = sum(row["users"] for row in of_window if row["active_days"] >= _OFTEN)
+    day = of_window[0]["event_date"] if of_window else "no date"
     return Chart(
         name="power-users",
         title=f"Power users: on how many of the 28 dates up to {day} users were active",
@@ -83,8 +95,8 @@ def _power_users(rows: Sequence[Row]) -> Chart:
         "stand at the right; a second rise there means that a habit has formed.",
         alternative=f"Bars from 1 to 28 dates. Of {number(total)} users {number(often)} were "
         f"active on {_OFTEN} dates or more.",
-        columns=(Column("active_days", "Active dates"), Column("users", "Users")),
-        rows=shown,
+        columns=(days, users),
+        rows=of_window,
         figures=("users",),
         spec={
             "mark": {"type": "bar", "fill": "var(--c1)"},
@@ -92,10 +104,10 @@ def _power_users(rows: Sequence[Row]) -> Chart:
                 "x": {
                     "field": "active_days",
                     "type": "ordinal",
-                    "axis": {"title": "Active dates", "labelAngle": 0},
+                    "axis": {"title": days.label, "labelAngle": 0},
                 },
-                "y": amount("users", "Users"),
-                "tooltip": [hint("active_days", "Active dates"), hint("users", "Users", ",")],
+                "y": amount("users", users.label),
+                "tooltip": [hint("active_days", days.label), hint("users", users.label, ",")],
             },
         },
         source="engagement_distribution",
@@ -108,43 +120,32 @@ def _types(rows: Sequence[Row]) -> Chart:
     for row in rows:
         day = days.setdefault(row["event_date"], {"event_date": row["event_date"]})
         day[row["event_type"]] = row["events"]
-    weeks = by_week(list(days.values()), names)
-    series = tuple(
-        Series(name, name.replace("_", " ").capitalize(), pattern)
-        for name, pattern in zip(names, _PATTERNS, strict=False)
-    )
-    week = last_complete(weeks)
-    return Chart(
-        name="event-types",
-        title="Events by week and type",
-        definition="All events, whichever make a user active.",
-        alternative=f"Stacked bars, {len(weeks)} weeks." + (_on(week, series) if week else ""),
-        columns=(
-            Column("week", "Week of"),
-            *(Column(each.name, each.label) for each in series),
-            _RUNS,
+    return weekly_bars(
+        "event-types",
+        "Events by week and type",
+        "All events, whichever make a user active.",
+        by_week(list(days.values()), names),
+        tuple(
+            Series(name, name.replace("_", " ").capitalize(), pattern)
+            for name, pattern in zip(names, PATTERNS, strict=False)
         ),
-        rows=weeks,
-        figures=names_of(series),
-        spec=bars("week", series, "Events", format="~s"),
+        unit="Events",
+        format="~s",
         source="events_by_type",
-        time="week",
     )
 
 
 def _platforms(days: Sequence[Row]) -> Chart:
-    series = tuple(Series(f"{name.lower()}_users", name) for name in PLATFORMS)
-    day = last_complete(days)
+    series = series_of(_DRIVERS, [f"{name.lower()}_users" for name in PLATFORMS])
     return Chart(
         name="platforms",
         title="Daily users by platform",
         definition="Distinct users with an event on the platform; who uses two counts for both.",
-        alternative=f"A line for each of {', '.join(PLATFORMS)}."
-        + (_on(day, series) if day else ""),
+        alternative=f"A line for each of {', '.join(PLATFORMS)}.{on_last(days, series)}",
         columns=(
-            Column("event_date", "Date"),
-            *(Column(each.name, each.label) for each in series),
-            _RUNS,
+            *of_table(_DRIVERS, "event_date"),
+            *columns_of(series),
+            *of_table(_DRIVERS, "is_complete"),
         ),
         rows=days,
         figures=names_of(series),
@@ -155,63 +156,33 @@ def _platforms(days: Sequence[Row]) -> Chart:
 
 
 def _channels(days: Sequence[Row]) -> Chart:
-    series = tuple(
-        Series(f"new_{name}_users", name.capitalize(), pattern)
-        for name, pattern in zip((*CHANNELS, OTHER_CHANNEL), _PATTERNS, strict=True)
-    )
-    weeks = by_week(days, [each.name for each in series])
-    week = last_complete(weeks)
-    return Chart(
-        name="channels",
-        title="New users by week, by the channel that brought them",
-        definition="By the utm_source of the user's first event; other is any other source, or "
+    names = [f"new_{name}_users" for name in (*CHANNELS, OTHER_CHANNEL)]
+    return weekly_bars(
+        "channels",
+        "New users by week, by the channel that brought them",
+        "By the utm_source of the user's first event; other is any other source, or "
         "none. A user has one first event, so these may be added up.",
-        alternative=f"Stacked bars, {len(weeks)} weeks." + (_on(week, series) if week else ""),
-        columns=(
-            Column("week", "Week of"),
-            *(Column(each.name, each.label) for each in series),
-            _RUNS,
-        ),
-        rows=weeks,
-        figures=names_of(series),
-        spec=bars("week", series, "New users"),
-        source="growth_drivers",
-        time="week",
+        sums_by_week(_DRIVERS, days, names),
+        series_of(_DRIVERS, names, PATTERNS),
+        unit="New users",
+        source=_DRIVERS.name,
     )
 
 
 def _miles(days: Sequence[Row]) -> Chart:
+    earned, redeemed = "daily_miles_earned", "daily_miles_redeemed"
     weeks = [
-        {**week, "redeemed": -week["daily_miles_redeemed"]}
-        for week in by_week(days, ("daily_miles_earned", "daily_miles_redeemed"))
+        {**week, below(redeemed): -week[redeemed]}
+        for week in sums_by_week(_MILES, days, (earned, redeemed))
     ]
-    series = (
-        Series("daily_miles_earned", "Earned", "plain"),
-        Series("redeemed", "Redeemed (below zero)", "cross"),
-    )
-    week = last_complete(weeks)
-    return Chart(
-        name="miles",
-        title="Miles earned and redeemed by week",
-        definition="Above zero what users earned, below zero what they redeemed.",
-        alternative=f"Bars above and below zero, {len(weeks)} weeks."
-        + (_on(week, series) if week else ""),
-        columns=(
-            Column("week", "Week of"),
-            Column("daily_miles_earned", "Earned"),
-            Column("redeemed", "Redeemed (below zero)"),
-            _RUNS,
-        ),
-        rows=weeks,
-        figures=names_of(series),
-        spec=bars("week", series, "Miles", format="~s"),
-        source="miles_analytics",
-        time="week",
+    return weekly_bars(
+        "miles",
+        "Miles earned and redeemed by week",
+        "Above zero what users earned, below zero what they redeemed.",
+        weeks,
+        series_of(_MILES, (earned, f"-{redeemed}"), ("plain", "cross")),
+        unit="Miles",
+        format="~s",
+        source=_MILES.name,
         wide=True,
     )
-
-
-def _on(row: Row, series: Sequence[Series]) -> str:
-    when = row.get("week") or row["event_date"]
-    figures = ", ".join(f"{each.label}: {number(row[each.name])}" for each in series)
-    return f" {'Week of ' if 'week' in row else 'On '}{when}: {figures}."

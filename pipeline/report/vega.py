@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipeline.report.chart import RUNNING_LAYER, Grain, Spec
+from pipeline.report.chart import RUNNING_LAYER, Grain, Spec, declared
+from transforms.contract import Table
 
 _MUTED, _GRID, _INK = "var(--muted)", "var(--line)", "var(--ink)"
 _DASHES: Final = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3), (1, 3), (10, 4))
@@ -68,6 +69,29 @@ class Series:
     name: str
     label: str
     pattern: str | None = None
+
+
+def series_of(
+    table: Table, names: Sequence[str], patterns: Sequence[str | None] | None = None
+) -> tuple[Series, ...]:
+    """Columns of a table as series, by the labels that its contract has for them.
+
+    Args:
+        table: the contract.
+        names: of its columns; one with a - in front is drawn below zero, and lies in `below`.
+        patterns: of areas; None for lines.
+    """
+    return tuple(
+        Series(below(name), f"{declared(table, name[1:]).heading}, below zero", pattern)
+        if name.startswith("-")
+        else Series(name, declared(table, name).heading, pattern)
+        for name, pattern in zip(names, patterns or [None] * len(names), strict=True)
+    )
+
+
+def below(name: str) -> str:
+    """The column of what is drawn below zero: `-lost` lies in `lost_below`."""
+    return f"{name.removeprefix('-')}_below"
 
 
 def names_of(series: Sequence[Series]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ class DashboardChart:
         title: what it shows.
         table: the table's name.
         kind: of Superset's charts.
-        metrics: names of the dataset's metrics, or (label, SQL) of its own.
+        metrics: names of the dataset's metrics; one with a - in front is drawn below zero.
         x: the column of the horizontal axis.
         grain: how long its periods are, as ISO 8601 writes it; None as they are.
         by: columns that split it into series.
@@ -32,7 +32,7 @@ class DashboardChart:
     title: str
     table: str
     kind: str
-    metrics: tuple[str | tuple[str, str], ...]
+    metrics: tuple[str, ...]
     x: str | None = None
     grain: str | None = None
     by: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class DashboardChart:
     def _params(self) -> dict[str, Any]:
         common: dict[str, Any] = {
             "viz_type": self.kind,
-            "metrics": [_metric(metric) for metric in self.metrics],
+            "metrics": [_metric(self.contract, metric) for metric in self.metrics],
             "adhoc_filters": [_filter(*condition) for condition in self.where],
             "row_limit": 50_000,
         }
@@ -97,13 +97,16 @@ class DashboardChart:
         }
 
 
-def _metric(metric: str | tuple[str, str]) -> str | dict[str, Any]:
-    if isinstance(metric, str):
+def _metric(table: Table, metric: str) -> str | dict[str, Any]:
+    name = metric.removeprefix("-")
+    column = table.column(name)
+    assert column and column.measure, f"{table.name} has no metric {name}"
+    if name == metric:
         return metric
-    label, expression = metric
+    label = f"{column.heading}, below zero"
     return {
         "expressionType": "SQL",
-        "sqlExpression": expression,
+        "sqlExpression": f"-{column.measure.over_rows(name)}",
         "label": label,
         "hasCustomLabel": True,
         "optionName": f"metric_{label.lower().replace(' ', '_')}",
@@ -127,12 +130,7 @@ CHARTS: Final = (
         "Growth accounting by month",
         "social_capital_growth_accounting",
         _BAR,
-        (
-            "retained_users",
-            ("New users", "SUM(new_users)"),
-            "resurrected_users",
-            ("Churned, below zero", "-AVG(churned_users)"),
-        ),
+        ("retained_users", "new_users", "resurrected_users", "-churned_users"),
         x="activity_month",
         grain="P1M",
         stacked=True,

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline.superset.home import Home
 from transforms.contract import DATE, TIMESTAMP, Column, Table
-from transforms.readings import Reading, reading_of
+from transforms.measures import Aggregation, Measure
 
-_MEANS: Final = {
+_OVER_ROWS: Final[Mapping[Aggregation, str]] = {
     "sum": "Adds up over periods",
+    "ratio": "Over several periods the sum of numerators over the sum of denominators",
     "mean": "Mean over the periods that are shown: it does not add up over them",
 }
-_EXPRESSIONS: Final = {"sum": "SUM({0})", "mean": "AVG({0})"}
 
 
 def dataset(table: Table, home: Home) -> dict[str, Any]:
     """What an import makes a dataset of."""
-    read = [(column, reading_of(table, column)) for column in table.columns]
     dates = [column.name for column in table.columns if column.type is DATE]
     return {
         "table_name": table.name,
@@ -28,32 +28,30 @@ def dataset(table: Table, home: Home) -> dict[str, Any]:
         "uuid": home.id_of("dataset", table.name),
         "database_uuid": home.id_of("database", home.schema),
         "version": "1.0.0",
-        "columns": [_column(column, reading) for column, reading in read],
-        "metrics": [
-            _metric(column, reading) for column, reading in read if reading.role == "measure"
-        ],
+        "columns": [_column(column) for column in table.columns],
+        "metrics": [_metric(column, column.measure) for column in table.columns if column.measure],
     }
 
 
-def _column(column: Column, reading: Reading) -> dict[str, Any]:
+def _column(column: Column) -> dict[str, Any]:
     return {
         "column_name": column.name,
-        "verbose_name": reading.label,
+        "verbose_name": column.heading,
         "description": column.description,
         "type": column.type.value,
         "is_dttm": column.type in (DATE, TIMESTAMP),
         "is_active": True,
-        "groupby": reading.role == "dimension",
+        "groupby": column.role == "dimension",
         "filterable": True,
     }
 
 
-def _metric(column: Column, reading: Reading) -> dict[str, Any]:
-    assert reading.aggregation
+def _metric(column: Column, measure: Measure) -> dict[str, Any]:
     return {
         "metric_name": column.name,
-        "verbose_name": reading.label,
-        "expression": _EXPRESSIONS[reading.aggregation].format(column.name),
-        "description": f"{column.description}. {_MEANS[reading.aggregation]}",
-        "d3format": reading.format,
+        "verbose_name": column.heading,
+        "expression": measure.over_rows(column.name),
+        "description": f"{column.description}. Unit: {measure.unit.name}. "
+        f"{_OVER_ROWS[measure.aggregation]}",
+        "d3format": measure.format,
     }

@@ -44,6 +44,7 @@ LAYERS: Final = (
         "transforms.contract",
         "transforms.quality.declaration",
         "transforms.google_sql",
+        "transforms.measures",
         "transforms.active_event_types",
         "transforms.vocabulary",
         "transforms.data_error",

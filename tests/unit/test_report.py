@@ -202,7 +202,7 @@ def test_the_numbers_are_those_of_the_marts(tmp_path: Path) -> None:
     assert values["new_users"] == [2, 1, 1, 1]
     assert values["retained_users"] == [0, 1, 1, 1]
     assert values["resurrected_users"] == [0, 0, 1, 0]
-    assert values["lost"] == [0, -1, -1, -2]
+    assert values["churned_users_below"] == [0, -1, -1, -2]
     assert values["is_complete"] == [True, True, True, False]
 
 
@@ -215,7 +215,7 @@ def test_segments_can_be_chosen_and_stand_side_by_side(tmp_path: Path) -> None:
     compared = charts["segments-compared"]
     assert compared["segment"] == list(shown)[1:]
     # November, the last month that is over: ann stayed, bob came back, eve is new, cy left.
-    for name, expected in {"retained_users": 1, "new_users": 1, "lost": -1}.items():
+    for name, expected in {"retained_users": 1, "new_users": 1, "churned_users_below": -1}.items():
         assert compared[name] == [expected] * 3
 
 

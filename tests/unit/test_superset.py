@@ -12,7 +12,6 @@ import pytest
 from pipeline.superset.bundle import bundle, files
 from pipeline.superset.home import Home
 from transforms.marts.registry import TABLES
-from transforms.readings import reading_of
 
 DUCKDB = Home.of("duckdb:///growth.duckdb", "/data/growth.duckdb")
 BIGQUERY = Home.of("bigquery://my-project/growth", "bigquery://my-project/growth")
@@ -67,7 +66,7 @@ def test_each_column_has_the_contracts_description() -> None:
         ("growth_metrics", "weekly_active_users_7d", "mean"),
         ("growth_metrics", "retained_users", "mean"),
         ("growth_metrics", "new_users", "sum"),
-        ("growth_metrics", "daily_quick_ratio", "mean"),
+        ("growth_metrics", "daily_quick_ratio", "ratio"),
         ("retention_quality_framework", "new_stage_users", "mean"),
         ("user_resurrection_analysis", "total_resurrections", "sum"),
         ("user_resurrection_analysis", "avg_7d_resurrections", "mean"),
@@ -79,14 +78,15 @@ def test_each_column_has_the_contracts_description() -> None:
         ("miles_analytics", "cumulative_miles_earned", "mean"),
         ("miles_analytics", "avg_7d_miles_earned", "mean"),
         ("events_by_type", "events", "sum"),
-        ("events_by_type", "events_per_user", "mean"),
+        ("events_by_type", "events_per_user", "ratio"),
         ("events_by_type", "users", "mean"),
         ("engagement_distribution", "users", "mean"),
         ("session_metrics", "sessions", "sum"),
         ("session_metrics", "session_seconds", "sum"),
         ("session_metrics", "users_with_sessions", "mean"),
         ("session_metrics", "median_session_seconds", "mean"),
-        ("dim_users", "active_days", "mean"),
+        # Rows are users: the dates of each are those of no other.
+        ("dim_users", "active_days", "sum"),
         ("social_capital_growth_accounting", "churned_users", "mean"),
         ("retention_cohorts", "period_number", None),
         ("retention_cohorts", "cohort_size", "mean"),
@@ -96,7 +96,7 @@ def test_distinct_users_are_not_added_up(table: str, column: str, aggregation: s
     contract = TABLES[table]
     found = contract.column(column)
     assert found
-    assert reading_of(contract, found).aggregation == aggregation
+    assert (found.measure and found.measure.aggregation) == aggregation
 
 
 def test_a_bundle_is_the_same_each_time_and_another_ones_ids_are_others() -> None:

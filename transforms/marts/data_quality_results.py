@@ -8,6 +8,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from transforms.contract import INTEGER, STRING, TIMESTAMP, Partition, Table, nullable, required
+from transforms.measures import ROWS, Measure
 from transforms.quality.results import Result
 
 TABLE = Table(
@@ -25,8 +26,18 @@ TABLE = Table(
         ),
         required("severity", STRING, "error, which stops a commit, or warn"),
         required("status", STRING, "pass or fail"),
-        required("failing_rows", INTEGER, "Rows that fail; of totals 1 where they differ"),
-        required("checked_rows", INTEGER, "Rows that were looked at; of totals 1"),
+        required(
+            "failing_rows",
+            INTEGER,
+            "Rows that fail; of totals 1 where they differ",
+            measure=Measure(ROWS, "sum"),
+        ),
+        required(
+            "checked_rows",
+            INTEGER,
+            "Rows that were looked at; of totals 1",
+            measure=Measure(ROWS, "sum"),
+        ),
         nullable("sample", STRING, "JSON: some failing keys; of totals both sides"),
         required("checked_at", TIMESTAMP, "When the run began"),
     ),

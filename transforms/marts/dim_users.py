@@ -23,6 +23,7 @@ from transforms.contract import (
 )
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.timelines import Timelines
+from transforms.measures import DATES, DAYS, EVENTS_ONCE, MILES_ONCE, Measure
 from transforms.quality.declaration import (
     COUNTRY,
     LOWER_CASE,
@@ -54,28 +55,60 @@ TABLE = Table(
             INTEGER,
             "Days between the first and the last date: a lifespan; active_days counts the dates",
             at_least(0),
+            measure=Measure(DAYS, "mean"),
         ),
         required("first_platform", STRING, "Platform of the first event", one_of(*PLATFORMS)),
         nullable("first_utm_source", STRING, "utm_source of the first event", LOWER_CASE),
         nullable("first_country", STRING, "Country of the first event", COUNTRY),
-        required("total_miles_earned", INTEGER, "Miles earned over the lifetime", at_least(0)),
-        required("total_miles_redeemed", INTEGER, "Miles redeemed over the lifetime", at_least(0)),
-        required("current_miles_balance", INTEGER, "Miles earned less miles redeemed"),
+        required(
+            "total_miles_earned",
+            INTEGER,
+            "Miles earned over the lifetime",
+            at_least(0),
+            measure=MILES_ONCE,
+        ),
+        required(
+            "total_miles_redeemed",
+            INTEGER,
+            "Miles redeemed over the lifetime",
+            at_least(0),
+            measure=MILES_ONCE,
+        ),
+        required(
+            "current_miles_balance", INTEGER, "Miles earned less miles redeemed", measure=MILES_ONCE
+        ),
         required("has_negative_balance", BOOLEAN, "Whether more was redeemed than earned"),
         required(
-            "miles_earned_transactions", INTEGER, "Number of miles_earned events", at_least(0)
+            "miles_earned_transactions",
+            INTEGER,
+            "Number of miles_earned events",
+            at_least(0),
+            measure=EVENTS_ONCE,
         ),
         required(
-            "miles_redeemed_transactions", INTEGER, "Number of miles_redeemed events", at_least(0)
+            "miles_redeemed_transactions",
+            INTEGER,
+            "Number of miles_redeemed events",
+            at_least(0),
+            measure=EVENTS_ONCE,
         ),
-        required("share_events", INTEGER, "Number of share events", at_least(0)),
-        required("like_events", INTEGER, "Number of like events", at_least(0)),
-        required("reward_search_events", INTEGER, "Number of reward_search events", at_least(0)),
+        required(
+            "share_events", INTEGER, "Number of share events", at_least(0), measure=EVENTS_ONCE
+        ),
+        required("like_events", INTEGER, "Number of like events", at_least(0), measure=EVENTS_ONCE),
+        required(
+            "reward_search_events",
+            INTEGER,
+            "Number of reward_search events",
+            at_least(0),
+            measure=EVENTS_ONCE,
+        ),
         required("updated_at", TIMESTAMP, "When the row was written"),
         added(
             "active_days",
             INTEGER,
             "Distinct dates on which the user was active, by the event types that count",
+            measure=Measure(DATES, "sum"),
         ),
         added(
             "active_days_28d",
@@ -83,6 +116,7 @@ TABLE = Table(
             "Those of the 28 dates that end with the user's own last_seen_date; "
             "engagement_distribution counts users by the 28 dates through a date of the warehouse",
             between(0, RECENT_DAYS),
+            measure=Measure(DATES, "mean"),
         ),
     ),
     partition=Partition("first_seen_date", "MONTH", moves=True),

@@ -10,6 +10,7 @@ from transforms.contract import DATE, INTEGER, Partition, Table, required
 from transforms.kernels.grid_keys import ENGAGED_WINDOWS, split_engaged_key
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE
+from transforms.measures import USERS_OF_PERIOD
 from transforms.quality.declaration import AddsUp, Holds, Total, at_least, one_of
 
 _NAME = "engagement_distribution"
@@ -30,14 +31,21 @@ TABLE = Table(
     name=_NAME,
     description="On how many of the last 7 and 28 dates users were active: L7 and L28.",
     columns=(
-        required("event_date", DATE, "UTC date, the last of the window"),
+        required("event_date", DATE, "UTC date, the last of the window", label="Date"),
         required("window_days", INTEGER, "How many dates the window has", one_of(*ENGAGED_WINDOWS)),
-        required("active_days", INTEGER, "On how many of them a user was active", at_least(1)),
+        required(
+            "active_days",
+            INTEGER,
+            "On how many of them a user was active",
+            at_least(1),
+            label="Active dates",
+        ),
         required(
             "users",
             INTEGER,
             "Users who were active on exactly so many; power users come last",
             at_least(0),
+            measure=USERS_OF_PERIOD,
         ),
         IS_COMPLETE_DATE,
     ),

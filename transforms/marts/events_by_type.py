@@ -9,12 +9,19 @@ from transforms.contract import DATE, FLOAT, INTEGER, STRING, Partition, Table, 
 from transforms.kernels.arithmetic import percentage, ratio
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE
+from transforms.measures import (
+    EVENTS_ONCE,
+    EVENTS_PER_USER,
+    PERCENT,
+    USERS_OF_PERIOD,
+    quotient,
+    ratio_of,
+)
 from transforms.quality.declaration import (
     AddsUp,
     Holds,
     Total,
     at_least,
-    is_quotient,
     one_of,
 )
 from transforms.vocabulary import EVENT_TYPES
@@ -25,17 +32,39 @@ TABLE = Table(
     name=_NAME,
     description="How many events of each type a date has, and of how many users.",
     columns=(
-        required("event_date", DATE, "UTC date"),
+        required("event_date", DATE, "UTC date", label="Date"),
         required(
             "event_type",
             STRING,
             "Event type; each that occurs in the data has a row on every date",
             one_of(*EVENT_TYPES),
         ),
-        required("events", INTEGER, "Events of the type on the date", at_least(0)),
-        required("users", INTEGER, "Distinct users with such an event on the date", at_least(0)),
-        nullable("users_pct", FLOAT, "users in percent of daily_active_users", at_least(0.0)),
-        nullable("events_per_user", FLOAT, "events / users", at_least(1.0)),
+        required(
+            "events", INTEGER, "Events of the type on the date", at_least(0), measure=EVENTS_ONCE
+        ),
+        required(
+            "users",
+            INTEGER,
+            "Distinct users with such an event on the date",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+        ),
+        nullable(
+            "users_pct",
+            FLOAT,
+            "users in percent of daily_active_users",
+            at_least(0.0),
+            measure=ratio_of(
+                "users, and daily_active_users of growth_metrics, in percent", PERCENT
+            ),
+        ),
+        nullable(
+            "events_per_user",
+            FLOAT,
+            "events / users",
+            at_least(1.0),
+            measure=quotient("events", "users", EVENTS_PER_USER),
+        ),
         IS_COMPLETE_DATE,
     ),
     partition=Partition("event_date", "MONTH"),
@@ -47,7 +76,6 @@ TABLE = Table(
             "users <= events AND (users > 0 OR events = 0)",
             "each event is of one user",
         ),
-        is_quotient("events_per_user", "events", "users"),
         AddsUp(
             "events_add_up",
             (Total(_NAME, "events"),),

@@ -19,6 +19,7 @@ from transforms.contract import (
 from transforms.kernels.hashing import ascii_array
 from transforms.kernels.id_text import event_digits
 from transforms.kernels.sessions import SESSION_GAP_MINUTES, SESSION_GAP_US, Sessions, SortedEvents
+from transforms.measures import MILES_ONCE, SESSIONS_ONCE
 from transforms.quality.declaration import (
     COUNTRY,
     EVENT_ID,
@@ -89,6 +90,7 @@ TABLE = Table(
             INTEGER,
             "Miles earned or redeemed; NULL on other event types",
             at_least(0),
+            measure=MILES_ONCE,
         ),
         required("platform", STRING, "iOS, Android or Web", one_of(*PLATFORMS)),
         nullable("utm_source", STRING, "Acquisition channel, lower case", LOWER_CASE),
@@ -105,6 +107,7 @@ TABLE = Table(
             INTEGER,
             "1 for the first event of its session, else 0",
             one_of(0, 1),
+            measure=SESSIONS_ONCE,
         ),
         required(
             "event_sequence_in_session", INTEGER, "1, 2, 3 ... within the session", at_least(1)

@@ -13,7 +13,8 @@ from transforms.kernels.segments import segment_columns
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import ACTIVE_WINDOWS, DATES, IS_COMPLETE_DATE
 from transforms.marts.segment_rules import SEGMENT_TYPE, SEGMENT_VALUE, parts, sums_to_whole
-from transforms.quality.declaration import Holds, at_least, is_percentage, is_quotient
+from transforms.measures import QUICK_RATIO, USERS_OF_PERIOD, percentage_of
+from transforms.quality.declaration import Holds, at_least
 
 _NAME = "growth_by_segment"
 
@@ -21,14 +22,34 @@ TABLE = Table(
     name=_NAME,
     description="Daily growth accounting by platform, channel and country of users' first events.",
     columns=(
-        required("event_date", DATE, "UTC date"),
+        required("event_date", DATE, "UTC date", label="Date"),
         SEGMENT_TYPE,
         SEGMENT_VALUE,
-        required("daily_active_users", INTEGER, "Users active on the date (DAU)", at_least(0)),
+        required(
+            "daily_active_users",
+            INTEGER,
+            "Users active on the date (DAU)",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+            label="DAU, the date",
+        ),
         *parts("date"),
-        nullable("daily_quick_ratio", FLOAT, "(new + resurrected) / churned", at_least(0.0)),
+        nullable(
+            "daily_quick_ratio",
+            FLOAT,
+            "(new + resurrected) / churned",
+            at_least(0.0),
+            measure=QUICK_RATIO,
+        ),
         *ACTIVE_WINDOWS,
-        nullable("dau_mau_stickiness", FLOAT, "100 x DAU / MAU over 30 days", at_least(0.0)),
+        nullable(
+            "dau_mau_stickiness",
+            FLOAT,
+            "100 x DAU / MAU over 30 days",
+            at_least(0.0),
+            measure=percentage_of("daily_active_users", "monthly_active_users_30d"),
+            label="DAU / MAU",
+        ),
         IS_COMPLETE_DATE,
     ),
     partition=Partition("event_date", "MONTH"),
@@ -47,8 +68,6 @@ TABLE = Table(
             "AND active_users_28d <= monthly_active_users_30d",
             "DAU <= WAU <= users of 28 days <= MAU",
         ),
-        is_quotient("daily_quick_ratio", "new_users + resurrected_users", "churned_users"),
-        is_percentage("dau_mau_stickiness", "daily_active_users", "monthly_active_users_30d"),
         *sums_to_whole(_NAME, "daily_active_users", "growth_metrics", "daily_active_users"),
         *sums_to_whole(_NAME, "new_users", "growth_metrics", "new_users"),
     ),

@@ -13,12 +13,12 @@ from transforms.kernels.segments import segment_columns
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import FIRST_OF_MONTH, IS_COMPLETE_MONTH
 from transforms.marts.segment_rules import SEGMENT_TYPE, SEGMENT_VALUE, parts, sums_to_whole
+from transforms.measures import PERCENT, QUICK_RATIO, USERS_OF_PERIOD, ratio_of
 from transforms.quality.declaration import (
     PERCENTAGE,
     Holds,
     References,
     at_least,
-    is_quotient,
 )
 
 _NAME = "growth_by_segment_monthly"
@@ -27,15 +27,35 @@ TABLE = Table(
     name=_NAME,
     description="Monthly growth accounting by platform, channel and country of first events.",
     columns=(
-        required("activity_month", DATE, "First day of the month"),
+        required("activity_month", DATE, "First day of the month", label="Month"),
         SEGMENT_TYPE,
         SEGMENT_VALUE,
-        required("total_mau", INTEGER, "Users active in the month", at_least(0)),
+        required(
+            "total_mau",
+            INTEGER,
+            "Users active in the month",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+            label="Active users",
+        ),
         *parts("month"),
         nullable(
-            "retention_rate_pct", FLOAT, "100 x retained / the previous month's MAU", PERCENTAGE
+            "retention_rate_pct",
+            FLOAT,
+            "100 x retained / the previous month's MAU",
+            PERCENTAGE,
+            measure=ratio_of(
+                "retained_users, and total_mau of the month before, in percent", PERCENT
+            ),
+            label="Retention",
         ),
-        nullable("quick_ratio", FLOAT, "(new + resurrected) / churned", at_least(0.0)),
+        nullable(
+            "quick_ratio",
+            FLOAT,
+            "(new + resurrected) / churned",
+            at_least(0.0),
+            measure=QUICK_RATIO,
+        ),
         IS_COMPLETE_MONTH,
     ),
     partition=Partition("activity_month", "MONTH"),
@@ -48,7 +68,6 @@ TABLE = Table(
             "total_mau = new_users + retained_users + resurrected_users",
             "MAU = new + retained + resurrected",
         ),
-        is_quotient("quick_ratio", "new_users + resurrected_users", "churned_users"),
         *sums_to_whole(_NAME, "total_mau", "social_capital_growth_accounting", "total_mau"),
         *sums_to_whole(_NAME, "churned_users", "social_capital_growth_accounting", "churned_users"),
     ),

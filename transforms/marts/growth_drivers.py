@@ -26,6 +26,20 @@ from transforms.kernels.spine import Spine
 from transforms.marts.grades import Grades, Step
 from transforms.marts.growth_drivers_checks import ACTIVITY, FIFTH, HEALTH, MILES, RATES, TOTALS
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
+from transforms.measures import (
+    EVENTS,
+    EVENTS_ONCE,
+    EVENTS_PER_USER,
+    MILES_MEAN,
+    MILES_ONCE,
+    SCORE,
+    USERS_OF_PERIOD,
+    USERS_ONCE,
+    average_of,
+    percentage_of,
+    quotient,
+    ratio_of,
+)
 from transforms.quality.declaration import at_least
 from transforms.vocabulary import CHANNELS, EVENT_TYPES, OTHER_CHANNEL, PLATFORMS
 
@@ -40,38 +54,149 @@ TABLE = Table(
     name="growth_drivers",
     description="What drives a date's activity: miles, social actions, platforms, channels.",
     columns=(
-        required("event_date", DATE, "UTC date"),
-        required("daily_active_users", INTEGER, "Users active on the date (DAU)", at_least(0)),
-        required("total_daily_events", INTEGER, "Events of the date", at_least(0)),
-        required("daily_miles_earned", INTEGER, "Miles earned", at_least(0)),
-        required("daily_miles_redeemed", INTEGER, "Miles redeemed", at_least(0)),
-        required("net_miles_change", INTEGER, "Miles earned less miles redeemed"),
-        required("users_earning_miles", INTEGER, "Distinct users who earned miles", at_least(0)),
+        required("event_date", DATE, "UTC date", label="Date"),
         required(
-            "users_redeeming_miles", INTEGER, "Distinct users who redeemed miles", at_least(0)
+            "daily_active_users",
+            INTEGER,
+            "Users active on the date (DAU)",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+            label="DAU, the date",
         ),
-        required("miles_earning_events", INTEGER, "miles_earned events", at_least(0)),
-        required("miles_redemption_events", INTEGER, "miles_redeemed events", at_least(0)),
-        nullable("miles_earn_redeem_ratio", FLOAT, "Miles earned / miles redeemed", at_least(0.0)),
-        nullable("earning_user_pct", FLOAT, f"users_earning_miles {_PCT}", at_least(0.0)),
-        nullable("redeeming_user_pct", FLOAT, f"users_redeeming_miles {_PCT}", at_least(0.0)),
-        required("daily_shares", INTEGER, "share events", at_least(0)),
-        required("daily_likes", INTEGER, "like events", at_least(0)),
-        required("daily_searches", INTEGER, "reward_search events", at_least(0)),
-        required("users_sharing", INTEGER, "Distinct users who shared", at_least(0)),
-        required("users_liking", INTEGER, "Distinct users who liked", at_least(0)),
         required(
-            "users_searching", INTEGER, "Distinct users who searched for rewards", at_least(0)
+            "total_daily_events", INTEGER, "Events of the date", at_least(0), measure=EVENTS_ONCE
         ),
-        nullable("sharing_user_pct", FLOAT, f"users_sharing {_PCT}", at_least(0.0)),
-        nullable("liking_user_pct", FLOAT, f"users_liking {_PCT}", at_least(0.0)),
-        nullable("searching_user_pct", FLOAT, f"users_searching {_PCT}", at_least(0.0)),
+        required(
+            "daily_miles_earned",
+            INTEGER,
+            "Miles earned",
+            at_least(0),
+            measure=MILES_ONCE,
+            label="Miles earned",
+        ),
+        required(
+            "daily_miles_redeemed",
+            INTEGER,
+            "Miles redeemed",
+            at_least(0),
+            measure=MILES_ONCE,
+            label="Miles redeemed",
+        ),
+        required(
+            "net_miles_change", INTEGER, "Miles earned less miles redeemed", measure=MILES_ONCE
+        ),
+        required(
+            "users_earning_miles",
+            INTEGER,
+            "Distinct users who earned miles",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+        ),
+        required(
+            "users_redeeming_miles",
+            INTEGER,
+            "Distinct users who redeemed miles",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+        ),
+        required(
+            "miles_earning_events", INTEGER, "miles_earned events", at_least(0), measure=EVENTS_ONCE
+        ),
+        required(
+            "miles_redemption_events",
+            INTEGER,
+            "miles_redeemed events",
+            at_least(0),
+            measure=EVENTS_ONCE,
+        ),
+        nullable(
+            "miles_earn_redeem_ratio",
+            FLOAT,
+            "Miles earned / miles redeemed",
+            at_least(0.0),
+            measure=quotient("daily_miles_earned", "daily_miles_redeemed"),
+        ),
+        nullable(
+            "earning_user_pct",
+            FLOAT,
+            f"users_earning_miles {_PCT}",
+            at_least(0.0),
+            measure=percentage_of("users_earning_miles", "daily_active_users"),
+        ),
+        nullable(
+            "redeeming_user_pct",
+            FLOAT,
+            f"users_redeeming_miles {_PCT}",
+            at_least(0.0),
+            measure=percentage_of("users_redeeming_miles", "daily_active_users"),
+        ),
+        required("daily_shares", INTEGER, "share events", at_least(0), measure=EVENTS_ONCE),
+        required("daily_likes", INTEGER, "like events", at_least(0), measure=EVENTS_ONCE),
+        required(
+            "daily_searches", INTEGER, "reward_search events", at_least(0), measure=EVENTS_ONCE
+        ),
+        required(
+            "users_sharing",
+            INTEGER,
+            "Distinct users who shared",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+        ),
+        required(
+            "users_liking",
+            INTEGER,
+            "Distinct users who liked",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+        ),
+        required(
+            "users_searching",
+            INTEGER,
+            "Distinct users who searched for rewards",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+        ),
+        nullable(
+            "sharing_user_pct",
+            FLOAT,
+            f"users_sharing {_PCT}",
+            at_least(0.0),
+            measure=percentage_of("users_sharing", "daily_active_users"),
+        ),
+        nullable(
+            "liking_user_pct",
+            FLOAT,
+            f"users_liking {_PCT}",
+            at_least(0.0),
+            measure=percentage_of("users_liking", "daily_active_users"),
+        ),
+        nullable(
+            "searching_user_pct",
+            FLOAT,
+            f"users_searching {_PCT}",
+            at_least(0.0),
+            measure=percentage_of("users_searching", "daily_active_users"),
+        ),
         *(
-            required(f"{name.lower()}_users", INTEGER, f"Distinct users on {name}", at_least(0))
+            required(
+                f"{name.lower()}_users",
+                INTEGER,
+                f"Distinct users on {name}",
+                at_least(0),
+                measure=USERS_OF_PERIOD,
+                label=name,
+            )
             for name in PLATFORMS
         ),
         *(
-            nullable(f"{name.lower()}_user_pct", FLOAT, f"Users on {name} {_PCT}", at_least(0.0))
+            nullable(
+                f"{name.lower()}_user_pct",
+                FLOAT,
+                f"Users on {name} {_PCT}",
+                at_least(0.0),
+                measure=percentage_of(f"{name.lower()}_users", "daily_active_users"),
+                label=f"{name}, share of DAU",
+            )
             for name in PLATFORMS
         ),
         *(
@@ -80,6 +205,8 @@ TABLE = Table(
                 FLOAT,
                 f"Events on {name} / its users",
                 at_least(1.0),
+                measure=ratio_of("events on the platform, and its users", EVENTS_PER_USER),
+                label=f"{name}, events per user",
             )
             for name in PLATFORMS
         ),
@@ -89,6 +216,8 @@ TABLE = Table(
                 INTEGER,
                 f"Users whose first event is on this date and has utm_source {channel}",
                 at_least(0),
+                measure=USERS_ONCE,
+                label=channel.capitalize(),
             )
             for channel in CHANNELS
         ),
@@ -97,6 +226,7 @@ TABLE = Table(
             INTEGER,
             "Users whose first event is on this date, of every utm_source or none",
             at_least(0),
+            measure=USERS_ONCE,
         ),
         HEALTH.column(
             "miles_economy_health",
@@ -110,15 +240,21 @@ TABLE = Table(
             "0.3 x earning + 0.2 x redeeming + 0.2 x sharing + 0.15 x liking + 0.15 x searching "
             "user percentage, rounded half up",
             at_least(0),
+            measure=SCORE,
         ),
         required(
             "avg_7d_miles_earned",
             FLOAT,
             "7-day moving average of daily_miles_earned",
             at_least(0.0),
+            measure=MILES_MEAN,
         ),
         required(
-            "avg_7d_social_actions", FLOAT, "7-day moving average of shares + likes", at_least(0.0)
+            "avg_7d_social_actions",
+            FLOAT,
+            "7-day moving average of shares + likes",
+            at_least(0.0),
+            measure=average_of(EVENTS),
         ),
         required("calculated_at", TIMESTAMP, "When the row was written"),
         added(
@@ -127,6 +263,8 @@ TABLE = Table(
             "Users whose first event is on this date and has another utm_source than the four, or "
             "none",
             at_least(0),
+            measure=USERS_ONCE,
+            label="Other",
         ),
         IS_COMPLETE_DATE,
     ),

@@ -7,8 +7,6 @@ from transforms.quality.declaration import (
     AddsUp,
     Holds,
     Total,
-    is_percentage,
-    is_quotient,
     is_rounded,
 )
 from transforms.vocabulary import CHANNELS, OTHER_CHANNEL, PLATFORMS
@@ -31,14 +29,6 @@ _USERS_OF_EVENTS = {
     "users_sharing": "daily_shares",
     "users_liking": "daily_likes",
     "users_searching": "daily_searches",
-}
-_PERCENTAGES = {
-    "earning_user_pct": "users_earning_miles",
-    "redeeming_user_pct": "users_redeeming_miles",
-    "sharing_user_pct": "users_sharing",
-    "liking_user_pct": "users_liking",
-    "searching_user_pct": "users_searching",
-    **{f"{name.lower()}_user_pct": f"{name.lower()}_users" for name in PLATFORMS},
 }
 _OF_MILES_ANALYTICS = {
     "daily_miles_earned": "daily_miles_earned",
@@ -81,8 +71,6 @@ ACTIVITY = (
 )
 
 RATES = (
-    is_quotient("miles_earn_redeem_ratio", "daily_miles_earned", "daily_miles_redeemed"),
-    *(is_percentage(column, users, _DAU) for column, users in _PERCENTAGES.items()),
     *(
         Holds(
             f"{name.lower()}_events_per_user_known",

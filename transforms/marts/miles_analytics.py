@@ -9,6 +9,14 @@ from transforms.contract import DATE, INTEGER, TIMESTAMP, Partition, Table, requ
 from transforms.kernels.arithmetic import moving_average, rounded
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE, day_after_day, is_complete_of
+from transforms.measures import (
+    EVENTS_ONCE,
+    MILES,
+    MILES_ONCE,
+    MILES_SO_FAR,
+    USERS_OF_PERIOD,
+    average_of,
+)
 from transforms.quality.declaration import AddsUp, Holds, Total, at_least
 
 
@@ -44,23 +52,77 @@ TABLE = Table(
     name="miles_analytics",
     description="Miles earned and redeemed by date, running totals and moving averages.",
     columns=(
-        required("event_date", DATE, "UTC date"),
-        required("daily_miles_earned", INTEGER, "Miles earned", at_least(0)),
-        required("daily_miles_redeemed", INTEGER, "Miles redeemed", at_least(0)),
-        required("net_miles_change", INTEGER, "Miles earned less miles redeemed"),
-        required("users_earning", INTEGER, "Distinct users who earned miles", at_least(0)),
-        required("users_redeeming", INTEGER, "Distinct users who redeemed miles", at_least(0)),
-        required("earning_transactions", INTEGER, "miles_earned events", at_least(0)),
-        required("redeeming_transactions", INTEGER, "miles_redeemed events", at_least(0)),
-        required("cumulative_miles_earned", INTEGER, "Miles earned up to this date", at_least(0)),
+        required("event_date", DATE, "UTC date", label="Date"),
         required(
-            "cumulative_miles_redeemed", INTEGER, "Miles redeemed up to this date", at_least(0)
+            "daily_miles_earned",
+            INTEGER,
+            "Miles earned",
+            at_least(0),
+            measure=MILES_ONCE,
+            label="Miles earned",
         ),
         required(
-            "avg_7d_miles_earned", INTEGER, "7-day moving average, rounded half up", at_least(0)
+            "daily_miles_redeemed",
+            INTEGER,
+            "Miles redeemed",
+            at_least(0),
+            measure=MILES_ONCE,
+            label="Miles redeemed",
         ),
         required(
-            "avg_7d_miles_redeemed", INTEGER, "7-day moving average, rounded half up", at_least(0)
+            "net_miles_change", INTEGER, "Miles earned less miles redeemed", measure=MILES_ONCE
+        ),
+        required(
+            "users_earning",
+            INTEGER,
+            "Distinct users who earned miles",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+        ),
+        required(
+            "users_redeeming",
+            INTEGER,
+            "Distinct users who redeemed miles",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+        ),
+        required(
+            "earning_transactions", INTEGER, "miles_earned events", at_least(0), measure=EVENTS_ONCE
+        ),
+        required(
+            "redeeming_transactions",
+            INTEGER,
+            "miles_redeemed events",
+            at_least(0),
+            measure=EVENTS_ONCE,
+        ),
+        required(
+            "cumulative_miles_earned",
+            INTEGER,
+            "Miles earned up to this date",
+            at_least(0),
+            measure=MILES_SO_FAR,
+        ),
+        required(
+            "cumulative_miles_redeemed",
+            INTEGER,
+            "Miles redeemed up to this date",
+            at_least(0),
+            measure=MILES_SO_FAR,
+        ),
+        required(
+            "avg_7d_miles_earned",
+            INTEGER,
+            "7-day moving average, rounded half up",
+            at_least(0),
+            measure=average_of(MILES),
+        ),
+        required(
+            "avg_7d_miles_redeemed",
+            INTEGER,
+            "7-day moving average, rounded half up",
+            at_least(0),
+            measure=average_of(MILES),
         ),
         required("calculated_at", TIMESTAMP, "When the row was written"),
         IS_COMPLETE_DATE,

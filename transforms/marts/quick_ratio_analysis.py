@@ -23,6 +23,7 @@ from transforms.kernels.arithmetic import (
 from transforms.kernels.spine import Spine
 from transforms.marts.grades import Cases, Grades, Step
 from transforms.marts.rules import IS_COMPLETE_MONTH, is_complete_of
+from transforms.measures import RATIO, SCORE, ratio_of
 from transforms.quality.declaration import Holds, References, at_least, between, one_of
 
 _GROWTH = "social_capital_growth_accounting"
@@ -102,10 +103,21 @@ TABLE = Table(
     name="quick_ratio_analysis",
     description="The monthly quick ratio read: trend, alert, benchmarks, what to do next.",
     columns=(
-        required("activity_month", DATE, "First day of the month"),
-        nullable("quick_ratio", FLOAT, "(new + resurrected) / churned", at_least(0.0)),
+        required("activity_month", DATE, "First day of the month", label="Month"),
         nullable(
-            "quick_ratio_3mo_avg", FLOAT, "3-month moving average of quick_ratio", at_least(0.0)
+            "quick_ratio",
+            FLOAT,
+            "(new + resurrected) / churned",
+            at_least(0.0),
+            measure=ratio_of("quick_ratio of social_capital_growth_accounting", RATIO),
+        ),
+        nullable(
+            "quick_ratio_3mo_avg",
+            FLOAT,
+            "3-month moving average of quick_ratio",
+            at_least(0.0),
+            measure=ratio_of("the mean of three months of quick_ratio", RATIO),
+            label="Mean of 3 months",
         ),
         required(
             "alert_level",
@@ -115,12 +127,14 @@ TABLE = Table(
             f"or churn exceeds {float(_LARGE_CHURN)} x growth; of a running month that of the last "
             "complete one, OK where there is none",
             one_of(OK, _CRITICAL, _DROPPED, _DECLINED, _CHURNING),
+            label="Alert",
         ),
         nullable(
             "growth_quality_score",
             INTEGER,
             "min(100, 50 x quick_ratio), rounded half up",
             between(0, 100),
+            measure=SCORE,
         ),
         _RETENTION_GRADES.column("retention_benchmark", "Grade of the month's retention_rate_pct"),
         _RATIO_GRADES.column("quick_ratio_benchmark", "Grade of quick_ratio"),

@@ -10,20 +10,48 @@ from transforms.kernels.arithmetic import percentage
 from transforms.kernels.calendar import first_days
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import ALL_COHORTS, is_complete, months, one_runs
-from transforms.quality.declaration import AddsUp, Holds, Sequence, Total, at_least, is_percentage
+from transforms.measures import USERS_OF_PERIOD, percentage_of
+from transforms.quality.declaration import AddsUp, Holds, Sequence, Total, at_least
 
 TABLE = Table(
     name="retention_cohorts",
     description="How many users of each first active month are active in each month after it.",
     columns=(
-        required("cohort_month", DATE, "First day of the users' first active month"),
-        required("period_number", INTEGER, "Months since cohort_month, from 0", at_least(0)),
+        required(
+            "cohort_month", DATE, "First day of the users' first active month", label="First month"
+        ),
+        required(
+            "period_number",
+            INTEGER,
+            "Months since cohort_month, from 0",
+            at_least(0),
+            label="Months since",
+        ),
         required("period_month", DATE, "First day of the period's month"),
         required(
-            "users_active", INTEGER, "Users of the cohort who are active in the month", at_least(0)
+            "users_active",
+            INTEGER,
+            "Users of the cohort who are active in the month",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+            label="Active",
         ),
-        required("cohort_size", INTEGER, "Users of the cohort", at_least(1)),
-        required("retention_rate", FLOAT, "100 x users_active / cohort_size", at_least(0.0)),
+        required(
+            "cohort_size",
+            INTEGER,
+            "Users of the cohort",
+            at_least(1),
+            measure=USERS_OF_PERIOD,
+            label="Users of the cohort",
+        ),
+        required(
+            "retention_rate",
+            FLOAT,
+            "100 x users_active / cohort_size",
+            at_least(0.0),
+            measure=percentage_of("users_active", "cohort_size"),
+            label="Retention",
+        ),
         is_complete("period", "a month after period_month"),
     ),
     partition=Partition("cohort_month", "MONTH"),
@@ -67,7 +95,6 @@ TABLE = Table(
             "cohort_size = previous_cohort_size",
             "a cohort has the same size in all its periods",
         ),
-        is_percentage("retention_rate", "users_active", "cohort_size"),
         AddsUp(
             "cohort_sizes_add_up",
             (ALL_COHORTS,),

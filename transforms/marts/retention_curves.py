@@ -19,13 +19,13 @@ from transforms.kernels.segments import folded, segment_columns
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import is_complete
 from transforms.marts.segment_rules import SEGMENT_VALUE, SEGMENTS
+from transforms.measures import USERS_OF_PERIOD, percentage_of
 from transforms.quality.declaration import (
     AddsUp,
     Holds,
     Sequence,
     Total,
     at_least,
-    is_percentage,
     one_of,
 )
 
@@ -107,20 +107,40 @@ TABLE = Table(
             INTEGER,
             "Users of the cohort who are active in exactly this period",
             at_least(0),
+            measure=USERS_OF_PERIOD,
+            label="Active in the period",
         ),
         required(
             "users_on_or_after",
             INTEGER,
             "Users of the cohort who are active in this period or a later one",
             at_least(0),
+            measure=USERS_OF_PERIOD,
+            label="Active in the period or later",
         ),
-        required("cohort_size", INTEGER, "Users of the cohort", at_least(1)),
-        required("retention_rate", FLOAT, "100 x users_on / cohort_size", at_least(0.0)),
+        required(
+            "cohort_size",
+            INTEGER,
+            "Users of the cohort",
+            at_least(1),
+            measure=USERS_OF_PERIOD,
+            label="Users of the cohort",
+        ),
+        required(
+            "retention_rate",
+            FLOAT,
+            "100 x users_on / cohort_size",
+            at_least(0.0),
+            measure=percentage_of("users_on", "cohort_size"),
+            label="Retention",
+        ),
         required(
             "unbounded_retention_rate",
             FLOAT,
             "100 x users_on_or_after / cohort_size",
             at_least(0.0),
+            measure=percentage_of("users_on_or_after", "cohort_size"),
+            label="Retention, then or later",
         ),
         is_complete("period", "a later day, week or month"),
     ),
@@ -155,8 +175,6 @@ TABLE = Table(
             "users_on_or_after <= previous_users_on_or_after",
             "no more users are active later than earlier or later",
         ),
-        is_percentage("retention_rate", "users_on", "cohort_size"),
-        is_percentage("unbounded_retention_rate", "users_on_or_after", "cohort_size"),
         *map(_sizes_of, (_DAY, _WEEK, _MONTH)),
         *map(_segments_of, SEGMENTS),
     ),

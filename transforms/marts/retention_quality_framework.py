@@ -10,12 +10,12 @@ from transforms.kernels.counters import DORMANCIES, STAGES
 from transforms.kernels.spine import Spine
 from transforms.marts.grades import Grades, Step
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
+from transforms.measures import SCORE, USERS_OF_PERIOD, percentage_of
 from transforms.quality.declaration import (
     PERCENTAGE,
     Holds,
     at_least,
     between,
-    is_percentage,
     is_rounded,
 )
 
@@ -41,29 +41,68 @@ TABLE = Table(
     name="retention_quality_framework",
     description="How old the active users of a date are, and how steadily they come.",
     columns=(
-        required("event_date", DATE, "UTC date"),
-        required("daily_active_users", INTEGER, "Users active on the date (DAU)", at_least(0)),
+        required("event_date", DATE, "UTC date", label="Date"),
+        required(
+            "daily_active_users",
+            INTEGER,
+            "Users active on the date (DAU)",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+            label="DAU, the date",
+        ),
         required(
             "new_stage_users",
             INTEGER,
             f"Of them, {_NEW.text} after their first active date",
             at_least(0),
-        ),
-        required("growing_stage_users", INTEGER, f"{_GROWING.text} after it", at_least(0)),
-        required("established_stage_users", INTEGER, f"{_ESTABLISHED.text} after it", at_least(0)),
-        required(
-            "mature_stage_users", INTEGER, f"{_MATURE.text.capitalize()} after it", at_least(0)
+            measure=USERS_OF_PERIOD,
+            label=f"New: {_NEW.text}",
         ),
         required(
-            "users_consecutive_today", INTEGER, "Users active today and yesterday", at_least(0)
+            "growing_stage_users",
+            INTEGER,
+            f"{_GROWING.text} after it",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+            label=f"Growing: {_GROWING.text}",
         ),
-        nullable("consecutive_today_pct", FLOAT, "In percent of daily_active_users", PERCENTAGE),
+        required(
+            "established_stage_users",
+            INTEGER,
+            f"{_ESTABLISHED.text} after it",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+            label=f"Established: {_ESTABLISHED.text}",
+        ),
+        required(
+            "mature_stage_users",
+            INTEGER,
+            f"{_MATURE.text.capitalize()} after it",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+            label=f"Mature: {_MATURE.text}",
+        ),
+        required(
+            "users_consecutive_today",
+            INTEGER,
+            "Users active today and yesterday",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+        ),
+        nullable(
+            "consecutive_today_pct",
+            FLOAT,
+            "In percent of daily_active_users",
+            PERCENTAGE,
+            measure=percentage_of("users_consecutive_today", "daily_active_users"),
+        ),
         nullable(
             "daily_retention_health_score",
             INTEGER,
             f"100 x (3 x consecutive + 2 x returned after {DORMANCIES[0].text} + returned after "
             "more) / (3 x DAU), rounded half up",
             between(0, 100),
+            measure=SCORE,
         ),
         _CATEGORY.column("retention_quality_category"),
         _ENGAGEMENT.column("engagement_trend"),
@@ -90,7 +129,6 @@ TABLE = Table(
             "users_consecutive_today = growth_metrics.retained_users",
             "users_consecutive_today is retained_users of growth_metrics",
         ),
-        is_percentage("consecutive_today_pct", "users_consecutive_today", "daily_active_users"),
         is_rounded(
             "daily_retention_health_score",
             "100 * (3 * users_consecutive_today "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from transforms.contract import BOOLEAN, INTEGER, Column, added, required
+from transforms.measures import USERS_OF_PERIOD
 from transforms.quality.declaration import AddsUp, Holds, References, Total, at_least
 
 _MONTH: Final = "EXTRACT(YEAR FROM {0}) * 12 + EXTRACT(MONTH FROM {0})"
@@ -30,11 +31,28 @@ NO_MISSING_DATE: Final = Holds(
 # Rolling active users of a date: the columns of each table that has them.
 ACTIVE_WINDOWS: Final = (
     required(
-        "weekly_active_users_7d", INTEGER, "Distinct users of the last 7 days (WAU)", at_least(0)
+        "weekly_active_users_7d",
+        INTEGER,
+        "Distinct users of the last 7 days (WAU)",
+        at_least(0),
+        measure=USERS_OF_PERIOD,
+        label="WAU, last 7 days",
     ),
-    required("active_users_28d", INTEGER, "Distinct users of the last 28 days", at_least(0)),
     required(
-        "monthly_active_users_30d", INTEGER, "Distinct users of the last 30 days (MAU)", at_least(0)
+        "active_users_28d",
+        INTEGER,
+        "Distinct users of the last 28 days",
+        at_least(0),
+        measure=USERS_OF_PERIOD,
+        label="Users of the last 28 days",
+    ),
+    required(
+        "monthly_active_users_30d",
+        INTEGER,
+        "Distinct users of the last 30 days (MAU)",
+        at_least(0),
+        measure=USERS_OF_PERIOD,
+        label="MAU, last 30 days",
     ),
 )
 
@@ -58,6 +76,7 @@ def is_complete(period: str, beyond: str) -> Column:
         "is_complete",
         BOOLEAN,
         f"Whether the {period} is over: {beyond} has an event. A running one is not judged",
+        label="Over",
     )
 
 

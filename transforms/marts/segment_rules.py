@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from transforms.contract import INTEGER, STRING, Column, required
+from transforms.measures import USERS_OF_PERIOD, USERS_ONCE
 from transforms.quality.declaration import AddsUp, Total, at_least, one_of
 
 SEGMENTS: Final = ("platform", "channel", "country")
@@ -26,24 +27,34 @@ SEGMENT_VALUE: Final = required(
 def parts(period: str) -> tuple[Column, ...]:
     """The columns of growth accounting."""
     return (
-        required("new_users", INTEGER, f"Users whose first active {period} this is", at_least(0)),
+        required(
+            "new_users",
+            INTEGER,
+            f"Users whose first active {period} this is",
+            at_least(0),
+            measure=USERS_ONCE,
+        ),
         required(
             "retained_users",
             INTEGER,
             f"Users active in this {period} and the one before",
             at_least(0),
+            measure=USERS_OF_PERIOD,
         ),
         required(
             "resurrected_users",
             INTEGER,
             f"Users active in this {period} and not in the one before, but earlier",
             at_least(0),
+            measure=USERS_OF_PERIOD,
+            label="Users who came back",
         ),
         required(
             "churned_users",
             INTEGER,
             f"Users active in the {period} before, not in this one",
             at_least(0),
+            measure=USERS_OF_PERIOD,
         ),
     )
 

@@ -10,13 +10,23 @@ from transforms.kernels.session_durations import EXACT_BELOW, medians
 from transforms.kernels.sessions import SESSION_GAP_MINUTES
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
+from transforms.measures import (
+    EVENTS_ONCE,
+    EVENTS_PER_SESSION,
+    SECONDS,
+    SESSIONS_ONCE,
+    SESSIONS_PER_USER,
+    USERS_OF_PERIOD,
+    Measure,
+    average_of,
+    percentage_of,
+    quotient,
+)
 from transforms.quality.declaration import (
     AddsUp,
     Holds,
     Total,
     at_least,
-    is_percentage,
-    is_quotient,
 )
 
 _NAME = "session_metrics"
@@ -30,27 +40,70 @@ TABLE = Table(
             DATE,
             "UTC date of the first event of the sessions; one that goes on after midnight is of "
             "the date on which it began, with all of its events",
+            label="Date",
         ),
         required(
             "sessions",
             INTEGER,
             f"Sessions: a user's events up to a pause of {SESSION_GAP_MINUTES} minutes or more",
             at_least(0),
+            measure=SESSIONS_ONCE,
         ),
-        required("users_with_sessions", INTEGER, "Distinct users who began a session", at_least(0)),
-        required("session_events", INTEGER, "Events of these sessions", at_least(0)),
-        required("single_event_sessions", INTEGER, "Sessions of one event", at_least(0)),
+        required(
+            "users_with_sessions",
+            INTEGER,
+            "Distinct users who began a session",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+        ),
+        required(
+            "session_events", INTEGER, "Events of these sessions", at_least(0), measure=EVENTS_ONCE
+        ),
+        required(
+            "single_event_sessions",
+            INTEGER,
+            "Sessions of one event",
+            at_least(0),
+            label="Sessions of one event",
+            measure=SESSIONS_ONCE,
+        ),
         required(
             "session_seconds",
             INTEGER,
             "Sum of the sessions' durations: from the first to the last event, in whole seconds, "
             "rounded down; of one event 0",
             at_least(0),
+            measure=Measure(SECONDS, "sum"),
         ),
-        nullable("sessions_per_user", FLOAT, "sessions / users_with_sessions", at_least(1.0)),
-        nullable("events_per_session", FLOAT, "session_events / sessions", at_least(1.0)),
-        nullable("single_event_session_pct", FLOAT, "single_event_sessions in percent of sessions"),
-        nullable("mean_session_seconds", FLOAT, "session_seconds / sessions, exact", at_least(0.0)),
+        nullable(
+            "sessions_per_user",
+            FLOAT,
+            "sessions / users_with_sessions",
+            at_least(1.0),
+            label="Sessions a user",
+            measure=quotient("sessions", "users_with_sessions", SESSIONS_PER_USER),
+        ),
+        nullable(
+            "events_per_session",
+            FLOAT,
+            "session_events / sessions",
+            at_least(1.0),
+            label="Events a session",
+            measure=quotient("session_events", "sessions", EVENTS_PER_SESSION),
+        ),
+        nullable(
+            "single_event_session_pct",
+            FLOAT,
+            "single_event_sessions in percent of sessions",
+            measure=percentage_of("single_event_sessions", "sessions"),
+        ),
+        nullable(
+            "mean_session_seconds",
+            FLOAT,
+            "session_seconds / sessions, exact",
+            at_least(0.0),
+            measure=quotient("session_seconds", "sessions", SECONDS),
+        ),
         nullable(
             "median_session_seconds",
             FLOAT,
@@ -58,6 +111,7 @@ TABLE = Table(
             "are rounded down to their first 6 binary digits, by less than 3.2 %. Of an even "
             "number of sessions the mean of the middle two",
             at_least(0.0),
+            measure=average_of(SECONDS),
         ),
         IS_COMPLETE_DATE,
     ),
@@ -98,10 +152,6 @@ TABLE = Table(
             "median_session_seconds = 0 OR 2 * single_event_sessions <= sessions",
             "where more than half of the sessions are of one event, the median is 0",
         ),
-        is_quotient("sessions_per_user", "sessions", "users_with_sessions"),
-        is_quotient("events_per_session", "session_events", "sessions"),
-        is_percentage("single_event_session_pct", "single_event_sessions", "sessions"),
-        is_quotient("mean_session_seconds", "session_seconds", "sessions"),
         AddsUp(
             "session_events_add_up",
             (Total(_NAME, "session_events"),),

@@ -26,6 +26,7 @@ from transforms.marts.rules import (
     month_after_month,
     one_runs,
 )
+from transforms.measures import QUICK_RATIO, USERS_OF_PERIOD, USERS_ONCE, percentage_of
 from transforms.quality.declaration import (
     PERCENTAGE,
     AddsUp,
@@ -34,7 +35,6 @@ from transforms.quality.declaration import (
     Total,
     at_least,
     is_percentage,
-    is_quotient,
 )
 
 _QUALITY = Grades(
@@ -52,34 +52,66 @@ TABLE = Table(
     name="social_capital_growth_accounting",
     description="Monthly growth accounting after Social Capital: who came, stayed, returned, left.",
     columns=(
-        required("activity_month", DATE, "First day of the month"),
-        required("total_mau", INTEGER, "Users active in the month", at_least(0)),
-        required("new_users", INTEGER, "Users whose first active month this is", at_least(0)),
+        required("activity_month", DATE, "First day of the month", label="Month"),
         required(
-            "retained_users", INTEGER, "Users active in this and the previous month", at_least(0)
+            "total_mau",
+            INTEGER,
+            "Users active in the month",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+            label="Active users",
+        ),
+        required(
+            "new_users",
+            INTEGER,
+            "Users whose first active month this is",
+            at_least(0),
+            measure=USERS_ONCE,
+        ),
+        required(
+            "retained_users",
+            INTEGER,
+            "Users active in this and the previous month",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
         ),
         required(
             "resurrected_users",
             INTEGER,
             "Users active in this month and not in the previous one, but before",
             at_least(0),
+            measure=USERS_OF_PERIOD,
+            label="Users who came back",
         ),
         required(
             "churned_users",
             INTEGER,
             "Users active in the previous month, not in this one",
             at_least(0),
+            measure=USERS_OF_PERIOD,
         ),
         nullable(
-            "retention_rate_pct", FLOAT, "100 x retained / the previous month's MAU", PERCENTAGE
+            "retention_rate_pct",
+            FLOAT,
+            "100 x retained / the previous month's MAU",
+            PERCENTAGE,
+            measure=percentage_of("retained_users", "previous_total_mau").of_row_before,
+            label="Retention",
         ),
-        nullable("quick_ratio", FLOAT, "(new + resurrected) / churned", at_least(0.0)),
+        nullable(
+            "quick_ratio",
+            FLOAT,
+            "(new + resurrected) / churned",
+            at_least(0.0),
+            measure=QUICK_RATIO,
+        ),
         _QUALITY.column("growth_quality_category"),
         required(
             "verification_total",
             INTEGER,
             "new + retained + resurrected; always total_mau",
             at_least(0),
+            measure=USERS_OF_PERIOD,
         ),
         required("calculated_at", TIMESTAMP, "When the row was written"),
         IS_COMPLETE_MONTH,
@@ -121,7 +153,6 @@ TABLE = Table(
             ),
             "retention_rate_pct = 100 x retained / MAU of the month before",
         ),
-        is_quotient("quick_ratio", "new_users + resurrected_users", "churned_users"),
         _QUALITY.check("growth_quality_category"),
         AddsUp(
             "new_users_are_all_cohorts",

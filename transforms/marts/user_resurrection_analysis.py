@@ -15,7 +15,18 @@ from transforms.kernels.counters import DORMANCIES
 from transforms.kernels.spine import Spine
 from transforms.marts.grades import Cases, Grades, Step
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
-from transforms.quality.declaration import PERCENTAGE, Holds, at_least, between, is_percentage
+from transforms.measures import (
+    DAYS,
+    PERCENT,
+    POINTS,
+    RETURNS,
+    RETURNS_ONCE,
+    average_of,
+    percentage_of,
+    quotient,
+    ratio_of,
+)
+from transforms.quality.declaration import PERCENTAGE, Holds, at_least, between
 
 _SHORT, _MEDIUM, _LONG, _VERY_LONG = DORMANCIES
 _CATEGORY = Grades(
@@ -50,26 +61,72 @@ TABLE = Table(
     description="Who came back on a date, and after how long. Dormancy = days between the return "
     "and the last active date before it, 2 or more.",
     columns=(
-        required("event_date", DATE, "UTC date"),
-        required("total_resurrections", INTEGER, "Users who came back on the date", at_least(0)),
+        required("event_date", DATE, "UTC date", label="Date"),
+        required(
+            "total_resurrections",
+            INTEGER,
+            "Users who came back on the date",
+            at_least(0),
+            measure=RETURNS_ONCE,
+        ),
         required(
             "short_dormancy_resurrections",
             INTEGER,
             f"After a dormancy of {_SHORT.text}",
             at_least(0),
+            measure=RETURNS_ONCE,
+            label=f"After {_SHORT.text}",
         ),
-        required("medium_dormancy_resurrections", INTEGER, f"After {_MEDIUM.text}", at_least(0)),
-        required("long_dormancy_resurrections", INTEGER, f"After {_LONG.text}", at_least(0)),
         required(
-            "very_long_dormancy_resurrections", INTEGER, f"After {_VERY_LONG.text}", at_least(0)
+            "medium_dormancy_resurrections",
+            INTEGER,
+            f"After {_MEDIUM.text}",
+            at_least(0),
+            measure=RETURNS_ONCE,
+            label=f"After {_MEDIUM.text}",
         ),
-        nullable("resurrection_pct_of_dau", FLOAT, "100 x resurrections / DAU", PERCENTAGE),
-        nullable("avg_dormancy_length", FLOAT, "Mean dormancy, in days", at_least(2.0)),
+        required(
+            "long_dormancy_resurrections",
+            INTEGER,
+            f"After {_LONG.text}",
+            at_least(0),
+            measure=RETURNS_ONCE,
+            label=f"After {_LONG.text}",
+        ),
+        required(
+            "very_long_dormancy_resurrections",
+            INTEGER,
+            f"After {_VERY_LONG.text}",
+            at_least(0),
+            measure=RETURNS_ONCE,
+            label=f"After {_VERY_LONG.text}",
+        ),
+        nullable(
+            "resurrection_pct_of_dau",
+            FLOAT,
+            "100 x resurrections / DAU",
+            PERCENTAGE,
+            measure=percentage_of("total_resurrections", "growth_metrics.daily_active_users"),
+        ),
+        nullable(
+            "avg_dormancy_length",
+            FLOAT,
+            "Mean dormancy, in days",
+            at_least(2.0),
+            measure=average_of(DAYS),
+        ),
         nullable(
             "resurrection_effectiveness_score",
             FLOAT,
             "100 x (short + 2 x medium + 3 x long + 4 x very long) / DAU",
             between(0.0, 400.0),
+            measure=quotient(
+                "(short_dormancy_resurrections + 2 * medium_dormancy_resurrections "
+                "+ 3 * long_dormancy_resurrections + 4 * very_long_dormancy_resurrections)",
+                "growth_metrics.daily_active_users",
+                POINTS,
+                100,
+            ),
         ),
         _CATEGORY.column("resurrection_quality_category"),
         _PATTERN.column(
@@ -81,12 +138,14 @@ TABLE = Table(
             FLOAT,
             "7-day moving average of total_resurrections",
             at_least(0.0),
+            measure=average_of(RETURNS),
         ),
         nullable(
             "avg_7d_resurrection_pct",
             FLOAT,
             "7-day moving average of resurrection_pct_of_dau",
             PERCENTAGE,
+            measure=ratio_of("the mean of seven days of resurrection_pct_of_dau", PERCENT),
         ),
         IS_COMPLETE_DATE,
     ),
@@ -106,19 +165,10 @@ TABLE = Table(
             "+ long_dormancy_resurrections + very_long_dormancy_resurrections",
             "the four dormancy buckets add up to all resurrections",
         ),
-        is_percentage(
-            "resurrection_pct_of_dau", "total_resurrections", "growth_metrics.daily_active_users"
-        ),
         Holds(
             "avg_dormancy_length_known",
             "(avg_dormancy_length IS NULL) = (total_resurrections = 0)",
             "avg_dormancy_length is NULL where nobody came back, and only there",
-        ),
-        is_percentage(
-            "resurrection_effectiveness_score",
-            "(short_dormancy_resurrections + 2 * medium_dormancy_resurrections "
-            "+ 3 * long_dormancy_resurrections + 4 * very_long_dormancy_resurrections)",
-            "growth_metrics.daily_active_users",
         ),
         _CATEGORY.check("resurrection_quality_category"),
         _PATTERN.check("resurrection_pattern"),

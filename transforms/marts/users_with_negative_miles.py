@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from transforms.contract import INTEGER, TIMESTAMP, Table, required
 from transforms.kernels.timelines import Timelines
 from transforms.marts import dim_users
+from transforms.measures import MILES_ONCE
 from transforms.quality.declaration import Holds, InRange, References, at_least
 
 _SHARED = (
@@ -37,6 +38,7 @@ TABLE = Table(
             INTEGER,
             "Absolute value of the negative balance, in miles",
             at_least(1),
+            measure=MILES_ONCE,
         ),
         required("flagged_at", TIMESTAMP, "When the row was written"),
     ),

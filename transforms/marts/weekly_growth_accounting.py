@@ -16,6 +16,7 @@ from transforms.contract import (
 from transforms.kernels.arithmetic import percentage, previous, ratio
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import ALL_COHORTS, is_complete, one_runs
+from transforms.measures import QUICK_RATIO, USERS_OF_PERIOD, USERS_ONCE, percentage_of
 from transforms.quality.declaration import (
     PERCENTAGE,
     AddsUp,
@@ -23,7 +24,6 @@ from transforms.quality.declaration import (
     Total,
     at_least,
     is_percentage,
-    is_quotient,
 )
 
 _FOLLOWS = "UNIX_DATE(activity_week) = UNIX_DATE(previous_activity_week) + 7"
@@ -32,28 +32,59 @@ TABLE = Table(
     name="weekly_growth_accounting",
     description="Weekly growth accounting: who came, stayed, returned, left.",
     columns=(
-        required("activity_week", DATE, "Monday of the week"),
-        required("total_wau", INTEGER, "Users active in the week", at_least(0)),
-        required("new_users", INTEGER, "Users whose first active week this is", at_least(0)),
+        required("activity_week", DATE, "Monday of the week", label="Week of"),
         required(
-            "retained_users", INTEGER, "Users active in this and the previous week", at_least(0)
+            "total_wau",
+            INTEGER,
+            "Users active in the week",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
+            label="Active users",
+        ),
+        required(
+            "new_users",
+            INTEGER,
+            "Users whose first active week this is",
+            at_least(0),
+            measure=USERS_ONCE,
+        ),
+        required(
+            "retained_users",
+            INTEGER,
+            "Users active in this and the previous week",
+            at_least(0),
+            measure=USERS_OF_PERIOD,
         ),
         required(
             "resurrected_users",
             INTEGER,
             "Users active in this week and not in the previous one, but before",
             at_least(0),
+            measure=USERS_OF_PERIOD,
+            label="Users who came back",
         ),
         required(
             "churned_users",
             INTEGER,
             "Users active in the previous week, not in this one",
             at_least(0),
+            measure=USERS_OF_PERIOD,
         ),
         nullable(
-            "retention_rate_pct", FLOAT, "100 x retained / the previous week's WAU", PERCENTAGE
+            "retention_rate_pct",
+            FLOAT,
+            "100 x retained / the previous week's WAU",
+            PERCENTAGE,
+            measure=percentage_of("retained_users", "previous_total_wau").of_row_before,
+            label="Retention",
         ),
-        nullable("quick_ratio", FLOAT, "(new + resurrected) / churned", at_least(0.0)),
+        nullable(
+            "quick_ratio",
+            FLOAT,
+            "(new + resurrected) / churned",
+            at_least(0.0),
+            measure=QUICK_RATIO,
+        ),
         is_complete("week", "a later week"),
     ),
     partition=Partition("activity_week", "MONTH"),
@@ -97,7 +128,6 @@ TABLE = Table(
             + " END",
             "retention_rate_pct = 100 x retained / WAU of the week before",
         ),
-        is_quotient("quick_ratio", "new_users + resurrected_users", "churned_users"),
         AddsUp(
             "new_users_are_all_cohorts",
             (Total("weekly_growth_accounting", "new_users"),),

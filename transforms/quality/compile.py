@@ -186,6 +186,9 @@ def _column_checks(table: str, column: Column) -> Iterator[Check]:
         kind, description = _described(column, kept)
         rule = ColumnRule(column_condition(column, kept), kept)
         yield check(kind, kept.severity, description, rule)
+    formula = column.measure.check(column.name) if column.measure else None
+    if formula is not None:
+        yield _table_check(table, formula)
 
 
 def _described(column: Column, rule: ColumnCheck) -> tuple[str, str]:
