@@ -7,18 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.commands.command import Command
-from pipeline.errors import OptionError
+from pipeline.commands.written_file import opened_beside, output
 from pipeline.options import shared_options as shared
-from pipeline.options.option import Option, given_by
-from pipeline.options.option_values import local_file
+from pipeline.options.option import given_by
 from pipeline.terminal import print_line
-
-_OUTPUT: Final = Option(
-    "the HTML file to write; one that is there is replaced (default: growth.html)",
-    "FILE",
-    local_file,
-    default="growth.html",
-)
 
 
 @dataclass(frozen=True)
@@ -26,7 +18,7 @@ class ReportOptions:
     """What a command line asks for; the options' own texts say what each field means."""
 
     warehouse: str = given_by(shared.WAREHOUSE)
-    output: str = given_by(_OUTPUT)
+    output: str = given_by(output("HTML file", "growth.html"))
 
 
 def run(options: ReportOptions) -> None:
@@ -38,17 +30,13 @@ def run(options: ReportOptions) -> None:
     """
     from pipeline.launch.process import utc_now
     from pipeline.report.write_report import report_page
-    from pipeline.warehouse import open_warehouse
     from pipeline.whole_file import write_whole
 
-    warehouse = open_warehouse(options.warehouse)
-    path = Path(options.output)
-    if str(path.resolve()) == warehouse.location:
-        raise OptionError(f"--output {options.output} is the warehouse: name another file")
+    warehouse = opened_beside(options.warehouse, options.output)
     text = report_page(warehouse, utc_now())
     write_whole(options.output, text.encode())
     print_line(
-        f"The growth report: {path.resolve()} ({len(text.encode()) / 1e6:.1f} MB). "
+        f"The growth report: {Path(options.output).resolve()} ({len(text.encode()) / 1e6:.1f} MB). "
         "Open it in a browser; it needs no network"
     )
 

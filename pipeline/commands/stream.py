@@ -44,17 +44,18 @@ _LATE_HORIZON: Final = Option(
     parameter=Parameter("Late horizon, in days", shared.LIMITS),
 )
 _FLUSH: Final = Option(
-    "how often the tables are brought up to date; an event is in all of them within two of "
-    "these; for BigQuery 60 or more keep within its 1,500 jobs a table and day (default: 60)",
+    "how often the tables are brought up to date: a stream on this machine has an event in all of "
+    "them at its next flush, one on Dataflow within two; for BigQuery 60 or more keep within its "
+    "1,500 jobs a table and day (default: 60)",
     "SECONDS",
     number(1, "a number of seconds, 1 or more"),
     default=60.0,
     parameter=Parameter("Flush interval, in seconds", shared.LOAD),
 )
 _MERGE: Final = Option(
-    "on other runners than this machine's: how often rows that change are merged: of users, and of "
-    "events that a late one renumbers; BigQuery bills the tables that a merge reads (default: as "
-    "--flush_seconds, at which new events and marts come in any case)",
+    "on Dataflow: how often rows that change are merged, of users and of events that a late one "
+    "renumbers, as BigQuery bills what a merge reads; new events and marts come with each flush in "
+    "any case (default: with each flush)",
     "SECONDS",
     number(1, "a number of seconds, 1 or more"),
     default=None,
@@ -187,6 +188,8 @@ def _run_here(options: StreamOptions, job: StreamJob, alerts: Alerts | None) -> 
         print_error(
             "--late_horizon_days is not used: a stream on this machine takes in events of any age"
         )
+    if options.merge_seconds is not None:
+        print_error("--merge_seconds is not used: a stream on this machine merges at each flush")
     with alerting(alerts, job.warehouse, COMMAND.name):
         run_stream(job, options.active_event_types, options.beam.temp_location, alerts)
 

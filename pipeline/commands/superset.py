@@ -7,17 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.commands.command import Command
+from pipeline.commands.written_file import opened_beside, output
 from pipeline.options import shared_options as shared
-from pipeline.options.option import Option, given_by
-from pipeline.options.option_values import local_file
+from pipeline.options.option import given_by
 from pipeline.terminal import print_line
-
-_OUTPUT: Final = Option(
-    "the zip to write; one that is there is replaced (default: growth.zip)",
-    "FILE",
-    local_file,
-    default="growth.zip",
-)
 
 
 @dataclass(frozen=True)
@@ -25,22 +18,24 @@ class SupersetOptions:
     """What a command line asks for; the options' own texts say what each field means."""
 
     warehouse: str = given_by(shared.WAREHOUSE)
-    output: str = given_by(_OUTPUT)
+    output: str = given_by(output("zip", "growth.zip"))
 
 
 def run(options: SupersetOptions) -> None:
-    """Write the bundle of a warehouse; the warehouse itself is not opened.
+    """Write the bundle of a warehouse; of one elsewhere nothing is asked.
 
     Raises:
-        OptionError: if the URL is none.
-        RunError: if the file can't be written.
+        OptionError: if the URL is none, or names the file to write.
+        RunError: if there is no such file of tables, or the zip can't be written.
     """
     from pipeline.superset.bundle import bundle
     from pipeline.superset.home import Home
-    from pipeline.warehouse import open_warehouse
+    from pipeline.warehouse.presence import tables_present
     from pipeline.whole_file import write_whole
 
-    warehouse = open_warehouse(options.warehouse)
+    warehouse = opened_beside(options.warehouse, options.output)
+    if warehouse.capabilities.workers_must_be_local:
+        tables_present(warehouse)
     write_whole(options.output, bundle(Home.of(options.warehouse, warehouse.location)))
     print_line(
         f"The bundle for Superset: {Path(options.output).resolve()}. docs/report.md says how to "
@@ -59,7 +54,8 @@ examples:
   %(prog)s
   %(prog)s --warehouse bigquery://project/dataset --output growth.zip
 
-exit codes: 0 written; 1 the file can't be written; 2 a wrong option
+exit codes: 0 written; 1 no such file of tables is there, or the zip can't be written; 2 a wrong
+option
 """
 
 COMMAND: Final = Command(

@@ -16,6 +16,7 @@ from pipeline.launch.tables_built import types_of_tables
 from pipeline.paths import typed_program
 from pipeline.terminal import print_error
 from pipeline.warehouse import TableReader, Warehouse
+from pipeline.warehouse.presence import refuse_missing
 from transforms.active_event_types import ActiveEventTypes
 from transforms.data_error import DataError
 from transforms.marts.registry import TABLES, all_checks
@@ -71,7 +72,7 @@ def _checked(
     warehouse: Warehouse, now: datetime, asked: ActiveEventTypes | None
 ) -> tuple[list[Result], Freshness]:
     """Evaluate all checks, and print what they come to and how old the newest event is."""
-    _see_all_tables(warehouse)
+    refuse_missing(warehouse, list(TABLES))
     active = types_of_tables(warehouse, asked) or ActiveEventTypes()
     missing = _missing_columns(warehouse)
     started = time.monotonic()
@@ -117,22 +118,6 @@ def _missing_columns(warehouse: TableReader) -> list[tuple[str, str]]:
             "pipeline batch"
         )
     return [(table.name, column.name) for table, column in gone]
-
-
-def _see_all_tables(warehouse: TableReader) -> None:
-    present = warehouse.present()
-    if present is None:
-        raise RunError(
-            f"there is no warehouse {warehouse.url}: see that --warehouse is right, or build it "
-            f"with {typed_program()} batch"
-        )
-    missing = [name for name in TABLES if name not in present]
-    if missing:
-        raise RunError(
-            f"{warehouse.url} lacks the table{'' if len(missing) == 1 else 's'} "
-            f"{', '.join(missing)}: see that --warehouse is right, or build them with "
-            f"{typed_program()} batch"
-        )
 
 
 def _failure(failed: list[Result]) -> str | None:

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.errors import RunError
-from pipeline.paths import typed_program
 from pipeline.warehouse import TableReader
+from pipeline.warehouse.presence import tables_present
 from transforms.state import pipeline_runs
 from transforms.state.pipeline_runs import RunState, runs_of
 
@@ -20,12 +20,7 @@ def runs_of_warehouse(warehouse: TableReader) -> list[RunState]:
         RunError: if it is not there, has noted none, or can't be read.
         DataError: if a later version noted what this one does not know.
     """
-    present = warehouse.present()
-    if present is None:
-        raise RunError(
-            f"there is no warehouse {warehouse.url}: see that --warehouse is right, or build it "
-            f"with {typed_program()} batch"
-        )
+    present = tables_present(warehouse)
     table = pipeline_runs.TABLE
     if table.name not in present:
         raise RunError(

@@ -10,7 +10,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -170,12 +170,21 @@ LOCATION: Final = matching(
 
 def resource(folder: str, kind: str) -> Values:
     """Full names of Pub/Sub's resources; `folder` is `topics` or `subscriptions`."""
-    name = r"[A-Za-z][A-Za-z0-9_.~+%-]{2,254}"
-    return matching(
-        rf"projects/[a-z][a-z0-9.:-]{{4,}}[a-z0-9]/{folder}/{name}",
+    known = matching(
+        rf"projects/[a-z][a-z0-9.:-]{{4,}}[a-z0-9]/{folder}/[A-Za-z][A-Za-z0-9_.~+%-]{{2,254}}",
         f"is not like projects/my-project/{folder}/events",
         kind,
     )
+
+    def parse(text: str) -> str:
+        name = text.partition(f"/{folder}/")[2]
+        if name and not 3 <= len(name) <= 255:
+            raise ValueError(
+                f"has a name of {len(name):,} characters: Pub/Sub's {folder} have 3 to 255"
+            )
+        return str(known(text))
+
+    return replace(known, parse=parse)
 
 
 def listed(names: Sequence[str]) -> Values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -14,8 +15,10 @@ from google.auth.exceptions import GoogleAuthError
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 from pipeline.errors import NO_CREDENTIALS, RunError
+from pipeline.terminal import print_error
 
 _SECONDS: Final = 30
+_PATIENCE_SECONDS: Final = 2.0
 _CONSUME: Final = "pubsub.subscriptions.consume"
 _PUBLISH: Final = "pubsub.topics.publish"
 
@@ -38,7 +41,11 @@ def check_subscription(name: str) -> None:
     Raises:
         RunError: if it is not.
     """
-    with explained(f"read {name}", "roles/pubsub.subscriber"), pubsub.SubscriberClient() as client:
+    with (
+        explained(f"read {name}", "roles/pubsub.subscriber"),
+        _announced(name),
+        pubsub.SubscriberClient() as client,
+    ):
         try:
             client.get_subscription(subscription=name, timeout=_SECONDS)
         except PermissionDenied:  # Who may read it need not be allowed to look at it.
@@ -51,7 +58,7 @@ def check_topic(name: str) -> None:
     Raises:
         RunError: if it is not.
     """
-    with explained(f"publish to {name}", "roles/pubsub.publisher"):
+    with explained(f"publish to {name}", "roles/pubsub.publisher"), _announced(name):
         client = pubsub.PublisherClient()
         try:
             client.get_topic(topic=name, timeout=_SECONDS)
@@ -66,6 +73,20 @@ def _check_permission(
     request = {"resource": name, "permissions": [wanted]}
     if wanted not in client.test_iam_permissions(request=request, timeout=_SECONDS).permissions:
         raise PermissionDenied(f"{wanted} is missing on {name}, or it is not there")
+
+
+@contextmanager
+def _announced(name: str, seconds: float = _PATIENCE_SECONDS) -> Iterator[None]:
+    """Say whom a person waits for, if it takes longer than an answer does."""
+    host = os.environ.get("PUBSUB_EMULATOR_HOST", "pubsub.googleapis.com")
+    said = f"Waiting for Pub/Sub at {host}, which is asked for {name}"
+    timer = threading.Timer(seconds, print_error, [said])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

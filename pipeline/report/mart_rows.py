@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipeline.errors import RunError
 from pipeline.paths import typed_program
 from pipeline.warehouse import TableReader
+from pipeline.warehouse.presence import refuse_missing
 from transforms.contract import Table
 from transforms.marts import (
     engagement_distribution,
@@ -83,19 +84,7 @@ def read_marts(warehouse: TableReader) -> Marts:
     Raises:
         RunError: if the warehouse or a mart is missing, can't be read, or holds no event yet.
     """
-    present = warehouse.present()
-    if present is None:
-        raise RunError(
-            f"there is no warehouse {warehouse.url}: see that --warehouse is right, or build it "
-            f"with {typed_program()} batch"
-        )
-    missing = [table.name for table in _NEEDED if table.name not in present]
-    if missing:
-        raise RunError(
-            f"{warehouse.url} lacks the table{'' if len(missing) == 1 else 's'} "
-            f"{', '.join(missing)}: see that --warehouse is right, or build them with "
-            f"{typed_program()} batch"
-        )
+    refuse_missing(warehouse, [table.name for table in _NEEDED])
     months, days = (
         _joined([_rows(warehouse, table) for table in tables]) for tables in (_MONTHLY, _DAILY)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -10,6 +11,8 @@ import pytest
 from google.api_core.exceptions import NotFound, PermissionDenied, ServiceUnavailable
 
 from pipeline.errors import RunError
+from pipeline.options.option_values import resource
+from pipeline.pubsub import resources
 from pipeline.pubsub.resources import check_subscription, check_topic
 
 SUBSCRIPTION, TOPIC = "projects/p-1/subscriptions/s", "projects/p-1/topics/t"
@@ -87,3 +90,30 @@ def test_what_is_wrong_is_reported_in_one_line(
         message = str(raised.value)
         assert expected.format(name, role) in message
         assert "\n" not in message
+
+
+@pytest.mark.parametrize("name", ["S", "ab", "x" * 256])
+def test_a_name_that_is_too_short_or_long_says_so(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"name of {len(name)} characters: .* have 3 to 255"):
+        resource("subscriptions", "")(f"projects/my-project/subscriptions/{name}")
+    assert resource("subscriptions", "")("projects/my-project/subscriptions/abc")
+
+
+def test_who_waits_for_pubsub_is_told_whom_it_waits_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "localhost:1")
+    said: list[str] = []
+    told = threading.Event()
+
+    def note(text: str) -> None:
+        said.append(text)
+        told.set()
+
+    monkeypatch.setattr(resources, "print_error", note)
+    with resources._announced("projects/p/topics/t", seconds=0):
+        assert told.wait(60)
+    assert said == ["Waiting for Pub/Sub at localhost:1, which is asked for projects/p/topics/t"]
+    with resources._announced("projects/p/topics/t", seconds=3_600):
+        pass
+    assert len(said) == 1

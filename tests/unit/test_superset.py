@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.commands.superset import COMMAND, SupersetOptions
+from pipeline.errors import OptionError, RunError
 from pipeline.superset.bundle import bundle, files
 from pipeline.superset.home import Home
 from transforms.marts.registry import TABLES
@@ -128,3 +131,12 @@ def test_homes_are_as_sqlalchemy_names_them() -> None:
     assert DUCKDB.database["extra"]["engine_params"] == {"connect_args": {"read_only": True}}
     assert BIGQUERY.database["sqlalchemy_uri"] == "bigquery://my-project"
     assert {found["schema"] for found in parts(BIGQUERY, "datasets")} == {"growth"}
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = f"duckdb:///{tmp_path}/none.duckdb"
+    with pytest.raises(RunError, match="there is no warehouse"):
+        COMMAND.run(SupersetOptions(missing, str(tmp_path / "growth.zip")))
+    with pytest.raises(OptionError, match="is the warehouse: name another file"):
+        COMMAND.run(SupersetOptions(missing, str(tmp_path / "none.duckdb")))
+    assert list(tmp_path.iterdir()) == []
