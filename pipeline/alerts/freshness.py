@@ -40,8 +40,8 @@ class Freshness:
         return (
             f"the newest event is of {self.newest:%Y-%m-%d %H:%M:%S} UTC, {self._age} ago, and "
             f"--max_age_hours allows {max_age_hours:g} hours: see whether newer files or messages "
-            f"have come, and whether the runs that take them in have failed ({typed_program()} "
-            "batch, stream)"
+            "have come, and whether the runs that take them in have failed "
+            f"({typed_program()} runs)"
         )
 
     @property

@@ -9,10 +9,12 @@ from typing import Final
 from pipeline.alerts.bounds import Alerts
 from pipeline.alerts.findings import Finding
 from pipeline.alerts.freshness import freshness
+from pipeline.sinks.shrinking import is_of_history
 from pipeline.warehouse import TableReader
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import data_quality_results, quick_ratio_analysis
 from transforms.state import pipeline_runs
+from transforms.streaming.clock import as_datetime
 
 LEVEL: Final = "alert_level"
 CHECKS: Final = "checks"
@@ -47,8 +49,8 @@ def findings(
     if quick_ratio_analysis.TABLE.name in present:
         yield _level(warehouse)
     if results is None and data_quality_results.TABLE.name in present:
-        results = _last_results(warehouse)
-    if results:
+        yield from _last_checks(warehouse)
+    elif results:
         yield _checks(results)
     if pipeline_runs.TABLE.name in present:
         counts = _last_counts(warehouse)
@@ -99,25 +101,31 @@ def _level(warehouse: TableReader) -> Finding:
     return Finding(LEVEL, holds, text, cleared=f"{named}: the alert level is OK again")
 
 
-def _last_results(warehouse: TableReader) -> dict[str, bool]:
+def _last_checks(warehouse: TableReader) -> Iterator[Finding]:
+    """Those of the last run that noted some, but for what is no check of the tables."""
     table = warehouse.source(data_quality_results.TABLE)
     (rows,) = warehouse.ask(
         [
-            "SELECT check_id, status = 'fail' AND severity = 'error' AS failed "
+            "SELECT check_id, status = 'fail' AND severity = 'error' AS failed, "
+            "UNIX_MICROS(checked_at) AS began_us "
             f"FROM {table} WHERE checked_at = (SELECT MAX(checked_at) FROM {table})"
         ]
     )
-    return {row["check_id"]: row["failed"] for row in rows}
+    asked = [row for row in rows if not is_of_history(row["check_id"])]
+    if asked:
+        began = as_datetime(asked[0]["began_us"])
+        results = {row["check_id"]: row["failed"] for row in asked}
+        yield _checks(results, f" in the run that began {began:%Y-%m-%d %H:%M} UTC")
 
 
-def _checks(results: Mapping[str, bool]) -> Finding:
+def _checks(results: Mapping[str, bool], where: str = "") -> Finding:
     failed = sorted(name for name, has_failed in results.items() if has_failed)
     more = f" and {len(failed) - _NAMED:,} more" if len(failed) > _NAMED else ""
     count = "A check" if len(failed) == 1 else f"{len(failed):,} checks"
     return Finding(
         CHECKS,
         frozenset(failed),
-        f"{count} of severity error failed: {', '.join(failed[:_NAMED])}{more}",
+        f"{count} of severity error failed{where}: {', '.join(failed[:_NAMED])}{more}",
         examined=frozenset(results),
     )
 

@@ -109,10 +109,10 @@ Take people out of a warehouse: their events, their rows in the tables of users,
 and corrections, and their keys in samples of failed checks. All figures become what they would be
 without them, in one commit, and history is not read for it.
 
-Who was forgotten stays forgotten: a keyed hash of each id, known or not, keeps batch, stream and
-replay from taking them in again; such rows are counted in the sum of the run. In a DuckDB file
-nothing can be read of them afterwards: it is rewritten, which takes room for it once more. Asking
-again changes nothing.
+Who was forgotten stays forgotten: a keyed hash of each id, known or not, keeps batch, update,
+stream and replay from taking them in again; such rows are counted in the sum of the run. In a
+DuckDB file nothing can be read of them afterwards: it is rewritten, which takes room for it once
+more. Asking again changes nothing.
 
 --pseudonymise keeps all figures: each user lives on under a random id, as do the ids of events and
 sessions, which are made from it. Dead letters and corrections of theirs go all the same. Later runs

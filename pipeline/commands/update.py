@@ -112,7 +112,7 @@ loaded file under another name brings duplicates only.
 
 The files are as batch takes them (see its help page), and so are dead letters:
 
-  input rows = new events + duplicates + dead letters
+  input rows = new events + duplicates + dead letters + rows of forgotten users
 
 Before the commit those checks are evaluated that the changed rows and the marts as a whole answer;
 `check` asks the others.

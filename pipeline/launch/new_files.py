@@ -124,7 +124,8 @@ def _of_changed(changed: Sequence[InputFile], loaded: Mapping[str, LoadedFile], 
         f"--input: {', '.join(shown)}{more} {'has' if one else 'have'} changed since "
         f"{'it was' if one else 'they were'} loaded into {url}, and an update takes nothing out of "
         "the tables. If rows were added, or the same was uploaded again, rename it: rows that "
-        "are there already are duplicates. If dead letters were corrected, put the file back and "
+        "are there already are duplicates (and dead letters that were mended come back as such: "
+        "they are known by path and line). If dead letters were corrected, put the file back and "
         f"correct them with {typed_program()} replay. If rows were changed or removed, build all "
         f"tables from all files with {typed_program()} batch"
     )

@@ -28,7 +28,7 @@ def write_out(job: ReplayJob, path: str) -> None:
         rows = spreadsheet.write(dead_letters.chosen(job.selection), path)
     print_line(
         f"{path}: {rows:,} of {dead_letters.rows:,} dead letters. Correct rows, remove those that "
-        f"are to stay as they are, and run again with --input {path}"
+        f"are to stay as they are, and run again with --input {path}, for the same warehouse"
     )
 
 

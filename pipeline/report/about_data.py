@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pipeline.alerts.freshness import Freshness, freshness
 from pipeline.launch.noted_runs import runs_of_warehouse
+from pipeline.paths import typed_program
 from pipeline.report.in_words import number
-from pipeline.terminal import printable
 from pipeline.warehouse import TableReader
 from transforms.contract import Table
 from transforms.kernels.run_counts import RunCounts
@@ -63,7 +63,7 @@ def about_data(warehouse: TableReader, now: datetime) -> list[Fact]:
     if done and done.counts:
         facts.append(_last_counts(done.counts))
     if data_quality_results.TABLE.name in present:
-        facts.append(_checks(warehouse))
+        facts.append(_checks(warehouse, runs))
     if runs:
         facts.append(_run(runs[0]))
     return facts
@@ -93,19 +93,21 @@ def _dead_letters(warehouse: TableReader, events: int) -> Fact:
 
 def _last_counts(counts: RunCounts) -> Fact:
     return Fact(
-        "Input rows of the last run",
+        "Input rows of the last run that ended well",
         number(counts.input_rows),
         f"{number(counts.events)} events, {number(counts.duplicates)} duplicates, "
         f"{number(counts.rejected)} dead letters",
     )
 
 
-def _checks(warehouse: TableReader) -> Fact:
+def _checks(warehouse: TableReader, runs: Sequence[RunState]) -> Fact:
+    """Those of the last run that evaluated some; one that failed has left the tables alone."""
     table = data_quality_results.TABLE
     found = _only(
         warehouse,
         "COUNTIF(status = 'fail' AND severity = 'error') AS errors, "
-        "COUNTIF(status = 'fail' AND severity <> 'error') AS warnings, COUNT(*)",
+        "COUNTIF(status = 'fail' AND severity <> 'error') AS warnings, MAX(run_id) AS run_id, "
+        "COUNT(*)",
         table,
         f"checked_at = (SELECT MAX(checked_at) FROM {warehouse.source(table)})",
     )
@@ -113,8 +115,13 @@ def _checks(warehouse: TableReader) -> Fact:
     if not total:
         return Fact("Checks", "none were run", "", needs_care=True)
     failed = errors + warnings
+    changed_nothing = any(
+        state.run.run_id == found["run_id"] and state.outcome == "failed" for state in runs
+    )
     return Fact(
-        "Checks of the last run",
+        "Checks of a run that failed: the tables are as before it"
+        if changed_nothing
+        else "Checks of the last run",
         f"{number(failed)} failed" if failed else f"all {number(total)} passed",
         f"{number(errors)} of severity error, of {number(total)}" if failed else "",
         errors > 0,
@@ -123,12 +130,14 @@ def _checks(warehouse: TableReader) -> Fact:
 
 def _run(state: RunState) -> Fact:
     run = state.run
-    message = f": {printable(state.message)}" if state.message else ""
+    # Its message may quote a row, and a page is mailed.
+    has_failed = state.outcome == "failed"
+    why = f"; why stands in {typed_program()} runs" if has_failed and state.message else ""
     return Fact(
         "Last run",
         f"{run.command}, {state.outcome}",
-        f"began {run.started_at:%Y-%m-%d %H:%M} UTC, version {run.version}, {run.run_id}{message}",
-        state.outcome == "failed",
+        f"began {run.started_at:%Y-%m-%d %H:%M} UTC, version {run.version}, {run.run_id}{why}",
+        has_failed,
     )
 
 

@@ -25,6 +25,11 @@ _MEASURES: Final[Mapping[str, Table]] = {
 _CHECK: Final = "history_stays"
 
 
+def is_of_history(check_id: str) -> bool:
+    """Whether it names what a refused run would have lost, which no other run looks at."""
+    return check_id.endswith(f".{_CHECK}")
+
+
 class Loss(NamedTuple):
     """A table that would lose more than it may.
 

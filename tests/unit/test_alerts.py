@@ -26,7 +26,11 @@ from tests.support.webhooks import SECRET, Receiver, receiving
 from tests.unit.test_commands import built
 from tests.unit.test_display_growth import warehouse_of
 from transforms.kernels.run_counts import RunCounts
+from transforms.marts import data_quality_results
 from transforms.marts.registry import TABLES
+from transforms.quality.compile import Check
+from transforms.quality.declaration import AddsUp
+from transforms.quality.results import Result
 from transforms.state import alerts_said, pipeline_runs
 from transforms.state.pipeline_runs import Run, RunState
 
@@ -120,6 +124,24 @@ def test_failed_checks_are_told_and_others_stay_as_they_were(
     assert said(warehouse)["checks"] == {f"t.check_{number}" for number in range(1, 7)}
     tell(alerts, warehouse, NOW, {"t.check_0": True})
     assert len(receiver.texts()) == 1
+
+
+def test_checks_of_a_run_are_told_with_when_it_began(tmp_path: Path, receiver: Receiver) -> None:
+    warehouse, alerts = warehouse_of(tmp_path, *STEADY), alerts_to(receiver)
+    checks = [
+        Check(name, "t", None, "totals", "error", "", AddsUp("adds_up", (), (), ""))
+        for name in ("t.adds_up", "t.history_stays")
+    ]
+    noted = data_quality_results.rows([Result(check, 1, 1, None) for check in checks], "run_1", NOW)
+    warehouse.note(data_quality_results.TABLE, noted)
+    tell(alerts, warehouse, NOW)
+    (text,) = receiver.texts()
+    # What a refused run would have lost is of that run, and no later one says that it is over.
+    ending = (
+        "A check of severity error failed in the run that began 2025-12-02 00:00 UTC: t.adds_up"
+    )
+    assert text.endswith(f"• A check of severity error failed {began}: t.adds_up")
+    assert said(warehouse)["checks"] == {"t.adds_up"}
 
 
 def noted_run(warehouse: Warehouse, counts: RunCounts) -> None:

@@ -13,12 +13,19 @@ import pytest
 
 from pipeline.commands.report import COMMAND, ReportOptions
 from pipeline.errors import OptionError, RunError
+from pipeline.report.about_data import about_data
 from pipeline.report.headline import headline
 from pipeline.report.mart_rows import Marts, by_week, read_marts
 from pipeline.report.write_report import report_page, sections
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.whole_file import write_whole
 from tests.unit.test_display_growth import warehouse_of
+from transforms.marts import data_quality_results
+from transforms.quality.compile import Check
+from transforms.quality.declaration import AddsUp
+from transforms.quality.results import Result
+from transforms.state import pipeline_runs
+from transforms.state.pipeline_runs import Run, RunState
 
 NOW = datetime(2026, 1, 1)
 # Two cohorts, one who stays, one who comes back, and a month that runs.
@@ -228,6 +235,21 @@ def test_power_users_are_those_of_the_last_date_that_is_over(tmp_path: Path) -> 
         if chart["name"] == "power-users"
     ]
     assert [days for days, count in enumerate(users, start=1) if count] == [19]
+
+
+def test_a_run_that_failed_names_nobody_and_has_changed_nothing(tmp_path: Path) -> None:
+    warehouse = warehouse_of(tmp_path, "ann 2024-01-05")
+    run = Run("run_1", "update", "0.2.0", NOW)
+    state = RunState(run, "failed", NOW, None, "the first line is 'bob, share'")
+    warehouse.note(pipeline_runs.TABLE, pipeline_runs.row(state))
+    check = Check("t.adds_up", "t", None, "totals", "error", "", AddsUp("adds_up", (), (), ""))
+    results = data_quality_results.rows([Result(check, 1, 1, "[]")], "run_1", NOW)
+    warehouse.note(data_quality_results.TABLE, results)
+    facts = {fact.name: (fact.value, fact.note) for fact in about_data(warehouse, NOW)}
+    assert facts["Last run"][0] == "update, failed"
+    assert "why stands in" in facts["Last run"][1]
+    assert "Checks of a run that failed: the tables are as before it" in facts
+    assert "bob" not in page_of(warehouse)
 
 
 def test_what_stands_in_a_warehouse_ends_no_script(tmp_path: Path) -> None:
