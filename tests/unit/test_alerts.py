@@ -137,9 +137,7 @@ def test_checks_of_a_run_are_told_with_when_it_began(tmp_path: Path, receiver: R
     tell(alerts, warehouse, NOW)
     (text,) = receiver.texts()
     # What a refused run would have lost is of that run, and no later one says that it is over.
-    ending = (
-        "A check of severity error failed in the run that began 2025-12-02 00:00 UTC: t.adds_up"
-    )
+    began = "in the run that began 2025-12-02 00:00 UTC"
     assert text.endswith(f"• A check of severity error failed {began}: t.adds_up")
     assert said(warehouse)["checks"] == {"t.adds_up"}
 
