@@ -55,6 +55,7 @@ def _number(days: Sequence[Row]) -> Chart:
         spec=bars("week", series, "Sessions", format="~s"),
         source="session_metrics",
         time="week",
+        wide=True,
     )
 
 

@@ -131,6 +131,16 @@ def test_sums_of_an_earlier_version_are_refused_with_the_way_out() -> None:
             growth_counters.counters_of(earlier)
 
 
+def test_sums_without_sessions_are_refused_where_nobody_is_active_too() -> None:
+    (part,) = parse(csv_text([event("2024-01-01T00:00:00Z", kind="share")]))
+    sums = contributions(timelines(sort_events([part.events])), codes(["like"]))
+    stored = growth_counters.rows(sums, WRITTEN_AT)
+    assert growth_counters.counters_of(stored) == sums
+    earlier = stored.filter(pc.not_equal(stored["grid"].cast(pa.string()), "session_days"))
+    with pytest.raises(DataError, match=r"lacks the sums of session_days: .* pipeline rebuild"):
+        growth_counters.counters_of(earlier)
+
+
 @pytest.mark.parametrize(("column", "value"), [("counter", "users_on_mars"), ("grid", "hourly")])
 def test_a_counter_of_a_later_version_is_refused(column: str, value: str) -> None:
     row = {"grid": "daily", "key": 7, "counter": "active", "value": 1, "written_at": NOON}
