@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
 from tests.fuzz.attack import Attack
+from tests.fuzz.watch import LOOK_SECONDS, Watch
 
 # A process takes two seconds to begin; a crash costs what is left of its turn.
 TURN_SECONDS: Final = 40.0
-# No case takes a tenth of this on two cores: whatever does is stuck.
+# No case takes a tenth of this in CPU, or stands still for as long: whatever does is stuck.
 STUCK_SECONDS: Final = 600.0
 # Seeds of one campaign do not meet those of the next.
 _SEEDS: Final = 1_000_000
@@ -56,7 +57,7 @@ class Campaign:
         jobs: how many turns at once.
         say: where to tell what happens.
         command: what takes a turn.
-        stuck_seconds: after which a case counts as one that hangs.
+        stuck_seconds: of CPU, or of none, after which a case counts as one that hangs.
     """
 
     seed: int
@@ -144,7 +145,7 @@ class Campaign:
         score.seconds += time.monotonic() - begin
 
     def _notes(self, process: subprocess.Popen[str]) -> Iterable[dict[str, Any]]:
-        """What a turn tells, until it ends; it is killed where it tells nothing for too long."""
+        """What a turn tells, until it ends; it is killed where it hangs in a case."""
         lines: queue.Queue[str | None] = queue.Queue()
 
         def read() -> None:
@@ -154,15 +155,19 @@ class Campaign:
             lines.put(None)
 
         threading.Thread(target=read, daemon=True).start()
+        watch = Watch(process.pid, self.stuck_seconds)
         while True:
             try:
-                line = lines.get(timeout=self.stuck_seconds)
+                line = lines.get(timeout=LOOK_SECONDS)
             except queue.Empty:
-                _kill(process.pid)
-                return
+                if watch.is_stuck():
+                    _kill(process.pid)
+                    return
+                continue
             if line is None:
                 return
             yield json.loads(line)
+            watch.begin_again()
 
     def _fail(self, score: Score, seed: int, why: str) -> None:
         score.failed.append(seed)

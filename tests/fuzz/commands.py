@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from tests.fuzz.watch import wait
 from tests.support.runs import contents, process_environment
 
 Tables = dict[str, pa.Table]
-# None of them takes a tenth of this.
-SECONDS = 300
+# None of them takes a tenth of this in CPU, or stands still for as long.
+MOST_SECONDS = 300
 
 
 def started(
@@ -41,7 +42,7 @@ def said(folder: Path) -> str:
 
 def succeeded(folder: Path, *arguments: str) -> None:
     """Run the command to its end; raises AssertionError if it fails."""
-    code = started(folder, arguments).wait(SECONDS)
+    code = wait(started(folder, arguments), MOST_SECONDS)
     assert code == 0, f"{' '.join(arguments)} ended with {code}:\n{said(folder)}"
 
 

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.fuzz.attack import Attack
 from tests.fuzz.campaign import Campaign, Score, table
 from tests.fuzz.registry import ATTACKS
 from tests.fuzz.turn import run_case, take_turn
+from tests.fuzz.watch import Watch, cpu_seconds, wait
 from tests.support.repository import ROOT
 from tests.support.thorough import some
 
@@ -62,6 +64,37 @@ def test_each_attack_has_a_turn_and_what_fails_or_crashes_is_reported_with_its_s
 def test_a_case_that_hangs_is_ended_and_fails() -> None:
     _, (score,) = campaign(["hangs"], stuck_seconds=1)
     assert score.failed == [3_000_000]
+
+
+def test_a_process_hangs_that_uses_no_cpu_or_too_much_however_long_it_takes() -> None:
+    def looks(*used: float) -> list[bool]:
+        readings = iter([10.0, *used])
+        watch = Watch(1, 3.0, lambda _: next(readings))
+        return [watch.is_stuck() for _ in used]
+
+    assert looks(10, 10, 10.01, 10.01, 10.01, 10.02) == [False] * 6
+    assert looks(10, 10, 10) == [False, False, True]
+    assert looks(*(10 + look * 0.01 for look in range(1, 299))) == [False] * 298
+    assert looks(12.9, 13) == [False, True]
+    readings = iter([10.0, 12.9, 12.9, 13.5, 16.0])
+    watch = Watch(1, 3.0, lambda _: next(readings))
+    assert not watch.is_stuck()
+    watch.begin_again()
+    assert [watch.is_stuck() for _ in range(2)] == [False, True]
+
+
+def test_the_cpu_of_what_a_process_starts_counts_with_it() -> None:
+    spend = "import time\nwhile time.process_time() < 0.2: pass\n"
+    both = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {spend!r}])\ninput()"
+    with subprocess.Popen([sys.executable, "-c", both], stdin=subprocess.PIPE) as process:
+        while cpu_seconds(process.pid) < 0.2:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        with pytest.raises(AssertionError, match="hangs"):
+            wait(process, 1)
+        assert process.returncode == -signal.SIGKILL or process.wait() == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("number", some([signal.SIGINT, signal.SIGTERM], 1))

@@ -9,7 +9,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.fuzz.commands import SECONDS, check_clean, left, said, same, started, succeeded
+from tests.fuzz.commands import MOST_SECONDS, check_clean, left, said, same, started, succeeded
+from tests.fuzz.watch import wait
 
 _BATCH = (
     "batch",
@@ -68,7 +69,7 @@ def _run(chance: random.Random, folder: Path, least: int, most: int) -> int:
         str(size),
     ]
     with started(folder, _BATCH, before) as run:
-        return run.wait(SECONDS)
+        return wait(run, MOST_SECONDS)
 
 
 _NAMESPACE: Sequence[str] = ("unshare", "--map-root-user", "--mount")

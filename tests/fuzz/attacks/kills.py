@@ -9,7 +9,17 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.fuzz.commands import SECONDS, Tables, check_clean, left, said, same, started, succeeded
+from tests.fuzz.commands import (
+    MOST_SECONDS,
+    Tables,
+    check_clean,
+    left,
+    said,
+    same,
+    started,
+    succeeded,
+)
+from tests.fuzz.watch import wait
 
 _BATCH = ("batch", "--allow_shrink", "--warehouse", "duckdb:///growth.duckdb", "--input")
 _REPLAY = ("replay", "--warehouse", "duckdb:///growth.duckdb", "--edit", "s/IOS_APP/iOS/")
@@ -70,7 +80,7 @@ def _killed(chance: random.Random, folder: Path, arguments: Sequence[str], secon
             run.wait(chance.uniform(0, seconds))
         except subprocess.TimeoutExpired:
             run.send_signal(signal.SIGKILL)
-        code = run.wait(SECONDS)
+        code = wait(run, MOST_SECONDS)
     assert code in (0, -signal.SIGKILL), f"ended with {code}:\n{said(folder)}"
     return code != 0
 
