@@ -7,32 +7,34 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.runs import command, contents, shell
+from tests.support.runs import CHECKED_THOROUGHLY, command, contents, quick_shell, run_graph
 from tests.support.tables import csv_text, row
 from tests.support.thorough import some
 from tests.support.webhooks import SECRET, receiving
+
+_BATCH = f"PIPELINE batch --quality {CHECKED_THOROUGHLY} --input"
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     some(
         [
-            ("PIPELINE batch --input events.csv >&- 2>&-", ""),
+            (f"{_BATCH} events.csv >&- 2>&-", ""),
             (
-                "mkfifo p; PIPELINE batch --input events.csv --summary_file p",
+                f"mkfifo p; {_BATCH} events.csv --summary_file p",
                 "p: nobody reads that",
             ),
             (
-                "PIPELINE batch --input events.csv --summary_file /dev/full >/dev/full",
+                f"{_BATCH} events.csv --summary_file /dev/full >/dev/full",
                 "the tables are replaced, but the summary can't be written to /dev/full: "
                 "No space left",
             ),
             (
-                "d=$PWD; mkdir x; cd x; rmdir ../x; PIPELINE batch --input $d/events.csv "
+                f"d=$PWD; mkdir x; cd x; rmdir ../x; {_BATCH} $d/events.csv "
                 "--warehouse duckdb:///$d/growth.duckdb",
                 "",
             ),
-            ("PIPELINE batch --input events.csv --summary_file /dev/null", ""),
+            (f"{_BATCH} events.csv --summary_file /dev/null", ""),
         ],
         3,
     ),
@@ -40,7 +42,7 @@ from tests.support.webhooks import SECRET, receiving
 def test_the_tables_are_replaced_and_the_exit_code_is_0(
     folder: Path, line: str, message: str
 ) -> None:
-    run = shell(line, folder)
+    run = quick_shell(line, folder)
     assert run.returncode == 0, run.stderr
     assert message in run.stderr
     assert bool(run.stderr) == bool(message)
@@ -72,19 +74,19 @@ def test_a_failed_run_leaves_no_summary_of_an_earlier_one(folder: Path) -> None:
 
 
 def test_a_replay_and_a_check_end_as_they_would_without_a_reader(folder: Path) -> None:
-    assert command("batch", "--input", "events.csv", cwd=folder).returncode == 0
+    run_graph([folder / "events.csv"], folder / "growth.duckdb")
     replay = "PIPELINE replay --edit 's/never/2024-01-02T00:00:00Z/'"
-    run = shell(f"{replay} --summary_file /dev/full >/dev/full", folder)
+    run = quick_shell(f"{replay} --summary_file /dev/full >/dev/full", folder)
     assert run.returncode == 0
     assert "the tables are updated, but the summary can't be written" in run.stderr
     assert contents(folder / "growth.duckdb")["fct_events"].num_rows == 2
-    run = shell("PIPELINE check >/dev/full", folder)
+    run = quick_shell("PIPELINE check >/dev/full", folder)
     assert run.returncode == 0
     assert "can't print to stdout" in run.stderr
 
 
 def test_what_needs_a_person_is_posted_once_and_the_address_is_kept_nowhere(folder: Path) -> None:
-    batch = ("batch", "--input", "events.csv", "--alert")
+    batch = ("batch", "--input", "events.csv", "--quality", CHECKED_THOROUGHLY, "--alert")
     with receiving() as receiver:
         runs = [command(*batch, "env:HOOK", cwd=folder, HOOK=receiver.url) for _ in range(2)]
         runs.append(command("check", "--alert", receiver.url, cwd=folder))

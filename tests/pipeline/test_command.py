@@ -18,15 +18,24 @@ import pytest
 
 from pipeline.options import beam_options
 from pipeline.progress import Progress, Reached
+from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.support.pausing import paused, wait_for
-from tests.support.runs import command, contents, process_environment
+from tests.support.runs import (
+    CHECKED_THOROUGHLY,
+    command,
+    contents,
+    quick_shell,
+    run_graph,
+)
 from tests.support.tables import csv_text, row
 from transforms.marts.registry import TABLES
 
 
 def test_a_run_prints_and_writes_its_summary(folder: Path) -> None:
     (folder / "more.csv.gz").write_bytes(gzip.compress(csv_text([row("2024-02-01T00:00:00Z")])))
+    (folder / "growth.duckdb.staging").mkdir()
+    (folder / "growth.duckdb.staging" / "notes.txt").write_text("mine")
     run = command(
         *("batch", "--input", "*.csv", "more.csv.gz"),
         *("--warehouse", "duckdb:///growth.duckdb", "--summary_file", "run.json"),
@@ -44,17 +53,26 @@ def test_a_run_prints_and_writes_its_summary(folder: Path) -> None:
     assert "4 input rows = 2 events + 1 duplicate + 1 dead letter" in run.stdout
     for message in ("growth_metrics", "bad_event_time", "'never'", "2024-02", "growth.duckdb"):
         assert message in run.stdout
-    assert not list(folder.glob("*.staging*"))
+    assert [path.name for path in folder.glob("*.staging*")] == ["growth.duckdb.staging"]
     # Of people's lives nobody but the owner reads.
     for name in ("growth.duckdb", "run.json"):
         assert (folder / name).stat().st_mode & 0o777 == 0o600
+    # The way to query the tables that it shows works.
+    line = next(line for line in run.stdout.splitlines() if "import duckdb" in line)
+    shown = subprocess.run(
+        shlex.split(line), cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert "daily_active_users" in shown.stdout
+    # What was left there and is not ours is left alone.
+    assert (folder / "growth.duckdb.staging" / "notes.txt").read_text() == "mine"
 
 
 def test_a_terminal_sees_how_far_the_run_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(folder / "events.csv", folder / "more.csv")
     monkeypatch.setenv("TERM", "xterm")
     ours, theirs = pty.openpty()
-    run, held = paused("reading,staged", folder, "batch", "--input", "*.csv", stderr=theirs)
+    line = ("batch", "--quality", CHECKED_THOROUGHLY, "--input", "*.csv")
+    run, held = paused("reading,staged", folder, *line, stderr=theirs)
     os.close(theirs)
     for message in ("Reading events", "kB of", "3 rows", "/s"):
         _read_until(ours, message)
@@ -75,17 +93,8 @@ def test_progress_adds_up_over_workers(tmp_path: Path) -> None:
     assert progress.reached() == Reached(140, 14)
 
 
-def test_the_way_to_query_that_the_summary_shows_works(folder: Path) -> None:
-    run = command("batch", "--input", "events.csv", cwd=folder)
-    line = next(line for line in run.stdout.splitlines() if "import duckdb" in line)
-    shown = subprocess.run(
-        shlex.split(line), cwd=folder, capture_output=True, text=True, check=True
-    )
-    assert "daily_active_users" in shown.stdout
-
-
 def test_the_warehouse_carries_the_contracts_descriptions_and_modes(folder: Path) -> None:
-    command("batch", "--input", "events.csv", cwd=folder)
+    run_graph([folder / "events.csv"], folder / "growth.duckdb")
     with duckdb.connect(str(folder / "growth.duckdb"), read_only=True) as connection:
         for table in TABLES.values():
             found = connection.execute(
@@ -258,7 +267,7 @@ def test_help_is_a_page(folder: Path, arguments: list[str]) -> None:
 
 
 def test_a_failed_run_says_why_in_one_line_and_changes_nothing(folder: Path) -> None:
-    command("batch", "--input", "events.csv", cwd=folder)
+    run_graph([folder / "events.csv"], folder / "growth.duckdb")
     before = contents(folder / "growth.duckdb")
     (folder / "events.csv").write_bytes(csv_text([row("never"), row("ever")]))
     run = command("batch", "--input", "events.csv", "--summary_file", "run.json", cwd=folder)
@@ -279,33 +288,19 @@ def test_a_failed_first_run_leaves_no_warehouse(folder: Path) -> None:
 
 
 def test_a_reader_that_leaves_early_does_not_fail_the_run(folder: Path) -> None:
-    batch = f"{shlex.quote(sys.executable)} -m pipeline batch --input events.csv"
-    line = f"{batch} | true; exit $PIPESTATUS"
-    run = subprocess.run(
-        ["bash", "-c", line],
-        cwd=folder,
-        env=process_environment(),
-        capture_output=True,
-        check=False,
-    )
-    assert (run.returncode, run.stderr) == (0, b"")
+    run = quick_shell("PIPELINE batch --input events.csv | true; exit $PIPESTATUS", folder)
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_odd_names_and_encodings_are_shown(folder: Path) -> None:
     run = command(
         *("batch", "--input", "events.csv", "--warehouse", "duckdb:///q[/b] it's.duckdb"),
+        *("--quality", CHECKED_THOROUGHLY),
         cwd=folder,
         PYTHONIOENCODING="ascii",
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert "q[/b] it's.duckdb" in run.stdout
-
-
-def test_a_leftover_that_is_not_ours_is_left_alone(folder: Path) -> None:
-    (folder / "growth.duckdb.staging").mkdir()
-    (folder / "growth.duckdb.staging" / "notes.txt").write_text("mine")
-    assert command("batch", "--input", "events.csv", cwd=folder).returncode == 0
-    assert (folder / "growth.duckdb.staging" / "notes.txt").read_text() == "mine"
 
 
 def test_a_lock_holds_whatever_the_path_and_the_staging_folder(folder: Path) -> None:
@@ -328,11 +323,12 @@ def test_the_list_of_beams_options_is_that_of_this_beam() -> None:
 
 
 def test_separate_worker_processes_give_the_same_tables(folder: Path) -> None:
-    command("sample", "--events", "3000", "--output", "events.csv", cwd=folder)
-    command("batch", "--input", "events.csv", "--warehouse", "duckdb:///one.duckdb", cwd=folder)
+    write_sample(folder / "events.csv", 3_000, 7)
+    run_graph([folder / "events.csv"], folder / "one.duckdb")
     run = command(
         *("batch", "--input", "events.csv", "--warehouse", "duckdb:///two.duckdb"),
         *("--direct_num_workers", "2", "--direct_running_mode", "multi_processing"),
+        *("--quality", CHECKED_THOROUGHLY),
         cwd=folder,
     )
     assert run.returncode == 0, run.stderr

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from pipeline.sample import write_sample
-from tests.support.runs import command, contents, shell
+from tests.support.runs import command, contents, quick_shell, run_graph
 from transforms.marts.registry import TABLES
 
 
@@ -18,7 +18,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a warehouse, its source file, and one of ids."""
     folder = tmp_path_factory.mktemp("built")
     write_sample(folder / "events.csv", 3_000, 1)
-    assert command("batch", "--input", "events.csv", cwd=folder).returncode == 0
+    run_graph([folder / "events.csv"], folder / "growth.duckdb")
     (folder / "ids.txt").write_text("\n".join([*some_ids(folder), "", "  nobody-at-all "]))
     return folder
 
@@ -46,8 +46,7 @@ def without(folder: Path, ids: list[str]) -> None:
 def test_people_leave_and_stay_away(built: Path) -> None:
     ids = some_ids(built)
     without(built, ids)
-    local = ("--warehouse", "duckdb:///others.duckdb")
-    assert command("batch", "--input", "others.csv", *local, cwd=built).returncode == 0
+    run_graph([built / "others.csv"], built / "others.duckdb")
     others = contents(built / "others.duckdb")
     rows = {
         name: sum(1 for _ in (built / name).open("rb")) - 1 for name in ("events.csv", "others.csv")
@@ -78,7 +77,7 @@ def test_people_leave_and_stay_away(built: Path) -> None:
     data = (built / "growth.duckdb").read_bytes()
     assert not any(name.encode() in data for name in ids)
 
-    again = shell("cat ids.txt | PIPELINE forget --user_ids -", built)
+    again = quick_shell("cat ids.txt | PIPELINE forget --user_ids -", built)
     assert (again.returncode, again.stderr) == (0, "")
     assert "0 events" in again.stdout
     assert contents(built / "growth.duckdb") == found

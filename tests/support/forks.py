@@ -17,13 +17,14 @@ import json
 import os
 import runpy
 import select
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.support import beam_memo
@@ -50,6 +51,7 @@ _MODULES = (
     "pyarrow.parquet",
     "rich.console",
     "rich.table",
+    "tests.support.runs",
 )
 
 
@@ -57,44 +59,97 @@ def run(
     arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], script: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """`python -m pipeline`, or a script, with these arguments, to its end."""
-    with (
-        tempfile.TemporaryFile("w+") as out,
-        tempfile.TemporaryFile("w+") as err,
-        socket.socket(socket.AF_UNIX) as connection,
-    ):
-        connection.connect(_server())
-        asked = {
-            "arguments": list(arguments),
-            "cwd": str(cwd),
-            "environment": dict(environment),
-            "script": None if script is None else str(script),
-        }
-        socket.send_fds(connection, [b"."], [out.fileno(), err.fileno()])
-        connection.sendall(json.dumps(asked).encode() + b"\n")
-        with connection.makefile() as answer:
-            code = int(answer.readline())
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        begun = Fork(arguments, cwd, environment, (out.fileno(), err.fileno()), script)
+        code = begun.wait()
         for stream in (out, err):
             stream.seek(0)
         return subprocess.CompletedProcess(["pipeline", *arguments], code, out.read(), err.read())
 
 
+class Fork:
+    """A command that has begun; what `subprocess.Popen` has of the same names.
+
+    Args:
+        arguments: the command's.
+        cwd: where it runs.
+        environment: its whole environment.
+        streams: descriptors that it has for stdout and stderr.
+        script: what it runs, for the command.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        streams: tuple[int, int],
+        script: Path | None = None,
+    ):
+        asked = {
+            "arguments": list(arguments),
+            "environment": dict(environment),
+            "streams": [0, 1, 2],
+            "script": None if script is None else str(script),
+        }
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(server())
+            with _opened(cwd) as folder, _opened(os.devnull) as nothing:
+                socket.send_fds(connection, [b"."], [folder, nothing, *streams])
+            connection.sendall(json.dumps(asked).encode() + b"\n")
+            # Unbuffered, so that `select` sees its second line.
+            self._answer = connection.makefile("rb", buffering=0)
+        self.pid = int(self._answer.readline())
+        self.returncode: int | None = None
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended; that of a signal is negative."""
+        if self.returncode is None:
+            with self._answer as answer:
+                self.returncode = int(answer.readline())
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
+        if self.returncode is None and select.select([self._answer], [], [], 0)[0]:
+            return self.wait()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.send_signal(signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 @functools.cache
-def _server() -> str:
+def server() -> str:
     """The socket of a server that ends with this process."""
     folder = tempfile.TemporaryDirectory(prefix="forks-")
     path = f"{folder.name}/socket"
-    server = subprocess.Popen(
+    served = subprocess.Popen(
         [sys.executable, "-m", "tests.support.forks", path],
         cwd=Path(__file__).parents[2],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-    assert server.stdin is not None
-    assert server.stdout is not None
-    assert server.stdout.readline() == b"ready\n"
+    assert served.stdin is not None
+    assert served.stdout is not None
+    assert served.stdout.readline() == b"ready\n"
     atexit.register(folder.cleanup)
-    atexit.register(server.wait)
-    atexit.register(server.stdin.close)
+    atexit.register(served.wait)
+    atexit.register(served.stdin.close)
     return path
 
 
@@ -119,30 +174,42 @@ def _serve(path: str) -> None:
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
+    gc.unfreeze()  # Or else DuckDB's binding prints what is left.
 
 
 def _answer(connection: socket.socket) -> None:
-    """Fork a command, in the fork return, and else answer how it ended."""
-    _, streams, _, _ = socket.recv_fds(connection, 1, 2)
+    """Fork a command, in the fork return, and else answer which process it is and how it ends."""
+    _, (folder, *streams), _, _ = socket.recv_fds(connection, 1, 4)
     asked = json.loads(connection.makefile().readline())
     child = os.fork()
     if child:
+        connection.sendall(b"%d\n" % child)
         _, status = os.waitpid(child, 0)
         connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
         os._exit(0)
     connection.close()
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for target, stream in enumerate([nothing, *streams]):
-        os.dup2(stream, target)
-        os.close(stream)
+    _become(folder, dict(zip(asked["streams"], streams, strict=True)))
     os.environ.clear()
     os.environ.update(asked["environment"])
-    os.chdir(asked["cwd"])
     script = asked["script"]
-    sys.path[0] = os.path.dirname(script) if script else asked["cwd"]
+    sys.path[0] = os.path.dirname(script) if script else ""
     sys.argv = [script or "pipeline", *asked["arguments"]]
     del sys.modules["pipeline.__main__"]  # Imported for what it imports.
     os._exit(_run_here(script))
+
+
+def _become(folder: int, streams: Mapping[int, int]) -> None:
+    """Take over a folder, and the streams that are open; as of the others there are none."""
+    os.fchdir(folder)
+    os.close(folder)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if number in streams:
+            os.dup2(streams[number], number)
+        else:
+            os.close(number)
+            setattr(sys, name, None)
+    for stream in streams.values():
+        os.close(stream)
 
 
 def _run_here(script: str | None) -> int:
@@ -165,7 +232,8 @@ def _run_here(script: str | None) -> int:
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:
-            stream.flush()
+            if stream is not None:
+                stream.flush()
         except (OSError, ValueError):
             code = 120
     return code if isinstance(code, int) else 1

@@ -1,6 +1,6 @@
 """A run that pauses at a moment, so that a test may look at it or end it just there.
 
-python -m tests.support.pausing MOMENT,... FILE COMMAND ...
+python tests/support/pausing.py MOMENT,... FILE COMMAND ...
 
 Reaching a moment for the first time it makes the file, and goes on when the file is gone.
 """
@@ -8,7 +8,6 @@ Reaching a moment for the first time it makes the file, and goes on when the fil
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -16,35 +15,38 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from tests.support import forks
 from tests.support.runs import process_environment
 
 MOMENTS = ("reading", "staged", "committing")
 
 
 def paused(
-    moments: str, folder: Path, *arguments: str, **options: Any
-) -> tuple[subprocess.Popen[str], Path]:
+    moments: str, folder: Path, *arguments: str, stderr: int | None = None
+) -> tuple[forks.Fork, Path]:
     """The command in a folder, once it has come to a moment; and the file that holds it there.
 
     Args:
         moments: some of MOMENTS, with commas between them.
         folder: where the command runs.
         arguments: the command's.
-        options: for Popen.
+        stderr: the descriptor that it writes to; None for nothing.
     """
     held = folder.with_name(f"{folder.name}.held")
-    run = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.pausing", moments, str(held), *arguments],
-        cwd=folder,
-        env=process_environment(),
-        text=True,
-        **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **options},
-    )
+    with open(os.devnull, "w") as nothing:
+        out = nothing.fileno()
+        run = forks.Fork(
+            [moments, str(held), *arguments],
+            folder,
+            process_environment(),
+            (out, out if stderr is None else stderr),
+            Path(__file__),
+        )
     wait_for(run, held)
     return run, held
 
 
-def wait_for(run: subprocess.Popen[str], held: Path) -> None:
+def wait_for(run: forks.Fork, held: Path) -> None:
     """Wait until a run has come to its next moment."""
     while not held.exists():
         assert run.poll() is None, "the run ended before the moment"

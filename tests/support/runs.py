@@ -34,6 +34,7 @@ from transforms.quality.policy import Mode
 from transforms.vocabulary import EVENT_TYPES
 
 ROOT = Path(__file__).parents[2]
+_CLIENT = Path(__file__).with_name("fork_client.py")
 # Beyond any run of a test on any machine: what takes longer hangs.
 PATIENCE_SECONDS = 600.0
 
@@ -141,7 +142,18 @@ def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.Comple
 
 def shell(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """A line of bash in which PIPELINE is the command, in a process of its own."""
-    ours = f"{shlex.quote(sys.executable)} -m pipeline"
+    return _bash(line, cwd, "-m", "pipeline")
+
+
+def quick_shell(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The same with a fork for a new interpreter, unless thoroughly: 1.6 CPU seconds less."""
+    if THOROUGH:
+        return shell(line, cwd)
+    return _bash(line, cwd, "-S", "-E", str(_CLIENT), forks.server())
+
+
+def _bash(line: str, cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    ours = shlex.join([sys.executable, *words])
     return subprocess.run(
         ["bash", "-c", line.replace("PIPELINE", ours)],
         cwd=cwd,

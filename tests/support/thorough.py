@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import cycle, product
 from typing import Final, TypeVar
 
 import pytest
@@ -15,11 +16,17 @@ thorough = pytest.mark.skipif(
 )
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 def some(all_of_them: Sequence[T], quick: int) -> Sequence[T]:
     """The first few of some cases, or all of them."""
     return all_of_them if THOROUGH else all_of_them[:quick]
+
+
+def paired(first: Sequence[T], second: Sequence[U]) -> list[tuple[T, U]]:
+    """All pairs of cases of two kinds, or each of the first kind, of which there are more, once."""
+    return list(product(first, second) if THOROUGH else zip(first, cycle(second), strict=False))
 
 
 def examples(quick: int, thorough: int) -> int:
