@@ -20,9 +20,10 @@ from pipeline.options.option import Parser
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.support.dead_letters import run_replay
-from tests.support.runs import Run, contents, run_graph
+from tests.support.runs import CHECKED_THOROUGHLY, Run, contents, run_graph
 from tests.support.staging import in_order
 from tests.support.tables import csv_text, row
+from tests.support.thorough import some
 from transforms.marts.registry import CORRECTIONS, TABLES
 from transforms.state import growth_counters, pipeline_runs, user_timelines, warehouse_settings
 from transforms.state.registry import STATE_TABLES
@@ -39,7 +40,7 @@ def run_rebuild(database: Path, *arguments: str) -> None:
     """The rebuild command on a DuckDB file, in this process."""
     parser = Parser()
     COMMAND.declare(parser)
-    words = [*arguments, "--warehouse", f"duckdb:///{database}"]
+    words = ["--quality", CHECKED_THOROUGHLY, *arguments, "--warehouse", f"duckdb:///{database}"]
     COMMAND.start(*parser.parse_known_args(words), words)
 
 
@@ -98,7 +99,8 @@ def test_tables_come_back_from_the_source_values_of_events(
     capsys.readouterr()
     every = "miles_earned,miles_redeemed,share,like,reward_search"
     summary = tmp_path / "summary.json"
-    run_rebuild(built, "--active_event_types", every, "--summary_file", str(summary))
+    words = ("--quality", "enforce", "--summary_file", str(summary))
+    run_rebuild(built, "--active_event_types", every, *words)
     after = contents(built)
     assert unlike(after, before) == []
     assert state(built) == kept
@@ -152,8 +154,9 @@ def test_many_events_are_staged_in_several_files(
     database = tmp_path / "events.duckdb"
     run_graph([tmp_path / "events.csv"], database)
     before = contents(database)
-    options = ["--direct_num_workers", "2", "--direct_running_mode", "multi_processing"]
-    run_rebuild(database, *options)
+    # Of commands in several processes one is enough: test_command has it.
+    several = ("--direct_num_workers", "2", "--direct_running_mode", "multi_processing")
+    run_rebuild(database, *some(several, 0))
     assert unlike(contents(database), before) == []
 
 

@@ -78,6 +78,27 @@ def days(tmp_path: Path) -> Days:
 
 
 @pytest.fixture(scope="module")
+def first_day(tmp_path_factory: pytest.TempPathFactory) -> Days:
+    """A warehouse into which 1.csv was loaded in the first hour: an event and a dead letter."""
+    folder = tmp_path_factory.mktemp("first_day")
+    (folder / "events").mkdir()
+    days = Days(folder / "growth.duckdb", folder / "events")
+    days.write("1.csv", csv_text([row("2024-01-01T00:00:00Z"), row("never")]))
+    days.update(1)
+    return days
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, first_day: Days) -> Days:
+    """A copy of it, which knows its file by the path of the file's copy."""
+    shutil.copytree(first_day.database.parent, tmp_path, dirs_exist_ok=True)
+    days = Days(tmp_path / "growth.duckdb", tmp_path / "events")
+    with duckdb.connect(str(days.database)) as connection:
+        connection.execute("UPDATE loaded_files SET path = ?", [str(days.folder / "1.csv")])
+    return days
+
+
+@pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     """The lines of a sample, its header first; such as any reader understands."""
     path = tmp_path_factory.mktemp("sample") / "events.csv"
@@ -153,10 +174,9 @@ def test_files_of_several_days_end_as_one_batch_and_as_plain_sql(
 
 
 def test_without_a_new_file_nothing_is_changed(
-    days: Days, capsys: pytest.CaptureFixture[str]
+    loaded: Days, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    days.write("1.csv", csv_text([row("2024-01-01T00:00:00Z"), row("never")]))
-    days.update(1)
+    days = loaded
     before = days.database.read_bytes()
     capsys.readouterr()
     days.update(2)
@@ -169,9 +189,8 @@ def test_without_a_new_file_nothing_is_changed(
     assert days.ask("SELECT count(*) FROM dead_letter_events") == [(1,)]
 
 
-def test_a_file_that_has_changed_is_named_with_the_ways_on(days: Days) -> None:
-    days.write("1.csv", csv_text([row("2024-01-01T00:00:00Z")]))
-    days.update(1)
+def test_a_file_that_has_changed_is_named_with_the_ways_on(loaded: Days) -> None:
+    days = loaded
     days.write("1.csv", csv_text([row("2024-01-01T00:00:00Z"), row("2024-01-02T00:00:00Z")]))
     days.write("2.csv", csv_text([row("2024-01-03T00:00:00Z")]))
     with pytest.raises(RunError) as raised:
@@ -296,9 +315,8 @@ def test_files_that_are_loaded_again_bring_no_event_and_no_dead_letter_twice(
     ]
 
 
-def test_too_many_dead_letters_leave_the_tables_alone(days: Days) -> None:
-    days.write("1.csv", csv_text([row("2024-01-01T00:00:00Z")]))
-    days.update(1)
+def test_too_many_dead_letters_leave_the_tables_alone(loaded: Days) -> None:
+    days = loaded
     before = contents(days.database)
     days.write("2.csv", csv_text([row("2024-01-02T00:00:00Z"), row("never")]))
     with pytest.raises(Exception, match="dead letters") as raised:
@@ -332,10 +350,9 @@ def test_a_clock_that_steps_back_writes_rows_later_all_the_same(days: Days) -> N
     ],
 )
 def test_tables_without_their_state_are_to_be_rebuilt(
-    days: Days, statement: str, told: str
+    loaded: Days, statement: str, told: str
 ) -> None:
-    days.write("1.csv", csv_text([row("2024-01-01T00:00:00Z"), row("never")]))
-    days.update(1)
+    days = loaded
     with duckdb.connect(str(days.database)) as connection:
         connection.execute(statement)
     days.write("2.csv", csv_text([row("2024-01-02T00:00:00Z")]))
@@ -359,7 +376,8 @@ def test_other_active_types_than_those_of_the_tables_are_refused(days: Days) -> 
 
 def test_the_command_loads_what_is_new(days: Days, tmp_path: Path) -> None:
     days.write("1.csv", csv_text([row("2024-01-01T00:00:00Z")]))
-    line = ("update", "--input", "events/*.csv", "--summary_file", "run.json")
+    quality = ("--quality", CHECKED_THOROUGHLY)
+    line = ("update", "--input", "events/*.csv", "--summary_file", "run.json", *quality)
     assert command(*line, cwd=tmp_path).returncode == 0
     days.write("2.csv", csv_text([row("2024-01-01T00:10:00Z"), row("2024-01-01T00:00:00Z")]))
     run = command(*line, cwd=tmp_path)

@@ -25,6 +25,7 @@ from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
 from tests.support.runs import comparable, contents
 from tests.support.tables import NOW, WRITTEN_AT, codes, compute, csv_text, parse
+from tests.support.thorough import THOROUGH
 from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
 from transforms.increment_steps import CHANGES, advanced
@@ -155,6 +156,7 @@ class Home:
                     "started_at": self._moment,
                     "staging": folder,
                     "clock": lambda: seconds,
+                    "quality": "warn" if THOROUGH else "off",
                     **options,
                 }
             )

@@ -16,6 +16,7 @@ from pipeline.warehouse.changes import WriteDisposition
 from tests.support.quality import CHECKS
 from tests.support.staging import Row, change, filled, in_order
 from tests.support.tables import NOW, compute, csv_text, parse, row
+from tests.support.thorough import paired
 from transforms.contract import INTEGER, Table
 from transforms.marts.registry import ALL_TABLES, TABLES
 
@@ -55,8 +56,11 @@ def grown_row(table: Table, day: int) -> Row:
     return filled(table, **dates, **users, **added)
 
 
-@pytest.mark.parametrize("how", WriteDisposition)
-@pytest.mark.parametrize("table", GROWN, ids=lambda table: table.name)
+@pytest.mark.parametrize(
+    ("table", "how"),
+    paired(GROWN, list(WriteDisposition)),
+    ids=lambda part: part.name,
+)
 def test_an_earlier_table_takes_added_columns(
     tmp_path: Path, table: Table, how: WriteDisposition
 ) -> None:

@@ -53,7 +53,7 @@ from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
 
 TYPES = ActiveEventTypes()
 _SETTINGS = settings(
-    max_examples=examples(3, 60), deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(2, 60), deadline=None, suppress_health_check=list(HealthCheck)
 )
 _NAMES = ["ann", "bob", "cy", "dé", "ᛖᚢᛖ"]
 _ROWS = st.lists(st.one_of(valid_rows, broken_rows), min_size=1, max_size=40)

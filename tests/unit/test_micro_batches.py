@@ -154,11 +154,11 @@ def test_messages_are_parsed_in_parts_that_fit_into_memory(
 
 
 def test_checks_are_answered_by_each_flush_and_failures_are_kept(home: Home) -> None:
-    report = home.stream([EVENTS])
+    report = home.stream([EVENTS], quality="warn")
     assert report.evaluated > 300
     assert report.failed == ()
     assert home.warehouse.count(data_quality_results.TABLE) == 0
-    with home.streaming() as batches:
+    with home.streaming(quality="warn") as batches:
         message = Message(json.dumps({**EVENTS[0], "user_id": "cy"}).encode(), {}, "m")
         fct_events_rows = fct_events.rows
 

@@ -43,6 +43,18 @@ def page_of(warehouse: Warehouse) -> str:
     return report_page(warehouse, NOW)
 
 
+@pytest.fixture(scope="module")
+def alive(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """A warehouse of LIVES."""
+    return warehouse_of(tmp_path_factory.mktemp("lives"), *LIVES)
+
+
+@pytest.fixture(scope="module")
+def page(alive: Warehouse) -> str:
+    """Its report."""
+    return page_of(alive)
+
+
 class Elements(HTMLParser):
     """The elements of a page, with their attributes."""
 
@@ -61,8 +73,8 @@ def embedded(page: str, name: str) -> Any:
     return json.loads(found[1])
 
 
-def test_the_last_complete_month_is_told_against_the_one_before(tmp_path: Path) -> None:
-    words = headline(marts_of(tmp_path, *LIVES))
+def test_the_last_complete_month_is_told_against_the_one_before(alive: Warehouse) -> None:
+    words = headline(read_marts(alive))
     assert words.title == "November 2025: 3 active users, 1 more (50.0 %) than in October 2025"
     assert words.sentences[0] == (
         "2 users were won (1 new, 1 came back) for 1 lost: a quick ratio of 2.00, "
@@ -118,8 +130,7 @@ def test_weeks_add_up_dates(first: str, dates: int, expected: list[tuple[str, in
     ]
 
 
-def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
-    page = page_of(warehouse_of(tmp_path, *LIVES))
+def test_the_page_needs_nothing_but_itself(page: str) -> None:
     assert len(page.encode()) < 2_000_000
     elements = Elements(page).found
     for tag, attributes in elements:
@@ -134,8 +145,8 @@ def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     assert "http" not in styles
 
 
-def test_every_chart_says_what_it_shows(tmp_path: Path) -> None:
-    marts = marts_of(tmp_path, *LIVES)
+def test_every_chart_says_what_it_shows(alive: Warehouse, page: str) -> None:
+    marts = read_marts(alive)
     charts = [chart for section in sections(marts) for chart in section.charts]
     assert len({chart.name for chart in charts}) == len(charts) >= 10
     for chart in charts:
@@ -146,7 +157,6 @@ def test_every_chart_says_what_it_shows(tmp_path: Path) -> None:
         assert set(chart.figures) <= {column.name for column in chart.columns}
         assert _measured(chart.spec) & {column.name for column in chart.columns} <= {*chart.figures}
         assert _fields(chart.spec) - _made(chart.spec) <= {column.name for column in chart.columns}
-    page = page_of(open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb"))
     figures = [found for tag, found in Elements(page).found if tag == "figure"]
     alternatives = [found for _, found in Elements(page).found if found.get("role") == "img"]
     assert [found["id"] for found in figures] == [chart.name for chart in charts]
@@ -197,8 +207,7 @@ def _domains(spec: dict[str, Any]) -> list[str]:
     return [each for each in domain if isinstance(each, str)]
 
 
-def test_the_numbers_are_those_of_the_marts(tmp_path: Path) -> None:
-    page = page_of(warehouse_of(tmp_path, *LIVES))
+def test_the_numbers_are_those_of_the_marts(page: str) -> None:
     (accounting,) = [
         chart for chart in embedded(page, "charts") if chart["name"] == "growth-accounting"
     ]
@@ -213,8 +222,7 @@ def test_the_numbers_are_those_of_the_marts(tmp_path: Path) -> None:
     assert values["is_complete"] == [True, True, True, False]
 
 
-def test_segments_can_be_chosen_and_stand_side_by_side(tmp_path: Path) -> None:
-    page = page_of(warehouse_of(tmp_path, *LIVES))
+def test_segments_can_be_chosen_and_stand_side_by_side(page: str) -> None:
     charts = {chart["name"]: chart["values"] for chart in embedded(page, "charts")}
     shown = dict.fromkeys(charts["quick-ratio"]["segment"])
     assert list(shown) == ["Everybody", "channel organic", "country SG", "platform iOS"]
@@ -266,8 +274,8 @@ def values_of(page: str, name: str) -> list[dict[str, Any]]:
     return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
 
 
-def test_curves_are_of_months_that_are_over(tmp_path: Path) -> None:
-    rows = values_of(page_of(warehouse_of(tmp_path, *LIVES)), "retention-curves")
+def test_curves_are_of_months_that_are_over(page: str) -> None:
+    rows = values_of(page, "retention-curves")
     curves: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
     for found in rows:
         cell = (found["period_number"], found["users"], found["cohort_size"])
@@ -298,8 +306,7 @@ def test_days_are_told_exactly_and_or_later(tmp_path: Path) -> None:
     assert [found["On that day or later", day] for day in range(5)] == [100, 100, 100, 50, 0]
 
 
-def test_sessions_are_shown_by_week_and_date(tmp_path: Path) -> None:
-    page = page_of(warehouse_of(tmp_path, *LIVES))
+def test_sessions_are_shown_by_week_and_date(page: str) -> None:
     weeks = {line["week"]: line for line in values_of(page, "sessions-by-week")}
     assert weeks["2025-11-03"] == {
         "week": "2025-11-03",

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.warehouse.bigquery.limits import LAYOUT, PARTITIONS_PER_JOB
@@ -18,6 +18,7 @@ from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.dialect import Dialect
 from pipeline.warehouse.merging import within_partitions
 from tests.support.staging import filled, stage
+from tests.support.thorough import examples
 from transforms.contract import DATE, Partition, Table, required
 from transforms.marts import dead_letter_events, dim_users, fct_events, users_with_negative_miles
 
@@ -98,7 +99,9 @@ PARTITIONED = Table("t", "Test.", (required("d", DATE, "A date."),))
 dates = st.dates(date(2023, 10, 1), date(2024, 4, 30))
 
 
+# Each opens a database of its own, in 20 ms.
 @pytest.mark.parametrize("by", ["DAY", "MONTH"])
+@settings(max_examples=examples(20, 100))
 @given(st.sets(dates), st.sets(dates))
 def test_a_merge_reads_the_staged_partitions_and_no_others(
     by: str, staged: set[date], there: set[date]
