@@ -67,6 +67,16 @@ def opened(browser: Browser, path: Path, address: str = "", **context: Any) -> I
         assert [text for text in said if not text.startswith((path.as_uri(), "blob:"))] == []
 
 
+# The labels of legends that lie beyond their chart.
+CUT_OFF = """[...document.querySelectorAll(".chart svg")].flatMap((svg) => {
+  const chart = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll(".role-legend-label text")].filter((label) => {
+    const { top, bottom } = label.getBoundingClientRect();
+    return top < chart.top - 1 || bottom > chart.bottom + 1;
+  }).map((label) => label.textContent);
+})"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 def test_every_chart_is_drawn_and_nothing_sticks_out(
@@ -84,6 +94,7 @@ def test_every_chart_is_drawn_and_nothing_sticks_out(
             box = drawn.bounding_box()
             assert box and box["width"] > 150 and box["height"] > 100
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(CUT_OFF) == []
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
         light = sum(map(int, re.findall(r"\d+", background)[:3])) > 3 * 128
         assert light == (scheme == "light")

@@ -83,6 +83,8 @@
     };
     const { view } = await vegaEmbed(place, spec, { actions: false, renderer: "svg" });
     drawn.set(chart.name, view);
+    // How many rows a legend takes is known once the width is.
+    await view.resize().runAsync();
     // The figure's text alternative stands for all of it.
     place.querySelector("svg").setAttribute("aria-hidden", "true");
   }
