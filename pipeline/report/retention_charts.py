@@ -217,9 +217,13 @@ def _curves_spec(names: Sequence[str], unit: str, step: int) -> Spec:
             },
             {
                 "mark": {"type": "point", "size": 45, "strokeWidth": 1.5},
-                "transform": [{"filter": f"datum.period_number % {step} === 0"}],
                 "encoding": {
                     **place,
+                    # Unseen, not left out: a layer without any point has no scale.
+                    "opacity": {
+                        "condition": {"test": f"datum.period_number % {step} === 0", "value": 1},
+                        "value": 0,
+                    },
                     "stroke": told,
                     "fill": {"value": "var(--card)"},
                     "shape": {
