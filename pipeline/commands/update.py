@@ -107,7 +107,7 @@ written grows with what is new, not with the history: the state of the users in 
 stored events of their dates, and the rows that change, in one commit.
 
 Where the warehouse holds nothing yet, it is a batch; where no file is new, nothing is changed. A
-file that has changed since it was loaded is refused; one that is gone is no error. A copy of a
+file whose bytes have changed since is refused; one that is gone is no error. A copy of a
 loaded file under another name brings duplicates only.
 
 The files are as batch takes them (see its help page), and so are dead letters:

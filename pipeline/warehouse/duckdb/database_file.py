@@ -164,7 +164,9 @@ def make_readable_everywhere(path: str) -> None:
 def compact(path: str, folder: str) -> None:
     """Rewrite a file with the rows that its tables have, and nothing of those that left them.
 
-    DuckDB marks rows as deleted, and overwrites them at some time.
+    DuckDB marks rows as deleted, and overwrites them at some time. Emptying them first would not
+    do: a checkpoint then writes their columns again, but the bytes before stay in blocks that other
+    segments share, in use and out of reach.
 
     Args:
         path: the file.
