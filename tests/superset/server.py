@@ -49,7 +49,7 @@ class Superset:
         """For its REST API, logged in."""
         session = requests.Session()
         asked = {"username": USER, "password": PASSWORD, "provider": "db"}
-        answer = session.post(f"{self.url}/api/v1/security/login", json=asked, timeout=60)
+        answer = session.post(f"{self.url}/api/v1/security/login", json=asked, timeout=600)
         answer.raise_for_status()
         session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         return session
@@ -57,7 +57,7 @@ class Superset:
     def all_of(self, kind: str) -> list[dict[str, Any]]:
         """All charts, datasets or dashboards, as its lists have them."""
         url = f"{self.url}/api/v1/{kind}/?q=(page_size:100)"
-        answer = self.session().get(url, timeout=60)
+        answer = self.session().get(url, timeout=600)
         answer.raise_for_status()
         found: list[dict[str, Any]] = answer.json()["result"]
         return found
