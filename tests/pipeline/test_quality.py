@@ -24,6 +24,7 @@ from tests.support.thorough import some
 from tests.support.translation import OPTIONS
 from transforms.active_event_types import ActiveEventTypes
 from transforms.data_error import DataError
+from transforms.marts import dead_letter_corrections
 from transforms.marts.registry import RESULTS, TABLES, all_checks
 from transforms.quality.compile import Check, RowRule
 from transforms.quality.declaration import Severity
@@ -214,6 +215,7 @@ def test_off_checks_nothing(tmp_path: Path, source: Path, fails: None) -> None:
     assert open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb").present() == {
         *TABLES,
         *STATE_TABLES,
+        dead_letter_corrections.TABLE.name,
     }
 
 
