@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 
 from pipeline.paths import typed_program
 from pipeline.warehouse import TableReader
+from transforms.kernels.calendar import as_datetime
 from transforms.marts import fct_events, growth_metrics
-
-_EPOCH = datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -74,4 +73,4 @@ def freshness(warehouse: TableReader, now: datetime) -> Freshness:
         [f"SELECT UNIX_MICROS(MAX(event_time)) AS newest_us FROM {of_last_date}"]
     )
     newest_us = found["newest_us"]
-    return Freshness(None if newest_us is None else _EPOCH + timedelta(microseconds=newest_us), now)
+    return Freshness(None if newest_us is None else as_datetime(newest_us), now)

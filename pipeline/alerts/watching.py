@@ -11,10 +11,10 @@ from pipeline.alerts.findings import Finding
 from pipeline.alerts.freshness import freshness
 from pipeline.sinks.shrinking import is_of_history
 from pipeline.warehouse import TableReader
+from transforms.kernels.calendar import as_datetime
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import data_quality_results, quick_ratio_analysis
 from transforms.state import pipeline_runs
-from transforms.streaming.clock import as_datetime
 
 LEVEL: Final = "alert_level"
 CHECKS: Final = "checks"

@@ -30,6 +30,7 @@ from pipeline.terminal import print_error, printable
 from pipeline.warehouse.changes import Change, StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.increment_steps import CHANGES, advanced, checkable
+from transforms.kernels.calendar import as_datetime
 from transforms.kernels.messages import Message
 from transforms.kernels.parse import Limits
 from transforms.kernels.run_counts import RunCounts
@@ -43,7 +44,7 @@ from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.planning import plan_of_increment
 from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 from transforms.state.registry import STATE_TABLES
-from transforms.streaming.clock import as_datetime, later
+from transforms.streaming.clock import later
 from transforms.touched_dates import TOUCHED, rows
 
 _LETTERS: Final = dead_letter_events.TABLE

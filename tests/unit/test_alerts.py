@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +24,7 @@ from pipeline.errors import OptionError, RunError
 from pipeline.options.option import recorded
 from pipeline.warehouse import Warehouse
 from pipeline.webhook import Webhook
+from tests.support.repository import ROOT
 from tests.support.webhooks import SECRET, Receiver, receiving
 from tests.unit.test_commands import built
 from tests.unit.test_display_growth import warehouse_of
@@ -255,6 +258,14 @@ def test_a_stream_looks_once_a_minute_or_every_ten_when_nothing_comes(
         unwatched.look_when_due()
     # Each look asks twice whether there are tables: for what is found, and for what was said.
     assert looked[::2] == looked[1::2] == [0.0, 60.0, 120.0, 180.0, 240.0, 300.0, 900.0, 1500.0]
+
+
+def test_a_check_that_alerts_needs_no_beam() -> None:
+    code = (
+        "import sys, pipeline.launch.check_launch, pipeline.alerts.watch; "
+        "sys.exit('apache_beam' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 THINGS = st.frozensets(st.sampled_from("abc"))

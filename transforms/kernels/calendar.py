@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -10,6 +11,12 @@ from numpy.typing import NDArray
 US_PER_SECOND: Final = 1_000_000
 US_PER_MINUTE: Final = 60 * US_PER_SECOND
 US_PER_DAY: Final = 86_400 * US_PER_SECOND
+_EPOCH: Final = datetime(1970, 1, 1)
+
+
+def as_datetime(us: int) -> datetime:
+    """Microseconds since 1970-01-01 as a datetime in UTC without a zone."""
+    return _EPOCH + timedelta(microseconds=us)
 
 
 def month_of(days: NDArray[np.int64]) -> NDArray[np.int64]:

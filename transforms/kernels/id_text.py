@@ -7,11 +7,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from transforms.kernels.calendar import US_PER_SECOND
 from transforms.kernels.hashing import Hashes
 from transforms.kernels.text_blocks import Blocks, chunks
 from transforms.quality.declaration import EVENT_ID_DIGITS, ID_DIGITS, SESSION_ID_DIGITS
 
-_SECOND_US: Final = 1_000_000
 # Of 36 bits, so that the years 881 to 3058 sort as they follow each other.
 _FIRST_SECOND: Final = -(2**35)
 # Two digits at a time: half the table look-ups.
@@ -55,7 +55,7 @@ def session_digits(
     of_users = event_digits(Hashes.of(users))
     for rows in chunks(len(digits)):
         digits[rows, :EVENT_ID_DIGITS] = of_users.take(user_of_session[rows], axis=0)
-        second = (first_us[rows] // _SECOND_US - _FIRST_SECOND).astype(np.uint64)
+        second = (first_us[rows] // US_PER_SECOND - _FIRST_SECOND).astype(np.uint64)
         moments = np.empty((len(second), (SESSION_ID_DIGITS - EVENT_ID_DIGITS) // 2), "<u2")
         for place, shift in enumerate((24, 12, 0)):
             moments[:, place] = _pairs(second >> np.uint64(shift))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 from apache_beam.transforms.window import GlobalWindows
@@ -15,7 +14,6 @@ from apache_beam.utils.windowed_value import WindowedValue
 # Seconds since 1970-01-01, UTC.
 Clock = Callable[[], float]
 
-_EPOCH: Final = datetime(1970, 1, 1)
 # So fast it goes while the wall clock is behind: slower, so that the wall clock catches up.
 _BEHIND: Final = 0.5
 
@@ -71,8 +69,3 @@ def arriving(value: Any, clock: Clock) -> WindowedValue:
     it, or a timer that it sets, is under way: no session window would ever end.
     """
     return GlobalWindows.windowed_value(value, Timestamp(micros=microseconds(clock)))
-
-
-def as_datetime(us: int) -> datetime:
-    """Microseconds since 1970-01-01 as a datetime in UTC without a zone."""
-    return _EPOCH + timedelta(microseconds=us)

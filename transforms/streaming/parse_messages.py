@@ -12,7 +12,7 @@ import pyarrow as pa
 from apache_beam import pvalue
 from apache_beam.io.gcp.pubsub import PubsubMessage
 
-from transforms.kernels.calendar import US_PER_DAY, US_PER_SECOND
+from transforms.kernels.calendar import US_PER_DAY, US_PER_SECOND, as_datetime
 from transforms.kernels.codecs.record_codec import encode_users
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.messages import Message
@@ -23,7 +23,7 @@ from transforms.kernels.single_records import read_records
 from transforms.marts import dead_letter_events
 from transforms.metrics import LATENESS, count
 from transforms.parse_step import COUNTS, DEAD_LETTERS, parse_part
-from transforms.streaming.clock import Clock, arriving, as_datetime, microseconds
+from transforms.streaming.clock import Clock, arriving, microseconds
 
 BY_USER: Final = "by_user"
 
