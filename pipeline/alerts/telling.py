@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from pipeline.alerts.bounds import Alerts
 from pipeline.alerts.findings import Finding, news, told
 from pipeline.alerts.watching import failed_run, findings, run_done
 from pipeline.errors import OptionError, RunError, clear_message
+from pipeline.moments import utc_now
 from pipeline.terminal import print_error
 from pipeline.warehouse import Warehouse
 from transforms.data_error import DataError
@@ -36,10 +37,10 @@ def alerting(alerts: Alerts | None, warehouse: Warehouse, command: str) -> Itera
         raise
     except Exception:
         if alerts is not None:
-            tell(alerts, warehouse, _now(), also=[failed_run(command)])
+            tell(alerts, warehouse, utc_now(), also=[failed_run(command)])
         raise
     if alerts is not None:
-        tell(alerts, warehouse, _now(), also=[run_done(command)])
+        tell(alerts, warehouse, utc_now(), also=[run_done(command)])
 
 
 def tell(
@@ -100,10 +101,6 @@ def _said(warehouse: Warehouse) -> tuple[bool, Mapping[str, frozenset[str]]]:
         return True, alerts_said.said_of(warehouse.read(alerts_said.TABLE))
     except RunError:
         return False, {}
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def message(url: str, fresh: Sequence[Finding], now: datetime) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
 from pipeline.alerts.bounds import Alerts
 from pipeline.alerts.telling import tell
+from pipeline.moments import utc_now
 from pipeline.warehouse import Warehouse
 
 # A look takes some ten small queries, of 10 MB each where they are billed: behind a flush once a
@@ -41,7 +41,7 @@ class Watch:
         due = min(self._busy_due, self._idle_due) if self._has_flushed else self._idle_due
         if self._alerts is None or now < due:
             return
-        tell(self._alerts, self._warehouse, datetime.now(UTC).replace(tzinfo=None))
+        tell(self._alerts, self._warehouse, utc_now())
         now = self._clock()
         self._busy_due, self._idle_due = now + _BUSY_SECONDS, now + _IDLE_SECONDS
         self._has_flushed = False

@@ -41,7 +41,7 @@ def run(options: CheckOptions) -> None:
     """Evaluate all checks of a warehouse's tables and print what fails; see `check_tables`."""
     from pipeline.alerts.bounds import Alerts
     from pipeline.launch.check_launch import check_tables
-    from pipeline.launch.process import utc_now
+    from pipeline.moments import utc_now
     from pipeline.warehouse import open_warehouse
 
     alerts = None

@@ -7,7 +7,8 @@ from typing import Final
 
 from pipeline.commands.command import Command
 from pipeline.errors import OptionError
-from pipeline.launch.process import keep_to_owner, leave_at_once_on_interrupt, utc_now
+from pipeline.launch.process import keep_to_owner, leave_at_once_on_interrupt
+from pipeline.moments import utc_now
 from pipeline.options import shared_options as shared
 from pipeline.options.option import Option, given_by
 from pipeline.options.option_values import SWITCH

@@ -7,7 +7,8 @@ from typing import Final
 
 from pipeline.allocator import keep_freed_memory
 from pipeline.commands.command import Command
-from pipeline.launch.process import keep_to_owner, leave_at_once_on_interrupt, utc_now
+from pipeline.launch.process import keep_to_owner, leave_at_once_on_interrupt
+from pipeline.moments import utc_now
 from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import given_by, recorded

@@ -28,7 +28,7 @@ def run(options: ReportOptions) -> None:
         OptionError: if the page would overwrite the warehouse.
         RunError: if the marts are missing or can't be read, or the file can't be written.
     """
-    from pipeline.launch.process import utc_now
+    from pipeline.moments import utc_now
     from pipeline.report.write_report import report_page
     from pipeline.whole_file import write_whole
 

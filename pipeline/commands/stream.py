@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from pipeline.alerts.bounds import Alerts
 from pipeline.commands.command import Command
 from pipeline.errors import OptionError
-from pipeline.launch.process import keep_to_owner, utc_now
+from pipeline.launch.process import keep_to_owner
+from pipeline.moments import utc_now
 from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import Option, Parameter, given_by, recorded

@@ -24,7 +24,7 @@ from pipeline.forget.leaving import (
     listed,
     lived_on,
 )
-from pipeline.launch.process import utc_now
+from pipeline.moments import utc_now
 from pipeline.sinks.run_notes import record_failure
 from pipeline.warehouse import Warehouse
 from transforms.active_event_types import ActiveEventTypes

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from datetime import UTC, datetime
 
 from pipeline.paths import typed_program
 from pipeline.terminal import print_error
-
-
-def utc_now() -> datetime:
-    """This moment, in UTC without a zone: that of a run that begins."""
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def keep_to_owner() -> None:

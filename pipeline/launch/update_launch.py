@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -20,6 +19,7 @@ from pipeline.launch.beam_run import run_to_end
 from pipeline.launch.dry_run import DryRun
 from pipeline.launch.new_files import Asked, Increment, increment_of
 from pipeline.launch.runners import Runner
+from pipeline.moments import utc_now
 from pipeline.reports import UpdateReport
 from pipeline.sinks.run_notes import failure_noted, note_written_anew, refusal_noted
 from pipeline.summary_file import finish, forgiving
@@ -120,7 +120,7 @@ def _with_staged(job: BatchJob, reader: TableReader, staging: str) -> BatchJob:
 
 
 def _seconds(job: BatchJob) -> float:
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = utc_now()
     return max((now - job.started_at).total_seconds(), 0.0)
 
 

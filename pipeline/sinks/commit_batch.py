@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import apache_beam as beam
@@ -14,6 +13,7 @@ from apache_beam import pvalue
 from pipeline import summary_file
 from pipeline.errors import RunError
 from pipeline.inputs.input_versions import InputFile, refuse_any_changed
+from pipeline.moments import utc_now
 from pipeline.progress import Progress
 from pipeline.reports import BatchReport, QualityReport
 from pipeline.sinks.check_results import record_refusal, staged_results
@@ -127,7 +127,7 @@ class Commit(beam.PTransform):
             *(counts.input_rows, counts.events, counts.duplicates, counts.rejected),
             counts.forgotten,
         )
-        now = datetime.now(UTC).replace(tzinfo=None)
+        now = utc_now()
         # The clock may have stepped.
         seconds = max((now - self.run.started_at).total_seconds(), 0.0)
         return BatchReport(counts, rows, seconds, self._quality(results))

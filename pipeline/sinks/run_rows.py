@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 import pyarrow as pa
 
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.loaded_inputs import fingerprint_to_store
+from pipeline.moments import utc_now
 from transforms.kernels.run_counts import RunCounts
 from transforms.state import loaded_files, pipeline_runs, warehouse_settings
 from transforms.state.loaded_files import LoadedFile
@@ -22,7 +22,7 @@ def how_far(
     run: Run, outcome: Outcome, counts: RunCounts | None = None, message: str | None = None
 ) -> RunState:
     """A run as it is now."""
-    return RunState(run, outcome, datetime.now(UTC).replace(tzinfo=None), counts, message)
+    return RunState(run, outcome, utc_now(), counts, message)
 
 
 def rows_of_run(state: RunState) -> dict[str, pa.Table]:

@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 
 import pyarrow as pa
 
-from pipeline.launch.process import utc_now
+from pipeline.moments import utc_now
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.changes import Change, Matching, StagedFile, WriteDisposition
 from tests.support.runs import process_environment
