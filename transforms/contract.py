@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -109,40 +109,32 @@ class Column:
         return pa.field(self.name, ARROW_TYPES[self.type], nullable=not self.required)
 
 
+class _Read(TypedDict, total=False):
+    """How people read a column, as its fields of these names say."""
+
+    measure: Measure | None
+    label: str
+
+
 def required(
-    name: str,
-    type: Type,
-    description: str,
-    *checks: ColumnCheck,
-    measure: Measure | None = None,
-    label: str = "",
+    name: str, type: Type, description: str, *checks: ColumnCheck, **read: Unpack[_Read]
 ) -> Column:
     """A column that is never NULL."""
-    return Column(name, type, description, True, checks, measure, label)
+    return Column(name, type, description, True, checks, **read)
 
 
 def nullable(
-    name: str,
-    type: Type,
-    description: str,
-    *checks: ColumnCheck,
-    measure: Measure | None = None,
-    label: str = "",
+    name: str, type: Type, description: str, *checks: ColumnCheck, **read: Unpack[_Read]
 ) -> Column:
     """A column that may be NULL."""
-    return Column(name, type, description, False, checks, measure, label)
+    return Column(name, type, description, False, checks, **read)
 
 
 def added(
-    name: str,
-    type: Type,
-    description: str,
-    *checks: ColumnCheck,
-    measure: Measure | None = None,
-    label: str = "",
+    name: str, type: Type, description: str, *checks: ColumnCheck, **read: Unpack[_Read]
 ) -> Column:
     """A column that joined the table after its first release: NULLABLE, and NULL in no row."""
-    return Column(name, type, description, False, checks, measure, label, is_added=True)
+    return Column(name, type, description, False, checks, is_added=True, **read)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from transforms.contract import DATE, FLOAT, INTEGER, STRING, Partition, Table, nullable, required
+from transforms.contract import FLOAT, INTEGER, STRING, Partition, Table, nullable, required
 from transforms.kernels.arithmetic import percentage, ratio
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE
+from transforms.marts.shared_columns import EVENT_DATE
 from transforms.measures import (
     EVENTS_ONCE,
     EVENTS_PER_USER,
@@ -32,7 +33,7 @@ TABLE = Table(
     name=_NAME,
     description="How many events of each type a date has, and of how many users.",
     columns=(
-        required("event_date", DATE, "UTC date", label="Date"),
+        EVENT_DATE,
         required(
             "event_type",
             STRING,

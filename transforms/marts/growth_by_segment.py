@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from transforms.contract import DATE, FLOAT, INTEGER, Partition, Table, nullable, required
+from transforms.contract import Partition, Table
 from transforms.kernels.arithmetic import percentage, ratio
 from transforms.kernels.calendar import as_dates
 from transforms.kernels.segment_periods import SegmentPeriods
 from transforms.kernels.segments import segment_columns
 from transforms.kernels.spine import Spine
-from transforms.marts.rules import ACTIVE_WINDOWS, DATES, IS_COMPLETE_DATE
+from transforms.marts.rules import DATES, IS_COMPLETE_DATE
 from transforms.marts.segment_rules import SEGMENT_TYPE, SEGMENT_VALUE, parts, sums_to_whole
-from transforms.measures import QUICK_RATIO, USERS_OF_PERIOD, percentage_of
-from transforms.quality.declaration import Holds, at_least
+from transforms.marts.shared_columns import ACTIVE_WINDOWS, DAU, DAU_MAU, EVENT_DATE, quick_ratio
+from transforms.quality.declaration import Holds
 
 _NAME = "growth_by_segment"
 
@@ -22,34 +22,14 @@ TABLE = Table(
     name=_NAME,
     description="Daily growth accounting by platform, channel and country of users' first events.",
     columns=(
-        required("event_date", DATE, "UTC date", label="Date"),
+        EVENT_DATE,
         SEGMENT_TYPE,
         SEGMENT_VALUE,
-        required(
-            "daily_active_users",
-            INTEGER,
-            "Users active on the date (DAU)",
-            at_least(0),
-            measure=USERS_OF_PERIOD,
-            label="DAU, the date",
-        ),
+        DAU,
         *parts("date"),
-        nullable(
-            "daily_quick_ratio",
-            FLOAT,
-            "(new + resurrected) / churned",
-            at_least(0.0),
-            measure=QUICK_RATIO,
-        ),
+        quick_ratio("daily_quick_ratio"),
         *ACTIVE_WINDOWS,
-        nullable(
-            "dau_mau_stickiness",
-            FLOAT,
-            "100 x DAU / MAU over 30 days",
-            at_least(0.0),
-            measure=percentage_of("daily_active_users", "monthly_active_users_30d"),
-            label="DAU / MAU",
-        ),
+        DAU_MAU,
         IS_COMPLETE_DATE,
     ),
     partition=Partition("event_date", "MONTH"),

@@ -13,7 +13,8 @@ from transforms.kernels.segments import segment_columns
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import FIRST_OF_MONTH, IS_COMPLETE_MONTH
 from transforms.marts.segment_rules import SEGMENT_TYPE, SEGMENT_VALUE, parts, sums_to_whole
-from transforms.measures import PERCENT, QUICK_RATIO, USERS_OF_PERIOD, ratio_of
+from transforms.marts.shared_columns import quick_ratio
+from transforms.measures import PERCENT, USERS_OF_PERIOD, ratio_of
 from transforms.quality.declaration import (
     PERCENTAGE,
     Holds,
@@ -49,13 +50,7 @@ TABLE = Table(
             ),
             label="Retention",
         ),
-        nullable(
-            "quick_ratio",
-            FLOAT,
-            "(new + resurrected) / churned",
-            at_least(0.0),
-            measure=QUICK_RATIO,
-        ),
+        quick_ratio("quick_ratio"),
         IS_COMPLETE_MONTH,
     ),
     partition=Partition("activity_month", "MONTH"),

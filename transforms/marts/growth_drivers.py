@@ -5,7 +5,6 @@ from __future__ import annotations
 import pyarrow as pa
 
 from transforms.contract import (
-    DATE,
     FLOAT,
     INTEGER,
     TIMESTAMP,
@@ -26,12 +25,12 @@ from transforms.kernels.spine import Spine
 from transforms.marts.grades import Grades, Step
 from transforms.marts.growth_drivers_checks import ACTIVITY, FIFTH, HEALTH, MILES, RATES, TOTALS
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
+from transforms.marts.shared_columns import DAILY_MILES, DAU, EVENT_DATE
 from transforms.measures import (
     EVENTS,
     EVENTS_ONCE,
     EVENTS_PER_USER,
     MILES_MEAN,
-    MILES_ONCE,
     SCORE,
     USERS_OF_PERIOD,
     USERS_ONCE,
@@ -54,37 +53,12 @@ TABLE = Table(
     name="growth_drivers",
     description="What drives a date's activity: miles, social actions, platforms, channels.",
     columns=(
-        required("event_date", DATE, "UTC date", label="Date"),
-        required(
-            "daily_active_users",
-            INTEGER,
-            "Users active on the date (DAU)",
-            at_least(0),
-            measure=USERS_OF_PERIOD,
-            label="DAU, the date",
-        ),
+        EVENT_DATE,
+        DAU,
         required(
             "total_daily_events", INTEGER, "Events of the date", at_least(0), measure=EVENTS_ONCE
         ),
-        required(
-            "daily_miles_earned",
-            INTEGER,
-            "Miles earned",
-            at_least(0),
-            measure=MILES_ONCE,
-            label="Miles earned",
-        ),
-        required(
-            "daily_miles_redeemed",
-            INTEGER,
-            "Miles redeemed",
-            at_least(0),
-            measure=MILES_ONCE,
-            label="Miles redeemed",
-        ),
-        required(
-            "net_miles_change", INTEGER, "Miles earned less miles redeemed", measure=MILES_ONCE
-        ),
+        *DAILY_MILES,
         required(
             "users_earning_miles",
             INTEGER,

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.contract import (
-    DATE,
     FLOAT,
     INTEGER,
     STRING,
@@ -31,7 +30,6 @@ from transforms.kernels.counters import DORMANCIES, WINDOWS
 from transforms.kernels.spine import Spine
 from transforms.marts.grades import Grades, Step
 from transforms.marts.rules import (
-    ACTIVE_WINDOWS,
     ALL_COHORTS,
     DATES_BEFORE_ARE_COMPLETE,
     IS_COMPLETE_DATE,
@@ -39,8 +37,8 @@ from transforms.marts.rules import (
     day_after_day,
     one_runs,
 )
+from transforms.marts.shared_columns import ACTIVE_WINDOWS, DAU, DAU_MAU, EVENT_DATE, quick_ratio
 from transforms.measures import (
-    QUICK_RATIO,
     USERS,
     USERS_OF_PERIOD,
     USERS_ONCE,
@@ -81,15 +79,8 @@ TABLE = Table(
     name="growth_metrics",
     description="Daily growth accounting, rolling active users and stickiness.",
     columns=(
-        required("event_date", DATE, "UTC date", label="Date"),
-        required(
-            "daily_active_users",
-            INTEGER,
-            "Users active on the date (DAU)",
-            at_least(0),
-            measure=USERS_OF_PERIOD,
-            label="DAU, the date",
-        ),
+        EVENT_DATE,
+        DAU,
         required(
             "new_users",
             INTEGER,
@@ -141,13 +132,7 @@ TABLE = Table(
             PERCENTAGE,
             measure=percentage_of("resurrected_users", "daily_active_users"),
         ),
-        nullable(
-            "daily_quick_ratio",
-            FLOAT,
-            "(new + resurrected) / churned",
-            at_least(0.0),
-            measure=QUICK_RATIO,
-        ),
+        quick_ratio("daily_quick_ratio"),
         nullable(
             "day_over_day_retention_pct",
             FLOAT,
@@ -179,14 +164,7 @@ TABLE = Table(
             measure=percentage_of("daily_active_users", "weekly_active_users_7d"),
             label="DAU / WAU",
         ),
-        nullable(
-            "dau_mau_stickiness",
-            FLOAT,
-            "100 x DAU / MAU over 30 days",
-            at_least(0.0),
-            measure=percentage_of("daily_active_users", "monthly_active_users_30d"),
-            label="DAU / MAU",
-        ),
+        DAU_MAU,
         nullable(
             "wau_mau_stickiness",
             FLOAT,

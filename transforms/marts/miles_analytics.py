@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from transforms.contract import DATE, INTEGER, TIMESTAMP, Partition, Table, required
+from transforms.contract import INTEGER, TIMESTAMP, Partition, Table, required
 from transforms.kernels.arithmetic import moving_average, rounded
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE, day_after_day, is_complete_of
+from transforms.marts.shared_columns import DAILY_MILES, EVENT_DATE
 from transforms.measures import (
     EVENTS_ONCE,
     MILES,
-    MILES_ONCE,
     MILES_SO_FAR,
     USERS_OF_PERIOD,
     average_of,
@@ -52,26 +52,8 @@ TABLE = Table(
     name="miles_analytics",
     description="Miles earned and redeemed by date, running totals and moving averages.",
     columns=(
-        required("event_date", DATE, "UTC date", label="Date"),
-        required(
-            "daily_miles_earned",
-            INTEGER,
-            "Miles earned",
-            at_least(0),
-            measure=MILES_ONCE,
-            label="Miles earned",
-        ),
-        required(
-            "daily_miles_redeemed",
-            INTEGER,
-            "Miles redeemed",
-            at_least(0),
-            measure=MILES_ONCE,
-            label="Miles redeemed",
-        ),
-        required(
-            "net_miles_change", INTEGER, "Miles earned less miles redeemed", measure=MILES_ONCE
-        ),
+        EVENT_DATE,
+        *DAILY_MILES,
         required(
             "users_earning",
             INTEGER,

@@ -10,6 +10,7 @@ from transforms.kernels.arithmetic import percentage
 from transforms.kernels.calendar import first_days
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import ALL_COHORTS, is_complete, months, one_runs
+from transforms.marts.shared_columns import COHORT_SIZE
 from transforms.measures import USERS_OF_PERIOD, percentage_of
 from transforms.quality.declaration import AddsUp, Holds, Sequence, Total, at_least
 
@@ -36,14 +37,7 @@ TABLE = Table(
             measure=USERS_OF_PERIOD,
             label="Active",
         ),
-        required(
-            "cohort_size",
-            INTEGER,
-            "Users of the cohort",
-            at_least(1),
-            measure=USERS_OF_PERIOD,
-            label="Users of the cohort",
-        ),
+        COHORT_SIZE,
         required(
             "retention_rate",
             FLOAT,

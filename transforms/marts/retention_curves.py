@@ -19,6 +19,7 @@ from transforms.kernels.segments import folded, segment_columns
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import is_complete
 from transforms.marts.segment_rules import SEGMENT_VALUE, SEGMENTS
+from transforms.marts.shared_columns import COHORT_SIZE
 from transforms.measures import USERS_OF_PERIOD, percentage_of
 from transforms.quality.declaration import (
     AddsUp,
@@ -118,14 +119,7 @@ TABLE = Table(
             measure=USERS_OF_PERIOD,
             label="Active in the period or later",
         ),
-        required(
-            "cohort_size",
-            INTEGER,
-            "Users of the cohort",
-            at_least(1),
-            measure=USERS_OF_PERIOD,
-            label="Users of the cohort",
-        ),
+        COHORT_SIZE,
         required(
             "retention_rate",
             FLOAT,

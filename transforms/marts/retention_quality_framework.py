@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from transforms.contract import DATE, FLOAT, INTEGER, Partition, Table, nullable, required
+from transforms.contract import FLOAT, INTEGER, Partition, Table, nullable, required
 from transforms.kernels.arithmetic import percentage, ratio, rounded
 from transforms.kernels.counters import DORMANCIES, STAGES
 from transforms.kernels.spine import Spine
 from transforms.marts.grades import Grades, Step
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
+from transforms.marts.shared_columns import DAU, EVENT_DATE
 from transforms.measures import SCORE, USERS_OF_PERIOD, percentage_of
 from transforms.quality.declaration import (
     PERCENTAGE,
@@ -41,15 +42,8 @@ TABLE = Table(
     name="retention_quality_framework",
     description="How old the active users of a date are, and how steadily they come.",
     columns=(
-        required("event_date", DATE, "UTC date", label="Date"),
-        required(
-            "daily_active_users",
-            INTEGER,
-            "Users active on the date (DAU)",
-            at_least(0),
-            measure=USERS_OF_PERIOD,
-            label="DAU, the date",
-        ),
+        EVENT_DATE,
+        DAU,
         required(
             "new_stage_users",
             INTEGER,

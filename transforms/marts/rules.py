@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from transforms.contract import BOOLEAN, INTEGER, Column, added, required
-from transforms.measures import USERS_OF_PERIOD
-from transforms.quality.declaration import AddsUp, Holds, References, Total, at_least
+from transforms.contract import BOOLEAN, Column, added
+from transforms.quality.declaration import AddsUp, Holds, References, Total
 
 _MONTH: Final = "EXTRACT(YEAR FROM {0}) * 12 + EXTRACT(MONTH FROM {0})"
 
@@ -26,34 +25,6 @@ NO_MISSING_DATE: Final = Holds(
     "no_missing_date",
     "UNIX_DATE(event_date) <= UNIX_DATE(previous_event_date) + 1",
     "every date from the first to the last has a row",
-)
-
-# Rolling active users of a date: the columns of each table that has them.
-ACTIVE_WINDOWS: Final = (
-    required(
-        "weekly_active_users_7d",
-        INTEGER,
-        "Distinct users of the last 7 days (WAU)",
-        at_least(0),
-        measure=USERS_OF_PERIOD,
-        label="WAU, last 7 days",
-    ),
-    required(
-        "active_users_28d",
-        INTEGER,
-        "Distinct users of the last 28 days",
-        at_least(0),
-        measure=USERS_OF_PERIOD,
-        label="Users of the last 28 days",
-    ),
-    required(
-        "monthly_active_users_30d",
-        INTEGER,
-        "Distinct users of the last 30 days (MAU)",
-        at_least(0),
-        measure=USERS_OF_PERIOD,
-        label="MAU, last 30 days",
-    ),
 )
 
 # Of a table with a row for each date: they are those of growth_metrics, which refers to it in turn.

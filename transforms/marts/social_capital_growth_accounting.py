@@ -26,7 +26,8 @@ from transforms.marts.rules import (
     month_after_month,
     one_runs,
 )
-from transforms.measures import QUICK_RATIO, USERS_OF_PERIOD, USERS_ONCE, percentage_of
+from transforms.marts.shared_columns import quick_ratio
+from transforms.measures import USERS_OF_PERIOD, USERS_ONCE, percentage_of
 from transforms.quality.declaration import (
     PERCENTAGE,
     AddsUp,
@@ -98,13 +99,7 @@ TABLE = Table(
             measure=percentage_of("retained_users", "previous_total_mau").of_row_before,
             label="Retention",
         ),
-        nullable(
-            "quick_ratio",
-            FLOAT,
-            "(new + resurrected) / churned",
-            at_least(0.0),
-            measure=QUICK_RATIO,
-        ),
+        quick_ratio("quick_ratio"),
         _QUALITY.column("growth_quality_category"),
         required(
             "verification_total",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from transforms.contract import DATE, FLOAT, INTEGER, Partition, Table, nullable, required
+from transforms.contract import FLOAT, INTEGER, Partition, Table, nullable, required
 from transforms.kernels.arithmetic import (
     moving_average,
     moving_average_of_known,
@@ -15,6 +15,7 @@ from transforms.kernels.counters import DORMANCIES
 from transforms.kernels.spine import Spine
 from transforms.marts.grades import Cases, Grades, Step
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
+from transforms.marts.shared_columns import EVENT_DATE
 from transforms.measures import (
     DAYS,
     PERCENT,
@@ -61,7 +62,7 @@ TABLE = Table(
     description="Who came back on a date, and after how long. Dormancy = days between the return "
     "and the last active date before it, 2 or more.",
     columns=(
-        required("event_date", DATE, "UTC date", label="Date"),
+        EVENT_DATE,
         required(
             "total_resurrections",
             INTEGER,

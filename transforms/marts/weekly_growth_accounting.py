@@ -16,7 +16,8 @@ from transforms.contract import (
 from transforms.kernels.arithmetic import percentage, previous, ratio
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import ALL_COHORTS, is_complete, one_runs
-from transforms.measures import QUICK_RATIO, USERS_OF_PERIOD, USERS_ONCE, percentage_of
+from transforms.marts.shared_columns import quick_ratio
+from transforms.measures import USERS_OF_PERIOD, USERS_ONCE, percentage_of
 from transforms.quality.declaration import (
     PERCENTAGE,
     AddsUp,
@@ -78,13 +79,7 @@ TABLE = Table(
             measure=percentage_of("retained_users", "previous_total_wau").of_row_before,
             label="Retention",
         ),
-        nullable(
-            "quick_ratio",
-            FLOAT,
-            "(new + resurrected) / churned",
-            at_least(0.0),
-            measure=QUICK_RATIO,
-        ),
+        quick_ratio("quick_ratio"),
         is_complete("week", "a later week"),
     ),
     partition=Partition("activity_week", "MONTH"),
