@@ -11,7 +11,7 @@ from pipeline.report.vega import Series, bars, names_of
 from transforms.marts.weekly_growth_accounting import TABLE as WEEKLY
 
 PATTERNS = ("plain", "stripes", "dots", "cross", "waves")
-_WEEK = Column("week", declared(WEEKLY, "activity_week").label)
+WEEK = Column("week", declared(WEEKLY, "activity_week").label)
 _RUNS = Column("is_complete", declared(WEEKLY, "is_complete").label)
 
 
@@ -41,7 +41,7 @@ def weekly_bars(
         title=title,
         definition=definition,
         alternative=f"Stacked bars, {len(weeks)} weeks.{on_last(weeks, series)}",
-        columns=(_WEEK, *columns_of(series), _RUNS),
+        columns=(WEEK, *columns_of(series), _RUNS),
         rows=weeks,
         figures=names_of(series),
         spec=bars("week", series, unit, format=format),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.report.chart import Chart, Column, Section, of_table
+from pipeline.report.chart import Chart, Section, of_table
 from pipeline.report.in_words import last_complete, number
 from pipeline.report.mart_rows import Marts, Row, sums_by_week
-from pipeline.report.period_bars import columns_of
+from pipeline.report.period_bars import WEEK, columns_of
 from pipeline.report.vega import Series, bars, lines, names_of, series_of
 from transforms.kernels.sessions import SESSION_GAP_MINUTES
 from transforms.marts import session_metrics
@@ -45,7 +45,7 @@ def _number(days: Sequence[Row]) -> Chart:
             else ""
         ),
         columns=(
-            Column("week", "Week of"),
+            WEEK,
             *columns_of(series),
             *of_table(_DAYS, "sessions"),
             _RUNS,

@@ -14,9 +14,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from tests.support.environments import is_ready, make_ready
+
 HOME: Final = Path(__file__).parents[2] / ".browser"
 _LOCK: Final = Path(__file__).with_name("requirements.lock")
-_READY: Final = HOME / ".ready"
 _CHROMIUM: Final = ("chromium", "google-chrome")
 
 
@@ -36,13 +37,13 @@ def missing() -> str | None:
 
 def install() -> None:
     """Install what is missing; without root Chromium stays away, and the tests say so."""
-    if not _READY.exists() or _READY.read_text() != _LOCK.read_text():
+    if not is_ready(HOME, _LOCK):
         shutil.rmtree(HOME, ignore_errors=True)
         _run(
             *(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(HOME)),
             *("--no-deps", "--require-hashes", "--requirement", str(_LOCK)),
         )
-        _READY.write_text(_LOCK.read_text())
+        make_ready(HOME, _LOCK)
     if chromium() is None and os.geteuid() == 0 and shutil.which("apt-get"):
         print("Installing Debian's chromium: a minute, this once", flush=True)
         _run("apt-get", "update", "--quiet")

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from tests.support import environments
+
 ROOT: Final = Path(__file__).parents[2]
 HOME: Final = ROOT / ".emulators"
 BIN: Final = HOME / "bin"
@@ -26,12 +28,7 @@ OLD_DUCKDB: Final = HOME / "duckdb-1.4"
 _OLD_DUCKDB_LOCK: Final = Path(__file__).with_name("duckdb_1.lock")
 SCHEDULERS: Final = HOME / "schedulers"
 _SCHEDULERS_LOCK: Final = Path(__file__).with_name("schedulers.lock")
-_SCHEDULERS_READY: Final = SCHEDULERS / ".ready"
-_INSTALL: Final = (
-    *("-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-    *("--no-deps", "--require-hashes"),
-)
-_PIP: Final = (str(BIN / "python"), *_INSTALL)
+_PIP: Final = (str(BIN / "python"), *environments.INSTALL)
 _EXTENSIONS: Final = ("icu", "ducklake", "spatial", "httpfs")
 
 # For the environment's own Python: DuckDB takes extensions from its home, not from site-packages.
@@ -60,8 +57,7 @@ def missing_old_duckdb() -> str | None:
 
 def missing_schedulers() -> str | None:
     """Why the schedulers can't be used as they are; None if they can."""
-    is_there = missing() is None and _SCHEDULERS_READY.exists()
-    if is_there and _SCHEDULERS_READY.read_text() == _SCHEDULERS_LOCK.read_text():
+    if missing() is None and environments.is_ready(SCHEDULERS, _SCHEDULERS_LOCK):
         return None
     return "Airflow and Dagster are not installed (make test-emulators installs them)"
 
@@ -79,7 +75,7 @@ def install() -> None:
         shutil.rmtree(OLD_DUCKDB, ignore_errors=True)
         _run(*_PIP, "--target", str(OLD_DUCKDB), "-r", str(_OLD_DUCKDB_LOCK))
     if missing_schedulers() is not None:
-        _install_schedulers()
+        environments.make(SCHEDULERS, _SCHEDULERS_LOCK, "a minute", environment())
 
 
 def _install_emulators() -> None:
@@ -95,14 +91,6 @@ def _install_emulators() -> None:
     _run(*_PIP, "--requirement", str(_LOCK))
     _run(str(BIN / "python"), "-c", _INSTALL_EXTENSIONS, *_EXTENSIONS)
     _READY.write_text(_REQUIREMENTS.read_text())
-
-
-def _install_schedulers() -> None:
-    print(f"Setting up {SCHEDULERS.relative_to(ROOT)}: a minute, this once", flush=True)
-    shutil.rmtree(SCHEDULERS, ignore_errors=True)
-    _run(sys.executable, "-m", "venv", str(SCHEDULERS))
-    _run(str(SCHEDULERS / "bin" / "python"), *_INSTALL, "--requirement", str(_SCHEDULERS_LOCK))
-    _SCHEDULERS_READY.write_text(_SCHEDULERS_LOCK.read_text())
 
 
 def _candidates() -> Iterator[str]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,8 @@ from tests.superset.install import BIN
 
 USER: Final = "admin"
 PASSWORD: Final = "admin"
-_START_SECONDS: Final = 300
+# Beyond anything that a busy machine needs: what takes longer hangs.
+PATIENCE_SECONDS: Final = 600
 _CONFIGURATION: Final = """
 SECRET_KEY = "of a server on loopback that is gone with its test"
 SQLALCHEMY_DATABASE_URI = "sqlite:///{folder}/superset.db?check_same_thread=false"
@@ -26,6 +28,8 @@ SQLALCHEMY_DATABASE_URI = "sqlite:///{folder}/superset.db?check_same_thread=fals
 PREVENT_UNSAFE_DB_CONNECTIONS = False
 TALISMAN_ENABLED = False
 WTF_CSRF_ENABLED = False
+# The tests log in once, however long they take.
+JWT_ACCESS_TOKEN_EXPIRES = False
 """
 
 
@@ -45,11 +49,14 @@ class Superset:
         """What docs/report.md has for a bundle."""
         run(self.folder, "import-dashboards", "--path", str(bundle), "--username", USER)
 
+    @cached_property
     def session(self) -> requests.Session:
         """For its REST API, logged in."""
         session = requests.Session()
         asked = {"username": USER, "password": PASSWORD, "provider": "db"}
-        answer = session.post(f"{self.url}/api/v1/security/login", json=asked, timeout=600)
+        answer = session.post(
+            f"{self.url}/api/v1/security/login", json=asked, timeout=PATIENCE_SECONDS
+        )
         answer.raise_for_status()
         session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         return session
@@ -57,7 +64,7 @@ class Superset:
     def all_of(self, kind: str) -> list[dict[str, Any]]:
         """All charts, datasets or dashboards, as its lists have them."""
         url = f"{self.url}/api/v1/{kind}/?q=(page_size:100)"
-        answer = self.session().get(url, timeout=600)
+        answer = self.session.get(url, timeout=PATIENCE_SECONDS)
         answer.raise_for_status()
         found: list[dict[str, Any]] = answer.json()["result"]
         return found
@@ -105,17 +112,18 @@ def run(folder: Path, *arguments: str) -> None:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    own = {"HOME": folder, "SUPERSET_HOME": folder, "FLASK_APP": "superset"}
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    configuration = str(folder / "superset_config.py")
-    return {**kept, **{name: str(value) for name, value in own.items()}} | {
-        "SUPERSET_CONFIG_PATH": configuration
+    own = {
+        "HOME": str(folder),
+        "SUPERSET_HOME": str(folder),
+        "SUPERSET_CONFIG_PATH": str(folder / "superset_config.py"),
+        "FLASK_APP": "superset",
     }
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | own
 
 
 def _address(log: Path, server: subprocess.Popen[bytes]) -> str:
     """Where a server listens, as soon as it answers."""
-    until = time.monotonic() + _START_SECONDS
+    until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until and server.poll() is None:
         listening = re.search(r"Listening at: (http://\S+)", log.read_text())
         if listening and _answers(listening[1]):

@@ -19,14 +19,10 @@ from pipeline.superset.bundle import bundle, files
 from pipeline.superset.home import Home
 from tests.browser.browsing import browsing
 from tests.superset.install import missing
-from tests.superset.server import PASSWORD, USER, Superset, running
+from tests.superset.server import PASSWORD, PATIENCE_SECONDS, USER, Superset, running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Response
-
-
-# Beyond anything that a busy machine needs: what takes longer hangs.
-PATIENCE_MS = 600_000
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ def exported(growth: Growth) -> dict[str, bytes]:
     """The dashboard and all that it needs, as Superset exports it, without the moment."""
     (dashboard,) = growth.superset.all_of("dashboard")
     url = f"{growth.superset.url}/api/v1/dashboard/export/?q=!({dashboard['id']})"
-    answer = growth.superset.session().get(url, timeout=600)
+    answer = growth.superset.session.get(url, timeout=PATIENCE_SECONDS)
     answer.raise_for_status()
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         return {
@@ -94,8 +90,8 @@ def asked(growth: Growth, table: str, metrics: list[str]) -> dict[str, Any]:
         "result_format": "json",
         "result_type": "full",
     }
-    answer = growth.superset.session().post(
-        f"{growth.superset.url}/api/v1/chart/data", json=question, timeout=60
+    answer = growth.superset.session.post(
+        f"{growth.superset.url}/api/v1/chart/data", json=question, timeout=PATIENCE_SECONDS
     )
     assert answer.ok, (table, answer.text)
     (row,) = answer.json()["result"][0]["data"]
@@ -137,7 +133,7 @@ def test_every_chart_is_drawn_with_and_without_a_filter(browser: Browser, growth
     charts = len(growth.superset.all_of("chart"))
     with browser.new_context(viewport={"width": 1400, "height": 3_500}) as context:
         page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
+        page.set_default_timeout(1_000 * PATIENCE_SECONDS)
         failed: list[str] = []
         page.on("response", lambda answer: failed.append(answer.url) if refused(answer) else None)
         page.goto(f"{growth.superset.url}/login/")
