@@ -10,16 +10,19 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
 
 from pipeline.errors import RunError
-from pipeline.launch.runners import Runner
+from pipeline.launch.runners import Runner, is_dataflow
 from pipeline.options.option import Option, declare_new
 
 # Workers keep the state of keys that they have just had: without a cache, which is Beam's default
 # (apache/beam #30360), each cell that is read takes a trip of a millisecond. Of 4 GB a process.
 _ELSEWHERE: Final = ("--max_cache_memory_usage_mb=256",)
+# Prism 2.77 splits a bundle that is slow between two elements of one key, and goes on with both
+# halves at once, each with the state before: what the first one writes is lost. Others ignore it.
+_NOT_DATAFLOW: Final = "prism_disable_sdf_split"
 
 
 def pipeline_options(
@@ -40,6 +43,8 @@ def pipeline_options(
     quiet = ["--default_sdk_harness_log_level=CRITICAL"]
     # Of options that are given twice Beam takes the last: those of the command line.
     options = PipelineOptions([*(quiet if runner.local else _ELSEWHERE), *arguments])
+    if not runner.local and not is_dataflow(runner.name):
+        options.view_as(DebugOptions).add_experiment(_NOT_DATAFLOW)
     options.view_as(StandardOptions).runner = runner.name
     return options
 

@@ -1,5 +1,6 @@
 """Installs the emulators of BigQuery and Cloud Storage, the oldest DuckDB that is to open our
-files, and the schedulers that run the examples: `python -m tests.emulators.install`.
+files, the schedulers that run the examples, and Beam's portable runner:
+`python -m tests.emulators.install`.
 
 They live in `.emulators`, an environment of their own: they need Python 3.13 and other versions of
 DuckDB and Arrow than the pipeline. Airflow and Dagster have one below it.
@@ -11,7 +12,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +32,9 @@ _OLD_DUCKDB_LOCK: Final = Path(__file__).with_name("duckdb_1.lock")
 SCHEDULERS: Final = HOME / "schedulers"
 _SCHEDULERS_LOCK: Final = Path(__file__).with_name("schedulers.lock")
 _PIP: Final = (str(BIN / "python"), *environments.INSTALL)
+# Beam's portable runner, of the version that is installed.
+PRISM: Final = BIN / f"prism-{version('apache-beam')}"
+_PRISM_SOURCE: Final = "github.com/apache/beam/sdks/v2/go/cmd/prism"
 _EXTENSIONS: Final = ("icu", "ducklake", "spatial", "httpfs")
 
 # For the environment's own Python: DuckDB takes extensions from its home, not from site-packages.
@@ -62,6 +68,13 @@ def missing_schedulers() -> str | None:
     return "Airflow and Dagster are not installed (make test-emulators installs them)"
 
 
+def missing_prism() -> str | None:
+    """Why Beam's portable runner can't be used; None if it can."""
+    if PRISM.exists():
+        return None
+    return "Prism is not built (make test-emulators builds it, with the go on the PATH)"
+
+
 def environment() -> dict[str, str]:
     """The environment of the emulators' processes: DuckDB finds its extensions in HOME."""
     return {**os.environ, "HOME": str(HOME)}
@@ -76,6 +89,8 @@ def install() -> None:
         _run(*_PIP, "--target", str(OLD_DUCKDB), "-r", str(_OLD_DUCKDB_LOCK))
     if missing_schedulers() is not None:
         environments.make(SCHEDULERS, _SCHEDULERS_LOCK, "a minute", environment())
+    if missing_prism() is not None and shutil.which("go"):
+        _build_prism()
 
 
 def _install_emulators() -> None:
@@ -91,6 +106,20 @@ def _install_emulators() -> None:
     _run(*_PIP, "--requirement", str(_LOCK))
     _run(str(BIN / "python"), "-c", _INSTALL_EXTENSIONS, *_EXTENSIONS)
     _READY.write_text(_REQUIREMENTS.read_text())
+
+
+def _build_prism() -> None:
+    print(f"Building {PRISM.relative_to(ROOT)}: some minutes, this once", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        # What it is built of is close to a gigabyte.
+        places = {"GOPATH": folder, "GOCACHE": f"{folder}/cache", "GOBIN": f"{folder}/bin"}
+        writable = {"GOFLAGS": "-modcacherw", "CGO_ENABLED": "0"}
+        subprocess.run(
+            ["go", "install", f"{_PRISM_SOURCE}@v{version('apache-beam')}"],
+            env={**os.environ, **places, **writable},
+            check=True,
+        )
+        shutil.move(f"{folder}/bin/prism", PRISM)
 
 
 def _candidates() -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from apache_beam.options.pipeline_options import WorkerOptions
+from apache_beam.options.pipeline_options import DebugOptions, WorkerOptions
 
 from pipeline.launch.beam_run import pipeline_options
 from pipeline.launch.runners import Runner
@@ -25,3 +25,18 @@ def test_workers_elsewhere_have_a_cache_unless_another_one_is_asked_for(
 ) -> None:
     options = pipeline_options(runner, given)
     assert options.view_as(WorkerOptions).max_cache_memory_usage_mb == megabytes
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "experiments"),
+    [
+        ("PrismRunner", [], ["prism_disable_sdf_split"]),
+        ("PortableRunner", ["--experiments=a,b"], ["a", "b", "prism_disable_sdf_split"]),
+        ("DataflowRunner", ["--experiments=a"], ["a"]),
+    ],
+)
+def test_prism_splits_no_bundles_whose_keys_have_state(
+    name: str, given: list[str], experiments: list[str]
+) -> None:
+    options = pipeline_options(Runner(name, local=False, workers=None), given)
+    assert options.view_as(DebugOptions).experiments == experiments

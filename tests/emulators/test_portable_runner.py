@@ -1,40 +1,39 @@
-"""The streaming graph on a portable runner, with state over gRPC: on Prism, where it is there."""
+"""The streaming graph on a portable runner, with state over gRPC: on Prism."""
 
 from __future__ import annotations
 
-import shutil
+import functools
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import pytest
 from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.io.restriction_trackers import OffsetRange, OffsetRestrictionTracker
-from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 from apache_beam.transforms.core import RestrictionProvider
 from apache_beam.utils.timestamp import Duration
 
 from pipeline.graphs.streaming_graph import StreamJob, build
+from pipeline.launch.beam_run import pipeline_options
+from pipeline.launch.runners import Runner
+from pipeline.sinks import commit_flushes, stage_flushes
 from pipeline.warehouse import open_warehouse
+from tests.emulators.conftest import required
+from tests.emulators.install import PRISM, missing_prism
 from tests.support.streams import message, staged_start_of
 from tests.support.tables import NOW, row
 from tests.support.updates import Home, differing
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts.registry import TABLES
+from transforms.streaming import sums
 
-PRISM = shutil.which("prism")
 DAYS = 3_650
 _PATIENCE_SECONDS = 300
-
-pytestmark = pytest.mark.skipif(
-    PRISM is None,
-    reason="there is no prism on the PATH: "
-    "go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0 makes one",
-)
 
 
 def at(minute: int, user: str = "ann") -> dict[str, str]:
@@ -84,11 +83,28 @@ def _note(_: object, database: str, rows: list[list[dict[str, str]]], committed:
 
 
 @pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let steps with state take some time for each element, as on a busy machine: Prism splits the
+    bundles of which nothing moves for some tenths of a second, if it may."""
+    for kind in (commit_flushes._Commit, stage_flushes._Stage, sums._SumShard):
+        monkeypatch.setattr(kind, "process", _slowly(kind.process))
+
+
+def _slowly(process: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(process)
+    def slowly(*arguments: Any) -> None:
+        time.sleep(0.3)
+        process(*arguments)
+
+    return slowly
+
+
+@pytest.fixture
 def endpoint(tmp_path: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    assert PRISM is not None
+    required(missing_prism())
     with (tmp_path / "prism.log").open("wb") as log:
         prism = subprocess.Popen(
             [PRISM, "--job_port", str(port), "--serve_http=false"], stdout=log, stderr=log
@@ -106,6 +122,7 @@ def endpoint(tmp_path: Path) -> Iterator[str]:
         prism.wait()
 
 
+@pytest.mark.usefixtures("slow")
 def test_a_stream_that_begins_with_its_tables_ends_in_those_of_one_batch(
     tmp_path: Path, endpoint: str
 ) -> None:
@@ -128,11 +145,9 @@ def test_a_stream_that_begins_with_its_tables_ends_in_those_of_one_batch(
             start=staged_start_of(warehouse, staging, DAYS),
         )
         pipeline = beam.Pipeline(
-            options=PipelineOptions(
-                [
-                    *("--runner=PortableRunner", f"--job_endpoint={endpoint}", "--streaming"),
-                    "--environment_type=LOOPBACK",
-                ]
+            options=pipeline_options(
+                Runner("PortableRunner", local=False, workers=None),
+                [f"--job_endpoint={endpoint}", "--streaming", "--environment_type=LOOPBACK"],
             )
         )
         committed = str(tmp_path / "committed-")
