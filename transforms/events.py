@@ -20,6 +20,7 @@ from transforms.kernels.parse import Limits, Parsed
 from transforms.kernels.records import RawRecords
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import by_user_shard
+from transforms.parse_outputs import beside_events
 from transforms.parse_step import COUNTS, DEAD_LETTERS, ParsedPart, parse_part
 from transforms.prefetch import Prefetcher
 
@@ -97,7 +98,7 @@ class _Parse(beam.DoFn):
             counted = source, (part.counts.input_rows, part.counts.rejected)
             yield pvalue.TaggedOutput(SOURCES, GlobalWindows.windowed_value(counted))
             yield from map(GlobalWindows.windowed_value, part.parsed)
-            yield from part.beside_events(GlobalWindows.windowed_value)
+            yield from beside_events(part, GlobalWindows.windowed_value)
 
 
 @dataclass

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from apache_beam import pvalue
 
 from transforms.kernels.corrections import Corrections, apply_corrections
 from transforms.kernels.forgotten import Forgotten
@@ -19,7 +17,6 @@ from transforms.kernels.parse import Limits, Parsed, parse_records
 from transforms.kernels.records import NO_REJECTIONS, RawRecords
 from transforms.kernels.run_counts import Example, RunCounts
 from transforms.marts import dead_letter_events
-from transforms.metrics import count
 
 DEAD_LETTERS: Final = "dead_letters"
 COUNTS: Final = "counts"
@@ -46,17 +43,6 @@ class ParsedPart(NamedTuple):
     parsed: list[Parsed]
     dead_letters: pa.Table
     counts: RunCounts
-
-    def beside_events(self, windowed: Callable[[Any], Any]) -> Iterator[pvalue.TaggedOutput]:
-        """The outputs of a step beside its events, which are counted here for the metrics.
-
-        Args:
-            windowed: gives an output its window and timestamp.
-        """
-        if self.dead_letters.num_rows:
-            yield pvalue.TaggedOutput(DEAD_LETTERS, windowed(self.dead_letters))
-        yield pvalue.TaggedOutput(COUNTS, windowed(self.counts))
-        count(self.counts)
 
 
 def parse_part(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
@@ -27,12 +27,7 @@ from transforms.quality.buffered_checks import BufferedChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
 from transforms.state import user_timelines
-
-CONTRIBUTIONS: Final = "contributions"
-EVENTS: Final = fct_events.TABLE.name
-USERS: Final = dim_users.TABLE.name
-NEGATIVE: Final = users_with_negative_miles.TABLE.name
-TIMELINES: Final = user_timelines.TABLE.name
+from transforms.user_tables import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS
 
 
 @dataclass

@@ -68,7 +68,7 @@ def run(options: RebuildCommandOptions) -> None:
     check_stored(warehouse)
     refuse_stream(warehouse, options.stream_stopped)
     types = types_to_build(warehouse, options.active_event_types)
-    from pipeline.graphs.batch_graph import BatchJob
+    from pipeline.graphs.batch_job import BatchJob
     from pipeline.launch.beam_run import pipeline_options
     from pipeline.launch.rebuild_launch import RebuildOptions, run_rebuild
 

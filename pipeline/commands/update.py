@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from pipeline.alerts.bounds import Alerts
 from pipeline.allocator import keep_freed_memory
@@ -16,6 +17,11 @@ from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import given_by, recorded
 from pipeline.webhook import Webhook
 from transforms.active_event_types import ActiveEventTypes
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from pipeline.launch.runners import Runner
 
 _INPUT: Final = replace(
     shared.INPUT,
@@ -75,27 +81,35 @@ def run(options: UpdateOptions) -> None:
     keep_to_owner()
     alerts = Alerts.of(options)
     keep_freed_memory()
-    # All that can be wrong with the options is found before Beam is imported, which takes a second.
+    # Beam, which takes a second to import, is imported where it is needed.
     from pipeline.launch.file_runs import prepare
 
-    found, beam = prepare(options), options.beam
+    found = prepare(options)
     from pipeline.alerts.telling import alerting
-    from pipeline.launch.beam_run import pipeline_options
     from pipeline.launch.new_files import Asked
-    from pipeline.launch.update_launch import hand_over_update, run_update
+    from pipeline.launch.update_launch import ByBeam, run_update
 
     leave_at_once_on_interrupt(COMMAND.name)
     asked = Asked(options.active_event_types, options.user_shards, options.stream_stopped)
     types = options.active_event_types or ActiveEventTypes()
     job = found.job(started_at, types, command=COMMAND.name, settings=recorded(options))
-    for_beam = pipeline_options(found.runner, beam.whole, COMMAND.name, COMMAND.declared)
-    where = beam.temp_location
+    for_beam = partial(_for_beam, found.runner, options.beam)
+    where = options.beam.temp_location
     if found.waits:
+        by_beam = ByBeam(found.runner, for_beam, found.asks_runner)
         with alerting(alerts, found.warehouse, COMMAND.name):
-            run_update(job, asked, found.runner, for_beam, where, options.summary_file)
+            run_update(job, asked, by_beam, where, options.summary_file)
     else:
-        hand_over_update(job, asked, for_beam, where, found.dry_run)
+        from pipeline.launch.update_handover import hand_over_update
+
+        hand_over_update(job, asked, for_beam(), where, found.dry_run)
     found.dry_run.print_ending()
+
+
+def _for_beam(runner: Runner, arguments: BeamArguments) -> PipelineOptions:
+    from pipeline.launch.beam_run import pipeline_options
+
+    return pipeline_options(runner, arguments.whole, COMMAND.name, COMMAND.declared)
 
 
 _HELP: Final = """\

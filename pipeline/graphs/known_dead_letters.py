@@ -5,19 +5,16 @@ So it is after a rebuild of tables that an earlier version wrote: loaded_files b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
-import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from apache_beam import pvalue
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
+from pipeline import storage
 from pipeline.errors import RunError
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.warehouse import StateReader
@@ -27,8 +24,6 @@ from transforms.contract import STRING, Table, required
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events
 
-LETTERS: Final = "letters"
-COUNTS: Final = "counts"
 _ID: Final = "dead_letter_id"
 _IDS: Final = Table(
     name="dead_letter_ids",
@@ -78,9 +73,7 @@ class KnownDeadLetters:
             RunError: if the staged file can't be read.
         """
         try:
-            with FileSystems.open(
-                self.path, compression_type=CompressionTypes.UNCOMPRESSED
-            ) as stream:
+            with storage.opened(self.path) as stream:
                 return pq.read_table(stream)[_ID].combine_chunks()
         except (*STORAGE_ERRORS, pa.ArrowException) as error:
             raise RunError(
@@ -88,26 +81,12 @@ class KnownDeadLetters:
                 "else clears that folder, and run again"
             ) from error
 
+    def parted(self, letters: pa.Table) -> tuple[pa.Table, RunCounts]:
+        """Those of some rows of dead_letter_events that are not known, and how many are.
 
-@dataclass
-class NewDeadLetters(beam.PTransform):
-    """Tables of dead_letter_events -> those of their rows that are not known.
-
-    Outputs, by tag: LETTERS, tables; COUNTS, RunCounts of those that are known.
-
-    Attributes:
-        known: those that are known.
-    """
-
-    known: KnownDeadLetters
-
-    def expand(self, letters: beam.PCollection) -> pvalue.DoOutputsTuple:
-        outputs = {LETTERS: pa.Table, COUNTS: RunCounts}
-        part = beam.FlatMap(self._parted).with_output_types(Any, **outputs)
-        return letters | "Part" >> part.with_outputs(*outputs)
-
-    def _parted(self, letters: pa.Table) -> Iterator[pvalue.TaggedOutput]:
-        known = pc.is_in(letters[_ID], value_set=self.known.ids)
-        yield pvalue.TaggedOutput(LETTERS, letters.filter(pc.invert(known)))
+        Raises:
+            RunError: if the staged file can't be read.
+        """
+        known = pc.is_in(letters[_ID], value_set=self.ids)
         counts = RunCounts(known_dead_letters=pc.sum(known).as_py() or 0)
-        yield pvalue.TaggedOutput(COUNTS, counts)
+        return letters.filter(pc.invert(known)), counts

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import apache_beam as beam
 
-from pipeline.graphs.batch_graph import BatchJob, build_tables
+from pipeline.graphs.batch_graph import build_tables
+from pipeline.graphs.batch_job import BatchJob
 from pipeline.graphs.read_staged import ReadStaged
 from pipeline.sinks import element_coders
 from pipeline.warehouse.changes import StagedFile

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, Final, cast
+from typing import IO, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from numpy.typing import NDArray
 
+from pipeline import storage
 from pipeline.errors import RunError
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.warehouse import TableReader
@@ -70,8 +69,7 @@ class StagedCorrections:
 
     @cached_property
     def _file(self) -> _CorrectionsFile:
-        stream = FileSystems.open(self.path, compression_type=CompressionTypes.UNCOMPRESSED)
-        return _CorrectionsFile.of(cast(IO[bytes], stream))
+        return _CorrectionsFile.of(storage.opened(self.path))
 
 
 @dataclass(frozen=True)

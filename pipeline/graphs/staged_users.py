@@ -27,8 +27,8 @@ from pipeline import storage
 from pipeline.errors import RunError
 from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.warehouse import Warehouse
+from transforms.advance_step import EVENT_COLUMNS
 from transforms.contract import Table
-from transforms.increment_steps import EVENT_COLUMNS
 from transforms.kernels.keyed_hashes import keyed_hashes
 from transforms.kernels.seeds import Seed, seeds_of
 from transforms.marts import fct_events

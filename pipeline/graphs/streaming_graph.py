@@ -30,7 +30,6 @@ from transforms.marts import dead_letter_events, dim_users, fct_events, users_wi
 from transforms.marts.registry import ALL_TABLES, all_checks
 from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.quality.compile import Check
-from transforms.shards import CONTRIBUTIONS
 from transforms.state import user_timelines
 from transforms.state.pipeline_runs import Run
 from transforms.state.registry import STATE_TABLES
@@ -39,6 +38,7 @@ from transforms.streaming.clock import Clock, system_clock
 from transforms.streaming.parse_messages import ParseMessages, as_messages
 from transforms.streaming.sums import SumShards, ToShard, ToUserShard
 from transforms.streaming.users import ROWS, UpdateUsers
+from transforms.user_tables import CONTRIBUTIONS
 
 # What a stream writes.
 STREAMED: Final = (*ALL_TABLES, *STATE_TABLES.values())

@@ -7,11 +7,18 @@ from typing import Final, NamedTuple
 
 import apache_beam as beam
 
-from pipeline.graphs.batch_graph import BatchJob, read_files
-from pipeline.graphs.known_dead_letters import LETTERS, NewDeadLetters
-from pipeline.graphs.read_state import CountersOf, EventsOn, ReadRows, state_of_dates
+from pipeline.graphs.batch_graph import read_files
+from pipeline.graphs.batch_job import BatchJob
+from pipeline.graphs.increment_commit import (
+    adding_plan,
+    increment_checks,
+    increment_commit,
+    totals_of_run,
+)
+from pipeline.graphs.new_dead_letters import LETTERS, NewDeadLetters
+from pipeline.graphs.read_state import ReadRows
+from pipeline.graphs.stored_state import CountersOf, EventsOn, state_of_dates
 from pipeline.sinks.commit_batch import Commit
-from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.stage_rows import StageRows, StageTables
 from transforms.check_rows import CHECKED, CheckRows
 from transforms.events import ByUserShard
@@ -26,21 +33,13 @@ from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
 from transforms.marts import dead_letter_events
-from transforms.marts.registry import TABLES
 from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.quality.check_counts import CheckCounts
-from transforms.quality.compile import Check
-from transforms.quality.declaration import RUN, Total
-from transforms.quality.planning import plan_of_increment
-from transforms.quality.policy import Policy
-from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
-from transforms.state.registry import STATE_TABLES
 from transforms.totals import Sum
 from transforms.touched_dates import TOUCHED
+from transforms.user_tables import CONTRIBUTIONS
 
 _LETTERS: Final = dead_letter_events.TABLE
-# Of these tables an increment holds the rows that change, of the others all.
-_PARTS: Final = (EVENTS, USERS, NEGATIVE, _LETTERS.name)
 
 
 class NewEvents(NamedTuple):
@@ -83,7 +82,7 @@ def build_increment(new: NewEvents, job: BatchJob, *loaded: beam.PCollection) ->
         loaded: InputFiles that must be as they were before anything is committed, and SourceCounts
             of them.
     """
-    checks = plan_of_increment(job.checks, _PARTS)
+    checks = increment_checks(job)
     warehouse, key = job.warehouse, shard_key(job.run)
     layout = warehouse.capabilities.layout
     state = (
@@ -104,7 +103,7 @@ def build_increment(new: NewEvents, job: BatchJob, *loaded: beam.PCollection) ->
         | "SumContributions" >> Sum(Counters)
         | "FinishMarts" >> FinishIncrement(job.started_at, CountersOf(warehouse), checks)
     )
-    plan = _plan(job)
+    plan = adding_plan(job)
     rows = (shards[ROWS], marts[ROWS]) | "Changed rows" >> beam.Flatten()
     staged = [rows | "Stage rows" >> StageTables(plan.contracts, job.staging, layout)]
     counts, checked = [new.counts, shards[COUNTS]], [shards[CHECKED], marts[CHECKED]]
@@ -119,42 +118,10 @@ def build_increment(new: NewEvents, job: BatchJob, *loaded: beam.PCollection) ->
         checked.append(letters | "CheckLetters" >> CheckRows(_LETTERS.name, checks))
     files = staged | "All staged files" >> beam.Flatten()
     counted = counts | "All counts" >> beam.Flatten() | "SumCounts" >> Sum(RunCounts)
-    checked.append(counted | "CheckCounts" >> beam.Map(_totals).with_output_types(CheckCounts))
+    checked.append(
+        counted | "CheckCounts" >> beam.Map(totals_of_run).with_output_types(CheckCounts)
+    )
     found = checked | "All checks" >> beam.Flatten() | "SumChecks" >> Sum(CheckCounts)
     (files, counted, found, *loaded) | "Commit" >> Commit(
-        warehouse,
-        plan,
-        job.max_dead_letter_pct,
-        [path for path in (job.report_path, job.summary_path) if path],
-        job.noted,
-        job.progress,
-        job.staging,
-        _policy(job, checks),
-        job.beside,
-    )
-
-
-def _policy(job: BatchJob, of_rows: tuple[Check, ...]) -> Policy | None:
-    """How the run takes its checks: those of rows, and that of its own sum."""
-    if job.quality == "off":
-        return None
-    answered = set(of_rows)
-    checks = (check for check in job.checks if check in answered or RUN in check.tables)
-    return Policy(tuple(checks), job.quality)
-
-
-def _plan(job: BatchJob) -> CommitPlan:
-    """All tables are added to, but for those that the run changes otherwise."""
-    beside = {change.table for change in job.beside}
-    tables = (*TABLES.values(), *STATE_TABLES.values())
-    return CommitPlan.adding(table for table in tables if table not in beside)
-
-
-def _totals(counts: RunCounts) -> CheckCounts:
-    """What checks of the run's own sum ask: of tables the rows that come in."""
-    return CheckCounts(
-        totals={
-            Total(EVENTS, "1").key: counts.events,
-            Total(_LETTERS.name, "1").key: counts.rejected,
-        }
+        increment_commit(job, checks), job.report_paths, job.progress
     )

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.display.batch_summary import show_summary
 from pipeline.display.progress_bar import show_progress
-from pipeline.errors import RunError
-from pipeline.graphs.batch_graph import BatchJob, build, written
-from pipeline.graphs.staged_corrections import stage_corrections
-from pipeline.graphs.staged_forgotten import stage_forgotten
+from pipeline.graphs.batch_graph import build
+from pipeline.graphs.batch_job import BatchJob, written
 from pipeline.launch.beam_run import run_to_end, start
 from pipeline.launch.dry_run import DryRun
+from pipeline.launch.run_files import noted, read_report, with_staged
 from pipeline.launch.runners import Runner
-from pipeline.progress import Progress
-from pipeline.reports import BatchReport
 from pipeline.sinks.run_notes import failure_noted
-from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
 from pipeline.summary_file import finish, forgiving
 from pipeline.terminal import is_watched
 from pipeline.warehouse import TableReader
@@ -75,25 +67,6 @@ def run_batch(
         finish(report.to_json(), summary_file, DONE, show)
 
 
-def with_staged(job: BatchJob, reader: TableReader, staging: str) -> BatchJob:
-    """A run with what its workers look up: corrections of earlier replays, and who was forgotten.
-
-    Args:
-        job: the run.
-        reader: of its warehouse.
-        staging: its folder for staged files.
-
-    Raises:
-        RunError: if that can't be read or staged.
-    """
-    return replace(
-        job,
-        staging=staging,
-        corrections=stage_corrections(reader, staging),
-        forgotten=stage_forgotten(reader, staging),
-    )
-
-
 def hand_over(
     job: BatchJob,
     options: PipelineOptions,
@@ -124,31 +97,3 @@ def hand_over(
     if reader is not None:
         job = looked_up(job, reader, staging)
     start(lambda pipeline: lay(pipeline, job), options)
-
-
-def read_report(path: str) -> BatchReport:
-    """The report that a run has written into its staging folder.
-
-    Raises:
-        RunError: if it can't be read.
-    """
-    try:
-        with FileSystems.open(path) as stream:
-            return BatchReport.from_json(json.loads(stream.read()))
-    except (*STORAGE_ERRORS, ValueError) as error:
-        raise RunError(
-            f"the run's report can't be read back from {path} ({storage_reason(error)}), so there "
-            "is no summary"
-        ) from error
-
-
-@contextmanager
-def noted(watched: bool) -> Iterator[Progress | None]:
-    """A folder for notes of progress on this machine, where somebody is watching."""
-    if not watched:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(
-        prefix="growth-progress-", ignore_cleanup_errors=True
-    ) as folder:
-        yield Progress(folder)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from pipeline import summary_file
+from pipeline.graphs.batch_job import BatchJob
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import default_shards, find_inputs, unseen_inputs
 from pipeline.launch.dry_run import DryRun, dry_run_of
@@ -26,9 +27,6 @@ from pipeline.webhook import Webhook
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts.registry import ALL_TABLES, CORRECTIONS
 from transforms.state.registry import STATE_TABLES
-
-if TYPE_CHECKING:
-    from pipeline.graphs.batch_graph import BatchJob
 
 # How large a part of a file one of several workers reads.
 _RANGE_BYTES: Final = 64 << 20
@@ -87,6 +85,11 @@ class FileRun:
         """
         return _waits(self.options, self.dry_run)
 
+    @property
+    def asks_runner(self) -> bool:
+        """Whether the command line asks anything of a runner."""
+        return not self.runner.local or not self.options.beam.values.keys() <= {"temp_location"}
+
     def job(self, started_at: datetime, active_types: ActiveEventTypes, **more: Any) -> BatchJob:
         """What the run does.
 
@@ -95,8 +98,6 @@ class FileRun:
             active_types: the event types that make a user active.
             more: other fields of the job.
         """
-        from pipeline.graphs.batch_graph import BatchJob
-
         options = self.options
         return BatchJob(
             files=self.files,

@@ -11,11 +11,11 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.display.progress_bar import show_progress
 from pipeline.display.rebuild_summary import show_rebuild
-from pipeline.graphs.batch_graph import BatchJob, written
+from pipeline.graphs.batch_job import BatchJob, written
 from pipeline.graphs.rebuild_graph import build
 from pipeline.inputs.listing import shards_for
-from pipeline.launch.batch_launch import noted, read_report
 from pipeline.launch.beam_run import run_to_end
+from pipeline.launch.run_files import noted, read_report
 from pipeline.launch.runners import Runner
 from pipeline.launch.stored_rows import FILE_ROWS, stage_stored
 from pipeline.sinks.run_notes import failure_noted

@@ -9,10 +9,10 @@ time. Kernels, checks and commit are those of an update.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -20,37 +20,33 @@ import pyarrow.compute as pc
 
 from pipeline import __version__
 from pipeline.errors import RunError
-from pipeline.graphs.read_state import EventsOn, state_of_dates
+from pipeline.graphs.increment_commit import PARTS
 from pipeline.graphs.streaming_graph import STREAMED, StreamJob
+from pipeline.micro_batches.steps_here import StepsHere
 from pipeline.reports import FlushReport
-from pipeline.sinks.commit_batch import check_sum
 from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.flush_state import Gathered, Held, Sealer, Totals, flush_run
+from pipeline.sinks.run_commit import check_sum
 from pipeline.terminal import print_error, printable
-from pipeline.warehouse.changes import Change, StagedFile
-from pipeline.warehouse.staged_files import StagedFiles
-from transforms.increment_steps import CHANGES, advanced, checkable
+from pipeline.warehouse.changes import Change
+from transforms.advance_step import CHANGES, checkable
 from transforms.kernels.calendar import as_datetime
 from transforms.kernels.messages import Message
 from transforms.kernels.parse import Limits
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.single_records import read_records
-from transforms.kernels.user_dates import touched_dates
 from transforms.mart_changes import finish
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import TABLES
 from transforms.parse_step import COUNTS, parse_part
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.planning import plan_of_increment
-from transforms.shards import CONTRIBUTIONS, EVENTS, NEGATIVE, USERS
 from transforms.state.registry import STATE_TABLES
 from transforms.streaming.clock import later
-from transforms.touched_dates import TOUCHED, rows
+from transforms.user_tables import CONTRIBUTIONS
 
 _LETTERS: Final = dead_letter_events.TABLE
 _LETTER_ID: Final = "dead_letter_id"
-# Of these tables a micro-batch holds the rows that change, of the others all.
-_PARTS: Final = (EVENTS, USERS, NEGATIVE, _LETTERS.name)
 # Of the messages that are parsed together: a message may have 10 MB.
 _PART_BYTES: Final = 16 << 20
 # Of ids that are looked up by one query.
@@ -100,7 +96,8 @@ class MicroBatches:
         self.job, self._totals = job, before
         self._publish, self._sleep = publish, sleep
         self._plan = CommitPlan.adding(STREAMED)
-        checks = plan_of_increment(job.checks, _PARTS)
+        self._here = StepsHere(job.warehouse, job.run, job.staging, self._plan.contracts)
+        checks = plan_of_increment(job.checks, PARTS)
         self._over = ArrowChecks(checks, TABLES)
         self._sealer = Sealer(job.noted, finish, checks, list(self._plan.dispositions))
 
@@ -123,13 +120,13 @@ class MicroBatches:
         moment_us = later(self.job.clock, self._totals.written_at_us)
         came = self._parsed(messages, as_datetime(moment_us))
         letters, known = self._new_letters(came.letters)
-        step = self._advanced(came.events, as_datetime(moment_us))
+        step = self._here.advanced(came.events, self.job.active_types.codes, as_datetime(moment_us))
         counts = RunCounts.total([*came.counts, known, step[COUNTS]])
         checked = [self._over.evaluate(checkable(step)), self._over.evaluate(letters)]
         gathered = Gathered([], [step[CONTRIBUTIONS]], [counts], checked)
         flush = self._sealer.seal(self._totals, gathered, moment_us)
         changed = {contract.name: step[tag] for tag, contract in CHANGES.items()}
-        staged = list(self._staged({**changed, **letters, **flush.rows}))
+        staged = self._here.staged({**changed, **letters, **flush.rows})
         check_sum(counts, self._plan.arrived(staged))
         changes = [change for change in self._plan.changes(staged) if change.staged]
         for new in letters.values():
@@ -178,31 +175,6 @@ class MicroBatches:
         kept = letters.filter(new)
         known = RunCounts(known_dead_letters=letters.num_rows - kept.num_rows)
         return ({_LETTERS.name: kept} if kept.num_rows else {}), known
-
-    def _advanced(self, events: Sequence[pa.RecordBatch], written_at: datetime) -> dict[str, Any]:
-        """What events change, as `advanced` gives it, with what the tables hold of their users."""
-        warehouse, run = self.job.warehouse, self.job.run
-        touched = [rows(touched_dates(batch)) for batch in events]
-        keys = self._staged({TOUCHED.name: pa.concat_tables(touched)}) if touched else ()
-        files = list(keys)
-        shares = warehouse.look_up([found.of(files) for found in state_of_dates()], run)
-        state = [
-            batch
-            for share in shares
-            for table in warehouse.found(share)
-            for batch in table.to_batches()
-        ]
-        batches = [*events, *state]
-        return advanced(batches, self.job.active_types.codes, written_at, EventsOn(warehouse))
-
-    def _staged(self, tables: Mapping[str, pa.Table]) -> Iterator[StagedFile]:
-        contracts = {**self._plan.contracts, TOUCHED.name: TOUCHED}
-        for name, its_rows in tables.items():
-            if its_rows.num_rows:
-                layout = self.job.warehouse.capabilities.layout
-                files = StagedFiles(contracts[name], self.job.staging, layout)
-                files.write(its_rows)
-                yield from files.close()
 
     def _commit(self, changes: Sequence[Change], run: str) -> None:
         """Commit; where that fails, the same again under the same id: what was done is not done

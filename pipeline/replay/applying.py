@@ -12,12 +12,12 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.display.progress_bar import show_progress
-from pipeline.graphs.batch_graph import BatchJob, written
+from pipeline.graphs.batch_job import BatchJob, written
 from pipeline.graphs.read_staged import ReadStaged
 from pipeline.graphs.update_graph import NewEvents, build_increment
 from pipeline.inputs.listing import shards_for
-from pipeline.launch.batch_launch import noted, read_report
 from pipeline.launch.beam_run import run_to_end
+from pipeline.launch.run_files import noted, read_report
 from pipeline.launch.runners import Runner
 from pipeline.launch.state_of_tables import state_of
 from pipeline.replay.attempt import Outcome

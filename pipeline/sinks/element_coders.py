@@ -5,8 +5,8 @@ from __future__ import annotations
 import apache_beam as beam
 from apache_beam.coders import Coder
 
+from pipeline.inputs.csv_ranges import FileRange
 from pipeline.inputs.input_versions import InputFile
-from pipeline.inputs.read_csv import FileRange
 from pipeline.sinks.staged_steps import StagedStep
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.lookups import FoundRows

@@ -40,7 +40,8 @@ def test_files_of_several_days_end_as_one_batch(home: Home, tmp_path: Path, samp
     expected = contents(tmp_path / "growth.duckdb")
     for day in range(3):
         upload(home, tmp_path / f"{day}.csv", header + b"".join(lines[day::3]))
-        run = update(home)
+        # The second day without a runner, the third with one.
+        run = update(home, *(("--runner", "FnApiRunner") if day == 2 else ()))
         assert run.returncode == 0, run.stderr
     found = home.contents()
     assert set(unlike(found, expected)) <= {"dead_letter_events"}

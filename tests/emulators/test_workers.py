@@ -22,7 +22,8 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline import __version__
-from pipeline.graphs.batch_graph import BatchJob, build
+from pipeline.graphs.batch_graph import build
+from pipeline.graphs.batch_job import BatchJob
 from pipeline.inputs.listing import find_inputs
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pipeline.errors import RunError, clear_message
 from pipeline.inputs.input_versions import local_file
 from pipeline.sample import write_sample
-from pipeline.sinks.commit_batch import check_sum
+from pipeline.sinks.run_commit import check_sum
 from pipeline.warehouse import open_warehouse
 from tests.support.runs import Run, comparable, contents, read_all, run_graph
 from tests.support.strategies import broken_rows, valid_rows

@@ -12,8 +12,8 @@ import pytest
 
 from pipeline.errors import RunError, clear_message
 from pipeline.inputs.input_versions import local_file
-from pipeline.sinks.commit_batch import Commit
 from pipeline.sinks.commit_plan import CommitPlan
+from pipeline.sinks.run_commit import RunCommit
 from pipeline.warehouse import open_warehouse
 from tests.support.runs import Run, contents, run_graph
 from tests.support.tables import NOW, csv_text, row
@@ -78,7 +78,7 @@ def test_a_change_between_ranges_and_reading_ends_the_run(
         swap_two_columns(source)
         return ends
 
-    monkeypatch.setattr("pipeline.inputs.read_csv.record_boundaries", boundaries)
+    monkeypatch.setattr("pipeline.inputs.csv_ranges.record_boundaries", boundaries)
     with pytest.raises(Exception, match="another file has taken its place"):
         run_graph([source], database, Run(range_bytes=300))
     assert not database.exists()
@@ -106,7 +106,7 @@ def test_a_change_behind_the_reading_stops_the_commit(tmp_path: Path) -> None:
         }
     )
     run = pipeline_runs.Run("test", "batch", "1", NOW, {"active_event_types": "share"})
-    commit = Commit(warehouse, plan, 50, [], run, staging=str(tmp_path))
+    commit = RunCommit(warehouse, plan, 50, run, str(tmp_path))
     commit.commit([], RunCounts(), CheckCounts(), [listed])
     with duckdb.connect(str(database)) as connection:
         connection.execute("DROP TABLE fct_events")

@@ -81,7 +81,7 @@ def test_a_dry_run_has_no_writer_and_offline_no_reader(tmp_path: Path) -> None:
 
 
 def test_the_log_tells_the_sum_of_a_run(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "pipeline.sinks.commit_batch"):
+    with caplog.at_level(logging.INFO, "pipeline.sinks.run_commit"):
         run_graph([folder / "events.csv"], folder / "growth.duckdb")
     expected = (
         "tables replaced: 3 input rows = 1 events + 1 duplicates + 1 dead letters + 0 of forgotten"

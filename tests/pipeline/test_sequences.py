@@ -24,7 +24,7 @@ from transforms.marts import dead_letter_events
 # A row as it comes, and as --edit has it.
 Pair = tuple[Row, Row]
 _EDIT = "s/_APP//"
-_LOADS = ("batch", "update")
+_LOADS = ("batch", "update", "update by a runner")
 
 
 def spoilt(item: Row) -> Pair:
@@ -69,8 +69,10 @@ def check(actions: Sequence[str], pairs: Sequence[Pair]) -> None:
                 came += share
             if action == "batch":
                 run_graph(sorted(folder.glob("*.csv")), database)
-            elif action == "update":
-                options = ("--quality", "off", "--max_dead_letter_pct", "100")
+            elif action in _LOADS:
+                options = ["--quality", "off", "--max_dead_letter_pct", "100"]
+                if action == "update by a runner":
+                    options += ["--runner", "FnApiRunner"]
                 run(update.COMMAND, database, "--input", files, *options)
             elif action == "replay":
                 run(replay.COMMAND, database, "--edit", _EDIT, "--quality", "off")
@@ -92,7 +94,7 @@ _ROWS = st.lists(
     min_size=8,
     max_size=40,
 )
-_EVERY = ("update", "replay", "update", "rebuild", "replay", "batch", "update")
+_EVERY = ("update", "replay", "update by a runner", "rebuild", "replay", "batch", "update")
 _HARD = [
     (item, item) if sound else spoilt(item)
     for sound, item in [

@@ -15,9 +15,9 @@ from tests.support.streams import message, stream_of, ticking
 from tests.support.tables import codes, row
 from tests.support.translation import OPTIONS
 from transforms.parse_step import COUNTS, DEAD_LETTERS
-from transforms.shards import CONTRIBUTIONS
 from transforms.streaming.parse_messages import ParseMessages
 from transforms.streaming.users import ROWS, UpdateUsers
+from transforms.user_tables import CONTRIBUTIONS
 from transforms.vocabulary import EVENT_TYPES
 
 

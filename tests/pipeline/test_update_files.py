@@ -14,17 +14,18 @@ import duckdb
 import pytest
 
 from pipeline.errors import OptionError, RunError, clear_message
-from pipeline.graphs.batch_graph import BatchJob
+from pipeline.graphs.batch_job import BatchJob
 from pipeline.inputs.input_versions import fingerprint, local_file
 from pipeline.launch.beam_run import pipeline_options
 from pipeline.launch.check_launch import check_tables
 from pipeline.launch.new_files import Asked
 from pipeline.launch.runners import Runner
-from pipeline.launch.update_launch import run_update
+from pipeline.launch.update_launch import ByBeam, run_update
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.checksums import checksum_of
 from pipeline.warehouse.duckdb.file_lock import locked
+from tests.support.repository import ROOT
 from tests.support.runs import CHECKED_THOROUGHLY, command, contents, read_all, run_graph
 from tests.support.tables import NOW, csv_text, differences, oracle_tables, row
 from tests.support.thorough import thorough
@@ -50,8 +51,10 @@ class Days:
     def write(self, name: str, text: bytes) -> None:
         (self.folder / name).write_bytes(text)
 
-    def update(self, hour: int, asked: Asked | None = None, **more: Any) -> None:
-        """Load all files of the folder that are new."""
+    def update(
+        self, hour: int, asked: Asked | None = None, by_beam: bool = False, **more: Any
+    ) -> None:
+        """Load all files of the folder that are new, with a runner or without one."""
         job = BatchJob(
             files=[local_file(str(path)) for path in sorted(self.folder.glob("*.csv"))],
             warehouse=open_warehouse(f"duckdb:///{self.database}"),
@@ -63,8 +66,8 @@ class Days:
             command="update",
             quality=CHECKED_THOROUGHLY,
         )
-        options = pipeline_options(RUNNER, [])
-        run_update(replace(job, **more), asked or Asked(), RUNNER, options, None, None)
+        beam = ByBeam(RUNNER, lambda: pipeline_options(RUNNER, []), by_beam)
+        run_update(replace(job, **more), asked or Asked(), beam, None, None)
 
     def ask(self, statement: str) -> list[Any]:
         with duckdb.connect(str(self.database), read_only=True) as connection:
@@ -131,7 +134,7 @@ def test_files_of_several_days_end_as_one_batch_and_as_plain_sql(
     days.write("1.csv", first)
     days.update(1, quality="enforce")
     days.write("2.csv", second)
-    days.update(2, quality="enforce")
+    days.update(2, by_beam=True, quality="enforce")
     days.write("3.csv", third)
     days.write("copy.csv", first)
     capsys.readouterr()
@@ -291,8 +294,9 @@ def test_a_byte_that_no_sample_sees_is_a_change(days: Days, lines: list[bytes]) 
         days.update(2)
 
 
+@pytest.mark.parametrize("by_beam", [False, True])
 def test_files_that_are_loaded_again_bring_no_event_and_no_dead_letter_twice(
-    days: Days, capsys: pytest.CaptureFixture[str]
+    days: Days, capsys: pytest.CaptureFixture[str], by_beam: bool
 ) -> None:
     """As after a rebuild of tables that knew no files."""
     days.write("1.csv", csv_text([row("2024-01-01T00:00:00Z"), row("never"), row("yesterday")]))
@@ -302,7 +306,7 @@ def test_files_that_are_loaded_again_bring_no_event_and_no_dead_letter_twice(
         connection.execute("DELETE FROM dead_letter_events WHERE payload LIKE 'yesterday%'")
     before = contents(days.database)
     capsys.readouterr()
-    days.update(2)
+    days.update(2, by_beam=by_beam)
     told = capsys.readouterr().out
     assert "3 input rows = 0 events + 1 duplicate + 2 dead letters" in told
     assert "1 dead letter of these the table had already" in told
@@ -380,7 +384,9 @@ def test_the_command_loads_what_is_new(days: Days, tmp_path: Path) -> None:
     line = ("update", "--input", "events/*.csv", "--summary_file", "run.json", *quality)
     assert command(*line, cwd=tmp_path).returncode == 0
     days.write("2.csv", csv_text([row("2024-01-01T00:10:00Z"), row("2024-01-01T00:00:00Z")]))
-    run = command(*line, cwd=tmp_path)
+    # Beam, which takes a second to import, is not looked at.
+    (tmp_path / "apache_beam.py").write_text("raise SystemExit('Beam is imported')")
+    run = command(*line, cwd=tmp_path, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     assert run.returncode == 0, run.stderr
     assert "2 input rows = 1 event + 1 duplicate + 0 dead letters" in run.stdout
     assert (

@@ -8,7 +8,8 @@ from __future__ import annotations
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline.graphs.batch_graph import BatchJob, build
+from pipeline.graphs.batch_graph import build
+from pipeline.graphs.batch_job import BatchJob
 from pipeline.inputs.listing import unseen_inputs
 from pipeline.warehouse import open_warehouse
 from tests.support.streaming_graph import describe

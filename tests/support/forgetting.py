@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipeline import __version__
 from pipeline.forget.forget_job import ForgetJob, forget, new_job
 from pipeline.forget.forget_report import ForgetReport
-from pipeline.graphs.batch_graph import written
+from pipeline.graphs.batch_job import written
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, WriteDisposition
 from pipeline.warehouse.run_ids import new_run

@@ -55,7 +55,7 @@ def wait_for(run: forks.Fork, held: Path) -> None:
 
 def _main() -> int:
     from pipeline.__main__ import main
-    from pipeline.inputs import read_csv
+    from pipeline.inputs import csv_ranges
     from pipeline.warehouse import duckdb
 
     moments, path, *arguments = sys.argv[1:]
@@ -69,7 +69,7 @@ def _main() -> int:
         while held.exists():
             time.sleep(0.02)
 
-    read_blocks, apply = vars(read_csv)["read_blocks"], vars(duckdb)["apply"]
+    read_blocks, apply = vars(csv_ranges)["read_blocks"], vars(duckdb)["apply"]
     commit = duckdb.DuckDBWarehouse.commit
 
     def reading(*given: Any) -> Iterator[Any]:
@@ -87,7 +87,7 @@ def _main() -> int:
         return applied
 
     with (
-        patch.object(read_csv, "read_blocks", reading),
+        patch.object(csv_ranges, "read_blocks", reading),
         patch.object(duckdb.DuckDBWarehouse, "commit", staged),
         patch.object(duckdb, "apply", committing),
     ):

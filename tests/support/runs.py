@@ -20,7 +20,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
 
-from pipeline.graphs.batch_graph import BatchJob, build
+from pipeline.graphs.batch_graph import build
+from pipeline.graphs.batch_job import BatchJob
 from pipeline.graphs.staged_corrections import stage_corrections
 from pipeline.inputs.input_versions import InputFile, local_file
 from pipeline.warehouse import Warehouse, open_warehouse

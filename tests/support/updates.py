@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from pipeline.graphs.read_state import EventsOn, state_of_dates
+from pipeline.graphs.stored_state import EventsOn, state_of_dates
 from pipeline.graphs.streaming_graph import StreamJob
 from pipeline.launch.stream_start import note_beginning, warm
 from pipeline.micro_batches.micro_batch import MicroBatches
 from pipeline.reports import BatchReport, FlushReport
-from pipeline.sinks.commit_batch import Commit
 from pipeline.sinks.commit_plan import CommitPlan
+from pipeline.sinks.run_commit import RunCommit
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
@@ -27,8 +27,8 @@ from tests.support.runs import comparable, contents
 from tests.support.tables import NOW, WRITTEN_AT, codes, compute, csv_text, parse
 from tests.support.thorough import THOROUGH
 from transforms.active_event_types import ActiveEventTypes
+from transforms.advance_step import CHANGES, advanced
 from transforms.contract import Table
-from transforms.increment_steps import CHANGES, advanced
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
 from transforms.kernels.messages import Message
@@ -41,12 +41,12 @@ from transforms.mart_changes import finish
 from transforms.marts.registry import TABLES
 from transforms.parse_step import COUNTS
 from transforms.quality.check_counts import CheckCounts
-from transforms.shards import CONTRIBUTIONS
 from transforms.state import growth_counters, user_timelines
 from transforms.state.pipeline_runs import Run
 from transforms.state.registry import STATE_TABLES
 from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES
 from transforms.touched_dates import TOUCHED, rows
+from transforms.user_tables import CONTRIBUTIONS
 from transforms.vocabulary import EVENT_TYPES
 
 Rows = Sequence[Mapping[str, str]]
@@ -195,7 +195,7 @@ class Home:
     ) -> BatchReport:
         settings = {ACTIVE_EVENT_TYPES: ",".join(EVENT_TYPES)}
         run = Run(f"run_{self.runs}", "update", "0", self._moment, settings)
-        return Commit(self.warehouse, plan, 100.0, (), run, staging=folder).commit(
+        return RunCommit(self.warehouse, plan, 100.0, run, folder).commit(
             staged, counts, CheckCounts()
         )
 

@@ -52,10 +52,19 @@ LAYERS: Final = (
 )
 
 WITHOUT_BEAM: Final = (
+    "pipeline.micro_batches.steps_here",
+    "pipeline.micro_batches.update_here",
+    "pipeline.graphs.batch_job",
+    "pipeline.graphs.increment_commit",
+    "pipeline.graphs.stored_state",
+    "pipeline.inputs.csv_ranges",
     "pipeline.sinks.commit_plan",
     "pipeline.sinks.flush_state",
     "pipeline.sinks.held_counts",
+    "pipeline.sinks.run_commit",
     "pipeline.warehouse",
+    "transforms.advance_step",
+    "transforms.parse_step",
     "transforms.marts",
     "transforms.state",
     "transforms.quality",

@@ -22,6 +22,7 @@ from transforms.kernels.sessions import sort_events
 from transforms.kernels.single_records import read_records
 from transforms.marts import dead_letter_events
 from transforms.metrics import LATENESS, count
+from transforms.parse_outputs import beside_events
 from transforms.parse_step import COUNTS, DEAD_LETTERS, parse_part
 from transforms.streaming.clock import Clock, arriving, microseconds
 
@@ -99,7 +100,7 @@ class _Parse(beam.DoFn):
                 yield self._counted(RunCounts(duplicates=events.duplicates))
             arrived_after_us = now_us - parsed.events["event_time"].cast(pa.int64()).to_numpy()
             LATENESS.observe(arrived_after_us // US_PER_SECOND)
-        yield from part.beside_events(partial(arriving, clock=options.clock))
+        yield from beside_events(part, partial(arriving, clock=options.clock))
 
     def _counted(self, counts: RunCounts) -> pvalue.TaggedOutput:
         count(counts)

@@ -17,8 +17,8 @@ from transforms.kernels.user_head import UserHead, timelines_of_heads
 from transforms.kernels.user_state import AdvancedUser, Numbered
 from transforms.mart_changes import changed_users
 from transforms.marts import dim_users, fct_events, users_with_negative_miles
-from transforms.shards import CONTRIBUTIONS
 from transforms.state import user_timelines
+from transforms.user_tables import CONTRIBUTIONS
 
 
 @dataclass

@@ -34,9 +34,9 @@ from transforms.kernels.user_state import advance_user, without_those_before
 from transforms.marts import dim_users
 from transforms.metrics import EVENTS_PER_USER, count
 from transforms.parse_step import COUNTS
-from transforms.shards import CONTRIBUTIONS
 from transforms.streaming.clock import Clock, arriving, later, microseconds
 from transforms.streaming.user_changes import UserChanges
+from transforms.user_tables import CONTRIBUTIONS
 
 ROWS: Final = "rows"
 

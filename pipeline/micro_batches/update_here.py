@@ -1,0 +1,135 @@
+"""An update in this process, without a runner: what the graph of an update does, for a few files.
+
+A run with Beam takes some four seconds before and beside its work. Kernels, checks and commit are
+those of the graph.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Final
+
+import pyarrow as pa
+
+from pipeline import __version__
+from pipeline.graphs.batch_job import BatchJob
+from pipeline.graphs.increment_commit import (
+    adding_plan,
+    increment_checks,
+    increment_commit,
+    totals_of_run,
+)
+from pipeline.graphs.stored_state import CountersOf
+from pipeline.inputs.csv_ranges import blocks, ranges
+from pipeline.inputs.input_versions import InputFile
+from pipeline.inputs.listing import default_shards
+from pipeline.micro_batches.steps_here import StepsHere
+from pipeline.reports import BatchReport
+from transforms.advance_step import CHANGES, checkable
+from transforms.kernels.counters import Counters
+from transforms.kernels.parse import Limits
+from transforms.kernels.records import RawRecords
+from transforms.kernels.run_counts import RunCounts
+from transforms.mart_changes import finish
+from transforms.marts import dead_letter_events
+from transforms.marts.registry import TABLES
+from transforms.parse_step import COUNTS, parse_part
+from transforms.prefetch import prefetch
+from transforms.quality.arrow_checks import ArrowChecks
+from transforms.quality.check_counts import CheckCounts
+from transforms.user_tables import CONTRIBUTIONS
+
+# A shard takes 100 MB of memory, and all are in memory at once.
+_MOST_SHARDS: Final = 5
+
+
+def fits_here(files: Sequence[InputFile]) -> bool:
+    """Whether files are so few that an update takes them in without a runner."""
+    return default_shards(files) <= _MOST_SHARDS
+
+
+@dataclass
+class _Came:
+    """What files are, before anybody has looked into the tables.
+
+    Attributes:
+        events: with the schema EVENT_BATCH.
+        letters: tables of dead_letter_events.
+        counts: of all rows.
+        sources: input rows and dead letters of each file with a row.
+    """
+
+    events: list[pa.RecordBatch] = field(default_factory=list)
+    letters: list[pa.Table] = field(default_factory=list)
+    counts: list[RunCounts] = field(default_factory=list)
+    sources: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def update_here(job: BatchJob) -> BatchReport:
+    """Take a run's files into its tables.
+
+    Args:
+        job: what the run does, as the graph takes it: nobody else writes to its warehouse, and its
+            staging folder is there.
+
+    Returns:
+        The run's report, once all is committed.
+
+    Raises:
+        RunError: if the warehouse can't be read or written, or the run refuses what it has found;
+            nothing is committed then.
+        DataError: if a file can't be read, or the tables contradict each other.
+    """
+    came, plan, checks = _parsed(job), adding_plan(job), increment_checks(job)
+    steps = StepsHere(job.warehouse, job.run, job.staging, plan.contracts)
+    step = steps.advanced(came.events, job.active_types.codes, job.started_at)
+    before = CountersOf(job.warehouse)()
+    after = Counters.total([before, step[CONTRIBUTIONS]])
+    finished = finish(before, after, pa.scalar(job.started_at, pa.timestamp("us")).value)
+    letters, known = _new_letters(job, came.letters)
+    counts = RunCounts.total([*came.counts, known, step[COUNTS]])
+    checked = [totals_of_run(counts)]
+    with closing(ArrowChecks(checks, TABLES)) as over:
+        if checks:
+            rows = {**checkable(step), dead_letter_events.TABLE.name: letters}
+            checked += [over.evaluate(rows), over.evaluate(finished.marts)]
+    changed = {contract.name: step[tag] for tag, contract in CHANGES.items()}
+    staged = steps.staged({**changed, dead_letter_events.TABLE.name: letters, **finished.changed})
+    commit = increment_commit(job, checks)
+    sources = list(came.sources.items())
+    return commit.commit(staged, counts, CheckCounts.total(checked), list(job.files), sources)
+
+
+def _parsed(job: BatchJob) -> _Came:
+    came, limits = _Came(), Limits(job.max_future_minutes)
+    sources: dict[str, list[RunCounts]] = defaultdict(list)
+    for records in _records(job.files):
+        found = parse_part(
+            records, job.started_at, limits, __version__, job.corrections, job.forgotten
+        )
+        came.events += [parsed.events for parsed in found.parsed if len(parsed.events)]
+        came.letters.append(found.dead_letters)
+        sources[records.source].append(found.counts)
+    came.counts = [count for counts in sources.values() for count in counts]
+    for source, counts in sources.items():
+        total = RunCounts.total(counts)
+        came.sources[source] = (total.input_rows, total.rejected)
+    return came
+
+
+def _records(files: Sequence[InputFile]) -> Iterator[RawRecords]:
+    for file in files:
+        for part in ranges(file, None):
+            for records, _ in prefetch(blocks(part)):
+                yield records
+
+
+def _new_letters(job: BatchJob, parts: Sequence[pa.Table]) -> tuple[pa.Table, RunCounts]:
+    """Rows of dead_letter_events that the warehouse lacks, and how many it has."""
+    letters = pa.concat_tables([dead_letter_events.TABLE.arrow_schema.empty_table(), *parts])
+    if job.known_dead_letters is None:
+        return letters, RunCounts()
+    return job.known_dead_letters.parted(letters)

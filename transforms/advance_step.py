@@ -1,0 +1,149 @@
+"""The step of batch, update and stream that takes events into the tables of users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Protocol
+
+import pyarrow as pa
+
+from transforms.contract import Table
+from transforms.data_error import DataError
+from transforms.kernels.event_batch import EVENT_BATCH
+from transforms.kernels.increments import Advanced, StoredEvents, advance
+from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.timelines import Timelines
+from transforms.kernels.user_dates import UserDates
+from transforms.mart_changes import changed_events, changed_users
+from transforms.marts import dim_users, fct_events, users_with_negative_miles
+from transforms.parse_step import COUNTS
+from transforms.state import user_timelines
+from transforms.stored_events import STORED, numbered
+from transforms.touched_dates import rows
+from transforms.user_tables import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS
+
+NEW_EVENTS: Final = "new_events"
+RENUMBERED: Final = "renumbered_events"
+RECOVERED: Final = users_with_negative_miles.TABLE.deletes.name
+
+# The contracts of the tables that `advanced` gives, by its names of them.
+CHANGES: Final[Mapping[str, Table]] = {
+    NEW_EVENTS: fct_events.TABLE.appended,
+    RENUMBERED: fct_events.TABLE,
+    USERS: dim_users.TABLE,
+    NEGATIVE: users_with_negative_miles.TABLE,
+    RECOVERED: users_with_negative_miles.TABLE.deletes,
+    TIMELINES: user_timelines.TABLE,
+}
+
+# What is read of the tables, by their columns.
+EVENT_COLUMNS: Final = (*STORED.column_names, "session_id", "event_sequence_in_session")
+TIMELINE_COLUMNS: Final = ("user_id", "timeline")
+
+
+class EventsOnDates(Protocol):
+    """Reads the stored events of a few dates of users."""
+
+    def __call__(self, dates: pa.Table) -> pa.Table:
+        """The rows of fct_events on dates of users.
+
+        Args:
+            dates: rows of TOUCHED.
+
+        Returns:
+            With EVENT_COLUMNS.
+        """
+
+
+def advanced(
+    batches: Sequence[pa.RecordBatch],
+    active_types: Sequence[int],
+    written_at: datetime,
+    events_on: EventsOnDates,
+) -> dict[str, Any]:
+    """What `AdvanceShards` makes of a shard: CONTRIBUTIONS, COUNTS and, as in CHANGES, tables.
+
+    Args:
+        batches: new events with the schema EVENT_BATCH, and what is stored of their users, with
+            EVENT_COLUMNS and TIMELINE_COLUMNS; any number of each.
+        active_types, written_at, events_on: as `AdvanceShards` has them.
+
+    Raises:
+        DataError: as `advance` does.
+    """
+    moment = pa.scalar(written_at, pa.timestamp("us"))
+    step = _advance(_parted(batches), active_types, events_on)
+    events = changed_events(step, moment)
+    users = changed_users(step.before, step.after, active_types, moment)
+    return {
+        NEW_EVENTS: events.new,
+        RENUMBERED: events.renumbered,
+        USERS: users.users,
+        NEGATIVE: users.negative,
+        RECOVERED: users.recovered,
+        TIMELINES: user_timelines.rows(step.after, moment),
+        CONTRIBUTIONS: step.counters,
+        COUNTS: RunCounts(events=events.new.num_rows, duplicates=step.repeated),
+    }
+
+
+def checkable(changes: Mapping[str, Any]) -> dict[str, pa.Table]:
+    """Of what `advanced` gives the rows that checks ask about, by the names of their tables."""
+    events = pa.concat_tables([changes[NEW_EVENTS], changes[RENUMBERED]]).unify_dictionaries()
+    return {EVENTS: events, USERS: changes[USERS], NEGATIVE: changes[NEGATIVE]}
+
+
+class _Shard(NamedTuple):
+    """What has come of a shard.
+
+    Attributes:
+        events: with the schema EVENT_BATCH.
+        stored: with EVENT_COLUMNS.
+        before: the timelines of its users, as far as they have one.
+    """
+
+    events: list[pa.RecordBatch]
+    stored: list[pa.Table]
+    before: Timelines
+
+
+def _parted(batches: Sequence[pa.RecordBatch]) -> _Shard:
+    by_columns: dict[tuple[str, ...], list[pa.RecordBatch]] = {
+        tuple(EVENT_BATCH.names): [],
+        EVENT_COLUMNS: [],
+        TIMELINE_COLUMNS: [],
+    }
+    for batch in batches:
+        by_columns[tuple(batch.schema.names)].append(batch)
+    events, stored, lives = by_columns.values()
+    before = Timelines.none()
+    if lives:
+        before = user_timelines.timelines_of(pa.Table.from_batches(lives))
+    return _Shard(events, [pa.Table.from_batches([batch]) for batch in stored], before)
+
+
+def _advance(shard: _Shard, active_types: Sequence[int], events_on: EventsOnDates) -> Advanced:
+    stored = list(shard.stored)
+    while True:
+        known = numbered(pa.concat_tables(stored)) if stored else StoredEvents.none()
+        step = advance(shard.before, known, shard.events, active_types)
+        if not isinstance(step, UserDates):
+            return step
+        asked = rows(step)
+        stored.append(events_on(asked))
+        _refuse_lost(asked, stored[-1])
+
+
+def _refuse_lost(asked: pa.Table, found: pa.Table) -> None:
+    """Raise DataError where a date has no event on which the user's timeline has some: it would be
+    asked for again and again."""
+    dates = pa.table({"user_id": found["user_id"], "event_date": found["event_time"]})
+    dates = dates.cast(asked.schema, safe=False)
+    lost = asked.join(dates, asked.column_names, join_type="left anti")
+    for row in lost.slice(0, 1).to_pylist():
+        raise DataError(
+            f"fct_events has 0 events of user {row['user_id']!r} on {row['event_date']}, and the "
+            "user's timeline some: another program has changed one of them; build the tables again "
+            "with rebuild, or batch over the source files"
+        )
