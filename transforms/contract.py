@@ -206,6 +206,10 @@ class Table:
         ):
             raise ValueError(f"table {self.name}: added columns stand behind all others")
 
+    def __hash__(self) -> int:
+        """That of the name: a step of a stream unpickles dicts by table in each bundle."""
+        return hash(self.name)
+
     @property
     def order(self) -> Sequence:
         """In which order the rows follow each other."""

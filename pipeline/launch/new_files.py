@@ -68,16 +68,17 @@ def increment_of(job: BatchJob, asked: Asked) -> Increment:
             its tables, or can't be read.
     """
     warehouse = job.warehouse
-    if not holds_anything(warehouse):
-        # Should another run have come first meanwhile, nothing of it may go.
-        first = replace(
-            job, active_types=asked.active_types or ActiveEventTypes(), max_shrink_pct=0.0
-        )
-        return Increment(first, 0, is_first=True)
-    refuse_stream(warehouse, asked.stream_stopped)
-    types = types_of_tables(warehouse, asked.active_types)
-    state = state_of(warehouse)
-    loaded = files_of(warehouse.read(loaded_files.TABLE))
+    with warehouse.kept_open():
+        if not holds_anything(warehouse):
+            # Should another run have come first meanwhile, nothing of it may go.
+            first = replace(
+                job, active_types=asked.active_types or ActiveEventTypes(), max_shrink_pct=0.0
+            )
+            return Increment(first, 0, is_first=True)
+        refuse_stream(warehouse, asked.stream_stopped)
+        types = types_of_tables(warehouse, asked.active_types)
+        state = state_of(warehouse)
+        loaded = files_of(warehouse.read(loaded_files.TABLE))
     written_anew = written_since(job.files, loaded, warehouse.url)
     new = [file for file in job.files if file.path not in loaded]
     if types is None:

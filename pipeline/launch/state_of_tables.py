@@ -43,6 +43,11 @@ def state_of(warehouse: Warehouse) -> StateOfTables:
     Raises:
         RunError: if it is not there or not that, or can't be read.
     """
+    with warehouse.kept_open():
+        return _checked(warehouse)
+
+
+def _checked(warehouse: Warehouse) -> StateOfTables:
     present = warehouse.present() or set()
     missing = [table.name for table in _STATE if table.name not in present]
     if missing:

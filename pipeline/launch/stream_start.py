@@ -48,9 +48,10 @@ def begun_with(
         OptionError: if the tables were built with other event types.
         RunError: if the warehouse has no state that fits its tables, or can't be read.
     """
-    if not holds_anything(warehouse):
-        return asked or ActiveEventTypes(), None
-    types, state = types_of_tables(warehouse, asked), state_of(warehouse)
+    with warehouse.kept_open():
+        if not holds_anything(warehouse):
+            return asked or ActiveEventTypes(), None
+        types, state = types_of_tables(warehouse, asked), state_of(warehouse)
     if types is None:
         raise without_state(warehouse, "does not say which event types make a user active")
     written_at = pa.scalar(state.written_at, pa.timestamp("us"))

@@ -13,7 +13,8 @@ def held(reader: TableReader) -> Held:
     Raises:
         RunError: if the warehouse can't be read.
     """
-    events, dead_letters = (
-        reader.count(table) or 0 for table in (fct_events.TABLE, dead_letter_events.TABLE)
-    )
+    with reader.kept_open():
+        events, dead_letters = (
+            reader.count(table) or 0 for table in (fct_events.TABLE, dead_letter_events.TABLE)
+        )
     return Held(events, dead_letters)

@@ -65,6 +65,13 @@ class TableReader(Protocol):
             RunError: if the warehouse can't be read.
         """
 
+    def kept_open(self) -> AbstractContextManager[None]:
+        """Where several questions are asked one after the other, and nothing is written.
+
+        Raises:
+            RunError: if it can't be read.
+        """
+
     def source(self, table: Table) -> str:
         """A table as SQL that may follow FROM, whatever its queries must say."""
 

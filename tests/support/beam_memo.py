@@ -35,6 +35,11 @@ def remember() -> None:
     core.get_function_args_defaults = parameters_once(core.get_function_args_defaults)
     userstate.get_dofn_specs = specs_once(userstate.get_dofn_specs)
     transform_evaluator.get_dofn_specs = userstate.get_dofn_specs
+    core._check_fn_use_yield_and_return = of_functions_once(core._check_fn_use_yield_and_return)
+    # The runner of streams runs a copy of a DoFn in each bundle, and never the DoFn itself.
+    transform_evaluator.pickler = types.SimpleNamespace(
+        roundtrip=pickled_once(cloudpickle_pickler._dumps, cloudpickle_pickler._loads)
+    )
     PipelineOptions.__init__ = options_once(PipelineOptions.__init__)
     cloudpickle_pickler.bz2 = types.SimpleNamespace(
         compress=functools.lru_cache(4_096)(bz2.compress),
@@ -60,25 +65,57 @@ def parameters_once(ask: Callable[[Any], Parameters]) -> Callable[[Any], Paramet
     return asked
 
 
+def of_functions_once(ask: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Ask of each function of Python once, bound to whatever object."""
+    known: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+
+    def asked(called: Any) -> bool:
+        function = getattr(called, "__func__", called)
+        if not inspect.isfunction(function):
+            return ask(called)
+        if function not in known:
+            known[function] = ask(called)
+        return known[function]
+
+    return asked
+
+
 def specs_once(ask: Callable[[Any], Specs]) -> Callable[[Any], Specs]:
-    """Ask each class of DoFns once, but for those whose objects have methods of their own."""
-    known: WeakKeyDictionary[type, Specs | None] = WeakKeyDictionary()
+    """Ask once for each class of DoFns and the methods that an object's own values hide; ask for
+    each object that has methods of its own, or says by itself what parameters one has."""
+    known: WeakKeyDictionary[type, dict[frozenset[str], Specs]] = WeakKeyDictionary()
+    described: WeakKeyDictionary[type, set[str]] = WeakKeyDictionary()
 
     def asked(function: Any) -> Specs:
-        kind = type(function)
-        if kind not in known:
-            alike = not any(name.startswith("_inspect_") for name in dir(kind))
-            known[kind] = ask(function) if alike else None
-        found = known[kind]
-        own = vars(function).items()
-        if found is None or any(
-            inspect.ismethod(part) or hasattr(kind, name) for name, part in own
-        ):
+        kind, own = type(function), vars(function)
+        if kind not in described:
+            prefix = "_inspect_"
+            told = (name for name in dir(kind) if name.startswith(prefix))
+            described[kind] = {name.removeprefix(prefix) for name in told}
+        hidden = frozenset(name for name in own if callable(getattr(kind, name, None)))
+        if not described[kind] <= hidden or any(map(inspect.ismethod, own.values())):
             return ask(function)
-        states, timers = found
+        answers = known.setdefault(kind, {})
+        if hidden not in answers:
+            answers[hidden] = ask(function)
+        states, timers = answers[hidden]
         return set(states), set(timers)
 
     return asked
+
+
+def pickled_once(
+    dumps: Callable[[Any], bytes], loads: Callable[[bytes], Any]
+) -> Callable[..., Any]:
+    """A copy by way of a pickle that is made once for each object; none may change meanwhile."""
+    known: WeakKeyDictionary[Any, bytes] = WeakKeyDictionary()
+
+    def copied(function: Any) -> Any:
+        if function not in known:
+            known[function] = dumps(function)
+        return loads(known[function])
+
+    return copied
 
 
 def options_once(begin: Callable[..., None]) -> Callable[..., None]:

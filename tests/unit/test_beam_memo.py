@@ -15,7 +15,14 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.transforms import core
 from apache_beam.transforms.userstate import BagStateSpec, get_dofn_specs
 
-from tests.support.beam_memo import options_once, parameters_once, remember, specs_once
+from tests.support.beam_memo import (
+    of_functions_once,
+    options_once,
+    parameters_once,
+    pickled_once,
+    remember,
+    specs_once,
+)
 
 
 class _Plain(beam.DoFn):
@@ -77,8 +84,9 @@ def test_state_and_timers_are_those_of_the_class_or_of_the_object() -> None:
             states, timers = remembered(function)
             assert (states, timers) == get_dofn_specs(function)
             states.clear()  # What is done to an answer is not remembered.
-    # The class once; twice each object that has a method of its own or wraps a function.
-    assert len(asked) == 1 + 3 * 2
+    # The class once, and once with its method hidden by a function, which is none of the object's;
+    # a wrapped function hides how its class describes that method; one of its own is asked twice.
+    assert len(asked) == 3 + 2
     assert remembered(objects[0])[0] == {_Kept.BAG}
     assert remembered(objects[3])[0] == set()
 
@@ -108,3 +116,33 @@ def test_what_is_pickled_comes_back() -> None:
     first = pickler.loads(pickler.dumps({"a": [1]}))
     first["a"].append(2)
     assert pickler.loads(pickler.dumps({"a": [1]})) == {"a": [1]}
+
+
+def test_a_copy_of_the_same_object_is_pickled_once_and_a_copy_each_time() -> None:
+    pickled: list[object] = []
+
+    def dumps(function: object) -> bytes:
+        pickled.append(function)
+        content: bytes = pickler.dumps(function)
+        return content
+
+    copied = pickled_once(dumps, pickler.loads)
+    first, second = _KeptToo(), _KeptToo()
+    copies = [copied(function) for function in (first, first, second)]
+    assert pickled == [first, second]
+    assert len({id(each) for each in (first, second, *copies)}) == 5
+    assert {type(each) for each in copies} == {_KeptToo}
+
+
+def test_a_function_is_asked_about_once_and_what_is_none_each_time() -> None:
+    asked: list[object] = []
+
+    def ask(called: object) -> bool:
+        asked.append(called)
+        return called is str.upper
+
+    remembered = of_functions_once(ask)
+    for _ in range(2):
+        assert not remembered(_Plain().process)
+        assert remembered(str.upper)
+    assert len(asked) == 1 + 2

@@ -380,3 +380,41 @@ def test_too_little_memory_is_reported_in_a_line(
     monkeypatch.setattr("pipeline.warehouse.duckdb.DuckDBWarehouse._commit", scarce)
     with pytest.raises(RunError, match=r"too little memory .*run again"):
         warehouse_in(tmp_path).commit([users(tmp_path, "ann")], "a")
+
+
+def test_a_commit_gives_a_table_the_descriptions_that_it_lacks(tmp_path: Path) -> None:
+    warehouse = warehouse_in(tmp_path)
+    warehouse.commit([users(tmp_path, "ann", how=WriteDisposition.MERGE)], "a")
+    declared = _descriptions(tmp_path)
+    assert declared == [(c.name, c.description) for c in USERS.columns]
+    for statement in (
+        "COMMENT ON COLUMN dim_users.user_id IS 'by hand'",
+        "COMMENT ON COLUMN dim_users.active_days IS NULL",
+    ):
+        with duckdb.connect(str(tmp_path / "growth.duckdb")) as connection:
+            connection.execute(statement)
+        assert _descriptions(tmp_path) != declared
+        warehouse.commit([users(tmp_path, "ann", how=WriteDisposition.MERGE)], statement[-9:])
+        assert _descriptions(tmp_path) == declared
+
+
+def _descriptions(folder: Path) -> list[tuple[str, str | None]]:
+    with duckdb.connect(str(folder / "growth.duckdb")) as connection:
+        return connection.execute(
+            "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'dim_users' "
+            "ORDER BY column_index"
+        ).fetchall()
+
+
+def test_a_file_that_is_kept_open_is_opened_once_and_let_go_of(tmp_path: Path) -> None:
+    warehouse, path = warehouse_in(tmp_path), tmp_path / "growth.duckdb"
+    with warehouse.kept_open():
+        assert warehouse.count(USERS) is None
+    assert not path.exists()
+    warehouse.commit([users(tmp_path, "ann")], "a")
+    with warehouse.kept_open(), duckdb.connect(str(path), read_only=True):
+        assert (warehouse.count(USERS), names_in(warehouse)) == (1, ["ann"])
+        with pytest.raises(duckdb.Error, match="different configuration"):
+            duckdb.connect(str(path))
+    warehouse.commit([users(tmp_path, "bob")], "b")
+    assert names_in(warehouse) == ["bob"]

@@ -6,7 +6,7 @@ import logging
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -268,6 +268,10 @@ class BigQueryWarehouse:
             for table, existing in zip(tables, found, strict=True)
             if existing is not None
         }
+
+    def kept_open(self) -> AbstractContextManager[None]:
+        """See `TableReader.kept_open`; there is nothing to open."""
+        return nullcontext()
 
     def source(self, table: Table) -> str:
         """See `TableReader.source`."""

@@ -12,6 +12,10 @@ from pipeline.errors import RunError
 from pipeline.warehouse.duckdb.duckdb_sql import DIALECT, literal, quoted
 from transforms.contract import Table
 
+_OF_PEOPLE = (
+    "FROM duckdb_views() "
+    "WHERE NOT internal AND NOT temporary AND database_name = current_database()"
+)
 _HERE = "schema_name = 'main' AND database_name = current_database()"
 
 
@@ -38,6 +42,8 @@ def refuse_conflicts(
     Raises:
         RunError: if one has a column, a default or a constraint that is not the contract's.
     """
+    if not tables:
+        return
     columns = _columns(connection)
     constraints = _constraints(connection)
     views = _views(connection)
@@ -66,6 +72,9 @@ def views_that_follow(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     DuckDB 1.4 refuses a view of SELECT * whose table has more columns than when it was made. Each
     is made after the commit, by itself: one that can't be would take back all of it.
     """
+    if not connection.execute(f"SELECT 1 {_OF_PEOPLE} LIMIT 1").fetchone():
+        yield
+        return
     before = _columns(connection)
     yield
     # What is committed stands, whatever becomes of views.
@@ -78,8 +87,7 @@ def _follow(connection: duckdb.DuckDBPyConnection, before: Mapping[str, Sequence
     if all(after.get(name) == columns for name, columns in before.items()):
         return
     for schema, name, statement, comment in connection.execute(
-        "SELECT schema_name, view_name, sql, comment FROM duckdb_views() "
-        "WHERE NOT internal AND NOT temporary AND database_name = current_database()"
+        f"SELECT schema_name, view_name, sql, comment {_OF_PEOPLE}"
     ).fetchall():
         # One that can't be made, because what it reads is gone, stays as it is.
         with suppress(duckdb.Error):

@@ -19,13 +19,14 @@ from transforms.contract import (
     Table,
 )
 
+_HERE: Final = "schema_name = 'main' AND database_name = current_database()"
 _ROWS: Final = "rows_in_memory"
 
 
 def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
     """Change a table by its staged files, within the connection's transaction.
 
-    A table that is replaced keeps its indexes; one that is not gets columns that it lacks.
+    A table that is replaced keeps its indexes; one that is not is there, see `prepare`.
 
     Raises:
         RunError: if DuckDB has read other rows than were staged.
@@ -33,7 +34,6 @@ def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
     if change.disposition is WriteDisposition.REPLACE:
         _replace(connection, change)
         return
-    _create(connection, change.table, replacing=False)
     for matching in change.matching:
         _delete_matching(connection, change.table, matching)
     if change.disposition is WriteDisposition.MERGE:
@@ -42,6 +42,20 @@ def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
         _merge(connection, change)
     else:
         _append(connection, change.table, change.table, change.files)
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    """Create tables that are missing, and give others what they lack of columns and descriptions.
+
+    What is there as it should be is not declared again, which takes 90 ms for all tables, in each
+    flush of a stream.
+    """
+    found = _descriptions(connection)
+    for table in tables:
+        wanted: dict[str | None, str | None] = {None: table.description}
+        wanted.update((column.name, column.description) for column in table.columns)
+        if not wanted.items() <= found.get(table.name, {}).items():
+            _create(connection, table, replacing=False)
 
 
 def replace_rows(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> None:
@@ -124,8 +138,8 @@ def _guard(
 def _indexes(connection: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
     """The statements that make a table's indexes, and say what they are for."""
     found = connection.execute(
-        "SELECT index_name, sql, comment FROM duckdb_indexes() WHERE table_name = ? "
-        "AND schema_name = 'main' AND database_name = current_database() AND sql IS NOT NULL",
+        "SELECT index_name, sql, comment FROM duckdb_indexes() "
+        f"WHERE table_name = ? AND {_HERE} AND sql IS NOT NULL",
         [table.name],
     ).fetchall()
     comments = [
@@ -134,6 +148,19 @@ def _indexes(connection: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
         if comment is not None
     ]
     return [statement for _, statement, _ in found] + comments
+
+
+def _descriptions(
+    connection: duckdb.DuckDBPyConnection,
+) -> dict[str, dict[str | None, str | None]]:
+    """By table what its columns are said to be; by None what the table is."""
+    found: dict[str, dict[str | None, str | None]] = {}
+    for table, column, description in connection.execute(
+        f"SELECT table_name, NULL, comment FROM duckdb_tables() WHERE {_HERE} UNION ALL "
+        f"SELECT table_name, column_name, comment FROM duckdb_columns() WHERE {_HERE}"
+    ).fetchall():
+        found.setdefault(table, {})[column] = description
+    return found
 
 
 def _create(connection: duckdb.DuckDBPyConnection, table: Table, *, replacing: bool) -> None:
