@@ -120,7 +120,7 @@ class StreamOptions:
 
 
 def run(options: StreamOptions) -> None:
-    """Keep the tables true from messages: here until a signal stops it, or on Dataflow.
+    """Keep the tables true from messages: here until a signal stops it, or on another runner.
 
     Raises:
         OptionError: if an option can't be right.
@@ -130,7 +130,7 @@ def run(options: StreamOptions) -> None:
     keep_to_owner()
     alerts = Alerts.of(options)
     from pipeline.launch.dry_run import dry_run_of
-    from pipeline.launch.runners import choose_streaming_runner, refuse_alert
+    from pipeline.launch.runners import choose_streaming_runner, is_dataflow, refuse_alert
     from pipeline.storage import check_storage
     from pipeline.warehouse import WarehouseOptions, open_warehouse
     from pipeline.warehouse.run_ids import new_stream
@@ -155,10 +155,10 @@ def run(options: StreamOptions) -> None:
             check_topic(options.dead_letter_topic)
     # Whether a template's launcher hands --update to this process nobody promises.
     updates = options.continues or "update" in beam.values
-    if updates and runner.local:
+    if updates and not is_dataflow(runner.name):
         raise OptionError(
-            "--update and --continues are for jobs on Dataflow: a stream here goes on from its "
-            "tables by itself; leave them out"
+            "--update and --continues are for jobs on Dataflow: other streams go on from their "
+            "tables by themselves; leave them out"
         )
     job = StreamJob(
         subscription=options.subscription,
@@ -200,7 +200,12 @@ def _hand_over(
 ) -> None:
     from pipeline.launch.beam_run import pipeline_options
     from pipeline.launch.runners import is_dataflow
-    from pipeline.launch.stream_launch import claimed, hand_over_stream, taken_over
+    from pipeline.launch.stream_launch import (
+        attend_stream,
+        claimed,
+        hand_over_stream,
+        taken_over,
+    )
 
     beam = options.beam
     for_beam = pipeline_options(runner, beam.whole, COMMAND.name, COMMAND.declared)
@@ -208,7 +213,10 @@ def _hand_over(
     # Dataflow's state is durable when a bundle ends, that of others at their next checkpoint.
     job = replace(job, appends=is_dataflow(runner.name), merge_every=_merge_every(options))
     job = stage(job, options.active_event_types, beam.temp_location, dry_run)
-    hand_over_stream(job, for_beam)
+    if is_dataflow(runner.name):
+        hand_over_stream(job, for_beam)
+    else:
+        attend_stream(job, for_beam)
 
 
 def _merge_every(options: StreamOptions) -> int:

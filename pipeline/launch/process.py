@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pipeline.paths import typed_program
 from pipeline.terminal import print_error
@@ -30,3 +32,13 @@ def leave_at_once_on_interrupt(command: str) -> None:
         os._exit(130)
 
     signal.signal(signal.SIGINT, leave)
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does: raise KeyboardInterrupt."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

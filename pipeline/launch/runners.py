@@ -20,6 +20,7 @@ _LOCAL: Final = {
 
 _DATAFLOW_NEEDS: Final = ("project", "region")
 _AT_LEAST_ONCE: Final = "streaming_mode_at_least_once"
+_EXACTLY_ONCE: Final = "EXACTLY_ONCE"
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,12 @@ def choose_streaming_runner(given: Mapping[str, str], warehouse: Warehouse) -> R
         OptionError: if the options don't go with each other or with the warehouse.
     """
     asked = given.get("runner", _STREAMING_DEFAULT)
-    local = asked.rsplit(".", 1)[-1].lower().removesuffix("runner") in _LOCAL
+    local = _short(asked) in _LOCAL
     if not local and warehouse.capabilities.workers_must_be_local:
         raise OptionError(_out_of_reach(warehouse, asked))
     if not local:
         _check_dataflow(given, asked)
+        _check_flink(given, asked)
     if _AT_LEAST_ONCE in given.get("dataflow_service_options", ""):
         raise OptionError(
             f"--dataflow_service_options {_AT_LEAST_ONCE}: what is summed would count twice; leave "
@@ -95,7 +97,31 @@ def refuse_alert(is_asked: bool, waits: bool) -> None:
 
 def is_dataflow(name: str) -> bool:
     """Whether a runner's name is that of Dataflow."""
-    return name.rsplit(".", 1)[-1].lower().removesuffix("runner") == "dataflow"
+    return _short(name) == "dataflow"
+
+
+def _check_flink(given: Mapping[str, str], asked: str) -> None:
+    """Raise OptionError if a stream on Flink would have no checkpoints, or counts twice after one.
+
+    Flink takes none by itself, and messages are acknowledged at checkpoints.
+    """
+    if _short(asked) != "flink":
+        return
+    if int(given.get("checkpointing_interval") or -1) <= 0:
+        raise OptionError(
+            f"--runner {asked} needs --checkpointing_interval too, in milliseconds: messages are "
+            "acknowledged at checkpoints; 60000 takes one a minute"
+        )
+    mode = given.get("checkpointing_mode", _EXACTLY_ONCE)
+    if mode != _EXACTLY_ONCE:
+        raise OptionError(
+            f"--checkpointing_mode {mode}: what is summed would count twice; leave it out, or take "
+            f"{_EXACTLY_ONCE}"
+        )
+
+
+def _short(runner: str) -> str:
+    return runner.rsplit(".", 1)[-1].lower().removesuffix("runner")
 
 
 def _check_dataflow(given: Mapping[str, str], asked: str) -> None:
@@ -129,7 +155,7 @@ def choose_runner(given: Mapping[str, str], warehouse: Warehouse) -> Runner:
             "in_memory or multi_processing"
         )
     asked = given.get("runner", _DEFAULT)
-    name = _LOCAL.get(asked.rsplit(".", 1)[-1].lower().removesuffix("runner"))
+    name = _LOCAL.get(_short(asked))
     if name is None and warehouse.capabilities.workers_must_be_local:
         raise OptionError(_out_of_reach(warehouse, asked))
     if name is None:

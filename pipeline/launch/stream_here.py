@@ -21,7 +21,8 @@ from pipeline.graphs.streaming_graph import STREAMED, StreamJob
 from pipeline.launch.stream_start import note_beginning, warm
 from pipeline.micro_batches.micro_batch import MicroBatches
 from pipeline.pubsub.dead_letter_topic import DeadLetterTopic
-from pipeline.pubsub.local_subscriber import LeasedMessages, Pulled
+from pipeline.pubsub.local_subscriber import LeasedMessages
+from pipeline.pubsub.subscription_calls import Pulled
 from pipeline.reports import FlushReport
 from pipeline.sinks.run_notes import failure_noted, record_end, record_failure
 from pipeline.sinks.run_rows import how_far

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import apache_beam as beam
 from apache_beam.io.gcp.pubsub import ReadFromPubSub
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineResult
@@ -15,9 +14,12 @@ from pipeline.graphs.staged_start import stage_start, staged_start
 from pipeline.graphs.streaming_graph import STREAMED, StreamJob, build
 from pipeline.launch.beam_run import start
 from pipeline.launch.dry_run import DryRun
+from pipeline.launch.process import interrupted_by_sigterm
+from pipeline.launch.runners import is_dataflow
 from pipeline.launch.stream_start import begun_with
 from pipeline.launch.tables_built import types_of_tables
 from pipeline.paths import typed_program
+from pipeline.pubsub.runner_source import read_subscription
 from pipeline.terminal import print_error
 from pipeline.warehouse import TableReader, Warehouse
 from pipeline.warehouse.run_ids import begun, is_stream
@@ -35,6 +37,33 @@ def hand_over_stream(job: StreamJob, options: PipelineOptions) -> None:
         options: of Beam.
     """
     _start(job, options)
+
+
+def attend_stream(job: StreamJob, options: PipelineOptions) -> None:
+    """Run the streaming graph on a runner that is no service, until it ends or Ctrl-C or SIGTERM
+    cancels the job: it may live in this process, or in one that this one has started.
+
+    Args:
+        job: as `claimed` gives it.
+        options: of Beam.
+
+    Raises:
+        KeyboardInterrupt: once it is cancelled.
+        RunError, or a runner's error around it: if the run failed.
+    """
+    result = _start(job, options)
+    print_error(f"Reading {job.subscription}; Ctrl-C cancels the job")
+    try:
+        with interrupted_by_sigterm():
+            result.wait_until_finish()
+    except KeyboardInterrupt:
+        result.cancel()
+        print_error(
+            "\nCancelled: what the job had taken and not flushed has left the subscription. Let it "
+            "go back to before the last flush (gcloud pubsub subscriptions seek NAME --time=...), "
+            "and start the stream again: what is in the tables is dropped by its id"
+        )
+        raise
 
 
 def claimed(
@@ -142,11 +171,12 @@ def _refuse_earlier_state(warehouse: TableReader) -> None:
 
 
 def _start(job: StreamJob, options: PipelineOptions) -> PipelineResult:
-    def lay(pipeline: beam.Pipeline) -> None:
-        messages = pipeline | "ReadFromPubSub" >> ReadFromPubSub(
-            subscription=job.subscription, with_attributes=True
-        )
-        build(messages, job)
-
-    options.view_as(StandardOptions).streaming = True
-    return start(lay, options)
+    standard = options.view_as(StandardOptions)
+    standard.streaming = True
+    source = (
+        # Others have none of their own (apache/beam #32461).
+        ReadFromPubSub(subscription=job.subscription, with_attributes=True)
+        if is_dataflow(standard.runner)
+        else read_subscription(job.subscription)
+    )
+    return start(lambda pipeline: build(pipeline | "ReadFromPubSub" >> source, job), options)

@@ -21,6 +21,18 @@ _TYPES: Final[dict[str, tuple[Callable[[str], object], str]]] = {
     "float": (float, "a number"),
     "loads": (json.loads, "JSON"),
 }
+# Of Flink's job server, which tells Beam what it knows when a job is sent to it.
+_OF_FLINK: Final[dict[str, dict[str, Any]]] = {
+    "checkpointing_interval": {"takes": "one", "type": "int"},
+    "checkpointing_mode": {"takes": "one", "choices": ["EXACTLY_ONCE", "AT_LEAST_ONCE"]},
+    "checkpoint_timeout_millis": {"takes": "one", "type": "int"},
+    "externalized_checkpoints_enabled": {"takes": "one"},
+    "min_pause_between_checkpoints": {"takes": "one", "type": "int"},
+    "retain_externalized_checkpoints_on_cancellation": {"takes": "one"},
+    "savepoint_path": {"takes": "one"},
+    "state_backend": {"takes": "one"},
+    "state_backend_storage_path": {"takes": "one"},
+}
 
 
 @dataclass(frozen=True)
@@ -53,11 +65,12 @@ class BeamArguments:
 
 
 def known() -> dict[str, dict[str, Any]]:
-    """Beam's options by name, each with what it `takes` and of which `type`."""
+    """Options of Beam and of Flink's job server by name, each with what it `takes` and of which
+    `type`."""
     found: dict[str, dict[str, Any]] = json.loads(
         resources.files("pipeline.options").joinpath(_FILE).read_text()
     )
-    return found
+    return {**_OF_FLINK, **found}
 
 
 def check(arguments: Sequence[str], ours: Collection[str]) -> dict[str, str]:

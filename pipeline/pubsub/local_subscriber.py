@@ -5,40 +5,25 @@ Some threads pull them, another one renews their leases. What is not acknowledge
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Final, NamedTuple, Self, TypeVar
-
-import google.cloud.pubsub as pubsub
-from google.api_core.exceptions import (
-    DeadlineExceeded,
-    GoogleAPICallError,
-    InternalServerError,
-    InvalidArgument,
-    NotFound,
-    ResourceExhausted,
-    RetryError,
-    ServiceUnavailable,
-    Unknown,
-)
-from google.auth.exceptions import GoogleAuthError
+from typing import Final, Self, TypeVar
 
 from pipeline.errors import RunError
-from pipeline.pubsub.resources import explained, subscriber
-from pipeline.terminal import printable
-from transforms.kernels.messages import Message
+from pipeline.pubsub.subscription_calls import (
+    CALL_SECONDS,
+    MESSAGES,
+    Pulled,
+    SubscriptionCalls,
+)
 
 Answer = TypeVar("Answer")
 
-# Of one call. An answer holds as many as Pub/Sub likes, an emulator's 100 at most; after fewer than
-# FEW there are no more.
-_MESSAGES: Final = 1_000
 # Calls under way at once: most of a call is waiting for its answer.
 _PULLERS: Final = 4
+# After fewer than so many in an answer there are no more.
 _FEW: Final = 50
 # What waits lies in memory, several times over.
 _BYTES_WAITING: Final = 128 << 20
@@ -48,27 +33,6 @@ _LEASE_SECONDS: Final = 60
 _RENEWAL_SECONDS: Final = 20
 # A subscription gives 10 s at least by itself.
 _LOOK_SECONDS: Final = 2
-_CALL_SECONDS: Final = 10
-_PASSING: Final = (
-    DeadlineExceeded,
-    InternalServerError,
-    ResourceExhausted,
-    RetryError,
-    ServiceUnavailable,
-    Unknown,
-)
-
-
-class Pulled(NamedTuple):
-    """A message on lease.
-
-    Attributes:
-        ack_id: by what it is acknowledged.
-        message: it.
-    """
-
-    ack_id: str
-    message: Message
 
 
 class LeasedMessages:
@@ -85,15 +49,13 @@ class LeasedMessages:
 
     def __init__(self, subscription: str):
         self.failure: RunError | None = None
-        self._subscription = subscription
-        self._client = subscriber()
+        self._calls = SubscriptionCalls(subscription)
         self._waiting: list[Pulled] = []
         self._bytes = 0
         self._leased: set[str] = set()
         self._fresh: list[str] = []
         self._committed: list[str] = []
         self._is_open = True
-        self._is_cut_off = False
         # A signal may come while it is held, and its handler releases what is leased.
         self._news = threading.Condition(threading.RLock())
         self._acknowledging = threading.Lock()
@@ -145,7 +107,7 @@ class LeasedMessages:
             self._is_open = False
             self._news.notify_all()
         for puller in self._pullers:
-            puller.join(2 * _CALL_SECONDS)
+            puller.join(2 * CALL_SECONDS)
 
     def acknowledge(self, taken: Iterable[Pulled]) -> None:
         """Let messages not come again: they are committed.
@@ -159,22 +121,12 @@ class LeasedMessages:
     def _acknowledge(self) -> None:
         """Acknowledge what is committed, as far as Pub/Sub takes it."""
         with self._acknowledging:
-            while ack_ids := self._committed[:_MESSAGES]:
-                if self._tried(partial(self._send, ack_ids)) is None:
+            while ack_ids := self._committed[:MESSAGES]:
+                if self._tried(partial(self._calls.acknowledge, ack_ids)) is None:
                     return
                 with self._news:
                     del self._committed[: len(ack_ids)]
                     self._leased.difference_update(ack_ids)
-
-    def _send(self, ack_ids: list[str]) -> bool:
-        with suppress(InvalidArgument):  # They are not ours any more: they come again.
-            self._client.acknowledge(
-                subscription=self._subscription,
-                ack_ids=ack_ids,
-                timeout=_CALL_SECONDS,
-                retry=None,
-            )
-        return True
 
     def release(self) -> None:
         """Pull no more, and let what is not acknowledged be redelivered, at once."""
@@ -186,10 +138,7 @@ class LeasedMessages:
             self._news.notify_all()
         if self.failure is not None:
             return
-        try:
-            self._lease(ack_ids, 0)
-        except (GoogleAPICallError, GoogleAuthError, RetryError) as error:
-            self._complain(error)
+        self._calls.give_back(ack_ids)
 
     def _keep_pulling(self) -> None:
         while True:
@@ -205,22 +154,7 @@ class LeasedMessages:
         return self._tried(self._pull) or 0
 
     def _pull(self) -> int:
-        request = {
-            "subscription": self._subscription,
-            "max_messages": _MESSAGES,
-            "return_immediately": True,
-        }
-        response = self._client.pull(request=request, timeout=_CALL_SECONDS, retry=None)
-        # Wrapped one by one they take longer than all the rest.
-        received = pubsub.types.PullResponse.pb(response).received_messages
-        found = [
-            Pulled(
-                raw.ack_id,
-                Message(raw.message.data, dict(raw.message.attributes), raw.message.message_id),
-            )
-            for raw in received
-        ]
-        self._is_cut_off = False
+        found = self._calls.pull()
         if found:
             with self._news:
                 self._leased.update(pulled.ack_id for pulled in found)
@@ -228,7 +162,7 @@ class LeasedMessages:
                 self._waiting += found
                 self._bytes += sum(pulled.message.size for pulled in found)
                 self._news.notify_all()
-            if len(self._fresh) >= _MESSAGES:
+            if len(self._fresh) >= MESSAGES:
                 self.lease()
         return len(found)
 
@@ -245,48 +179,21 @@ class LeasedMessages:
         with self._news:
             ack_ids = [ack_id for ack_id in self._fresh if ack_id in self._leased]
             self._fresh.clear()
-        self._tried(lambda: self._lease(ack_ids, _LEASE_SECONDS))
+        self._tried(lambda: self._calls.lease(ack_ids, _LEASE_SECONDS))
 
     def renew(self) -> None:
         """Keep what is not acknowledged from being redelivered for another minute."""
         self._acknowledge()
         with self._news:
             ack_ids = list(self._leased)
-        self._tried(lambda: self._lease(ack_ids, _LEASE_SECONDS))
-
-    def _lease(self, ack_ids: Sequence[str], seconds: int) -> None:
-        for at in range(0, len(ack_ids), _MESSAGES):
-            with suppress(InvalidArgument):  # See `_acknowledge`.
-                self._client.modify_ack_deadline(
-                    subscription=self._subscription,
-                    ack_ids=list(ack_ids[at : at + _MESSAGES]),
-                    ack_deadline_seconds=seconds,
-                    timeout=_CALL_SECONDS,
-                    retry=None,
-                )
+        self._tried(lambda: self._calls.lease(ack_ids, _LEASE_SECONDS))
 
     def _tried(self, call: Callable[[], Answer]) -> Answer | None:
         """What a call to Pub/Sub gives; None where it fails: in passing, or for good."""
         if self.failure is not None:
             return None
         try:
-            with explained(f"read {self._subscription}", "roles/pubsub.subscriber"):
-                try:
-                    return call()
-                except NotFound as error:
-                    raise RunError(
-                        f"{self._subscription} is gone: it was deleted or has expired while the "
-                        "stream read it; what was read is in the tables. Create it again, and "
-                        "start the stream again: it goes on from its tables"
-                    ) from error
-                except _PASSING as error:
-                    self._complain(error)
-                    return None
-                except GoogleAuthError as error:
-                    if not error.retryable:
-                        raise
-                    self._complain(error)
-                    return None
+            return self._calls.tried(call)
         except RunError as error:
             self._fail(error)
             return None
@@ -295,12 +202,3 @@ class LeasedMessages:
         with self._news:
             self.failure, self._is_open = error, False
             self._news.notify_all()
-
-    def _complain(self, error: Exception) -> None:
-        if not self._is_cut_off:
-            self._is_cut_off = True
-            logging.getLogger(__name__).warning(
-                "Pub/Sub can't be reached for %s, and is tried again: %s",
-                self._subscription,
-                printable(" ".join(str(error).split())[:300]),
-            )

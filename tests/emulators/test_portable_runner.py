@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
+import json
+import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import google.cloud.pubsub as pubsub
 import pytest
 from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.io.restriction_trackers import OffsetRange, OffsetRestrictionTracker
@@ -25,8 +29,12 @@ from pipeline.sinks import commit_flushes, stage_flushes
 from pipeline.warehouse import open_warehouse
 from tests.emulators.conftest import required
 from tests.emulators.install import PRISM, missing_prism
+from tests.emulators.servers import PROJECT, missing_pubsub
+from tests.emulators.support import Home as Dataset
+from tests.emulators.support import unlike
+from tests.support.runs import PATIENCE_SECONDS, command, contents, process_environment
 from tests.support.streams import message, staged_start_of
-from tests.support.tables import NOW, row
+from tests.support.tables import NOW, csv_text, row
 from tests.support.updates import Home, differing
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts.registry import TABLES
@@ -157,3 +165,80 @@ def test_a_stream_that_begins_with_its_tables_ends_in_those_of_one_batch(
         reports | beam.Map(_note, str(database), [history, *live], committed)
         assert pipeline.run().wait_until_finish() == PipelineState.DONE
     assert differing(database, [*history, *live[0], *live[1]]) == []
+
+
+def _acknowledged(subscription: str, wanted: set[str]) -> bool:
+    """Whether of some messages, by their data, none would come again."""
+    with pubsub.SubscriberClient() as client:
+        client.seek(request={"subscription": subscription, "time": {"seconds": 1}})
+        request = {
+            "subscription": subscription,
+            "max_messages": 1_000,
+            "return_immediately": True,
+        }
+        found = client.pull(request=request).received_messages
+        ack_ids = [message.ack_id for message in found]
+        if ack_ids:
+            client.modify_ack_deadline(
+                subscription=subscription, ack_ids=ack_ids, ack_deadline_seconds=0
+            )
+    return not wanted & {message.message.data.decode() for message in found}
+
+
+@pytest.mark.usefixtures("here")
+def test_the_command_reads_a_subscription_on_another_runner_and_acknowledges_what_is_durable(
+    home: Dataset, endpoint: str, tmp_path: Path
+) -> None:
+    required(missing_pubsub())
+    topic, letters = (
+        f"projects/{PROJECT}/topics/{home.dataset}{part}" for part in ("", "-letters")
+    )
+    subscription = topic.replace("/topics/", "/subscriptions/")
+    history, live = [at(0), at(40), at(5, "bob")], [at(20), at(95), at(40), at(7, "cy")]
+    (tmp_path / "history.csv").write_bytes(csv_text(history))
+    (tmp_path / "all.csv").write_bytes(csv_text([*history, *live]))
+    before = home.batch(tmp_path / "history.csv")
+    assert before.returncode == 0, before.stderr
+    published = {json.dumps(event) for event in live} | {"no event"}
+    with pubsub.PublisherClient() as publisher, pubsub.SubscriberClient() as subscriber:
+        for name in (topic, letters):
+            publisher.create_topic(name=name)
+        subscriber.create_subscription(name=subscription, topic=topic)
+        for data in published:
+            publisher.publish(topic, data.encode()).result()
+    stderr = tmp_path / "stderr"
+    with stderr.open("w") as output:
+        stream = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "pipeline", "stream", "--subscription", subscription),
+                *("--warehouse", home.url, "--temp_location", home.temp),
+                *("--dead_letter_topic", letters, "--late_horizon_days", str(DAYS)),
+                *("--runner", "PortableRunner", "--job_endpoint", endpoint),
+                *("--environment_type", "LOOPBACK", "--flush_seconds", "1"),
+            ],
+            cwd=tmp_path,
+            env=process_environment(**home.servers.environment),
+            stderr=output,
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (
+            home.rows("fct_events").num_rows == 6
+            and home.rows("dead_letter_events").num_rows == 1
+            and _acknowledged(subscription, published)
+        ):
+            assert stream.poll() is None, stderr.read_text()
+            assert time.monotonic() < deadline, stderr.read_text()
+            time.sleep(1)
+        stream.send_signal(signal.SIGTERM)
+        assert stream.wait(PATIENCE_SECONDS) == 130
+    finally:
+        stream.kill()
+        stream.wait()
+    assert "Cancelled: what the job had taken and not flushed" in stderr.read_text()
+    whole = command(
+        *("batch", "--input", "all.csv", "--warehouse", "duckdb:///all.duckdb"), cwd=tmp_path
+    )
+    assert whole.returncode == 0, whole.stderr
+    expected = contents(tmp_path / "all.duckdb")
+    assert unlike(home.contents(), expected) == ["dead_letter_events"]

@@ -124,7 +124,7 @@ def test_many_messages_are_acknowledged_and_leased_a_thousand_at_a_time(
     messages = LeasedMessages(SUBSCRIPTION)
     while messages.pull():
         pass
-    client = messages._client
+    client = messages._calls._client
     acknowledge = client.acknowledge
 
     def counted(ack_ids: list[str], **more: object) -> None:

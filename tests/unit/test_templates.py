@@ -255,3 +255,26 @@ def test_a_mode_that_counts_twice_is_refused(capsys: pytest.CaptureFixture[str])
     mode = "streaming_mode_at_least_once"
     assert refusal("stream", "--dataflow_service_options", mode) == 2
     assert "what is summed would count twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "--runner FlinkRunner needs --checkpointing_interval too"),
+        (["--checkpointing_interval", "0"], "--runner FlinkRunner needs --checkpointing_interval"),
+        (["--checkpointing_interval", "often"], "'often' is not a whole number"),
+        (
+            ["--checkpointing_interval", "60000", "--checkpointing_mode", "AT_LEAST_ONCE"],
+            "--checkpointing_mode AT_LEAST_ONCE: what is summed would count twice",
+        ),
+        (
+            ["--checkpointing_interval", "60000", "--update", "--dry_run", "True", "--no_auth"],
+            "--update and --continues are for jobs on Dataflow",
+        ),
+    ],
+)
+def test_a_stream_on_flink_takes_checkpoints_and_is_not_updated(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refusal("stream", "--runner", "FlinkRunner", *arguments) == 2
+    assert expected in capsys.readouterr().err
