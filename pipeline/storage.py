@@ -60,7 +60,7 @@ def create(path: str) -> IO[bytes]:
     """A file to write, which holds what is written and nothing else, whatever its name says.
 
     Raises:
-        one of STORAGE_ERRORS: if it can't be made; writing and closing it, likewise.
+        one of `storage_errors`: if it can't be made; writing and closing it, likewise.
     """
     if _is_local(path):
         return open(path, "wb")
@@ -75,7 +75,7 @@ def opened(path: str) -> IO[bytes]:
     """A file to read, as it is, whatever its name says.
 
     Raises:
-        one of STORAGE_ERRORS: if it can't be opened; reading it, likewise.
+        one of `storage_errors`: if it can't be opened; reading it, likewise.
     """
     if _is_local(path):
         return open(path, "rb")
@@ -90,7 +90,7 @@ def listed(pattern: str) -> list[str]:
     """The paths of the files that a pattern matches.
 
     Raises:
-        one of STORAGE_ERRORS: if they can't be listed.
+        one of `storage_errors`: if they can't be listed.
     """
     from apache_beam.io.filesystems import FileSystems
 
@@ -101,7 +101,7 @@ def delete(paths: Sequence[str]) -> None:
     """Remove files.
 
     Raises:
-        one of STORAGE_ERRORS: if one can't be removed.
+        one of `storage_errors`: if one can't be removed.
     """
     from apache_beam.io.filesystems import FileSystems
 

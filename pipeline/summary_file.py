@@ -93,12 +93,12 @@ def clear(path: str | None) -> None:
 def _clear_remote(path: str) -> None:
     from apache_beam.io.filesystems import FileSystems
 
-    from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+    from pipeline.storage_errors import storage_errors, storage_reason
 
     try:
         if FileSystems.exists(path):
             FileSystems.delete([path])
-    except STORAGE_ERRORS as error:
+    except storage_errors() as error:
         raise OSError(storage_reason(error)) from error
 
 
@@ -177,12 +177,12 @@ def _opened(path: str) -> int:
 def _write_remote(path: str, data: bytes) -> None:
     from apache_beam.io.filesystems import FileSystems
 
-    from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+    from pipeline.storage_errors import storage_errors, storage_reason
 
     try:
         with FileSystems.create(path, mime_type="application/json") as stream:
             stream.write(data)
-    except STORAGE_ERRORS as error:
+    except storage_errors() as error:
         raise OSError(storage_reason(error)) from error
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from transforms.contract import Table
 from transforms.data_error import DataError
+from transforms.kernels.counters import Counters
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.increments import Advanced, StoredEvents, advance
 from transforms.kernels.run_counts import RunCounts
@@ -85,6 +86,21 @@ def advanced(
         TIMELINES: user_timelines.rows(step.after, moment),
         CONTRIBUTIONS: step.counters,
         COUNTS: RunCounts(events=events.new.num_rows, duplicates=step.repeated),
+    }
+
+
+def together(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What `advanced` has given of several shards, as if it were of one."""
+    if len(steps) == 1:
+        return dict(steps[0])
+    tables = {
+        name: pa.concat_tables([step[name] for step in steps]).unify_dictionaries()
+        for name in CHANGES
+    }
+    return {
+        **tables,
+        CONTRIBUTIONS: Counters.total([step[CONTRIBUTIONS] for step in steps]),
+        COUNTS: RunCounts.total([step[COUNTS] for step in steps]),
     }
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.errors import RunError
-from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse import StateReader
 from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.staged_files import StagedFiles
@@ -75,7 +75,7 @@ class KnownDeadLetters:
         try:
             with storage.opened(self.path) as stream:
                 return pq.read_table(stream)[_ID].combine_chunks()
-        except (*STORAGE_ERRORS, pa.ArrowException) as error:
+        except storage_errors(pa.ArrowException) as error:
             raise RunError(
                 f"{self.path}: staged ids can't be read ({storage_reason(error)}): see that nobody "
                 "else clears that folder, and run again"

@@ -13,7 +13,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from pipeline.progress import Progress
-from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse.changes import StagedFile
 from transforms.contract import Table
 from transforms.data_error import DataError
@@ -88,7 +88,7 @@ def _rows(file: StagedFile, table: Table) -> Iterator[pa.Table]:
             rows = max(1, min(_BATCH_ROWS, fitting))
             for batch in pq.ParquetFile(stream).iter_batches(rows, use_threads=False):
                 yield pa.Table.from_batches([batch]).cast(table.arrow_schema)
-    except (*STORAGE_ERRORS, pa.ArrowException) as error:
+    except storage_errors(pa.ArrowException) as error:
         raise DataError(
             f"{file.path}: staged rows can't be read ({storage_reason(error)}): see that nobody "
             "else clears that folder, and run again"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline import storage
 from pipeline.errors import RunError
-from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse import TableReader
 from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.staged_files import StagedFiles
@@ -61,7 +61,7 @@ class StagedCorrections:
         """
         try:
             return self._file.rows(self._file.places(ids))
-        except (*STORAGE_ERRORS, pa.ArrowException) as error:
+        except storage_errors(pa.ArrowException) as error:
             raise RunError(
                 f"{self.path}: staged corrections can't be read ({storage_reason(error)}): see "
                 "that nobody else clears that folder, and run again"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline import storage
 from pipeline.errors import RunError
-from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse import TableReader
 from transforms.kernels.forgotten import ForgottenUsers
 from transforms.state import forgotten_users, warehouse_settings
@@ -78,7 +78,7 @@ def stage_forgotten(warehouse: TableReader, staging: str) -> StagedForgotten | N
     try:
         with storage.create(path) as stream, pa.ipc.new_stream(stream, table.schema) as writer:
             writer.write_table(table)
-    except STORAGE_ERRORS as error:
+    except storage_errors() as error:
         raise RunError(
             f"can't stage who was forgotten in {path} ({storage_reason(error)}): make room, see "
             "that you may write there, or stage elsewhere with --temp_location, and run again"
@@ -109,7 +109,7 @@ class StagedForgotten:
         try:
             with storage.opened(self.path) as stream, pa.ipc.open_stream(stream) as reader:
                 table = reader.read_all()
-        except (*STORAGE_ERRORS, pa.ArrowException) as error:
+        except storage_errors(pa.ArrowException) as error:
             raise RunError(
                 f"{self.path}: who was forgotten can't be read ({storage_reason(error)}): see "
                 "that nobody else clears that folder, and run again"

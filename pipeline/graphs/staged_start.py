@@ -11,7 +11,7 @@ from pipeline import storage
 from pipeline.errors import RunError
 from pipeline.graphs.staged_users import StagedUsers, stage_users
 from pipeline.sinks.flush_state import Held, Totals
-from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse import Warehouse
 from transforms.kernels.codecs.sum_codecs import decode_counters, encode_counters
 from transforms.marts import dead_letter_events, fct_events
@@ -90,7 +90,7 @@ def stage_start(warehouse: Warehouse, staging: str, totals: Totals, since_us: in
         try:
             with storage.create(path) as stream:
                 stream.write(content)
-        except STORAGE_ERRORS as error:
+        except storage_errors() as error:
             raise RunError(
                 f"can't stage what the stream begins with in {path} ({storage_reason(error)}): "
                 "make room, see that you may write there, or stage elsewhere with "
@@ -118,7 +118,7 @@ def _content(path: str) -> bytes:
     try:
         with storage.opened(path) as stream:
             return stream.read()
-    except STORAGE_ERRORS as error:
+    except storage_errors() as error:
         raise RunError(
             f"{path}: what the stream began with can't be read ({storage_reason(error)}): see that "
             "nobody else clears that folder; if it is lost, stop the stream and start it again"

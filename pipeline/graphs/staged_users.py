@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from pipeline import storage
 from pipeline.errors import RunError
-from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse import Warehouse
 from transforms.advance_step import EVENT_COLUMNS
 from transforms.contract import Table
@@ -76,7 +76,7 @@ class StagedUsers:
         number = high % len(self.paths)
         try:
             return self._find(number, low, user_id.encode())
-        except (*STORAGE_ERRORS, ValueError) as error:
+        except storage_errors(ValueError) as error:
             raise RunError(
                 f"{self.paths[number]}: what the tables held of a user when the stream began can't "
                 f"be read ({storage_reason(error)}): see that nobody else clears that folder; if "
@@ -208,7 +208,7 @@ def _write(path: str, seeds: Sequence[Seed], key: bytes) -> None:
             stream.write(index.tobytes())
             for name, seed in zip(names, in_order, strict=True):
                 stream.write(b"".join((name, seed.head, seed.recent)))
-    except STORAGE_ERRORS as error:
+    except storage_errors() as error:
         raise RunError(
             f"can't stage what the tables hold of users in {path} ({storage_reason(error)}): make "
             "room, see that you may write there, or stage elsewhere with --temp_location, and run "

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import IO, cast
 
 from pipeline.inputs.input_versions import InputFile, changed, refuse_changed
-from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+from pipeline.storage_errors import storage_errors, storage_reason
 from transforms.data_error import DataError
 from transforms.kernels.starts import GZIP_MAGIC
 
@@ -100,7 +100,7 @@ def opened(file: InputFile, compressed: bool | None = None) -> Iterator[InputStr
             f"{file.path}: the gzip data is damaged or cut short ({error}): upload the file again, "
             "and run again"
         ) from error
-    except STORAGE_ERRORS as error:
+    except storage_errors() as error:
         raise DataError(
             f"{file.path}: can't be read ({storage_reason(error)}): check that it is still there "
             "and that you may read it, and run again"

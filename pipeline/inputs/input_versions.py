@@ -159,14 +159,14 @@ def _refuse_remote(files: Iterable[InputFile]) -> None:
     if not remote:
         return
     from pipeline.inputs import gcs
-    from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+    from pipeline.storage_errors import storage_errors, storage_reason
 
     storage_client = gcs.client()
 
     def look(file: InputFile) -> str | None:
         try:
             return gcs.generation(storage_client, file.path)
-        except STORAGE_ERRORS as error:
+        except storage_errors() as error:
             raise DataError(
                 f"{file.path} can't be looked at before the commit ({storage_reason(error)}): see "
                 "that it is still there and that you may read it, and run again"

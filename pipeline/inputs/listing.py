@@ -92,11 +92,11 @@ def _remote(pattern: str) -> list[InputFile]:
     if not pattern.startswith("gs://"):
         raise OptionError(f"--input {pattern!r} is neither a path on this machine nor gs://")
     from pipeline.inputs import gcs
-    from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+    from pipeline.storage_errors import storage_errors, storage_reason
 
     try:
         return [InputFile(*found) for found in gcs.listed(pattern)]
-    except (*STORAGE_ERRORS, ValueError) as error:
+    except storage_errors(ValueError) as error:
         raise RunError(
             f"--input {pattern!r} can't be listed: {storage_reason(error)}; see that the "
             "bucket exists, and grant roles/storage.objectViewer on it"

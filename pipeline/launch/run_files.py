@@ -16,7 +16,7 @@ from pipeline.graphs.staged_corrections import stage_corrections
 from pipeline.graphs.staged_forgotten import stage_forgotten
 from pipeline.progress import Progress
 from pipeline.reports import BatchReport
-from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse import TableReader
 
 
@@ -49,8 +49,9 @@ def with_known(job: BatchJob, reader: TableReader, staging: str) -> BatchJob:
     Raises:
         RunError: if they can't be read or staged.
     """
-    known = stage_known(job.warehouse, [file.path for file in job.files], staging)
-    return replace(with_staged(job, reader, staging), known_dead_letters=known)
+    with reader.kept_open():
+        known = stage_known(job.warehouse, [file.path for file in job.files], staging)
+        return replace(with_staged(job, reader, staging), known_dead_letters=known)
 
 
 def read_report(path: str) -> BatchReport:
@@ -62,7 +63,7 @@ def read_report(path: str) -> BatchReport:
     try:
         with storage.opened(path) as stream:
             return BatchReport.from_json(json.loads(stream.read()))
-    except (*STORAGE_ERRORS, ValueError) as error:
+    except storage_errors(ValueError) as error:
         raise RunError(
             f"the run's report can't be read back from {path} ({storage_reason(error)}), so there "
             "is no summary"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -13,10 +16,16 @@ from pipeline.graphs.stored_state import EventsOn, state_of_dates
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
-from transforms.advance_step import advanced
+from transforms.advance_step import advanced, together
 from transforms.contract import Table
 from transforms.kernels.user_dates import touched_dates
+from transforms.kernels.user_shards import by_user_shard, shard_key
 from transforms.touched_dates import TOUCHED, rows
+
+# Of new events, timelines and stored events: fewer are not worth a shard of their own, whose rows
+# stay in the cache, and which another core may take.
+_SHARD_ROWS: Final = 10_000
+_MOST_SHARDS: Final = 16
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,23 @@ class StepsHere:
             for table in warehouse.found(share)
             for batch in table.to_batches()
         ]
-        return advanced([*events, *state], active_types, written_at, EventsOn(warehouse))
+        shards = self._shards([*events, *state])
+        with ThreadPoolExecutor(os.cpu_count()) as executor:
+            steps = executor.map(
+                lambda shard: advanced(shard, active_types, written_at, EventsOn(warehouse)), shards
+            )
+            return together(list(steps))
+
+    def _shards(self, batches: Sequence[pa.RecordBatch]) -> list[list[pa.RecordBatch]]:
+        """The rows of some users each, for a thread each; one shard without a row where none is."""
+        count = max(1, min(sum(map(len, batches)) // _SHARD_ROWS, _MOST_SHARDS))
+        if count == 1:
+            return [list(batches)]
+        shards: dict[int, list[pa.RecordBatch]] = defaultdict(list)
+        for batch in batches:
+            for number, part in by_user_shard(batch, shard_key(self.run), count):
+                shards[number].append(part)
+        return list(shards.values())
 
     def staged(self, tables: Mapping[str, pa.Table]) -> list[StagedFile]:
         """The files in which rows of tables are staged; none of those without a row.

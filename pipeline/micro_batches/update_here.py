@@ -85,8 +85,9 @@ def update_here(job: BatchJob) -> BatchReport:
     """
     came, plan, checks = _parsed(job), adding_plan(job), increment_checks(job)
     steps = StepsHere(job.warehouse, job.run, job.staging, plan.contracts)
-    step = steps.advanced(came.events, job.active_types.codes, job.started_at)
-    before = CountersOf(job.warehouse)()
+    with job.warehouse.kept_open():
+        step = steps.advanced(came.events, job.active_types.codes, job.started_at)
+        before = CountersOf(job.warehouse)()
     after = Counters.total([before, step[CONTRIBUTIONS]])
     finished = finish(before, after, pa.scalar(job.started_at, pa.timestamp("us")).value)
     letters, known = _new_letters(job, came.letters)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.errors import RunError
-from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.checksums import Summed
@@ -93,7 +93,7 @@ class _ParquetFile:
     def write(self, rows: pa.Table, partitions: list[int]) -> None:
         try:
             self._append(rows.cast(self._layout.schema(rows.schema)))
-        except STORAGE_ERRORS as error:
+        except storage_errors() as error:
             raise self._failure(error) from error
         self._figures = add(self._figures, figures_of(rows))
         self._partitions.update(partitions)
@@ -112,7 +112,7 @@ class _ParquetFile:
             self._writer.close()
             size = self._sink.tell()
             self._stream.close()
-        except STORAGE_ERRORS as error:
+        except storage_errors() as error:
             raise self._failure(error) from error
         return StagedFile(
             self._table.name,

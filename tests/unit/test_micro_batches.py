@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import OptionError, RunError
+from pipeline.micro_batches import steps_here
 from pipeline.reports import FlushReport
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, WriteDisposition
@@ -89,8 +90,11 @@ def test_any_mixture_ends_as_one_batch(rows: list[dict[str, str]], data: st.Data
     check(parts, ways, [data.draw(st.integers(0, 2)) for _ in parts])
 
 
-def test_hard_cases_end_as_one_batch() -> None:
-    """Each is another user's, so that they need not be tried one by one."""
+@pytest.mark.parametrize("shard_rows", [4, steps_here._SHARD_ROWS])
+def test_hard_cases_end_as_one_batch(shard_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is another user's, so that they need not be tried one by one; of few rows a shard there
+    are several, in a thread each."""
+    monkeypatch.setattr(steps_here, "_SHARD_ROWS", shard_rows)
     steps = max(map(len, HARD.values()))
     parts = [
         [

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transforms.kernels.order import by_user_and_time, largest_so_far
 from transforms.kernels.sessions import begins_session, session_starts
 
 
@@ -77,13 +78,9 @@ class SessionSpans:
         """
         spans = cls.concat(parts)
         whose = user[spans.user_of_session]
-        order = np.lexsort((spans.start_us, whose))
-        whose, start_us, end_us = whose[order], spans.start_us[order], spans.end_us[order]
-        # The latest end so far of the user: ranks by user and end rise from user to user.
-        by_end = np.lexsort((end_us, whose))
-        rank = np.empty(len(order), np.int64)
-        rank[by_end] = np.arange(len(order))
-        end_us = end_us[by_end[np.maximum.accumulate(rank)]]
+        order = by_user_and_time(whose, spans.start_us)
+        whose, start_us = whose[order], spans.start_us[order]
+        end_us = largest_so_far(spans.end_us[order], whose)
         begins = np.ones(len(order), np.bool_)
         begins[1:] = (whose[1:] != whose[:-1]) | begins_session(start_us[1:] - end_us[:-1])
         first = np.flatnonzero(begins)

@@ -14,6 +14,7 @@ from transforms.data_error import DataError
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.counters import check_int64
 from transforms.kernels.hashing import Hashes
+from transforms.kernels.order import by_user_and_time
 from transforms.kernels.session_spans import SessionSpans
 from transforms.kernels.sessions import SortedEvents, ranked, sort_events
 from transforms.vocabulary import EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
@@ -277,7 +278,7 @@ def _strings(column: pa.ChunkedArray, rows: NDArray[np.int64]) -> pa.Array:
 def _total_days(parts: Sequence[Timelines], user: NDArray[np.int64], users: int) -> dict[str, Any]:
     """The fields of days, for the days of `parts` with the index of each one's user."""
     date = np.concatenate([part.date for part in parts])
-    order = np.lexsort((date, user))
+    order = by_user_and_time(user, date)
     user, date = user[order], date[order]
     starts = np.flatnonzero(_changes(user) | _changes(date))
     summed = {}

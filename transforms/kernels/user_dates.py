@@ -41,7 +41,7 @@ class StoredDates:
     Attributes:
         user_ids: string [users].
         had: int64 [n], ascending: dates on which users had events.
-        read: int64 [m]: dates whose stored events are there.
+        read: int64 [m], ascending: dates whose stored events are there.
     """
 
     user_ids: pa.Array
@@ -60,7 +60,7 @@ class StoredDates:
         ours = user >= 0
         had = user[ours] << _DATE_BITS | before.date[ours]
         counts = before.type_events[ours].sum(axis=1)
-        order = np.argsort(had)
+        order = np.argsort(had, kind="stable")
         had, counts = had[order], counts[order]
         stored = (found.user_of_event << _DATE_BITS | dates_of(found))[~is_new]
         read, rows = np.unique(stored, return_counts=True)
@@ -79,9 +79,18 @@ class StoredDates:
     def unread(self, user: NDArray[np.int64], date: NDArray[np.int64]) -> UserDates:
         """Which of some dates of users have stored events that are not there."""
         keys = np.unique(user << _DATE_BITS | date)
-        keys = keys[np.isin(keys, self.had) & ~np.isin(keys, self.read)]
+        keys = keys[_among(keys, self.had) & ~_among(keys, self.read)]
         users = self.user_ids.take(pa.array(keys >> _DATE_BITS))
         return UserDates(users, keys & ((1 << _DATE_BITS) - 1))
+
+
+def _among(keys: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which keys are among known ones, both ascending; np.isin would look at all known ones."""
+    if not len(known):
+        return np.zeros(len(keys), np.bool_)
+    places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    found: NDArray[np.bool_] = known[places] == keys
+    return found
 
 
 def touched_dates(events: pa.RecordBatch) -> UserDates:

@@ -43,7 +43,7 @@ def decode(data: bytes | NDArray[np.uint8]) -> NDArray[np.int64]:
     starts = np.concatenate(([0], ends[:-1] + 1))[: len(ends)]
     lengths = ends - starts + 1
     values = (octets[starts] & 0x7F).astype(np.int64)
-    rows = np.arange(len(ends))
+    rows = np.flatnonzero(lengths > 1)
     for at in range(1, int(lengths.max(initial=0))):
         rows = rows[lengths[rows] > at]
         values[rows] |= (octets[starts[rows] + at] & 0x7F).astype(np.int64) << (7 * at)

@@ -8,7 +8,7 @@ from typing import Final
 
 from pipeline import storage
 from pipeline.errors import RunError
-from pipeline.storage_errors import STORAGE_ERRORS, storage_reason
+from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.terminal import printable
 
 # Stands in each run's folder: what lies elsewhere below the dataset's is nobody's to remove.
@@ -34,7 +34,7 @@ def own(folder: str, run: str) -> str:
     try:
         with storage.create(f"{found}/{MARKER}") as marker:
             marker.write(f"{found}\n".encode())
-    except STORAGE_ERRORS as error:
+    except storage_errors() as error:
         raise RunError(
             f"can't write below {folder} ({storage_reason(error)}): see that the bucket of "
             "--temp_location exists, and grant roles/storage.objectAdmin on it"
@@ -54,7 +54,7 @@ def clear(folder: str) -> None:
         # Markers go last: should the rest fail, the next run knows the folder still.
         theirs = [path for path in paths if _split(path)[0] in owned]
         storage.delete(sorted(theirs, key=lambda path: path.endswith(f"/{MARKER}")))
-    except STORAGE_ERRORS as error:
+    except storage_errors() as error:
         raise RunError(
             f"can't list or clear {folder} ({storage_reason(error)}): see that "
             "the bucket of --temp_location exists, and grant roles/storage.objectAdmin on it"
@@ -70,7 +70,7 @@ def remove(paths: Sequence[str]) -> None:
     """Remove files that are committed; what can't be removed the next run tries again."""
     try:
         storage.delete(paths)
-    except STORAGE_ERRORS as error:
+    except storage_errors() as error:
         logging.getLogger(__name__).warning(
             "can't remove staged files: %s", printable(storage_reason(error))
         )
