@@ -51,6 +51,8 @@ USER_TABLES: Final = (
 )
 # Of a flush interval: a step of sums or of staging, and a commit, follow each other within two.
 _STEP: Final = 0.5
+# Longer than a job goes without a checkpoint that succeeds.
+_KEPT_SECONDS: Final = 86_400
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,10 @@ class StreamJob:
         max_future_minutes: event times may be so far ahead of the clock.
         forgotten: whose messages are dropped and only counted; None for nobody's.
         start: what the tables hold already; None for nothing.
-        appends: whether new events are appended, not merged, which costs a tenth. It takes a runner
-            that goes back to no state before a commit: one whose state is durable only at
-            checkpoints takes the same events for new again.
+        appends: whether new events are appended, not merged, which costs a tenth, and staged files
+            go once they are committed. It takes a runner that goes back to no state before a
+            commit: one whose state is durable only at checkpoints takes the same events for new
+            again, and commits files again in other flushes.
         merge_every: rows that are merged are staged every so many steps of staging; a flush has
             two of them.
         settings: what it was asked to do, for pipeline_runs: JSON values by the names of options.
@@ -105,6 +108,11 @@ class StreamJob:
         """The run as pipeline_runs has it."""
         settings = {**self.settings, ACTIVE_EVENT_TYPES: str(self.active_types)}
         return Run(self.run, "stream", __version__, self.started_at, settings)
+
+    @property
+    def kept_seconds(self) -> int:
+        """How long staged files stay once they are committed."""
+        return 0 if self.appends else _KEPT_SECONDS
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -183,6 +191,7 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.clock,
         job.checks,
         job.start,
+        job.kept_seconds,
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import apache_beam as beam
 import pyarrow as pa
@@ -49,6 +49,9 @@ from transforms.state.pipeline_runs import Run
 from transforms.state.registry import STATE_TABLES
 from transforms.streaming.clock import Clock, later
 
+# How often it is looked for files that can go while one is kept.
+_REMOVALS: Final = 24
+
 
 class Start(Protocol):
     """What the tables held when a stream began."""
@@ -78,6 +81,8 @@ class CommitFlushes(beam.PTransform):
         clock: processing time.
         checks: those that a flush can answer are evaluated and reported, and stop nothing.
         start: what the tables held when the run began; None for nothing.
+        kept_seconds: how long staged files stay once they are committed: a job that goes back to a
+            state from before commits them again, maybe in another flush. 0 for not at all.
     """
 
     warehouse: Warehouse
@@ -89,6 +94,7 @@ class CommitFlushes(beam.PTransform):
     clock: Clock
     checks: tuple[Check, ...] = ()
     start: Start | None = None
+    kept_seconds: int = 0
 
     def expand(self, inputs: tuple[beam.PCollection, ...]) -> beam.PCollection:
         labels = ("Steps", "Sums", "Counts", "Checks")
@@ -121,6 +127,10 @@ class _Commit(beam.DoFn):
     # may step back, or be another worker's.
     WRITTEN_AT = ReadModifyWriteStateSpec("written_at", VarIntCoder())
     SEALED = ReadModifyWriteStateSpec("sealed", BytesCoder())
+    # Files that are kept for a while: when they were committed, and their paths, a line each.
+    COMMITTED = BagStateSpec("committed", TupleCoder([VarIntCoder(), BytesCoder()]))
+    # When it is looked next whether some of them can go.
+    REMOVAL = ReadModifyWriteStateSpec("removal", VarIntCoder())
     SEAL = TimerSpec("seal", TimeDomain.REAL_TIME)
     COMMIT = TimerSpec("commit", TimeDomain.REAL_TIME)
 
@@ -129,6 +139,8 @@ class _Commit(beam.DoFn):
 
     def setup(self) -> None:
         options = self._options
+        home = options.warehouse
+        self._commit = home.commit_and_keep if options.kept_seconds else home.commit
         tables = list(options.plan.dispositions)
         self._sealer = Sealer(options.run, options.finish, options.checks, tables)
 
@@ -195,7 +207,10 @@ class _Commit(beam.DoFn):
 
     @on_timer(COMMIT)
     def commit_flush(
-        self, sealed: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(SEALED)
+        self,
+        sealed: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(SEALED),
+        committed: AccumulatingRuntimeState = beam.DoFn.StateParam(COMMITTED),
+        removal: ReadModifyWriteRuntimeState = beam.DoFn.StateParam(REMOVAL),
     ) -> Iterator[dict[str, Any]]:
         """Commit the sealed flush."""
         kept = sealed.read()
@@ -203,6 +218,8 @@ class _Commit(beam.DoFn):
             return
         flush, options = SealedFlush.from_bytes(kept), self._options
         rows = self._change_tables(flush)
+        if options.kept_seconds:
+            self._remove_later(flush.files, committed, removal)
         sealed.clear()
         before = options.start.held if options.start else Held(0, 0)
         yield flush.reported(rows, held(options.warehouse), before).to_json()
@@ -222,9 +239,32 @@ class _Commit(beam.DoFn):
             changes = [change for change in changes if change.staged]
         if changes:
             with timed_flush():
-                self._options.warehouse.commit(changes, flush.commit_id(self._options.run.run_id))
+                self._commit(changes, flush.commit_id(self._options.run.run_id))
         return {
             change.table.name: change.rows
             for change in changes
             if change.table.name not in STATE_TABLES
         }
+
+    def _remove_later(
+        self,
+        files: Sequence[StagedFile],
+        committed: AccumulatingRuntimeState,
+        removal: ReadModifyWriteRuntimeState,
+    ) -> None:
+        """Take note of files that are committed, and remove those of long ago, now and then: to
+        look at all that are kept takes longer than a flush."""
+        now, kept_seconds = round(self._options.clock()), self._options.kept_seconds
+        committed.add((now, "\n".join(file.path for file in files).encode()))
+        due = removal.read()
+        if due is None or now >= due:
+            removal.write(now + kept_seconds // _REMOVALS)
+        if due is None or now < due:
+            return
+        found = list(committed.read())
+        committed.clear()
+        for at, paths in found:
+            if at > now - kept_seconds:
+                committed.add((at, paths))
+            elif paths:
+                self._options.warehouse.remove_staged(paths.decode().split("\n"))

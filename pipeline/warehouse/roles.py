@@ -177,7 +177,7 @@ class TableWriter(Protocol):
         """
 
     def commit(self, changes: Sequence[Change], run: str) -> None:
-        """Change tables by their staged files.
+        """Change tables by their staged files, which go then.
 
         All data is taken in first: an error there leaves every table as it was. A home that can
         be left halfway between tables is put right by committing again under the same run's id:
@@ -189,6 +189,24 @@ class TableWriter(Protocol):
 
         Raises:
             RunError: if it can't be done.
+        """
+
+    def commit_and_keep(self, changes: Sequence[Change], run: str) -> None:
+        """As `commit`, but staged files stay: another commit may need them.
+
+        Args:
+            changes: as in `commit`.
+            run: as in `commit`.
+
+        Raises:
+            RunError: if it can't be done.
+        """
+
+    def remove_staged(self, paths: Sequence[str]) -> None:
+        """Remove staged files; what can't be removed stays for the next run, with a warning.
+
+        Args:
+            paths: where they lie.
         """
 
     def note(self, table: Table, rows: pa.Table) -> None:

@@ -138,6 +138,21 @@ def test_appended_rows_join_those_that_are_there_and_once_only(home: Home) -> No
         assert rows_of(home, LETTERS) == in_order(dead_letters)
 
 
+def test_staged_files_that_are_kept_are_committed_again_in_another_commit(home: Home) -> None:
+    """As a job does that has gone back to a checkpoint before the first one."""
+    warehouse = home.warehouse()
+    with warehouse.lock(ALL, home.temp, home.run("stream")) as folder:
+        one, two, three = (stage(EVENTS, [event(name, WINTER)], folder) for name in "abc")
+        first = Change(EVENTS, WriteDisposition.MERGE, [*one, *two])
+        warehouse.commit_and_keep([first], home.run("stream_1_x"))
+        again = Change(EVENTS, WriteDisposition.MERGE, [*one, *three])
+        warehouse.commit_and_keep([again], home.run("stream_1_y"))
+        assert [row["event_id"] for row in rows_of(home, EVENTS)] == ["a", "b", "c"]
+        assert len(home.leftovers()) == 3
+        warehouse.remove_staged([file.path for file in (*one, *two, *three)])
+        assert home.leftovers() == []
+
+
 def test_rows_that_vanish_before_they_are_committed_are_missed(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -184,11 +184,20 @@ class BigQueryWarehouse:
 
     def commit(self, changes: Sequence[Change], run: str) -> None:
         """See `TableWriter.commit`."""
+        self.commit_and_keep(changes, run)
+        self.remove_staged([file.path for change in changes for file in change.staged])
+
+    def commit_and_keep(self, changes: Sequence[Change], run: str) -> None:
+        """See `TableWriter.commit_and_keep`."""
         from pipeline.warehouse.bigquery.commit import commit
-        from pipeline.warehouse.bigquery.staging import remove
 
         commit(self._workplace(self._client(), run), changes)
-        remove([file.path for change in changes for file in change.staged])
+
+    def remove_staged(self, paths: Sequence[str]) -> None:
+        """See `TableWriter.remove_staged`."""
+        from pipeline.warehouse.bigquery.staging import remove
+
+        remove(paths)
 
     def note(self, table: Table, rows: pa.Table) -> None:
         """See `TableWriter.note`; by a load job, which replaces rows at once."""

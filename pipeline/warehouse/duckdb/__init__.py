@@ -148,7 +148,12 @@ class DuckDBWarehouse:
     resume = claim
 
     def commit(self, changes: Sequence[Change], run: str) -> None:
-        """See `TableWriter.commit`; one transaction for all changes."""
+        """See `TableWriter.commit`."""
+        self.commit_and_keep(changes, run)
+        self.remove_staged([file.path for change in changes for file in change.staged])
+
+    def commit_and_keep(self, changes: Sequence[Change], run: str) -> None:
+        """See `TableWriter.commit_and_keep`; one transaction for all changes."""
         files = [Path(file.path) for change in changes for file in change.staged]
         # Tells a commit that is tried again that it was done.
         done = files[0].with_name(f"{run}.committed") if files else None
@@ -170,8 +175,11 @@ class DuckDBWarehouse:
             ) from error
         if done is not None:
             done.touch()
-        for file in files:
-            file.unlink()
+
+    def remove_staged(self, paths: Sequence[str]) -> None:
+        """See `TableWriter.remove_staged`."""
+        for path in paths:
+            Path(path).unlink(missing_ok=True)
 
     def _commit(self, changes: Sequence[Change], memory: str) -> None:
         with connected(self.path, read_only=False) as connection:
