@@ -41,24 +41,43 @@ def merge_statement(
     key = [name(column) for column in table.primary_key]
     columns = [name(column) for column in table.column_names]
     others = [column for column in columns if column not in key]
-    newer = f"s.{name(table.written_at)} >= t.{name(table.written_at)}" if table.written_at else ""
-    and_newer = f" AND {newer}" if newer else ""
+    condition = newer(table, dialect)
+    and_newer = f" AND {condition}" if condition else ""
     update = ", ".join(f"{column} = s.{column}" for column in others)
     values = ", ".join(f"s.{column}" for column in columns)
-    # A row that is staged again as it was keeps its moment of writing.
-    differs = " OR ".join(
-        f"t.{name(column)} IS DISTINCT FROM s.{name(column)}"
-        for column in table.column_names
-        if column not in (*table.primary_key, table.written_at)
-    )
     return f"""
         MERGE INTO {target} AS t
         USING ({_source(table, rows, deletes, dialect)}) AS s
-        ON {" AND ".join(f"t.{column} = s.{column}" for column in key)} AND ({within})
+        ON {same_key(table, dialect)} AND ({within})
         WHEN MATCHED AND s.leaves{and_newer} THEN DELETE
-        WHEN MATCHED AND NOT s.leaves{and_newer} AND ({differs}) THEN UPDATE SET {update}
+        WHEN MATCHED AND NOT s.leaves{and_newer} AND ({differs(table, dialect)})
+            THEN UPDATE SET {update}
         WHEN NOT MATCHED AND NOT s.leaves THEN INSERT ({", ".join(columns)}) VALUES ({values})
     """
+
+
+def same_key(table: Table, dialect: Dialect) -> str:
+    """A condition that holds for a staged row `s` and the row `t` of the table with its key."""
+    names = map(dialect.name, table.primary_key)
+    return " AND ".join(f"t.{name} = s.{name}" for name in names)
+
+
+def newer(table: Table, dialect: Dialect) -> str:
+    """A condition that holds where `s` was not written before `t`; none of a table whose rows do
+    not say when they were written."""
+    if table.written_at is None:
+        return ""
+    return f"s.{dialect.name(table.written_at)} >= t.{dialect.name(table.written_at)}"
+
+
+def differs(table: Table, dialect: Dialect) -> str:
+    """A condition that holds where `s` says something else than `t`: a row that is staged again as
+    it was keeps its moment of writing."""
+    return " OR ".join(
+        f"t.{dialect.name(column)} IS DISTINCT FROM s.{dialect.name(column)}"
+        for column in table.column_names
+        if column not in (*table.primary_key, table.written_at)
+    )
 
 
 def _source(table: Table, rows: str | None, deletes: str | None, dialect: Dialect) -> str:

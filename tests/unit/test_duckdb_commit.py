@@ -6,9 +6,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +21,8 @@ from hypothesis import strategies as st
 from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
+from pipeline.warehouse.duckdb import staged_rows
+from pipeline.warehouse.duckdb.declarations import declare
 from tests.support.staging import Row, at, change, filled, in_order, merged, without
 from tests.support.thorough import examples
 from transforms.contract import Table
@@ -57,10 +64,27 @@ def _moment(row: Row) -> tuple[str, datetime]:
     return row["user_id"], row["flagged_at"]
 
 
+# A few rows are merged by their keys, many by MERGE.
+both_ways = pytest.mark.parametrize("few_bytes", [1 << 20, 0], ids=["few", "many"])
+
+
+@contextmanager
+def few(few_bytes: int) -> Iterator[str]:
+    """A folder, while staged rows of so many bytes are few."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(staged_rows, "_FEW_BYTES", few_bytes),
+    ):
+        yield folder
+
+
+@both_ways
 @settings(max_examples=examples(12, 60), deadline=None)
-@given(flushes)
-def test_merges_end_in_what_was_written_last(flushes: list[list[tuple[Row, bool]]]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+@given(flushes=flushes)
+def test_merges_end_in_what_was_written_last(
+    few_bytes: int, flushes: list[list[tuple[Row, bool]]]
+) -> None:
+    with few(few_bytes) as folder:
         warehouse = warehouse_in(Path(folder))
         expected: list[Row] = []
         for number, flush in enumerate(flushes):
@@ -73,7 +97,11 @@ def test_merges_end_in_what_was_written_last(flushes: list[list[tuple[Row, bool]
                 assert rows_of(warehouse, NEGATIVE) == in_order(expected)
 
 
-def test_a_merge_without_times_of_writing_takes_the_staged_rows(tmp_path: Path) -> None:
+@both_ways
+def test_a_merge_without_times_of_writing_takes_the_staged_rows(
+    tmp_path: Path, few_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staged_rows, "_FEW_BYTES", few_bytes)
     warehouse = warehouse_in(tmp_path)
     months = [date(2024, 1, 1), date(2024, 2, 1)]
     before = [filled(COHORTS, cohort_month=m, period_number=n) for m in months for n in (0, 1)]
@@ -83,6 +111,55 @@ def test_a_merge_without_times_of_writing_takes_the_staged_rows(tmp_path: Path) 
     warehouse.commit([change(COHORTS, WriteDisposition.REPLACE, str(tmp_path), before)], "a")
     warehouse.commit([change(COHORTS, WriteDisposition.MERGE, str(tmp_path), after)], "b")
     assert rows_of(warehouse, COHORTS) == in_order(merged(COHORTS, before, after))
+
+
+@both_ways
+def test_a_row_that_is_staged_as_it_was_keeps_its_moment_of_writing(
+    tmp_path: Path, few_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staged_rows, "_FEW_BYTES", few_bytes)
+    warehouse = warehouse_in(tmp_path)
+    ann, bob = (filled(USERS, user_id=name, updated_at=at(0)) for name in ("ann", "bob"))
+    cy = filled(USERS, user_id="cy", updated_at=at(1))
+    bob_later = {**bob, "share_events": 7, "updated_at": at(1)}
+    for run, rows in (("a", [ann, bob]), ("b", [{**ann, "updated_at": at(1)}, bob_later, cy])):
+        warehouse.commit([change(USERS, WriteDisposition.MERGE, str(tmp_path), rows)], run)
+    assert rows_of(warehouse, USERS) == in_order([ann, bob_later, cy])
+
+
+class _Said:
+    """A connection, and what it was told."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection):
+        self._connection = connection
+        self.statements: list[str] = []
+
+    def execute(self, statement: str) -> duckdb.DuckDBPyConnection:
+        self.statements.append(statement)
+        return self._connection.execute(statement)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+def test_only_what_is_not_declared_yet_is_declared(tmp_path: Path) -> None:
+    with duckdb.connect() as connection:
+        said: Any = _Said(connection)
+        declare(said, [USERS, COHORTS])
+        said.statements.clear()
+        declare(said, [USERS, COHORTS])
+        assert all(statement.startswith("SELECT") for statement in said.statements)
+        # What an earlier version made and said is brought up to date; the other table stays.
+        connection.execute("ALTER TABLE dim_users DROP COLUMN active_days_28d")
+        connection.execute("COMMENT ON COLUMN dim_users.user_id IS 'Somebody'")
+        declare(said, [USERS, COHORTS])
+        assert not any("retention_cohorts" in statement for statement in said.statements)
+        found = dict(
+            connection.execute(
+                "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'dim_users'"
+            ).fetchall()
+        )
+        assert found == {column.name: column.description for column in USERS.columns}
 
 
 def test_a_row_that_moves_to_another_partition_is_there_once(tmp_path: Path) -> None:
@@ -132,16 +209,18 @@ def _name(row: Row) -> str:
     return str(row["event_id"])
 
 
+@both_ways
 @settings(max_examples=examples(12, 60), deadline=None)
 @given(
-    st.lists(events, unique_by=_name),
-    st.lists(events, max_size=4, unique_by=_name),
-    st.lists(events, max_size=4, unique_by=_name),
-    st.lists(events, max_size=4, unique_by=_name),
-    st.lists(users, max_size=2, unique=True),
-    st.lists(events, max_size=3),
+    before=st.lists(events, unique_by=_name),
+    came=st.lists(events, max_size=4, unique_by=_name),
+    renumbered=st.lists(events, max_size=4, unique_by=_name),
+    leaving=st.lists(events, max_size=4, unique_by=_name),
+    forgotten=st.lists(users, max_size=2, unique=True),
+    dates=st.lists(events, max_size=3),
 )
 def test_one_change_may_take_out_merge_delete_and_append(
+    few_bytes: int,
     before: list[Row],
     came: list[Row],
     renumbered: list[Row],
@@ -155,7 +234,7 @@ def test_one_change_may_take_out_merge_delete_and_append(
     # A row that is new in a commit may be renumbered by it as well.
     there = [*without(before, matching), *new]
     expected = merged(EVENTS, there, [{**row, "platform": "Web"} for row in renumbered], leaving)
-    with tempfile.TemporaryDirectory() as folder:
+    with few(few_bytes) as folder:
         warehouse = warehouse_in(Path(folder))
         warehouse.commit([change(EVENTS, WriteDisposition.REPLACE, folder, before)], "a")
         rows = [{**row, "platform": "Web"} for row in renumbered]

@@ -32,11 +32,12 @@ from pipeline.warehouse.duckdb.database_file import (
     reading,
     reason,
 )
+from pipeline.warehouse.duckdb.declarations import declare
 from pipeline.warehouse.duckdb.duckdb_sql import DIALECT
 from pipeline.warehouse.duckdb.file_lock import locked
 from pipeline.warehouse.duckdb.local_staging import staging_folder
 from pipeline.warehouse.duckdb.semi_joins import matches, staged_matches
-from pipeline.warehouse.duckdb.table_changes import apply, insert, prepare, replace_rows
+from pipeline.warehouse.duckdb.table_changes import apply, insert, replace_rows
 from pipeline.warehouse.lookups import FoundRows, Lookup
 from transforms.contract import Table
 from transforms.google_sql import MACROS
@@ -196,7 +197,7 @@ class DuckDBWarehouse:
                     for replaces in (True, False)
                 )
                 refuse_conflicts(connection, replaced, self.path)
-                prepare(connection, changed)
+                declare(connection, changed)
                 for change in changes:
                     apply(connection, change)
                 for change in changes:

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.warehouse.duckdb.duckdb_sql import DIALECT
-from pipeline.warehouse.duckdb.table_changes import staged
+from pipeline.warehouse.duckdb.staged_rows import staged
 from pipeline.warehouse.lookups import Lookup
 from pipeline.warehouse.merging import within_partitions
 from transforms.contract import Table
