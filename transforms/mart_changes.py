@@ -8,9 +8,10 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.contract import Table
 from transforms.kernels.counters import Counters
 from transforms.kernels.increments import Advanced
-from transforms.kernels.row_differences import changed_rows, gone_rows
+from transforms.kernels.row_differences import differences
 from transforms.kernels.spine import lay_out
 from transforms.kernels.timelines import Timelines
 from transforms.marts import dim_users, fct_events, users_with_negative_miles
@@ -85,6 +86,26 @@ class Finished(NamedTuple):
     marts: Mapping[str, pa.Table]
 
 
+class Finishing:
+    """What another sum of counters makes of the marts; remembers those of the last sum.
+
+    A process that goes from flush to flush finishes each sum once by that, not twice. The memory
+    is of no other sum than that of which it was made: after a commit that failed, or what somebody
+    else wrote, `before` is another one, and its marts are finished anew.
+    """
+
+    def __init__(self) -> None:
+        self._sum = Counters.empty()
+        self._marts: Mapping[str, pa.Table] = {}
+
+    def __call__(self, before: Counters, after: Counters, written_at_us: int) -> Finished:
+        """See `finish`."""
+        was = self._marts if self._marts and self._sum == before else marts_of(before)
+        found = _compared(before, after, was, written_at_us)
+        self._sum, self._marts = after, found.marts
+        return found
+
+
 def finish(before: Counters, after: Counters, written_at_us: int) -> Finished:
     """What another sum makes of the marts.
 
@@ -92,15 +113,36 @@ def finish(before: Counters, after: Counters, written_at_us: int) -> Finished:
         before, after: the sums over all users.
         written_at_us: the moment of writing, in microseconds since 1970-01-01.
     """
+    return _compared(before, after, marts_of(before), written_at_us)
+
+
+def marts_of(counters: Counters, written_at_us: int = 0) -> dict[str, pa.Table]:
+    """All rows of the marts of a sum over all users, by the names of their tables."""
+    spine = lay_out(counters, pa.scalar(written_at_us, pa.timestamp("us")))
+    return {name: rows(spine) for name, rows in FINISH.items()}
+
+
+def _compared(
+    before: Counters, after: Counters, was: Mapping[str, pa.Table], written_at_us: int
+) -> Finished:
     written_at = pa.scalar(written_at_us, pa.timestamp("us"))
-    old, new = lay_out(before, written_at), lay_out(after, written_at)
-    marts = {name: rows(new) for name, rows in FINISH.items()}
+    marts = marts_of(after, written_at_us)
     sums = growth_counters.changes(before, after, written_at)
     counters = growth_counters.TABLE
     changes = {counters.name: sums.rows, counters.deletes.name: sums.deletes}
     for name, now in marts.items():
-        was, table = FINISH[name](old), TABLES[name]
-        changes[name] = changed_rows(now, was, table.primary_key)
-        gone = gone_rows(now, was, table.primary_key)
-        changes[table.deletes.name] = gone.select(list(table.deletes.column_names))
+        table = TABLES[name]
+        apart = [table.written_at] if table.written_at else []
+        found = differences(now, was[name], table.primary_key, apart)
+        changes[name] = found.changed
+        changes[table.deletes.name] = _leaving(table, found.gone, written_at)
     return Finished({name: rows for name, rows in changes.items() if rows.num_rows}, marts)
+
+
+def _leaving(table: Table, gone: pa.Table, written_at: pa.Scalar) -> pa.Table:
+    """The rows of `table.deletes` that take some rows out now."""
+    keys = gone.select(list(table.deletes.column_names))
+    if table.written_at is None:
+        return keys
+    place = table.deletes.column_names.index(table.written_at)
+    return keys.set_column(place, keys.field(place), pa.repeat(written_at, keys.num_rows))

@@ -35,7 +35,7 @@ from transforms.kernels.messages import Message
 from transforms.kernels.parse import Limits
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.single_records import read_records
-from transforms.mart_changes import finish
+from transforms.mart_changes import Finishing
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import TABLES
 from transforms.parse_step import COUNTS, parse_part
@@ -99,7 +99,7 @@ class MicroBatches:
         self._here = StepsHere(job.warehouse, job.run, job.staging, self._plan.contracts)
         checks = plan_of_increment(job.checks, PARTS)
         self._over = ArrowChecks(checks, TABLES)
-        self._sealer = Sealer(job.noted, finish, checks, list(self._plan.dispositions))
+        self._sealer = Sealer(job.noted, Finishing(), checks, list(self._plan.dispositions))
 
     def close(self) -> None:
         """Let go of what the evaluation of checks needs."""

@@ -3,44 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from transforms.kernels.key_codes import key_codes
 from transforms.kernels.keys import plain_strings
 
 
-def changed_rows(now: pa.Table, was: pa.Table, key: Sequence[str]) -> pa.Table:
-    """The rows that are new or differ in some column; NULL is equal to NULL.
+class Differences(NamedTuple):
+    """What has become of a table's rows.
+
+    Attributes:
+        changed: the rows of now that are new or differ in some column.
+        gone: the rows that were and whose key is no more.
+    """
+
+    changed: pa.Table
+    gone: pa.Table
+
+
+def differences(
+    now: pa.Table, was: pa.Table, key: Sequence[str], apart: Sequence[str] = ()
+) -> Differences:
+    """How two tables differ; NULL is equal to NULL.
 
     Args:
         now, was: tables of the same columns, without NaN.
         key: columns that are unique together in each of them.
+        apart: columns that may differ between rows that are the same.
     """
-    if _same_keys(now, was, key):
-        others = [name for name in now.column_names if name not in key]
-        return now.filter(pa.array(~_same(now, was, others)))
+    others = [name for name in now.column_names if name not in (*key, *apart)]
+    if now.num_rows == was.num_rows and _same(now, was, key).all():
+        # So it is with most increments, and to see it takes a tenth of looking for each key.
+        return Differences(now.filter(pa.array(~_same(now, was, others))), was.slice(0, 0))
     place = _places(now, was, key)
     kept = np.flatnonzero(place >= 0)
-    left, right = now.take(pa.array(kept)), was.take(pa.array(place[kept]))
     same = np.zeros(now.num_rows, np.bool_)
-    same[kept] = _same(left, right, now.column_names)
-    return now.filter(pa.array(~same))
-
-
-def gone_rows(now: pa.Table, was: pa.Table, key: Sequence[str]) -> pa.Table:
-    """The rows that were and whose key is no more."""
-    if _same_keys(now, was, key):
-        return was.slice(0, 0)
-    return was.filter(pa.array(_places(was, now, key) < 0))
-
-
-def _same_keys(now: pa.Table, was: pa.Table, key: Sequence[str]) -> bool:
-    """Whether the rows have the same keys in the same order, as those of most increments do: to
-    see that takes a tenth of the time of looking for each key."""
-    return now.num_rows == was.num_rows and bool(_same(now, was, key).all())
+    same[kept] = _same(now.take(pa.array(kept)), was.take(pa.array(place[kept])), others)
+    is_gone = np.ones(was.num_rows, np.bool_)
+    is_gone[place[kept]] = False
+    return Differences(now.filter(pa.array(~same)), was.filter(pa.array(is_gone)))
 
 
 def _same(left: pa.Table, right: pa.Table, names: Sequence[str]) -> NDArray[np.bool_]:
@@ -53,23 +59,36 @@ def _same(left: pa.Table, right: pa.Table, names: Sequence[str]) -> NDArray[np.b
 
 def _places(rows: pa.Table, others: pa.Table, key: Sequence[str]) -> NDArray[np.int64]:
     """For each row the index of the other one with its key, -1 where there is none."""
-    codes = np.zeros(rows.num_rows + others.num_rows, np.int64)
-    for name in key:
-        columns = [plain_strings(table[name]) for table in (rows, others)]
-        both = pa.chunked_array([chunk for column in columns for chunk in column.chunks])
-        values = both.combine_chunks().dictionary_encode(null_encoding="encode")
-        codes = codes * (len(values.dictionary) + 1) + values.indices.to_numpy()
-        codes = np.unique(codes, return_inverse=True)[1]
-    ours, theirs = np.split(codes, [rows.num_rows])
-    places = np.full(len(codes), -1)
-    places[theirs] = np.arange(len(theirs))
-    found: NDArray[np.int64] = places[ours]
-    return found
+    ours, theirs = key_codes([rows, others], key)
+    if not len(theirs):
+        return np.full(len(ours), -1)
+    order = np.argsort(theirs, kind="stable")
+    at = np.minimum(np.searchsorted(theirs, ours, sorter=order), len(theirs) - 1)
+    places: NDArray[np.int64] = np.where(theirs[order[at]] == ours, order[at], -1)
+    return places
 
 
 def _equal(left: pa.ChunkedArray, right: pa.ChunkedArray) -> NDArray[np.bool_]:
-    left, right = plain_strings(left), plain_strings(right)
-    equal = pc.equal(left, right).fill_null(False)
-    both_null = pc.and_(left.is_null(), right.is_null())
-    found: NDArray[np.bool_] = pc.or_(equal, both_null).to_numpy()
+    left, right = _comparable(left, right)
+    equal = pc.equal(left, right)
+    if equal.null_count:
+        both_null = pc.and_(left.is_null(), right.is_null())
+        equal = pc.or_(equal.fill_null(False), both_null)
+    found: NDArray[np.bool_] = equal.to_numpy()
     return found
+
+
+def _comparable(
+    left: pa.ChunkedArray, right: pa.ChunkedArray
+) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Two columns, as the indices of one dictionary where they have the same: a tenth of the time
+    of comparing texts."""
+    chunks = [*left.chunks, *right.chunks]
+    if all(pa.types.is_dictionary(chunk.type) for chunk in chunks) and chunks:
+        names = chunks[0].dictionary
+        if names.null_count == 0 and all(chunk.dictionary.equals(names) for chunk in chunks[1:]):
+            return tuple(
+                pa.chunked_array([chunk.indices for chunk in column.chunks], pa.int32())
+                for column in (left, right)
+            )
+    return plain_strings(left), plain_strings(right)
