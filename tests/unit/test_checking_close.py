@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import date
+from typing import Any
 
 import pyarrow as pa
 
@@ -24,13 +25,13 @@ def test_closing_while_a_thread_evaluates_raises_nothing() -> None:
     over = ArrowChecks(checks, {table.name: table})
     began = threading.Event()
     ended: list[BaseException] = []
-    ask = over._ask
+    answer = over._prepared.answer
 
-    def scan(*arguments: object) -> object:
+    def slow(statement: str) -> dict[str, Any]:
         began.set()
-        return ask(*arguments)  # type: ignore[arg-type]
+        return answer(statement)
 
-    over._ask = scan  # type: ignore[method-assign, assignment]
+    over._prepared.answer = slow  # type: ignore[method-assign]
 
     def evaluate() -> None:
         try:

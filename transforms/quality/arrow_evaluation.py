@@ -8,9 +8,9 @@ row before, which is the neighbour here; keys, which DuckDB would have to group,
 from __future__ import annotations
 
 import functools
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -23,6 +23,7 @@ from transforms.quality.check_counts import MAX_SAMPLES, CheckCount, CheckCounts
 from transforms.quality.compile import Check, ColumnRule
 from transforms.quality.declaration import References, Unique
 from transforms.quality.planning import Plan, plan_in_memory
+from transforms.quality.prepared import PreparedStatements
 from transforms.quality.refused_values import refused
 from transforms.quality.sql import Scan, sample_columns
 
@@ -48,6 +49,10 @@ class ArrowEvaluation:
         for macro in MACROS:
             connection.execute(macro)
         return connection
+
+    @functools.cached_property
+    def _prepared(self) -> PreparedStatements:
+        return PreparedStatements(self._connection)
 
     def close(self) -> None:
         """Let go of what the evaluation needs; one that is under way in another thread is ended.
@@ -82,7 +87,7 @@ class ArrowEvaluation:
     def scan(self, rows: Mapping[str, pa.Table], of: Container[str]) -> CheckCounts:
         """The part of `evaluate` that needs statements: conditions and totals of some tables.
 
-        Planning a statement takes 5 to 8 ms, however few the rows are.
+        Planning a statement takes 3 to 17 ms, however few the rows are; it is planned once.
 
         Args:
             rows: as in `evaluate`.
@@ -114,27 +119,17 @@ class ArrowEvaluation:
     def _counted(
         self, scan: Scan, statements: tuple[str, str], needed: Mapping[str, pa.Table]
     ) -> CheckCounts:
-        for table, its_rows in needed.items():
-            self._connection.register(table, its_rows)
-        try:
-            plain, whole = statements
-            counts = scan.read(next(self._ask(plain)))
+        prepared, (plain, whole) = self._prepared, statements
+        with prepared.over(needed):
+            counts = scan.read(prepared.answer(plain))
             if any(count.failing for count in counts.checks.values()):
-                counts = scan.read(next(self._ask(whole)))
+                counts = scan.read(prepared.answer(whole))
             samples = {
-                check.check_id: [sample_of(row) for row in self._ask(scan.samples(check, str))]
+                check.check_id: [sample_of(row) for row in prepared.rows(scan.samples(check, str))]
                 for check in scan.checks
                 if counts.checks[check.check_id].failing
             }
-        finally:
-            for table in needed:
-                self._connection.unregister(table)
         return counts.with_samples(samples)
-
-    def _ask(self, statement: str) -> Iterator[dict[str, Any]]:
-        found = self._connection.execute(statement)
-        names = [column[0] for column in found.description or ()]
-        return (dict(zip(names, row, strict=True)) for row in found.fetchall())
 
 
 class _Planned(NamedTuple):
