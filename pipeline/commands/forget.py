@@ -24,6 +24,14 @@ _PSEUDONYMISE: Final = Option(
     default=False,
     bare=True,
 )
+_REWRITE_FILE: Final = Option(
+    "DuckDB: rewrite the file, so that nothing can be read in it of who left its tables; false "
+    "leaves that to the next forget, whoever it names",
+    "true|false",
+    SWITCH,
+    default=True,
+    bare=True,
+)
 _DRY_RUN: Final = Option(
     "show what would leave the tables, and write nothing",
     "true|false",
@@ -49,6 +57,7 @@ class ForgetOptions:
     user_ids: str = given_by(_USER_IDS)
     warehouse: str = given_by(shared.WAREHOUSE)
     pseudonymise: bool = given_by(_PSEUDONYMISE)
+    rewrite_file: bool = given_by(_REWRITE_FILE)
     dry_run: bool = given_by(_DRY_RUN)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     temp_location: str | None = given_by(_TEMP_LOCATION)
@@ -99,7 +108,8 @@ def run(options: ForgetOptions) -> None:
         report, done, show = try_out(job), "nothing was changed", show_dry_run
     else:
         warehouse.check(WRITTEN, options.temp_location)
-        report, done, show = forget(job, options.temp_location), DONE, show_forgotten
+        report = forget(job, options.temp_location, options.rewrite_file)
+        done, show = DONE, show_forgotten
     summary_file.finish(
         report.to_json(), options.summary_file, done, partial(show, report, warehouse)
     )
@@ -113,7 +123,10 @@ without them, in one commit, and history is not read for it.
 Who was forgotten stays forgotten: a keyed hash of each id, known or not, keeps batch, update,
 stream and replay from taking them in again; such rows are counted in the sum of the run. In a
 DuckDB file nothing can be read of them afterwards: it is rewritten, which takes room for it once
-more. Asking again changes nothing.
+more, and most of the time. Asking again changes nothing.
+
+Where people are taken out often, --rewrite_file false leaves out the rewriting, until one run does
+it for all of them: to rewrite the file alone, name anybody again.
 
 --pseudonymise keeps all figures: each user lives on under a random id, as do the ids of events and
 sessions, which are made from it. Dead letters and corrections of theirs go all the same. Later runs

@@ -65,13 +65,14 @@ def try_out(job: ForgetJob) -> ForgetReport:
     return ForgetReport.of(look(job.warehouse, job.user_ids), job.pseudonymise)
 
 
-def forget(job: ForgetJob, temp_location: str | None) -> ForgetReport:
+def forget(job: ForgetJob, temp_location: str | None, compacts: bool = True) -> ForgetReport:
     """Take users out of all tables, note that they were forgotten, and compact what the tables lie
-    in, in any case: a run that was killed may have left that to this one.
+    in, whoever was found: an earlier run may have left that to this one.
 
     Args:
         job: about whom.
         temp_location: where to stage; None for beside the warehouse.
+        compacts: whether to compact at all.
 
     Raises:
         RunError: if another run writes to the warehouse, or it can't be read or written; unless it
@@ -86,16 +87,21 @@ def forget(job: ForgetJob, temp_location: str | None) -> ForgetReport:
             with _failure_noted(job, staging):
                 _take_out(job, held, Staging(warehouse, staging))
         taken_out = time.monotonic()
-        try:
-            warehouse.compact(staging)
-        except RunError as error:
-            raise RunError(f"the tables hold nothing of them any more, but {error}") from error
+        if compacts:
+            _compact(warehouse, staging)
         ended = time.monotonic()
     return replace(
         ForgetReport.of(held, job.pseudonymise),
         seconds=ended - started,
-        rewriting_seconds=ended - taken_out,
+        rewriting_seconds=ended - taken_out if compacts else None,
     )
+
+
+def _compact(warehouse: Warehouse, staging: str) -> None:
+    try:
+        warehouse.compact(staging)
+    except RunError as error:
+        raise RunError(f"the tables hold nothing of them any more, but {error}") from error
 
 
 @contextmanager

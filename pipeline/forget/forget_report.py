@@ -23,7 +23,8 @@ class ForgetReport:
         listed: how many were not yet on the list of who was forgotten.
         pseudonymised: whether their events stay, under pseudonyms.
         seconds: how long it took.
-        rewriting_seconds: how much of that it took to rewrite what the tables lie in.
+        rewriting_seconds: how much of that it took to rewrite what the tables lie in; None where
+            that was not done.
     """
 
     asked: int
@@ -36,7 +37,7 @@ class ForgetReport:
     listed: int
     pseudonymised: bool
     seconds: float = 0.0
-    rewriting_seconds: float = 0.0
+    rewriting_seconds: float | None = 0.0
 
     @classmethod
     def of(cls, held: Holdings, pseudonymised: bool) -> ForgetReport:
@@ -66,5 +67,7 @@ class ForgetReport:
             "newly_listed": self.listed,
             "pseudonymised": self.pseudonymised,
             "seconds": round(self.seconds, 3),
-            "rewriting_seconds": round(self.rewriting_seconds, 3),
+            "rewriting_seconds": (
+                None if self.rewriting_seconds is None else round(self.rewriting_seconds, 3)
+            ),
         }

@@ -41,7 +41,9 @@ def _show(report: ForgetReport, warehouse: Warehouse, heading: str, leave: str) 
     for line in _lines(report, leave):
         page.print(f"  {line}")
     page.print("\n[bold]Not in reach, and yours to see to[/]")
-    for place in (*_ELSEWHERE, *warehouse.capabilities.keeps_deleted):
+    capabilities = warehouse.capabilities
+    left = () if report.rewriting_seconds is not None else capabilities.keeps_until_compacted
+    for place in (*left, *_ELSEWHERE, *capabilities.keeps_deleted):
         page.print(Padding(place, (0, 2)))
     show_warehouse(page, warehouse)
     page.print()
@@ -50,8 +52,10 @@ def _show(report: ForgetReport, warehouse: Warehouse, heading: str, leave: str) 
 def _lines(report: ForgetReport, leave: str) -> Iterator[str]:
     if report.pseudonymised:
         yield f"{counted(report.events, 'event')} under pseudonyms: no figure changes"
-    else:
+    elif report.events:
         yield f"{counted(report.events, 'event')} {leave}, and all figures with them"
+    else:
+        yield "no event of theirs is in the tables: no figure changes"
     theirs = (
         (report.dead_letters, "dead letter"),
         (report.corrections, "correction"),

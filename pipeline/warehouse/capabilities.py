@@ -72,8 +72,10 @@ class Capabilities:
             `resume` are refused, as a run can't go on without this process.
         layout: how it wants staged files.
         keeps_deleted: where rows can be found that have left its tables, for people.
+        keeps_until_compacted: where else until it is compacted.
     """
 
     workers_must_be_local: bool
     layout: FileLayout
     keeps_deleted: tuple[str, ...] = ()
+    keeps_until_compacted: tuple[str, ...] = ()

@@ -58,12 +58,15 @@ def test_people_leave_and_stay_away(built: Path) -> None:
     assert f"{len(ids) + 1} user ids" in dry.stdout
     assert contents(built / "growth.duckdb") == before
 
-    run = command("forget", "--user_ids", "ids.txt", "--summary_file", "run.json", cwd=built)
+    line = ("forget", "--user_ids", "ids.txt", "--summary_file", "run.json")
+    run = command(*line, "--rewrite_file", "false", cwd=built)
     assert (run.returncode, run.stderr) == (0, "")
+    assert "the DuckDB file itself, until a forget rewrites it" in run.stdout
     for told in ("source files", "dead-letter topics", "backups of the file"):
         assert told in run.stdout
     summary = json.loads((built / "run.json").read_text())
     assert summary["asked"] == summary["newly_listed"] == len(ids) + 1
+    assert summary["rewriting_seconds"] is None
     assert not any(name in (built / "run.json").read_text() for name in ids)
     found = contents(built / "growth.duckdb")
     letters = "dead_letter_events"
@@ -74,13 +77,15 @@ def test_people_leave_and_stay_away(built: Path) -> None:
     kept = before[letters].to_pylist()
     assert found[letters].to_pylist() == [row for row in kept if row["user_id"] not in ids]
     assert sorted(path.name for path in built.glob("growth.duckdb*")) == ["growth.duckdb"]
-    data = (built / "growth.duckdb").read_bytes()
-    assert not any(name.encode() in data for name in ids)
+    assert any(name.encode() in (built / "growth.duckdb").read_bytes() for name in ids)
 
     again = quick_shell("cat ids.txt | PIPELINE forget --user_ids -", built)
     assert (again.returncode, again.stderr) == (0, "")
-    assert "0 events" in again.stdout
+    assert "no event of theirs is in the tables" in again.stdout
+    assert "the DuckDB file itself" not in again.stdout
     assert contents(built / "growth.duckdb") == found
+    data = (built / "growth.duckdb").read_bytes()
+    assert not any(name.encode() in data for name in ids)
 
     # The source has them still.
     later = command("batch", "--input", "events.csv", "--summary_file", "run.json", cwd=built)

@@ -70,6 +70,7 @@ class DuckDBWarehouse:
             "copies and backups of the file, and snapshots of its disk",
             "blocks of the disk that the file lay in before, until something else is written there",
         ),
+        keeps_until_compacted=("the DuckDB file itself, until a forget rewrites it",),
     )
 
     @classmethod
