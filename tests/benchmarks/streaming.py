@@ -33,6 +33,8 @@ from apache_beam.transforms.trigger import AccumulationMode, AfterCount, Repeate
 from apache_beam.transforms.window import Sessions, TimestampedValue
 from apache_beam.utils.timestamp import Duration
 
+from pipeline.launch.beam_run import pipeline_options
+from pipeline.launch.runners import Runner
 from pipeline.sample import write_sample
 from pipeline.sinks import element_coders
 from pipeline.warehouse import Warehouse, open_warehouse
@@ -212,12 +214,12 @@ def portable(endpoint: str) -> None:
         seconds = []
         for count in (_EVENTS, len(messages)):
             pipeline = beam.Pipeline(
-                options=PipelineOptions(
+                options=pipeline_options(
+                    Runner("PortableRunner", local=False, workers=None),
                     [
-                        *("--runner=PortableRunner", f"--job_endpoint={endpoint}"),
-                        *("--environment_type=LOOPBACK", "--streaming"),
-                        f"--max_cache_memory_usage_mb={megabytes}",
-                    ]
+                        *(f"--job_endpoint={endpoint}", "--environment_type=LOOPBACK"),
+                        *("--streaming", f"--max_cache_memory_usage_mb={megabytes}"),
+                    ],
                 )
             )
             element_coders.register()

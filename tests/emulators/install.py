@@ -34,6 +34,8 @@ _SCHEDULERS_LOCK: Final = Path(__file__).with_name("schedulers.lock")
 _PIP: Final = (str(BIN / "python"), *environments.INSTALL)
 # Beam's portable runner, of the version that is installed.
 PRISM: Final = BIN / f"prism-{version('apache-beam')}"
+# Also where Go's own archive puts it.
+_GO: Final = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
 _PRISM_SOURCE: Final = "github.com/apache/beam/sdks/v2/go/cmd/prism"
 _EXTENSIONS: Final = ("icu", "ducklake", "spatial", "httpfs")
 
@@ -72,7 +74,7 @@ def missing_prism() -> str | None:
     """Why Beam's portable runner can't be used; None if it can."""
     if PRISM.exists():
         return None
-    return "Prism is not built (make test-emulators builds it, with the go on the PATH)"
+    return "Prism is not built (make test-emulators builds it, where Go is installed)"
 
 
 def environment() -> dict[str, str]:
@@ -89,8 +91,8 @@ def install() -> None:
         _run(*_PIP, "--target", str(OLD_DUCKDB), "-r", str(_OLD_DUCKDB_LOCK))
     if missing_schedulers() is not None:
         environments.make(SCHEDULERS, _SCHEDULERS_LOCK, "a minute", environment())
-    if missing_prism() is not None and shutil.which("go"):
-        _build_prism()
+    if missing_prism() is not None and _GO is not None:
+        _build_prism(_GO)
 
 
 def _install_emulators() -> None:
@@ -108,14 +110,14 @@ def _install_emulators() -> None:
     _READY.write_text(_REQUIREMENTS.read_text())
 
 
-def _build_prism() -> None:
+def _build_prism(go: str) -> None:
     print(f"Building {PRISM.relative_to(ROOT)}: some minutes, this once", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         # What it is built of is close to a gigabyte.
         places = {"GOPATH": folder, "GOCACHE": f"{folder}/cache", "GOBIN": f"{folder}/bin"}
         writable = {"GOFLAGS": "-modcacherw", "CGO_ENABLED": "0"}
         subprocess.run(
-            ["go", "install", f"{_PRISM_SOURCE}@v{version('apache-beam')}"],
+            [go, "install", f"{_PRISM_SOURCE}@v{version('apache-beam')}"],
             env={**os.environ, **places, **writable},
             check=True,
         )
