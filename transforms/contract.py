@@ -170,6 +170,8 @@ class Table:
         partition: time partitioning, if any.
         clustering: columns that the warehouse sorts by within a partition.
         primary_key: columns that are unique together; empty where rows are only appended.
+        found_by: a column that follows from the primary key, and of whose values few rows have the
+            same: where no index leads to a key, rows are looked up by it first.
         written_at: the column that holds the moment of writing: the one in which two runs over
             the same events may differ, and by which the newer row wins in a merge.
         checks: what its rows must keep, beside the checks of its columns; that the primary key is
@@ -184,6 +186,7 @@ class Table:
     partition: Partition | None = None
     clustering: tuple[str, ...] = ()
     primary_key: tuple[str, ...] = ()
+    found_by: str | None = None
     written_at: str | None = None
     checks: tuple[TableCheck, ...] = ()
     sequence: Sequence | None = None
@@ -194,12 +197,13 @@ class Table:
             *self.clustering,
             *self.primary_key,
             *([self.partition.column] if self.partition else []),
-            *([self.written_at] if self.written_at else []),
+            *(name for name in (self.found_by, self.written_at) if name),
         }
         if len(set(names)) != len(names) or not named <= set(names):
             raise ValueError(
-                f"table {self.name}: column names must be unique, and partition, clustering, key "
-                f"and written_at must name columns of it; got {sorted(named)} of {list(names)}"
+                f"table {self.name}: column names must be unique, and partition, clustering, key, "
+                f"found_by and written_at must name columns of it; got {sorted(named)} of "
+                f"{list(names)}"
             )
         if [column.is_added for column in self.columns] != sorted(
             column.is_added for column in self.columns

@@ -24,7 +24,7 @@ from transforms.touched_dates import TOUCHED, rows
 
 # Of new events, timelines and stored events: fewer are not worth a shard of their own, whose rows
 # stay in the cache, and which another core may take.
-_SHARD_ROWS: Final = 10_000
+_SHARD_ROWS: Final = 30_000
 _MOST_SHARDS: Final = 16
 
 

@@ -117,6 +117,7 @@ TABLE = Table(
     partition=Partition("event_date", "DAY"),
     clustering=("user_id", "event_type"),
     primary_key=("event_id",),
+    found_by="event_time",
     written_at="processed_at",
     sequence=Sequence(by=("event_time", "event_id"), within=("user_id",)),
     checks=(

@@ -18,6 +18,8 @@ from transforms.contract import Table
 from transforms.kernels.keys import repeated
 
 _KEPT: Final = "kept_keys"
+_PLACES: Final = "places"
+_NEAR: Final = "rows_near"
 
 
 def merge_few(
@@ -56,7 +58,8 @@ def _put(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) ->
         left = rows.num_rows
     else:
         condition = f"{newer(table, DIALECT)} AND ({differs(table, DIALECT)})"
-        left = _delete(connection, table, source, condition)
+        delete = _delete if table.found_by is None else _delete_found
+        left = delete(connection, table, source, condition)
     if left < rows.num_rows:
         source = _without_kept(connection, table, source)
     changed(connection, f"INSERT INTO {DIALECT.name(table.name)} BY NAME FROM {source}")
@@ -72,6 +75,28 @@ def _delete(
         f"DELETE FROM {DIALECT.name(table.name)} AS t USING {source} AS s "
         f"WHERE {' AND '.join(conditions)}",
     )
+
+
+def _delete_found(
+    connection: duckdb.DuckDBPyConnection, table: Table, source: str, condition: str
+) -> int:
+    """As `_delete`: of 10 million rows DuckDB reads the times first, and then few rows, for a tenth
+    of the time in which it reads all keys, which are long."""
+    target, by = DIALECT.name(table.name), DIALECT.name(table.found_by or "")
+    places = connection.sql(
+        f"SELECT t.rowid AS place FROM {target} AS t SEMI JOIN {source} AS s ON t.{by} = s.{by}"
+    ).to_arrow_table()
+    connection.register(_PLACES, places)
+    near = connection.sql(
+        f"SELECT p.place, t.* FROM {target} AS t JOIN {_PLACES} AS p ON t.rowid = p.place"
+    ).to_arrow_table()
+    connection.register(_NEAR, near)
+    leaving = connection.sql(
+        f"SELECT t.place FROM {_NEAR} AS t JOIN {source} AS s "
+        f"ON {same_key(table, DIALECT)} AND {condition}"
+    ).to_arrow_table()
+    connection.register(_PLACES, leaving)
+    return changed(connection, f"DELETE FROM {target} WHERE rowid IN (SELECT place FROM {_PLACES})")
 
 
 def _without_kept(connection: duckdb.DuckDBPyConnection, table: Table, source: str) -> str:
