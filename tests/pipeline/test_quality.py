@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from pipeline.errors import clear_message
-from pipeline.graphs import batch_graph as graph
+from pipeline.graphs import batch_job
 from pipeline.launch import check_launch
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
@@ -20,7 +20,7 @@ from tests.support import batch_graph
 from tests.support.quality import CHECKS, in_memory
 from tests.support.runs import CHECKED, Run, command, contents, read_all, run_graph
 from tests.support.tables import NOW, csv_text, row
-from tests.support.thorough import some
+from tests.support.thorough import examples, some
 from tests.support.translation import OPTIONS
 from transforms.active_event_types import ActiveEventTypes
 from transforms.data_error import DataError
@@ -48,7 +48,7 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _add(monkeypatch: pytest.MonkeyPatch, severity: Severity) -> None:
-    monkeypatch.setattr(graph, "all_checks", _with(broken(severity)))
+    monkeypatch.setattr(batch_job, "all_checks", _with(broken(severity)))
 
 
 def _with(more: Check) -> Callable[[ActiveEventTypes], tuple[Check, ...]]:
@@ -104,7 +104,7 @@ def results(database: Path) -> list[tuple[str, str, int, int, str | None]]:
 def test_samples_keep_every_check(
     tmp_path: Path, seed: int, active: tuple[str, ...] | None
 ) -> None:
-    write_sample(tmp_path / "events.csv", 8_000, seed)
+    write_sample(tmp_path / "events.csv", examples(3_000, 8_000), seed)
     run = CHECKED if active is None else replace(CHECKED, active_types=active)
     run_graph([tmp_path / "events.csv"], tmp_path / "growth.duckdb", run)
     found = results(tmp_path / "growth.duckdb")
@@ -116,12 +116,12 @@ def test_samples_keep_every_check(
 
 
 def test_results_do_not_depend_on_shards(tmp_path: Path) -> None:
-    write_sample(tmp_path / "events.csv", 8_000, 3)
+    write_sample(tmp_path / "events.csv", 2_000, 3)
     for shards in (1, 7):
         run_graph(
             [tmp_path / "events.csv"],
             tmp_path / f"{shards}.duckdb",
-            replace(CHECKED, user_shards=shards, range_bytes=90_000),
+            replace(CHECKED, user_shards=shards, range_bytes=30_000),
         )
     assert results(tmp_path / "1.duckdb") == results(tmp_path / "7.duckdb")
 
@@ -159,7 +159,7 @@ def test_a_typo_in_a_check_is_one_line_in_batch_and_check(
     database = built / "growth.duckdb"
     typo = replace(broken("error"), rule=RowRule("dayly_users < 0"))
     expected = f"the check {_IMPOSSIBLE} can't be evaluated: Binder Error: Referenced column "
-    monkeypatch.setattr(graph, "all_checks", _with(typo))
+    monkeypatch.setattr(batch_job, "all_checks", _with(typo))
     with pytest.raises(Exception, match="dayly_users") as raised:
         run_graph([source], database, CHECKED)
     message = str(clear_message(raised.value))

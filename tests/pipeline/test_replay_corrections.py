@@ -17,6 +17,7 @@ from tests.support.replays import (
 )
 from tests.support.runs import contents, run_graph
 from tests.support.tables import NOW, csv_text, row
+from tests.support.thorough import examples
 from transforms.marts.registry import CORRECTIONS
 from transforms.vocabulary import SOURCE_COLUMNS
 
@@ -41,7 +42,7 @@ def test_a_correction_outlives_later_runs_until_somebody_removes_it(tmp_path: Pa
     (tmp_path / "events.csv").write_bytes(csv_text([*rows, spoilt(good[3])]))
     (tmp_path / "more.csv").write_bytes(csv_text([row("2024-01-05T00:00:00Z", "u5")]))
     paths = [tmp_path / "events.csv", tmp_path / "more.csv"]
-    for _ in range(2):
+    for _ in range(examples(1, 2)):
         run_graph(paths, database)
         users = contents(database)["dim_users"]["user_id"].to_pylist()
         assert sorted(users) == ["u1", "u2", "u3", "u5"]

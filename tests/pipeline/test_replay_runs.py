@@ -23,6 +23,7 @@ from tests.support.replays import (
 from tests.support.runs import command, contents, run_graph
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, csv_text, row
+from tests.support.thorough import thorough
 from transforms.marts.registry import TABLES
 
 
@@ -82,6 +83,7 @@ def test_the_sum_of_a_replay_is_printed_and_written(
     assert "Nothing to replay: of 2 dead letters none is meant" in capsys.readouterr().out
 
 
+@thorough
 def test_events_that_came_too_late_for_a_stream_are_taken_in_once_it_has_stopped(
     tmp_path: Path,
 ) -> None:

@@ -17,7 +17,7 @@ from pipeline.options.option import Parser
 from tests.support.runs import contents, run_graph
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import NOW, Row, csv_text, parse, row
-from tests.support.thorough import examples
+from tests.support.thorough import THOROUGH
 from tests.support.updates import differing
 from transforms.marts import dead_letter_events
 
@@ -112,10 +112,10 @@ _HARD = [
 
 # Each action is a run of a graph: shrinking a failure would take half an hour.
 @settings(
-    max_examples=examples(1, 15),
+    max_examples=15,
     deadline=None,
     suppress_health_check=list(HealthCheck),
-    phases=[Phase.explicit, Phase.generate],
+    phases=[Phase.explicit, *([Phase.generate] if THOROUGH else [])],
 )
 @given(
     first=st.sampled_from(_LOADS),

@@ -12,8 +12,10 @@ import pyarrow as pa
 from pipeline.warehouse import open_warehouse
 from tests.support.forgetting import fill, tables_from
 from tests.support.runs import comparable
-from tests.support.tables import Row, compute, csv_text, parse
+from tests.support.tables import NOW, Row, compute, csv_text, parse
 from transforms.active_event_types import ActiveEventTypes
+from transforms.kernels.parse import Parsed
+from transforms.marts import dead_letter_events
 from transforms.marts.registry import TABLES
 from transforms.vocabulary import EVENT_TYPES
 
@@ -30,9 +32,16 @@ def build(
     folder: Path, rows: Sequence[Row], name: str = "events", active: Sequence[str] = EVENT_TYPES
 ) -> Path:
     """A warehouse of one file, as batch leaves it, made by the kernels alone."""
+    return build_from(folder, csv_text(rows), name, active)
+
+
+def build_from(
+    folder: Path, text: bytes, name: str = "events", active: Sequence[str] = EVENT_TYPES
+) -> Path:
+    """The same of a file's text."""
     source, database, types = folder / f"{name}.csv", folder / f"{name}.duckdb", tuple(active)
-    source.write_bytes(csv_text(rows))
-    (found,) = parse(source.read_bytes())
+    source.write_bytes(text)
+    (found,) = parse(text)
     warehouse, active_types = open_warehouse(f"duckdb:///{database}"), ActiveEventTypes(types)
     fill(warehouse, None, tables_from(found, str(source), active_types), active_types)
     return database
@@ -40,10 +49,20 @@ def build(
 
 def computed(rows: Sequence[Row], active: Sequence[str] = EVENT_TYPES) -> Tables:
     """The marts of a batch over these rows, by the kernels alone."""
-    tables = compute([part.events for part in parse(csv_text(rows))], active)
+    return _marts(list(parse(csv_text(rows))), active)
+
+
+def computed_from(text: bytes, active: Sequence[str] = EVENT_TYPES) -> Tables:
+    """The marts of a batch over a file's text, and its dead letters."""
+    found = list(parse(text))
+    letters = [dead_letter_events.rows(part.rejections, "a.csv", NOW, "1") for part in found]
+    return {**_marts(found, active), "dead_letter_events": pa.concat_tables(letters)}
+
+
+def _marts(found: Sequence[Parsed], active: Sequence[str]) -> Tables:
     return {
         name: comparable(name, table.cast(TABLES[name].arrow_schema))
-        for name, table in tables.items()
+        for name, table in compute([part.events for part in found], active).items()
     }
 
 
