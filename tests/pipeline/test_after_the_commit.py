@@ -50,7 +50,8 @@ def test_the_tables_are_replaced_and_the_exit_code_is_0(
 
 
 def test_a_dash_is_stdout_and_the_page_goes_to_stderr(folder: Path) -> None:
-    run = command("batch", "--input", "events.csv", "--summary_file", "/dev/stdout", cwd=folder)
+    batch = ("batch", "--input", "events.csv", "--quality", CHECKED_THOROUGHLY)
+    run = command(*batch, "--summary_file", "/dev/stdout", cwd=folder)
     assert run.returncode == 0
     assert json.loads(run.stdout)["input_rows"] == 3
     assert "3 input rows = 1 event + 1 duplicate + 1 dead letter" in run.stderr
@@ -60,7 +61,8 @@ def test_a_failed_run_leaves_no_summary_of_an_earlier_one(folder: Path) -> None:
     summary = folder / "run.json"
     summary.write_text("{}")
     (folder / "bad.csv").write_bytes(csv_text([row("never"), row("ever")]))
-    run = command("batch", "--input", "bad.csv", "--summary_file", "run.json", cwd=folder)
+    batch = ("batch", "--input", "bad.csv", "--quality", CHECKED_THOROUGHLY)
+    run = command(*batch, "--summary_file", "run.json", cwd=folder)
     assert run.returncode == 1
     assert not summary.exists()
     summary.write_text("{}")
@@ -75,7 +77,9 @@ def test_a_failed_run_leaves_no_summary_of_an_earlier_one(folder: Path) -> None:
 
 def test_a_replay_and_a_check_end_as_they_would_without_a_reader(folder: Path) -> None:
     run_graph([folder / "events.csv"], folder / "growth.duckdb")
-    replay = "PIPELINE replay --edit 's/never/2024-01-02T00:00:00Z/'"
+    replay = (
+        f"PIPELINE replay --quality {CHECKED_THOROUGHLY} --edit 's/never/2024-01-02T00:00:00Z/'"
+    )
     run = quick_shell(f"{replay} --summary_file /dev/full >/dev/full", folder)
     assert run.returncode == 0
     assert "the tables are updated, but the summary can't be written" in run.stderr

@@ -270,7 +270,9 @@ def test_a_failed_run_says_why_in_one_line_and_changes_nothing(folder: Path) -> 
     run_graph([folder / "events.csv"], folder / "growth.duckdb")
     before = contents(folder / "growth.duckdb")
     (folder / "events.csv").write_bytes(csv_text([row("never"), row("ever")]))
-    run = command("batch", "--input", "events.csv", "--summary_file", "run.json", cwd=folder)
+    quality = ("--quality", CHECKED_THOROUGHLY)
+    summary = ("--summary_file", "run.json")
+    run = command("batch", "--input", "events.csv", *summary, *quality, cwd=folder)
     assert run.returncode == 1
     assert run.stderr.count("\n") == 1
     assert "2 of 2 input rows are dead letters" in run.stderr
@@ -288,7 +290,8 @@ def test_a_failed_first_run_leaves_no_warehouse(folder: Path) -> None:
 
 
 def test_a_reader_that_leaves_early_does_not_fail_the_run(folder: Path) -> None:
-    run = quick_shell("PIPELINE batch --input events.csv | true; exit $PIPESTATUS", folder)
+    batch = f"PIPELINE batch --input events.csv --quality {CHECKED_THOROUGHLY}"
+    run = quick_shell(f"{batch} | true; exit $PIPESTATUS", folder)
     assert (run.returncode, run.stderr) == (0, "")
 
 

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from pipeline.errors import clear_message
-from tests.support.runs import CHECKED, Run, command, contents, run_graph
+from tests.support.runs import CHECKED, CHECKED_THOROUGHLY, Run, command, contents, run_graph
 from tests.support.tables import csv_text, row
 from tests.support.thorough import some
 from transforms.marts.registry import TABLES
@@ -25,7 +25,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("history")
     (folder / "events.csv").write_bytes(csv_text(_HISTORY))
     for _ in range(2):
-        run_graph([folder / "events.csv"], folder / "growth.duckdb", _GUARDED)
+        run_graph([folder / "events.csv"], folder / "growth.duckdb", Run(max_shrink_pct=10))
     return folder / "growth.duckdb"
 
 
@@ -72,7 +72,8 @@ def test_a_person_is_shown_the_ways_on(folder: Path, history: Path) -> None:
         "--allow_shrink",
     ):
         assert message in run.stderr
-    assert command("batch", "--input", "day.csv", "--allow_shrink", cwd=folder).returncode == 0
+    allowed = ("--allow_shrink", "--quality", CHECKED_THOROUGHLY)
+    assert command("batch", "--input", "day.csv", *allowed, cwd=folder).returncode == 0
     assert contents(folder / "growth.duckdb")["fct_events"].num_rows == 1
 
 
