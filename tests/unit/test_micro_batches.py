@@ -254,7 +254,7 @@ def test_a_stream_that_is_killed_in_a_commit_starts_again(
         assert report.counts.processed == 4
         assert differing(database, came) == []
         assert len(letters_of(home)) == 2
-        day, calls = day + 1, calls + examples(50, 5)
+        day, calls = day + 1, calls + examples(150, 5)
     assert calls > 60
     outcomes = home.warehouse.read(pipeline_runs.TABLE)["outcome"].to_pylist()
     assert outcomes.count("running") == len(outcomes)  # `run_stream` notes how they end.

@@ -18,6 +18,7 @@ from pipeline.options.option import Option, Parser, declare, values_given
 from pipeline.options.option_values import numbers_between, numbers_from
 from pipeline.warehouse import open_warehouse
 from templates.metadata import TEMPLATES, Template, as_json, metadata, spec
+from tests.support.thorough import examples
 
 IMAGE = "europe-west3-docker.pkg.dev/test-project/growth/growth-pipeline:1"
 PARAMETERS = [
@@ -105,7 +106,7 @@ def parsed(template: Template, name: str, value: str) -> Any:
 
 
 @pytest.mark.parametrize(("template", "option", "described"), PARAMETERS, ids=NAMED)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(15, 60), deadline=None)
 @given(data=st.data())
 def test_what_the_metadata_admits_the_code_admits(
     template: Template, option: Option, described: dict[str, Any], data: st.DataObject
