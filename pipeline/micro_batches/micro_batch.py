@@ -119,8 +119,10 @@ class MicroBatches:
         """
         moment_us = later(self.job.clock, self._totals.written_at_us)
         came = self._parsed(messages, as_datetime(moment_us))
-        letters, known = self._new_letters(came.letters)
-        step = self._here.advanced(came.events, self.job.active_types.codes, as_datetime(moment_us))
+        with self.job.warehouse.kept_open():
+            letters, known = self._new_letters(came.letters)
+            active_types = self.job.active_types.codes
+            step = self._here.advanced(came.events, active_types, as_datetime(moment_us))
         counts = RunCounts.total([*came.counts, known, step[COUNTS]])
         checked = [self._over.evaluate(checkable(step)), self._over.evaluate(letters)]
         gathered = Gathered([], [step[CONTRIBUTIONS]], [counts], checked)

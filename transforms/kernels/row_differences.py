@@ -41,11 +41,13 @@ def differences(
         # So it is with most increments, and to see it takes a tenth of looking for each key.
         return Differences(now.filter(pa.array(~_same(now, was, others))), was.slice(0, 0))
     place = _places(now, was, key)
-    kept = np.flatnonzero(place >= 0)
-    same = np.zeros(now.num_rows, np.bool_)
-    same[kept] = _same(now.take(pa.array(kept)), was.take(pa.array(place[kept])), others)
+    known = place >= 0
+    same = known.copy()
+    if known.any():
+        before = was.select(others).take(pa.array(np.maximum(place, 0)))
+        same &= _same(now, before, others)
     is_gone = np.ones(was.num_rows, np.bool_)
-    is_gone[place[kept]] = False
+    is_gone[place[known]] = False
     return Differences(now.filter(pa.array(~same)), was.filter(pa.array(is_gone)))
 
 

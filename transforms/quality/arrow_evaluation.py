@@ -25,7 +25,7 @@ from transforms.quality.declaration import References, Unique
 from transforms.quality.planning import Plan, plan_in_memory
 from transforms.quality.prepared import PreparedStatements
 from transforms.quality.refused_values import refused
-from transforms.quality.sql import Scan, sample_columns
+from transforms.quality.sql import Scan, Source, sample_columns
 
 
 class ArrowEvaluation:
@@ -103,29 +103,34 @@ class ArrowEvaluation:
     def _plan(self, present: tuple[str, ...]) -> _Planned:
         if present not in self._plans:
             plan = plan_in_memory(self._checks, self._tables, present)
-            statements = [(scan.plain_statement(str), scan.statement(str)) for scan in plan.scans]
+            statements = [
+                (scan.plain_statement(source), scan.statement(source))
+                for scan, source in zip(plan.scans, map(_source, plan.scans), strict=True)
+            ]
             self._plans[present] = _Planned(plan, statements)
         return self._plans[present]
 
     def _scan(
         self, scan: Scan, statements: tuple[str, str], rows: Mapping[str, pa.Table]
     ) -> CheckCounts:
-        order, name = scan.table.order, scan.table.name
+        order, looked_at = scan.table.order, rows[scan.table.name]
         needed = {other: rows[other] for other in scan.joined}
-        needed[name] = with_previous(rows[name], order.within, order.by, scan.previous)
+        needed[_source(scan)(scan.table.name)] = with_previous(
+            looked_at, order.within, order.by, scan.previous
+        )
         with self._statement:
             return self._counted(scan, statements, needed)
 
     def _counted(
         self, scan: Scan, statements: tuple[str, str], needed: Mapping[str, pa.Table]
     ) -> CheckCounts:
-        prepared, (plain, whole) = self._prepared, statements
+        prepared, source, (plain, whole) = self._prepared, _source(scan), statements
         with prepared.over(needed):
             counts = scan.read(prepared.answer(plain))
             if any(count.failing for count in counts.checks.values()):
                 counts = scan.read(prepared.answer(whole))
             samples = {
-                check.check_id: [sample_of(row) for row in prepared.rows(scan.samples(check, str))]
+                check.check_id: list(map(sample_of, prepared.rows(scan.samples(check, source))))
                 for check in scan.checks
                 if counts.checks[check.check_id].failing
             }
@@ -136,6 +141,13 @@ class _Planned(NamedTuple):
     plan: Plan
     # Of each scan: for rows of which no condition fails, and for those of which one does.
     statements: list[tuple[str, str]]
+
+
+def _source(scan: Scan) -> Source:
+    """What statements call the tables: one with the rows before has more columns than where it is
+    joined, and each name stands for one schema."""
+    ordered = {scan.table.name: f"{scan.table.name}_in_order"} if scan.previous else {}
+    return lambda name: ordered.get(name, name)
 
 
 def _column_count(
