@@ -194,24 +194,22 @@ def _rows(grain: _Grain, curves: Grid, sizes: Grid, last: int) -> pa.Table:
     segment, cohort, period = split_curve_key(curves.keys)
     cohorts, place = np.unique(curve_key(segment, cohort, 0 * period), return_inverse=True)
     segments, starts, _ = split_curve_key(cohorts)
-    table = np.zeros((2, len(cohorts), int(period.max(initial=0)) + 1), np.int64)
+    reached = last - starts if grain.last is None else np.minimum(last - starts, grain.last)
+    # What is beyond the last period that is shown counts as active in it or later.
+    periods = max(int(reached.max(initial=0)), int(period.max(initial=0))) + 1
+    on, ends = table = np.zeros((2, len(cohorts), periods), np.int64)
     table[:, place, period] = curves.values.T
-    longest = table.shape[2] - 1 if grain.last is None else grain.last
-    periods = np.arange(max(longest, last - int(starts.min(initial=last))) + 1)
-    on, ends = (_widened(each, len(periods)) for each in table)
     on_or_after = np.cumsum(ends[:, ::-1], axis=1)[:, ::-1]
-    reached = np.minimum(last - starts, len(periods) - 1 if grain.last is None else grain.last)
-    shown = periods <= reached[:, np.newaxis]
+    shown = np.arange(periods) <= reached[:, np.newaxis]
     row, number = np.nonzero(shown)
     size = on[:, 0][row] if len(on) else row
-    names = segment_columns(segments[row])
+    names = (column.take(pa.array(row)) for column in segment_columns(segments))
     return TABLE.build(
         {
             "grain": pa.DictionaryArray.from_arrays(
                 pa.array(np.zeros(len(row), np.int32)), pa.array([grain.name])
             ),
-            "segment_type": names.type,
-            "segment_value": names.value,
+            **dict(zip(("segment_type", "segment_value"), names, strict=True)),
             "cohort_start": grain.dates(starts[row]),
             "period_number": number,
             "users_on": on[shown],
@@ -222,9 +220,3 @@ def _rows(grain: _Grain, curves: Grid, sizes: Grid, last: int) -> pa.Table:
             "is_complete": np.asarray(starts[row] + number < last),
         }
     )
-
-
-def _widened(table: Ints, periods: int) -> Ints:
-    """With more periods, of which nobody is in."""
-    more = max(periods - table.shape[1], 0)
-    return np.hstack([table, np.zeros((len(table), more), np.int64)])

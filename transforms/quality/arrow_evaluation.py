@@ -126,9 +126,8 @@ class ArrowEvaluation:
     ) -> CheckCounts:
         prepared, source, (plain, whole) = self._prepared, _source(scan), statements
         with prepared.over(needed):
-            counts = scan.read(prepared.answer(plain))
-            if any(count.failing for count in counts.checks.values()):
-                counts = scan.read(prepared.answer(whole))
+            row = prepared.answer(plain)
+            counts = scan.read(row if scan.is_plain(row) else prepared.answer(whole))
             samples = {
                 check.check_id: list(map(sample_of, prepared.rows(scan.samples(check, source))))
                 for check in scan.checks

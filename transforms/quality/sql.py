@@ -57,29 +57,45 @@ class Scan:
         """The other tables whose rows of the same key are looked at."""
         return sorted({name.table for name in self.named if name.table})
 
+    def plain_statement(self, source: Source) -> str:
+        """The same for rows of which no condition fails, and whose totals add up values that are
+        what they must be; where one is not, `is_plain` says so, and `statement` is to ask about
+        each. Shorter, it is planned in half the time, and looks at each value once."""
+        conditions = (spell(_condition(check)) for check in self.checks)
+        columns = self._failing([f"NOT ({condition})" for condition in conditions])
+        for number, total in enumerate(self.totals):
+            expression = spell(total.expression)
+            columns.append(f"SUM({expression}) AS sum_{number}")
+            columns.append(f"COUNTIF(({expression}) IS NULL) AS unknown_{number}")
+        sound = self._sound(*(total.expression for total in self.totals))
+        columns.append(f"COUNTIF(NOT ({sound})) AS unsound")
+        return f"SELECT {', '.join(columns)} FROM {self._rows(source)}"
+
     def statement(self, source: Source) -> str:
         """SQL that gives one row, which `read` understands."""
-        return self._counting([self._fails(check) for check in self.checks], source)
+        columns = self._failing([self._fails(check) for check in self.checks])
+        for number, total in enumerate(self.totals):
+            expression, sound = spell(total.expression), self._sound(total.expression)
+            columns.append(f"SUM({expression}) AS sum_{number}")
+            unknown = f"({expression}) IS NULL OR NOT ({sound})"
+            columns.append(f"COUNTIF({unknown}) AS unknown_{number}")
+        return f"SELECT {', '.join(columns)} FROM {self._rows(source)}"
 
-    def plain_statement(self, source: Source) -> str:
-        """The same for rows of which no condition fails; where one does, `statement` is to ask
-        whether its values are known. Shorter, it is planned in half the time."""
-        conditions = (spell(_condition(check)) for check in self.checks)
-        return self._counting([f"NOT ({condition})" for condition in conditions], source)
-
-    def _counting(self, failing: Sequence[str], source: Source) -> str:
+    def _failing(self, failing: Sequence[str]) -> list[str]:
+        """The columns that count all rows, and those that fail in checks, by these conditions."""
         columns = ["COUNT(*) AS all_rows"]
         for number, (check, fails) in enumerate(zip(self.checks, failing, strict=True)):
             columns.append(f"COUNTIF({fails}) AS fails_{number}")
             if not _is_not_null(check):
                 columns.append(f"COUNT({_checked(check)}) AS checked_{number}")
-        for number, total in enumerate(self.totals):
-            sound = self._sound(total.expression) or "TRUE"
-            expression = spell(total.expression)
-            columns.append(f"SUM({expression}) AS sum_{number}")
-            unknown = f"({expression}) IS NULL OR NOT ({sound})"
-            columns.append(f"COUNTIF({unknown}) AS unknown_{number}")
-        return f"SELECT {', '.join(columns)} FROM {self._rows(source)}"
+        return columns
+
+    @staticmethod
+    def is_plain(row: Mapping[str, Any]) -> bool:
+        """Whether the answer to `plain_statement` is that to `statement`."""
+        return not any(
+            found for name, found in row.items() if name.startswith("fails_") or name == "unsound"
+        )
 
     def read(self, row: Mapping[str, Any]) -> CheckCounts:
         """What the statement has counted; without samples."""
@@ -113,10 +129,10 @@ class Scan:
         # Of the few rows that fail alone it is asked whether their values are known.
         return f"CASE WHEN NOT ({condition}) THEN {sound} ELSE FALSE END"
 
-    def _sound(self, condition: str) -> str:
-        """Whether all columns of a condition keep what they must keep by themselves."""
+    def _sound(self, *conditions: str) -> str:
+        """Whether all columns of some conditions keep what they must keep by themselves."""
         known = []
-        for name in sorted(names(condition)):
+        for name in sorted(frozenset().union(*map(names, conditions))):
             contract = self.tables[name.table] if name.table else self.table
             column = contract.column(name.column)
             if column is None:
