@@ -1,9 +1,11 @@
 """What a stream on one machine does: Pub/Sub's emulator to DuckDB, behind a history.
 
-    python -m tests.benchmarks.local_stream speed|latency [events of history]
+    python -m tests.benchmarks.local_stream speed|latency|flush [events of history]
 
 `speed`: events/s from a subscription in which they wait to their commit. `latency`: seconds from
-publishing to being in fct_events, at 100 events/s. Both behind a batch over 1,000,000 events.
+publishing to being in fct_events, at 100 events/s. `flush`: CPU seconds of a micro-batch of 500
+messages, of which no emulator is needed, with all marts and without those that came last. All
+behind a batch over 1,000,000 events.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import statistics
 import subprocess
@@ -24,6 +27,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
+from unittest import mock
 
 import google.cloud.pubsub as pubsub
 
@@ -31,11 +35,28 @@ from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.emulators.servers import create_subscription, missing_pubsub, running_pubsub
 from tests.support.tables import row
+from tests.support.updates import Home, messages_of
+from transforms.kernels.messages import Message
 from transforms.marts import fct_events
+from transforms.marts.registry import FINISH
 
 _HISTORY: Final = 1_000_000
 _LIVE: Final = 200_000
 _FLUSH_SECONDS: Final = 5
+_FLUSH_EVENTS: Final = 500
+# A stream takes so many micro-batches in, and a few to begin with: the difference is theirs.
+_FLUSHES: Final = (2, 12)
+_REPEATS: Final = 3
+# Of weeks, segments, curves, engagement, event types and sessions.
+_LATE_MARTS: Final = (
+    "weekly_growth_accounting",
+    "growth_by_segment",
+    "growth_by_segment_monthly",
+    "retention_curves",
+    "engagement_distribution",
+    "events_by_type",
+    "session_metrics",
+)
 _SO_FAR: Final = re.compile(r"flush .* so far ([0-9,]+) messages")
 
 
@@ -78,13 +99,20 @@ _PIPELINE: Final = (sys.executable, "-m", "pipeline")
 def _prepared(history: int, live: int) -> Iterator[Prepared]:
     with tempfile.TemporaryDirectory() as folder, running_pubsub() as host:
         os.environ["PUBSUB_EMULATOR_HOST"] = host
-        path, url = Path(folder, "history.csv"), f"duckdb:///{folder}/growth.duckdb"
-        write_sample(str(path), history + live, 7)
-        rows = _parted(path, live)
-        batch = ("batch", "--input", str(path), "--warehouse", url, "--quality", "off")
-        subprocess.run([*_PIPELINE, *batch], check=True, stdout=subprocess.DEVNULL)
+        url = f"duckdb:///{folder}/growth.duckdb"
+        rows = _behind(folder, url, history, live)
         topic, subscription = create_subscription(host)
         yield Prepared(url, topic, subscription, rows)
+
+
+def _behind(folder: str, url: str, history: int, live: int) -> list[dict[str, str]]:
+    """Fill a warehouse with a history; gives the rows that come after it."""
+    path = Path(folder, "history.csv")
+    write_sample(str(path), history + live, 7)
+    rows = _parted(path, live)
+    batch = ("batch", "--input", str(path), "--warehouse", url, "--quality", "off")
+    subprocess.run([*_PIPELINE, *batch], check=True, stdout=subprocess.DEVNULL)
+    return rows
 
 
 def _parted(path: Path, live: int) -> list[dict[str, str]]:
@@ -152,8 +180,46 @@ def _waits(home: Prepared, events: int, rate: int) -> list[float]:
     return waits
 
 
+def flush(history: int) -> None:
+    """Print the CPU seconds of a micro-batch, all checks included."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder, "growth.duckdb")
+        rows = _behind(folder, f"duckdb:///{home}", history, _FLUSH_EVENTS * _FLUSHES[-1])
+        cuts = range(0, len(rows), _FLUSH_EVENTS)
+        parts = [messages_of(rows[at : at + _FLUSH_EVENTS]) for at in cuts]
+        _print_flush("with all marts", home, parts)
+        kept = {name: rows_of for name, rows_of in FINISH.items() if name not in _LATE_MARTS}
+        with mock.patch.dict(FINISH, kept, clear=True):
+            _print_flush(f"without {len(_LATE_MARTS)} of them", home, parts)
+
+
+def _print_flush(which: str, home: Path, parts: Sequence[Sequence[Message]]) -> None:
+    few, many = _FLUSHES
+    _stream_seconds(home, parts[:few])
+    found = [
+        (_stream_seconds(home, parts[:many]) - _stream_seconds(home, parts[:few])) / (many - few)
+        for _ in range(_REPEATS)
+    ]
+    print(
+        f"a flush of {_FLUSH_EVENTS} events {which}: "
+        f"{', '.join(f'{seconds:.2f}' for seconds in found)} s of CPU"
+    )
+
+
+def _stream_seconds(home: Path, parts: Sequence[Sequence[Message]]) -> float:
+    """The CPU seconds of a stream of some micro-batches into a copy of a warehouse."""
+    work = home.with_name("work.duckdb")
+    shutil.copy(home, work)
+    began = time.process_time()
+    with Home.at(work).streaming(quality="warn") as batches:
+        for part in parts:
+            batches.take_in(part)
+    return time.process_time() - began
+
+
 if __name__ == "__main__":
-    if (reason := missing_pubsub()) is not None:
-        sys.exit(f"not measured: {reason}")
     what, *sizes = sys.argv[1:]
-    {"speed": speed, "latency": latency}[what](int(sizes[0]) if sizes else _HISTORY)
+    if what != "flush" and (reason := missing_pubsub()) is not None:
+        sys.exit(f"not measured: {reason}")
+    measured = {"speed": speed, "latency": latency, "flush": flush}[what]
+    measured(int(sizes[0]) if sizes else _HISTORY)
