@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -42,3 +44,24 @@ def interrupted_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+class Leaving:
+    """The end of a process in which a runner's workers live: it waits for none of their threads.
+
+    Python would stop them in the middle of foreign code, which may abort the process. All that is
+    registered with atexit later than this is done before: job servers that Beam started end so.
+
+    Attributes:
+        code: the exit code; None to leave as ever.
+    """
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+        atexit.register(self._leave)
+
+    def _leave(self) -> None:
+        if self.code is not None:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(self.code)

@@ -14,7 +14,7 @@ from pipeline.graphs.staged_start import stage_start, staged_start
 from pipeline.graphs.streaming_graph import STREAMED, StreamJob, build
 from pipeline.launch.beam_run import start
 from pipeline.launch.dry_run import DryRun
-from pipeline.launch.process import interrupted_by_sigterm
+from pipeline.launch.process import Leaving, interrupted_by_sigterm
 from pipeline.launch.runners import is_dataflow
 from pipeline.launch.stream_start import begun_with
 from pipeline.launch.tables_built import types_of_tables
@@ -51,12 +51,18 @@ def attend_stream(job: StreamJob, options: PipelineOptions) -> None:
         KeyboardInterrupt: once it is cancelled.
         RunError, or a runner's error around it: if the run failed.
     """
+    leaving = Leaving()
     result = _start(job, options)
     print_error(f"Reading {job.subscription}; Ctrl-C cancels the job")
     try:
         with interrupted_by_sigterm():
             result.wait_until_finish()
+        leaving.code = 0
+    except Exception:
+        leaving.code = 1
+        raise
     except KeyboardInterrupt:
+        leaving.code = 130
         result.cancel()
         print_error(
             "\nCancelled: what the job had taken and not flushed has left the subscription. Let it "
