@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
 from transforms.kernels.event_batch import EVENT_BATCH
+from transforms.kernels.recent_days import change_since
 from transforms.kernels.sessions import (
     Sessions,
     SortedEvents,
@@ -115,6 +116,8 @@ def advance(
     new = found.where(is_new)
     known = of_users(before, new.user_ids)
     after = timelines_after(known, new)
+    since = dates_of(new)[new.user_starts_mask]
+    was_there = pc.is_in(new.user_ids, value_set=known.user_id).to_numpy(zero_copy_only=False)
     came = sum(len(batch) for batch in events)
     return Advanced(
         events=found.where(changed),
@@ -123,7 +126,7 @@ def advance(
         repeated=came - int(is_new.sum()),
         before=known,
         after=after,
-        counters=change(known, after, active_types),
+        counters=change_since(known, after, (since[was_there], since), active_types),
     )
 
 

@@ -101,6 +101,11 @@ class SessionSpans:
         rows = np.arange(offsets[-1]) + np.repeat(self.offsets[users] - offsets[:-1], counts)
         return self._of(rows, offsets)
 
+    def where(self, chosen: NDArray[np.bool_]) -> SessionSpans:
+        """Some of the sessions, at least one of each user: bool [sessions]."""
+        counts = np.add.reduceat(chosen, self.offsets[:-1], dtype=np.int64)
+        return self._of(np.flatnonzero(chosen), np.append(0, np.cumsum(counts)))
+
     def _of(self, rows: Any, offsets: NDArray[np.int64]) -> SessionSpans:
         return SessionSpans(offsets, self.start_us[rows], self.end_us[rows], self.events[rows])
 

@@ -115,6 +115,17 @@ class Timelines:
         rows = np.arange(offsets[-1]) + np.repeat(self.day_offsets[users] - offsets[:-1], days)
         return self._of(users, rows, offsets, self.sessions.take(users))
 
+    def on_days(self, days: NDArray[np.bool_], sessions: SessionSpans) -> Timelines:
+        """The same users with some of their days, at least one each, and other sessions.
+
+        Args:
+            days: bool [days], which.
+            sessions: of the users.
+        """
+        counts = np.add.reduceat(days, self.day_offsets[:-1], dtype=np.int64)
+        offsets = np.append(0, np.cumsum(counts))
+        return self._of(slice(None), np.flatnonzero(days), offsets, sessions)
+
     def _of(
         self, users: Any, days: Any, offsets: NDArray[np.int64], sessions: SessionSpans
     ) -> Timelines:

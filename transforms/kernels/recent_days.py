@@ -1,0 +1,63 @@
+"""What contributions depend on where events come after some date: not all that users ever did.
+
+Each term of `contributions` is of one date, week or month, and depends on the user's first active
+one, on the active ones before and after it, and on the 28 dates before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.kernels.calendar import US_PER_DAY
+from transforms.kernels.contributions import contributions
+from transforms.kernels.counters import Counters
+from transforms.kernels.timelines import Timelines
+
+# The window of 28 dates and the date that leaves it, with a week to spare.
+_KNOWN_DAYS: Final = 36
+
+
+def change_since(
+    before: Timelines,
+    after: Timelines,
+    since: tuple[NDArray[np.int64], NDArray[np.int64]],
+    active_types: Sequence[int],
+) -> Counters:
+    """`contributions(after) - contributions(before)`, at the cost of the last days.
+
+    Args:
+        before, after: timelines; users may be in one alone.
+        since: int64, for the users of `before` and of `after`: days since 1970-01-01. Of a user who
+            is in both, both say the same, and on dates before it both have the same events.
+        active_types: indices in EVENT_TYPES of the event types that make a user active.
+    """
+    counters = contributions(_recent(after, since[1], active_types), active_types)
+    if not len(before):
+        return counters
+    return counters - contributions(_recent(before, since[0], active_types), active_types)
+
+
+def _recent(lives: Timelines, since: NDArray[np.int64], active_types: Sequence[int]) -> Timelines:
+    """Timelines without the days and sessions on which what comes since a date can't depend."""
+    known = since - _KNOWN_DAYS
+    user, active = lives.user_of_day, lives.active_days(active_types)
+    is_late = lives.date >= known[user]
+    kept = is_late.copy()
+    kept[lives.day_offsets[:-1]] = True
+    kept[_first_of_user(np.flatnonzero(active), user)] = True
+    early = np.flatnonzero(active & ~is_late)
+    kept[_first_of_user(early[::-1], user)] = True
+    sessions = lives.sessions
+    are_late = sessions.end_us >= known[sessions.user_of_session] * US_PER_DAY
+    are_late[sessions.offsets[:-1]] = True
+    return lives.on_days(kept, sessions.where(are_late))
+
+
+def _first_of_user(rows: NDArray[np.int64], user: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first of each user's rows, which lie side by side."""
+    whose = user[rows]
+    return rows[np.flatnonzero(np.diff(whose, prepend=-1))]
