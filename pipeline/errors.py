@@ -53,6 +53,14 @@ def clear_message(error: BaseException) -> str | None:
     return ". ".join([message, *map(printable, getattr(error, "__notes__", ()))])
 
 
+def is_data_error(error: BaseException) -> bool:
+    """Whether it is a DataError, or a runner's error around one."""
+    found = _RAISED.findall(str(error))
+    return isinstance(error, DataError) or bool(
+        found and f"{DataError.__name__}: {found[-1]}" in str(error)
+    )
+
+
 def _message(error: BaseException) -> str | None:
     if isinstance(error, DataError | RunError):
         return printable(_LABEL.sub("", str(error)))

@@ -71,7 +71,7 @@ def show_notes(console: Console, counts: RunCounts) -> None:
 
 
 def show_tables(console: Console, report: BatchReport, rows: str) -> None:
-    """Print the rows of the tables, and an example of each kind of dead letter.
+    """Print the rows of those tables that have some, and an example of each kind of dead letter.
 
     Args:
         console: where to.
@@ -79,8 +79,12 @@ def show_tables(console: Console, report: BatchReport, rows: str) -> None:
         rows: what its figures of tables are.
     """
     counts = report.counts
-    tables = [(name, f"{n:,}", TABLES[name].description) for name, n in report.tables.items()]
-    section(console, "Tables", tables, "table", f">{rows}", "~what it holds")
+    tables = [(name, f"{n:,}", TABLES[name].description) for name, n in report.tables.items() if n]
+    if tables:
+        section(console, "Tables", tables, "table", f">{rows}", "~what it holds")
+    without = [name for name, n in report.tables.items() if not n]
+    if without:
+        console.print(f"  no {rows}{': ' + ', '.join(without) if tables else ''}")
     if counts.dead_letters:
         explained = "~the first of them: what is wrong, and the row"
         lines = dead_letter_lines(counts)

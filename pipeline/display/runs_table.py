@@ -81,10 +81,15 @@ def _began(state: RunState) -> str:
 
 
 def _on(settings: Mapping[str, Any]) -> str:
-    found = [settings[name] for name in _ON if settings.get(name)]
+    found = [_shown(name, settings[name]) for name in _ON if settings.get(name)]
     return " ".join(
         str(item) for value in found for item in (value if isinstance(value, list) else [value])
     )
+
+
+def _shown(name: str, value: Any) -> Any:
+    # Of users how many there were; nobody is named.
+    return counted(value, "user") if name == "user_ids" and isinstance(value, int) else value
 
 
 def _took(time: timedelta) -> str:

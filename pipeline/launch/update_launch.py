@@ -4,14 +4,17 @@ Beam, which is imported then."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.display.progress_bar import show_progress
 from pipeline.display.update_summary import show_update
+from pipeline.errors import is_data_error
 from pipeline.graphs.batch_job import BatchJob, written
+from pipeline.inputs.input_versions import InputFile
 from pipeline.launch.new_files import Asked, Increment, increment_of
 from pipeline.launch.run_files import noted, read_report, with_known
 from pipeline.launch.runners import Runner
@@ -103,10 +106,11 @@ def _run(
                 note_written_anew(job.warehouse, increment.written_anew, job.run, staging)
             if increment.job.files:
                 job = with_known(increment.job, job.warehouse, staging)
-                if beam.is_asked or not fits_here(job.files):
-                    found = _by_beam(job, beam)
-                else:
-                    found = update_here(job)
+                with _none_loaded(job.files):
+                    if beam.is_asked or not fits_here(job.files):
+                        found = _by_beam(job, beam)
+                    else:
+                        found = update_here(job)
                 is_done()
         if increment.job.files:
             report = UpdateReport(
@@ -118,6 +122,17 @@ def _run(
                 known_files=increment.known,
             )
     return increment, report
+
+
+@contextmanager
+def _none_loaded(files: Sequence[InputFile]) -> Iterator[None]:
+    """Say of an error over one of several files that it holds back the others."""
+    try:
+        yield
+    except Exception as error:
+        if len(files) > 1 and is_data_error(error):
+            error.add_note(f"No table was touched: none of the {len(files):,} new files was loaded")
+        raise
 
 
 def _by_beam(job: BatchJob, beam: ByBeam) -> BatchReport:

@@ -322,6 +322,22 @@ def test_files_that_are_loaded_again_bring_no_event_and_no_dead_letter_twice(
     ]
 
 
+@pytest.mark.parametrize("by_beam", [False, True])
+def test_a_file_that_can_t_be_read_holds_back_the_others_and_says_so(
+    loaded: Days, by_beam: bool
+) -> None:
+    days = loaded
+    days.write("2.csv", b"a,b\n1,2\n")
+    days.write("3.csv", csv_text([row("2024-01-03T00:00:00Z")]))
+    with pytest.raises(Exception, match="no header is found") as raised:
+        days.update(2, by_beam=by_beam)
+    told = str(clear_message(raised.value))
+    assert "2.csv" in told
+    assert told.endswith("No table was touched: none of the 2 new files was loaded")
+    assert days.ask("SELECT count(*) FROM fct_events") == [(1,)]
+    assert days.ask("SELECT message FROM pipeline_runs WHERE run_id = 'run_2'") == [(told,)]
+
+
 def test_too_many_dead_letters_leave_the_tables_alone(loaded: Days) -> None:
     days = loaded
     before = contents(days.database)
