@@ -34,6 +34,7 @@ import google.cloud.pubsub as pubsub
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.emulators.servers import create_subscription, missing_pubsub, running_pubsub
+from tests.support.breakages import AGAIN
 from tests.support.tables import row
 from tests.support.updates import Home, messages_of
 from transforms.kernels.messages import Message
@@ -47,16 +48,6 @@ _FLUSH_EVENTS: Final = 500
 # A stream takes so many micro-batches in, and a few to begin with: the difference is theirs.
 _FLUSHES: Final = (2, 12)
 _REPEATS: Final = 3
-# Of weeks, segments, curves, engagement, event types and sessions.
-_LATE_MARTS: Final = (
-    "weekly_growth_accounting",
-    "growth_by_segment",
-    "growth_by_segment_monthly",
-    "retention_curves",
-    "engagement_distribution",
-    "events_by_type",
-    "session_metrics",
-)
 _SO_FAR: Final = re.compile(r"flush .* so far ([0-9,]+) messages")
 
 
@@ -188,9 +179,9 @@ def flush(history: int) -> None:
         cuts = range(0, len(rows), _FLUSH_EVENTS)
         parts = [messages_of(rows[at : at + _FLUSH_EVENTS]) for at in cuts]
         _print_flush("with all marts", home, parts)
-        kept = {name: rows_of for name, rows_of in FINISH.items() if name not in _LATE_MARTS}
+        kept = {name: rows_of for name, rows_of in FINISH.items() if name not in AGAIN}
         with mock.patch.dict(FINISH, kept, clear=True):
-            _print_flush(f"without {len(_LATE_MARTS)} of them", home, parts)
+            _print_flush(f"without {len(AGAIN)} of them", home, parts)
 
 
 def _print_flush(which: str, home: Path, parts: Sequence[Sequence[Message]]) -> None:

@@ -65,7 +65,13 @@ def _moment(row: Row) -> tuple[str, datetime]:
 
 
 # A few rows are merged by their keys, many by MERGE.
-both_ways = pytest.mark.parametrize("few_bytes", [1 << 20, 0], ids=["few", "many"])
+WAYS = {"few": 1 << 20, "many": 0}
+both_ways = pytest.mark.parametrize("few_bytes", WAYS.values(), ids=list(WAYS))
+
+
+@pytest.fixture(params=WAYS.values(), ids=list(WAYS))
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staged_rows, "_FEW_BYTES", request.param)
 
 
 @contextmanager
@@ -97,11 +103,8 @@ def test_merges_end_in_what_was_written_last(
                 assert rows_of(warehouse, NEGATIVE) == in_order(expected)
 
 
-@both_ways
-def test_a_merge_without_times_of_writing_takes_the_staged_rows(
-    tmp_path: Path, few_bytes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(staged_rows, "_FEW_BYTES", few_bytes)
+@pytest.mark.usefixtures("either_way")
+def test_a_merge_without_times_of_writing_takes_the_staged_rows(tmp_path: Path) -> None:
     warehouse = warehouse_in(tmp_path)
     months = [date(2024, 1, 1), date(2024, 2, 1)]
     before = [filled(COHORTS, cohort_month=m, period_number=n) for m in months for n in (0, 1)]
@@ -113,11 +116,8 @@ def test_a_merge_without_times_of_writing_takes_the_staged_rows(
     assert rows_of(warehouse, COHORTS) == in_order(merged(COHORTS, before, after))
 
 
-@both_ways
-def test_a_row_that_is_staged_as_it_was_keeps_its_moment_of_writing(
-    tmp_path: Path, few_bytes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(staged_rows, "_FEW_BYTES", few_bytes)
+@pytest.mark.usefixtures("either_way")
+def test_a_row_that_is_staged_as_it_was_keeps_its_moment_of_writing(tmp_path: Path) -> None:
     warehouse = warehouse_in(tmp_path)
     ann, bob = (filled(USERS, user_id=name, updated_at=at(0)) for name in ("ann", "bob"))
     cy = filled(USERS, user_id="cy", updated_at=at(1))
