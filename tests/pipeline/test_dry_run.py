@@ -72,14 +72,14 @@ def test_both_templates_are_translated_offline(
 
 
 def test_files_of_this_machine_are_refused_for_workers_elsewhere(tmp_path: Path) -> None:
-    run = launch(tmp_path, "--input=events/*.csv", *ON_DATAFLOW)
+    run = launch_quickly(tmp_path, "--input=events/*.csv", *ON_DATAFLOW)
     assert run.returncode == 2
     assert "events/*.csv is a path on this machine, which the workers of Dataflow" in run.stderr
 
 
 def test_a_dry_run_still_finds_wrong_options(tmp_path: Path) -> None:
     wanted = [option for option in ON_DATAFLOW if not option.startswith("--temp_location")]
-    run = launch(tmp_path, "--input=gs://bucket/*.csv", *wanted)
+    run = launch_quickly(tmp_path, "--input=gs://bucket/*.csv", *wanted)
     assert run.returncode == 2
     assert "--temp_location gs://bucket/folder" in run.stderr
 

@@ -81,7 +81,7 @@ def test_a_killed_replay_leaves_the_warehouse_intact(tmp_path: Path) -> None:
     before = contents(tmp_path / "growth.duckdb")
     whole = computed_from((tmp_path / "whole.csv").read_bytes())
     assert before["fct_events"].num_rows < whole["fct_events"].num_rows
-    replay = ("replay", "--edit", "s/,WWW,/,Web,/")
+    replay = ("replay", "--edit", "s/,WWW,/,Web,/", "--quality", CHECKED_THOROUGHLY)
     run, _ = paused("committing", tmp_path, *replay)
     run.kill()
     run.wait()
