@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -22,7 +21,7 @@ from pipeline import __version__
 from pipeline.errors import RunError
 from pipeline.graphs.increment_commit import PARTS
 from pipeline.graphs.streaming_graph import STREAMED, StreamJob
-from pipeline.micro_batches.steps_here import StepsHere
+from pipeline.micro_batches.steps_here import Came, StepsHere
 from pipeline.reports import FlushReport
 from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.flush_state import Gathered, Held, Sealer, Totals, flush_run
@@ -53,21 +52,6 @@ _PART_BYTES: Final = 16 << 20
 _KEYS: Final = 5_000
 # Before another attempt at a commit that failed: somebody has the file open, the network is down.
 PAUSES_SECONDS: Final = (2.0, 10.0, 30.0)
-
-
-@dataclass
-class _Came:
-    """What messages are, before anybody has looked into the tables.
-
-    Attributes:
-        events: with the schema EVENT_BATCH.
-        letters: tables of dead_letter_events.
-        counts: of messages, dead letters and forgotten ones.
-    """
-
-    events: list[pa.RecordBatch] = field(default_factory=list)
-    letters: list[pa.Table] = field(default_factory=list)
-    counts: list[RunCounts] = field(default_factory=list)
 
 
 class MicroBatches:
@@ -145,15 +129,12 @@ class MicroBatches:
             Held(so_far.events, so_far.rejected),
         )
 
-    def _parsed(self, messages: Sequence[Message], now: datetime) -> _Came:
-        job, came = self.job, _Came()
+    def _parsed(self, messages: Sequence[Message], now: datetime) -> Came:
+        job, came = self.job, Came()
         limits = Limits(job.max_future_minutes)
         for part in _parts(messages):
             records = read_records(part, job.subscription)
-            found = parse_part(records, now, limits, __version__, forgotten=job.forgotten)
-            came.events += [parsed.events for parsed in found.parsed if len(parsed.events)]
-            came.letters.append(found.dead_letters)
-            came.counts.append(found.counts)
+            came.add(parse_part(records, now, limits, __version__, forgotten=job.forgotten))
         return came
 
     def _new_letters(self, parts: Sequence[pa.Table]) -> tuple[dict[str, pa.Table], RunCounts]:

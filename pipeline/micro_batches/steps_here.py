@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,14 +18,37 @@ from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.advance_step import advanced, together
 from transforms.contract import Table
+from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_dates import touched_dates
 from transforms.kernels.user_shards import by_user_shard, shard_key
+from transforms.parse_step import ParsedPart
 from transforms.touched_dates import TOUCHED, rows
 
 # Of new events, timelines and stored events: fewer are not worth a shard of their own, whose rows
 # stay in the cache, and which another core may take.
 _SHARD_ROWS: Final = 30_000
 _MOST_SHARDS: Final = 16
+
+
+@dataclass
+class Came:
+    """What files or messages are, before anybody has looked into the tables.
+
+    Attributes:
+        events: with the schema EVENT_BATCH.
+        letters: tables of dead_letter_events.
+        counts: of records, dead letters and forgotten ones.
+    """
+
+    events: list[pa.RecordBatch] = field(default_factory=list)
+    letters: list[pa.Table] = field(default_factory=list)
+    counts: list[RunCounts] = field(default_factory=list)
+
+    def add(self, part: ParsedPart) -> None:
+        """Take in what some records are."""
+        self.events += [parsed.events for parsed in part.parsed if len(parsed.events)]
+        self.letters.append(part.dead_letters)
+        self.counts.append(part.counts)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from typing import Final
 
 import pyarrow as pa
@@ -26,8 +25,9 @@ from pipeline.graphs.stored_state import CountersOf
 from pipeline.inputs.csv_ranges import blocks, ranges
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import default_shards
-from pipeline.micro_batches.steps_here import StepsHere
+from pipeline.micro_batches.steps_here import Came, StepsHere
 from pipeline.reports import BatchReport
+from pipeline.sinks.run_rows import SourceCounts
 from transforms.advance_step import CHANGES, checkable
 from transforms.kernels.counters import Counters
 from transforms.kernels.parse import Limits
@@ -51,23 +51,6 @@ def fits_here(files: Sequence[InputFile]) -> bool:
     return default_shards(files) <= _MOST_SHARDS
 
 
-@dataclass
-class _Came:
-    """What files are, before anybody has looked into the tables.
-
-    Attributes:
-        events: with the schema EVENT_BATCH.
-        letters: tables of dead_letter_events.
-        counts: of all rows.
-        sources: input rows and dead letters of each file with a row.
-    """
-
-    events: list[pa.RecordBatch] = field(default_factory=list)
-    letters: list[pa.Table] = field(default_factory=list)
-    counts: list[RunCounts] = field(default_factory=list)
-    sources: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-
 def update_here(job: BatchJob) -> BatchReport:
     """Take a run's files into its tables.
 
@@ -83,7 +66,8 @@ def update_here(job: BatchJob) -> BatchReport:
             nothing is committed then.
         DataError: if a file can't be read, or the tables contradict each other.
     """
-    came, plan, checks = _parsed(job), adding_plan(job), increment_checks(job)
+    came, sources = _parsed(job)
+    plan, checks = adding_plan(job), increment_checks(job)
     steps = StepsHere(job.warehouse, job.run, job.staging, plan.contracts)
     with job.warehouse.kept_open():
         step = steps.advanced(came.events, job.active_types.codes, job.started_at)
@@ -100,25 +84,21 @@ def update_here(job: BatchJob) -> BatchReport:
     changed = {contract.name: step[tag] for tag, contract in CHANGES.items()}
     staged = steps.staged({**changed, dead_letter_events.TABLE.name: letters, **finished.changed})
     commit = increment_commit(job, checks)
-    sources = list(came.sources.items())
-    return commit.commit(staged, counts, CheckCounts.total(checked), list(job.files), sources)
+    return commit.commit(staged, counts, CheckCounts.total(checked), job.files, sources)
 
 
-def _parsed(job: BatchJob) -> _Came:
-    came, limits = _Came(), Limits(job.max_future_minutes)
+def _parsed(job: BatchJob) -> tuple[Came, list[SourceCounts]]:
+    """What the files are, and of each with a row how many it has, and dead letters."""
+    came, limits = Came(), Limits(job.max_future_minutes)
     sources: dict[str, list[RunCounts]] = defaultdict(list)
     for records in _records(job.files):
         found = parse_part(
             records, job.started_at, limits, __version__, job.corrections, job.forgotten
         )
-        came.events += [parsed.events for parsed in found.parsed if len(parsed.events)]
-        came.letters.append(found.dead_letters)
+        came.add(found)
         sources[records.source].append(found.counts)
-    came.counts = [count for counts in sources.values() for count in counts]
-    for source, counts in sources.items():
-        total = RunCounts.total(counts)
-        came.sources[source] = (total.input_rows, total.rejected)
-    return came
+    totals = {source: RunCounts.total(counts) for source, counts in sources.items()}
+    return came, [(source, (total.input_rows, total.rejected)) for source, total in totals.items()]
 
 
 def _records(files: Sequence[InputFile]) -> Iterator[RawRecords]:
