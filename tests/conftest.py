@@ -10,8 +10,15 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.thorough import examples
+
 # Speed is measured in benchmarks: a busy machine must fail no test.
-settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "no clock",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=examples(50, 100),
+)
 settings.load_profile("no clock")
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import RunError
@@ -23,7 +23,6 @@ from pipeline.warehouse.changes import WriteDisposition
 from pipeline.warehouse.duckdb.duckdb_sql import DIALECT
 from pipeline.warehouse.guarding import guard, guard_statement
 from tests.support.staging import Row, at, change, filled, in_order, stage
-from tests.support.thorough import examples
 from transforms.contract import (
     BOOLEAN,
     BYTES,
@@ -82,7 +81,6 @@ def signed(total: int) -> int:
     return total - 2**64 if total >= 2**63 else total
 
 
-@settings(max_examples=examples(50, 100))
 @given(rows_of_every_type, st.integers(0, 3), st.booleans())
 def test_figures_are_those_of_a_plain_loop_and_of_duckdb(
     rows: list[tuple[Any, ...]], skipped: int, encoded: bool

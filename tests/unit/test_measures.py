@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.thorough import examples
 from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import FLOAT, INTEGER, Column, Table
 from transforms.marts.registry import ALL_TABLES, TABLES, all_checks
@@ -94,7 +93,6 @@ def test_a_measure_over_rows_is_sql(measure: Measure, sql: str, format: str) -> 
     assert (measure.over_rows("x"), measure.format) == (sql, format)
 
 
-@settings(max_examples=examples(50, 100))
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=9))
 def test_a_pooled_ratio_is_that_of_the_sums_and_its_check_that_of_each_row(
     rows: list[tuple[int, int]],
