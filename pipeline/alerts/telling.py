@@ -63,8 +63,9 @@ def tell(
     """
     found = list(also)
     try:
-        # What is found before something can't be read is kept.
-        found.extend(findings(warehouse, alerts, now, results))
+        with warehouse.kept_open():
+            # What is found before something can't be read is kept.
+            found.extend(findings(warehouse, alerts, now, results))
     except (RunError, DataError) as error:
         print_error(f"--alert can't look at all of the tables: {clear_message(error)}")
     try:
@@ -94,11 +95,12 @@ def _said(warehouse: Warehouse) -> tuple[bool, Mapping[str, frozenset[str]]]:
     That it can't be asked needs a person, each time.
     """
     try:
-        if not warehouse.present():
-            return False, {}
-        if warehouse.count(alerts_said.TABLE) is None:
-            return True, {}
-        return True, alerts_said.said_of(warehouse.read(alerts_said.TABLE))
+        with warehouse.kept_open():
+            if not warehouse.present():
+                return False, {}
+            if warehouse.count(alerts_said.TABLE) is None:
+                return True, {}
+            return True, alerts_said.said_of(warehouse.read(alerts_said.TABLE))
     except RunError:
         return False, {}
 

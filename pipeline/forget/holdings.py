@@ -86,6 +86,11 @@ def look(warehouse: Warehouse, user_ids: pa.Array) -> Holdings:
     Raises:
         RunError: if the warehouse can't be read.
     """
+    with warehouse.kept_open():
+        return _held(warehouse, user_ids)
+
+
+def _held(warehouse: Warehouse, user_ids: pa.Array) -> Holdings:
     present = warehouse.present() or set()
     columns = ("user_id", "timeline", "written_at")
     keys = pa.table({"user_id": user_ids})

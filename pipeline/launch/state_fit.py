@@ -20,6 +20,11 @@ def misfit(warehouse: TableReader) -> str | None:
     Raises:
         RunError: if the warehouse can't be read.
     """
+    with warehouse.kept_open():
+        return _misfit(warehouse)
+
+
+def _misfit(warehouse: TableReader) -> str | None:
     users, events = warehouse.count(dim_users.TABLE), warehouse.count(fct_events.TABLE)
     timelines = warehouse.count(user_timelines.TABLE)
     if timelines is None or warehouse.count(growth_counters.TABLE) is None:

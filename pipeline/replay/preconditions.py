@@ -41,11 +41,12 @@ def check_tables(warehouse: Warehouse) -> None:
         OptionError: if one is not there.
         RunError: if the warehouse can't be reached.
     """
-    missing = [
-        table.name
-        for table in (fct_events.TABLE, dead_letter_events.TABLE)
-        if warehouse.count(table) is None
-    ]
+    with warehouse.kept_open():
+        missing = [
+            table.name
+            for table in (fct_events.TABLE, dead_letter_events.TABLE)
+            if warehouse.count(table) is None
+        ]
     if missing:
         raise OptionError(
             f"--warehouse {warehouse.url} has no table {missing[0]}: replay takes the tables that "

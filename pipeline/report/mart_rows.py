@@ -84,6 +84,11 @@ def read_marts(warehouse: TableReader) -> Marts:
     Raises:
         RunError: if the warehouse or a mart is missing, can't be read, or holds no event yet.
     """
+    with warehouse.kept_open():
+        return _read(warehouse)
+
+
+def _read(warehouse: TableReader) -> Marts:
     refuse_missing(warehouse, [table.name for table in _NEEDED])
     months, days = (
         _joined([_rows(warehouse, table) for table in tables]) for tables in (_MONTHLY, _DAILY)

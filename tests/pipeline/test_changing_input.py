@@ -63,7 +63,8 @@ def test_a_change_behind_the_listing_ends_the_run(
     with pytest.raises(Exception, match="changed while it was read") as raised:
         run_graph([listed], database, run)
     assert "run again once nothing writes to it" in str(clear_message(raised.value))
-    assert all(contents(database)[name].equals(before[name]) for name in TABLES)
+    after = contents(database)
+    assert all(after[name].equals(before[name]) for name in TABLES)
 
 
 def test_a_change_between_ranges_and_reading_ends_the_run(

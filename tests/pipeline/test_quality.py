@@ -189,7 +189,8 @@ def test_tables_stay_as_they_were(
     _add(monkeypatch, "error")
     with pytest.raises(Exception, match="impossible"):
         run_graph([source], database, CHECKED)
-    assert all(contents(database)[name].equals(before[name]) for name in TABLES)
+    after = contents(database)
+    assert all(after[name].equals(before[name]) for name in TABLES)
     assert len(results(database)) == 2 * len(CHECKS) + 1
 
 

@@ -40,7 +40,8 @@ def test_it_is_refused_and_recorded(tmp_path: Path, history: Path, text: bytes) 
     message = clear_message(raised.value)
     assert message is not None
     assert message.lower().count("no table was touched") == 1
-    assert all(contents(database)[name].equals(before[name]) for name in TABLES)
+    after = contents(database)
+    assert all(after[name].equals(before[name]) for name in TABLES)
     with duckdb.connect(str(database), read_only=True) as connection:
         failed = connection.execute(
             "SELECT check_id FROM data_quality_results WHERE status = 'fail' ORDER BY 1"

@@ -104,11 +104,12 @@ def forgotten(
 
 def held(warehouse: Warehouse) -> dict[str, list[dict[str, Any]]]:
     """By name the rows of all tables that follow from events, but for their moments of writing."""
-    return {
-        name: plain(table, warehouse.read(table))
-        for name, table in _ALL.items()
-        if name not in (*_NOTES, RESULTS.name, CORRECTIONS.name)
-    }
+    with warehouse.kept_open():
+        return {
+            name: plain(table, warehouse.read(table))
+            for name, table in _ALL.items()
+            if name not in (*_NOTES, RESULTS.name, CORRECTIONS.name)
+        }
 
 
 def plain(table: Table, rows: pa.Table) -> list[dict[str, Any]]:

@@ -217,17 +217,17 @@ def state_of(source: Rows) -> dict[str, pa.Table]:
 
 def differing(path: Path, source: Rows) -> list[str]:
     """The tables of a DuckDB file that are not those of one batch over source rows."""
-    warehouse = open_warehouse(f"duckdb:///{path}")
-    ours = contents(path)
+    warehouse, made_of = open_warehouse(f"duckdb:///{path}"), state_of(source)
+    with warehouse.kept_open():
+        ours = contents(path)
+        states = {name: warehouse.read(STATE_TABLES[name]) for name in made_of}
     theirs = {name: comparable(name, table) for name, table in compute(events_of(source)).items()}
     found = [name for name, table in theirs.items() if not _plain(table).equals(ours[name])]
-    for name, table in state_of(source).items():
+    for name, table in made_of.items():
         contract = STATE_TABLES[name]
         kept = [column for column in contract.column_names if column != contract.written_at]
         order = [(column, "ascending") for column in contract.primary_key]
-        read, made = (
-            _plain(part).select(kept).sort_by(order) for part in (warehouse.read(contract), table)
-        )
+        read, made = (_plain(part).select(kept).sort_by(order) for part in (states[name], table))
         if not read.equals(made):
             found.append(name)
     return found

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,7 @@ def test_a_stream_looks_once_a_minute_or_every_ten_when_nothing_comes(
         """A warehouse that counts looks."""
 
         url = "duckdb:///x"
+        kept_open = nullcontext
 
         def present(self) -> None:
             looked.append(now)
