@@ -145,7 +145,7 @@ def _decoded(
     first_seen_us, last_seen_us = (
         head[name].astype(np.int64) for name in ("first_seen_us", "last_seen_us")
     )
-    days, sessions, breaks = _days(data[_spans(at, ends - at)], ends - at)
+    days, sessions, breaks = _days(_rests(data, at - starts, ends - at), ends - at)
     events = np.add.reduceat(days["type_events"].sum(axis=1), days["day_offsets"][:-1])
     return Timelines(
         user_id=user_ids,
@@ -189,6 +189,16 @@ def _days(
         **fields_of(counters),
     }
     return fields, sessions, numbers[break_rows].reshape(-1, 3)
+
+
+def _rests(
+    data: NDArray[np.uint8], heads: NDArray[np.int64], rests: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """Of bytes that are a head and a rest in turn, of so many each, the rests."""
+    sizes = np.column_stack([heads, rests]).ravel()
+    is_rest = np.repeat(np.tile([False, True], len(heads)), sizes)
+    found: NDArray[np.uint8] = data[is_rest]
+    return found
 
 
 def _spans(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
