@@ -24,6 +24,16 @@ def shown(path: str) -> str:
     return path if relative.startswith("..") else relative
 
 
+def typed_command(command: str, warehouse: str) -> str:
+    """What a person types here for a command over a warehouse.
+
+    Args:
+        command: its name.
+        warehouse: the URL.
+    """
+    return f"{typed_program()} {command} --warehouse {shlex.quote(warehouse)}"
+
+
 def typed_program() -> str:
     """What a person types here for `python -m pipeline`: with the Python that has its packages."""
     return f"{shlex.quote(shown(sys.executable))} -m pipeline"

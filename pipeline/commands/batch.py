@@ -108,7 +108,7 @@ def run(options: BatchOptions) -> None:
 
 
 _HELP: Final = f"""\
-Turn CSV files of raw user events into seventeen analytics tables.
+Turn CSV files of raw user events into eighteen analytics tables.
 
 The files need a header with these columns, in any order; others are ignored:
 

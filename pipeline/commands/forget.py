@@ -14,8 +14,9 @@ from pipeline.options.option import Option, given_by
 from pipeline.options.option_values import SWITCH
 
 _USER_IDS: Final = Option(
-    "a text file of user ids, one a line, UTF-8; - is stdin",
+    "text files of user ids, one a line, UTF-8; - is stdin",
     "FILE",
+    many=True,
 )
 _PSEUDONYMISE: Final = Option(
     "keep all events and figures, and give each user a random id that nobody can lead back",
@@ -54,7 +55,7 @@ class ForgetOptions:
         OptionError: if nobody is named.
     """
 
-    user_ids: str = given_by(_USER_IDS)
+    user_ids: tuple[str, ...] = given_by(_USER_IDS)
     warehouse: str = given_by(shared.WAREHOUSE)
     pseudonymise: bool = given_by(_PSEUDONYMISE)
     rewrite_file: bool = given_by(_REWRITE_FILE)
@@ -80,6 +81,9 @@ def run(options: ForgetOptions) -> None:
     keep_to_owner()
     from functools import partial
 
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     from pipeline import summary_file
     from pipeline.forget.forget_job import DONE, forget, new_job, try_out
     from pipeline.forget.forget_summary import show_dry_run, show_forgotten
@@ -92,9 +96,9 @@ def run(options: ForgetOptions) -> None:
     from pipeline.warehouse.run_ids import new_run
 
     warehouse = open_warehouse(options.warehouse)
-    named = [] if options.user_ids == STDIN else [options.user_ids]
+    named = [path for path in options.user_ids if path != STDIN]
     summary_file.refuse_taken(options.summary_file, [warehouse.location, *named])
-    user_ids = read_user_ids(options.user_ids)
+    user_ids = pc.unique(pa.chunked_array([read_user_ids(path) for path in options.user_ids]))
     if not options.dry_run:
         warehouse.check_staging(options.temp_location)
     check_storage([options.temp_location, options.summary_file], [])

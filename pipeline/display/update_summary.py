@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from pipeline.display.batch_summary import show_notes, show_sum, show_tables, speed_line
 from pipeline.display.check_display import checks_line
 from pipeline.display.page import Page, show_failed, show_growth
 from pipeline.inputs.input_versions import InputFile
-from pipeline.paths import typed_program
+from pipeline.paths import typed_command
 from pipeline.reports import UpdateReport
 from pipeline.terminal import counted
 from pipeline.warehouse import TableReader
 
-OTHER_CHECKS: Final = (
-    "Checks that look at all rows of events and users were left out: "
-    f"{typed_program()} check asks them"
-)
+
+def other_checks(warehouse: TableReader) -> str:
+    """What is said of the checks that an increment can't answer."""
+    return (
+        "Checks that look at all rows of events and users were left out; ask them with "
+        f"{typed_command('check', warehouse.url)}"
+    )
 
 
 def show_update(report: UpdateReport, warehouse: TableReader, files: Sequence[InputFile]) -> None:
@@ -45,7 +47,7 @@ def show_update(report: UpdateReport, warehouse: TableReader, files: Sequence[In
     show_notes(console, counts)
     if report.quality:
         console.print(f"  {checks_line(report.results)}")
-        console.print(f"  {OTHER_CHECKS}", markup=False)
+        console.print(f"  {other_checks(warehouse)}", markup=False)
     show_tables(console, report, "rows written")
     show_failed(console, report.results)
     show_growth(console, warehouse)

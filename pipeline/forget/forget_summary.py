@@ -40,9 +40,11 @@ def _show(report: ForgetReport, warehouse: Warehouse, heading: str, leave: str) 
     )
     for line in _lines(report, leave):
         page.print(f"  {line}")
-    page.print("\n[bold]Not in reach, and yours to see to[/]")
     capabilities = warehouse.capabilities
     left = () if report.rewriting_seconds is not None else capabilities.keeps_until_compacted
+    if capabilities.keeps_until_compacted and report.rewriting_seconds:
+        page.print("  the file was rewritten: nothing of who left its tables is in it any more")
+    page.print("\n[bold]Not in reach, and yours to see to[/]")
     for place in (*left, *_ELSEWHERE, *capabilities.keeps_deleted):
         page.print(Padding(place, (0, 2)))
     show_warehouse(page, warehouse)

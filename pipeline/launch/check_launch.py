@@ -13,7 +13,7 @@ from pipeline.display.check_summary import show_checks
 from pipeline.errors import RunError
 from pipeline.launch.state_fit import misfit
 from pipeline.launch.tables_built import types_of_tables
-from pipeline.paths import typed_program
+from pipeline.paths import typed_command
 from pipeline.terminal import print_error
 from pipeline.warehouse import TableReader, Warehouse
 from pipeline.warehouse.presence import refuse_missing
@@ -60,7 +60,7 @@ def check_tables(
         evaluated = {result.check.check_id: result in failed for result in results}
         tell(alerts, warehouse, now, evaluated, [run_done("check"), misfit_found(difference)])
     problems = [
-        _failure(failed),
+        _failure(failed, warehouse.url),
         difference,
         None if max_age_hours is None else newest.refusal(max_age_hours),
     ]
@@ -120,13 +120,13 @@ def _missing_columns(warehouse: TableReader) -> list[tuple[str, str]]:
     return [(table.name, column.name) for table, column in gone]
 
 
-def _failure(failed: list[Result]) -> str | None:
+def _failure(failed: list[Result], url: str) -> str | None:
     if not failed:
         return None
     count = "1 check" if len(failed) == 1 else f"{len(failed):,} checks"
     return (
         f"{count} of severity error failed, as shown above: the tables are not what the events "
-        f"make of them. Build them again with {typed_program()} rebuild, or from the source files "
-        f"with {typed_program()} batch where fct_events itself is wrong; where a check fails again "
-        "report it as a bug"
+        f"make of them. Build them again with {typed_command('rebuild', url)}, or from the "
+        f"source files with {typed_command('batch', url)} where fct_events itself is wrong; where "
+        "a check fails again report it as a bug"
     )

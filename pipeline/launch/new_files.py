@@ -13,7 +13,7 @@ from pipeline.inputs.listing import default_shards
 from pipeline.inputs.loaded_inputs import compare
 from pipeline.launch.state_of_tables import state_of, without_state
 from pipeline.launch.tables_built import refuse_stream, types_of_tables
-from pipeline.paths import typed_program
+from pipeline.paths import typed_command
 from pipeline.warehouse import Warehouse
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts import dead_letter_events, fct_events
@@ -126,9 +126,9 @@ def _of_changed(changed: Sequence[InputFile], loaded: Mapping[str, LoadedFile], 
         f"{'it was' if one else 'they were'} loaded into {url}, and an update takes nothing out of "
         "the tables. If rows were added, or the same was uploaded again, rename it: rows that "
         "are there already are duplicates (and dead letters that were mended come back as such: "
-        "they are known by path and line). If dead letters were corrected, put the file back and "
-        f"correct them with {typed_program()} replay. If rows were changed or removed, build all "
-        f"tables from all files with {typed_program()} batch"
+        "they are known by path and byte). If dead letters were corrected, put the file back and "
+        f"correct them with {typed_command('replay', url)}. If rows were changed or removed, build "
+        f"all tables from all files with {typed_command('batch', url)}"
     )
 
 

@@ -131,7 +131,10 @@ def _none_loaded(files: Sequence[InputFile]) -> Iterator[None]:
         yield
     except Exception as error:
         if len(files) > 1 and is_data_error(error):
-            error.add_note(f"No table was touched: none of the {len(files):,} new files was loaded")
+            error.add_note(
+                f"No table was touched but pipeline_runs: none of the {len(files):,} new files was "
+                "loaded"
+            )
         raise
 
 

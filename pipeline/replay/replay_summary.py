@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from pipeline.display.check_display import checks_line
 from pipeline.display.page import Page, section, show_failed, show_growth
-from pipeline.display.update_summary import OTHER_CHECKS
+from pipeline.display.update_summary import other_checks
 from pipeline.replay.attempt import Outcome, Sample
 from pipeline.replay.replay_report import ReplayReport
 from pipeline.terminal import counted, printable
@@ -77,7 +77,7 @@ def show_replay(report: ReplayReport, warehouse: TableReader) -> None:
     results = report.update.results
     if results:
         page.print(f"  {checks_line(results)}")
-        page.print(f"  {OTHER_CHECKS}", markup=False)
+        page.print(f"  {other_checks(warehouse)}", markup=False)
     _show(page, outcome)
     show_failed(page, results)
     show_growth(page, warehouse)

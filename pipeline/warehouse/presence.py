@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.errors import RunError
-from pipeline.paths import typed_program
+from pipeline.paths import typed_command
 from pipeline.warehouse.roles import TableReader
 
 
@@ -17,7 +17,7 @@ def tables_present(warehouse: TableReader) -> set[str]:
     if present is None:
         raise RunError(
             f"there is no warehouse {warehouse.url}: see that --warehouse is right, or build it "
-            f"with {typed_program()} batch"
+            f"with {typed_command('batch', warehouse.url)}"
         )
     return present
 
@@ -34,5 +34,5 @@ def refuse_missing(warehouse: TableReader, wanted: list[str]) -> None:
         raise RunError(
             f"{warehouse.url} lacks the table{'' if len(missing) == 1 else 's'} "
             f"{', '.join(missing)}: see that --warehouse is right, or build them with "
-            f"{typed_program()} batch"
+            f"{typed_command('batch', warehouse.url)}"
         )

@@ -78,5 +78,5 @@ def test_a_stream_that_may_be_at_work_is_told(
     ids.write_text("ann\n")
     with pytest.raises(OptionError, match="run this with --stream_stopped, and start the"):
         forget_command.run(
-            ForgetOptions(user_ids=str(ids), warehouse=home.url, temp_location=home.temp)
+            ForgetOptions(user_ids=(str(ids),), warehouse=home.url, temp_location=home.temp)
         )

@@ -58,7 +58,11 @@ def test_people_leave_and_stay_away(built: Path) -> None:
     assert f"{len(ids) + 1} user ids" in dry.stdout
     assert contents(built / "growth.duckdb") == before
 
-    line = ("forget", "--user_ids", "ids.txt", "--summary_file", "run.json")
+    names = (built / "ids.txt").read_text().splitlines()
+    (built / "one.txt").write_text(names[0])
+    (built / "more.txt").write_text("\n".join(names))
+    files = ("--user_ids", "one.txt", "--user_ids", "more.txt")
+    line = ("forget", *files, "--summary_file", "run.json")
     run = command(*line, "--rewrite_file", "false", cwd=built)
     assert (run.returncode, run.stderr) == (0, "")
     assert "the DuckDB file itself, until a forget rewrites it" in run.stdout

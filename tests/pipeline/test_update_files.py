@@ -333,7 +333,7 @@ def test_a_file_that_can_t_be_read_holds_back_the_others_and_says_so(
         days.update(2, by_beam=by_beam)
     told = str(clear_message(raised.value))
     assert "2.csv" in told
-    assert told.endswith("No table was touched: none of the 2 new files was loaded")
+    assert told.endswith("but pipeline_runs: none of the 2 new files was loaded")
     assert days.ask("SELECT count(*) FROM fct_events") == [(1,)]
     assert days.ask("SELECT message FROM pipeline_runs WHERE run_id = 'run_2'") == [(told,)]
 
