@@ -129,8 +129,9 @@ dead_letter_events, with the reason and the row itself; nothing is lost:
 Before a commit the tables are checked (docs/tables.md lists what they must keep); a failed check
 leaves them as they were, and data_quality_results holds the results of every run.
 
-Every run replaces all other tables: a DuckDB file's at once or, if the run fails, none; BigQuery's,
-once all data is loaded, side by side, each of them at once.
+Every run replaces all tables that follow from events; who was forgotten, corrections of dead
+letters and what is noted of runs stay. A DuckDB file's are replaced at once or, if the run fails,
+none; BigQuery's, once all data is loaded, side by side, each of them at once.
 """
 
 _EXAMPLES: Final = """\
