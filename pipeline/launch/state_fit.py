@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.paths import typed_program
+from pipeline.paths import typed_command
 from pipeline.warehouse import TableReader
 from transforms.marts import dim_users, fct_events
 from transforms.state import growth_counters, user_timelines
@@ -53,7 +53,4 @@ def _misfit(warehouse: TableReader) -> str | None:
 
 def from_stored_events(warehouse: TableReader) -> str:
     """The way out where a warehouse has no state that is that of its marts."""
-    return (
-        f"Build them from its stored events with {typed_program()} rebuild --warehouse "
-        f"{warehouse.url}"
-    )
+    return f"Build them from its stored events with {typed_command('rebuild', warehouse.url)}"

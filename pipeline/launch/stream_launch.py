@@ -18,7 +18,7 @@ from pipeline.launch.process import Leaving, interrupted_by_sigterm
 from pipeline.launch.runners import is_dataflow
 from pipeline.launch.stream_start import begun_with
 from pipeline.launch.tables_built import types_of_tables
-from pipeline.paths import typed_program
+from pipeline.paths import typed_command
 from pipeline.pubsub.runner_source import read_subscription
 from pipeline.terminal import print_error
 from pipeline.warehouse import TableReader, Warehouse
@@ -109,8 +109,8 @@ def _refuse_torn(warehouse: TableReader, in_timelines: int, in_sums: int) -> Non
         raise RunError(
             f"{warehouse.url} counts {in_timelines:,} events in user_timelines and {in_sums:,} in "
             "growth_counters: a stream that was lost between two flushes leaves them so. Build the "
-            f"tables again from its stored events with {typed_program()} rebuild --warehouse "
-            f"{warehouse.url}, and start the stream then"
+            f"tables again from its stored events with {typed_command('rebuild', warehouse.url)}, "
+            "and start the stream then"
         )
 
 

@@ -72,7 +72,7 @@ def run_update(
             run writes to the warehouse, or the run failed.
     """
     # Without the lock, which would write: most runs of a schedule that is too dense find nothing.
-    with refusal_noted(job.warehouse, job.noted), job.warehouse.kept_open():
+    with refusal_noted(job.warehouse, job.noted):
         increment = increment_of(job, asked)
     if increment.is_first:
         from pipeline.launch.batch_launch import run_batch
@@ -100,8 +100,7 @@ def _run(
         job.warehouse.lock(written(job.quality), temp_location, job.run) as staging,
     ):
         with failure_noted(job.warehouse, job.noted, staging):
-            with job.warehouse.kept_open():
-                increment = increment_of(job, asked)
+            increment = increment_of(job, asked)
             if increment.written_anew:
                 note_written_anew(job.warehouse, increment.written_anew, job.run, staging)
             if increment.job.files:

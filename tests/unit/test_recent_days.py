@@ -13,7 +13,8 @@ from tests.support.tables import codes, row
 from tests.support.thorough import examples
 from tests.support.updates import events_of
 from transforms.kernels.contributions import contributions
-from transforms.kernels.recent_days import change_since
+from transforms.kernels.increments import change
+from transforms.kernels.recent_days import recent
 from transforms.kernels.sessions import sort_events
 from transforms.kernels.timelines import Timelines, timelines
 from transforms.vocabulary import EVENT_TYPES
@@ -67,5 +68,5 @@ def test_what_came_since_a_date_changes_what_all_days_together_change(
         for found in (before, after)
     ]
     expected = contributions(after, types) - contributions(before, types)
-    found = change_since(before, after, (since[0], since[1]), types)
+    found = change(recent(before, since[0], types), recent(after, since[1], types), types)
     assert found == expected

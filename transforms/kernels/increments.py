@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
 from transforms.kernels.event_batch import EVENT_BATCH
-from transforms.kernels.recent_days import change_since
+from transforms.kernels.recent_days import recent
 from transforms.kernels.sessions import (
     Sessions,
     SortedEvents,
@@ -126,7 +126,11 @@ def advance(
         repeated=came - int(is_new.sum()),
         before=known,
         after=after,
-        counters=change_since(known, after, (since[was_there], since), active_types),
+        counters=change(
+            recent(known, since[was_there], active_types),
+            recent(after, since, active_types),
+            active_types,
+        ),
     )
 
 

@@ -13,14 +13,26 @@ def by_user_and_time(user: NDArray[np.int64], time: NDArray[np.int64]) -> NDArra
         user: int64 [n], 0 or more.
         time: int64 [n], in any unit.
     """
+    key = one_key(user, time)
+    if key is None:
+        return np.lexsort((time, user))
+    # Two sorted runs, one after the other, are merged at once where there is one key: 8 x faster.
+    return np.argsort(key, kind="stable")
+
+
+def one_key(user: NDArray[np.int64], time: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """User and time as one number that orders rows as both do; None where it leaves INT64.
+
+    2 years of microseconds leave room for 140,000 users.
+
+    Args:
+        user, time: as in `by_user_and_time`.
+    """
     if not len(user):
         return np.empty(0, np.int64)
     first = int(time.min())
     span = int(time.max()) - first + 1
-    if (int(user.max()) + 1) * span >= 2**63:
-        return np.lexsort((time, user))
-    # Two sorted runs, one after the other, are merged at once where there is one key: 8 x faster.
-    return np.argsort(user * span + (time - first), kind="stable")
+    return user * span + (time - first) if (int(user.max()) + 1) * span < 2**63 else None
 
 
 def largest_so_far(values: NDArray[np.int64], user: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -13,36 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.kernels.calendar import US_PER_DAY
-from transforms.kernels.contributions import contributions
-from transforms.kernels.counters import Counters
 from transforms.kernels.timelines import Timelines
 
 # The window of 28 dates and the date that leaves it, with a week to spare.
 _KNOWN_DAYS: Final = 36
 
 
-def change_since(
-    before: Timelines,
-    after: Timelines,
-    since: tuple[NDArray[np.int64], NDArray[np.int64]],
-    active_types: Sequence[int],
-) -> Counters:
-    """`contributions(after) - contributions(before)`, at the cost of the last days.
+def recent(lives: Timelines, since: NDArray[np.int64], active_types: Sequence[int]) -> Timelines:
+    """Timelines without the days and sessions on which what comes since a date can't depend.
+
+    Of users with the same events before that date the same is left out, so that the difference of
+    their contributions is what it is with all days.
 
     Args:
-        before, after: timelines; users may be in one alone.
-        since: int64, for the users of `before` and of `after`: days since 1970-01-01. Of a user who
-            is in both, both say the same, and on dates before it both have the same events.
+        lives: the timelines.
+        since: int64 [users], days since 1970-01-01.
         active_types: indices in EVENT_TYPES of the event types that make a user active.
     """
-    counters = contributions(_recent(after, since[1], active_types), active_types)
-    if not len(before):
-        return counters
-    return counters - contributions(_recent(before, since[0], active_types), active_types)
-
-
-def _recent(lives: Timelines, since: NDArray[np.int64], active_types: Sequence[int]) -> Timelines:
-    """Timelines without the days and sessions on which what comes since a date can't depend."""
+    if not len(lives):
+        return lives
     known = since - _KNOWN_DAYS
     user, active = lives.user_of_day, lives.active_days(active_types)
     is_late = lives.date >= known[user]

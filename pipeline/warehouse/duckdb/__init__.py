@@ -189,16 +189,13 @@ class DuckDBWarehouse:
             connection.execute("SET preserve_insertion_order = false")
             with views_that_follow(connection):
                 connection.begin()
-                replaced, changed = (
-                    [
-                        change.table
-                        for change in changes
-                        if (change.disposition is WriteDisposition.REPLACE) == replaces
-                    ]
-                    for replaces in (True, False)
-                )
+                replaced = [
+                    change.table
+                    for change in changes
+                    if change.disposition is WriteDisposition.REPLACE
+                ]
                 refuse_conflicts(connection, replaced, self.path)
-                declare(connection, changed)
+                declare(connection, [c.table for c in changes if c.table not in replaced])
                 for change in changes:
                     apply(connection, change)
                 for change in changes:
