@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline.paths import typed_program
+from pipeline.paths import typed_command
 from pipeline.warehouse import TableReader
 from transforms.kernels.calendar import as_datetime
 from transforms.marts import fct_events, growth_metrics
@@ -16,10 +16,12 @@ class Freshness:
     """The newest event of a warehouse at a moment.
 
     Attributes:
+        url: the warehouse's.
         newest: its event time, in UTC without a zone; None where there is no event.
         now: the moment, in UTC without a zone.
     """
 
+    url: str
     newest: datetime | None
     now: datetime
 
@@ -40,7 +42,7 @@ class Freshness:
             f"the newest event is of {self.newest:%Y-%m-%d %H:%M:%S} UTC, {self._age} ago, and "
             f"--max_age_hours allows {max_age_hours:g} hours: see whether newer files or messages "
             "have come, and whether the runs that take them in have failed "
-            f"({typed_program()} runs)"
+            f"({typed_command('runs', self.url)})"
         )
 
     @property
@@ -67,10 +69,11 @@ def freshness(warehouse: TableReader, now: datetime) -> Freshness:
     dates = warehouse.source(growth_metrics.TABLE)
     ((last,),) = warehouse.ask([f"SELECT MAX(event_date) AS date FROM {dates}"])
     if last["date"] is None:
-        return Freshness(None, now)
+        return Freshness(warehouse.url, None, now)
     of_last_date = f"{warehouse.source(fct_events.TABLE)} WHERE event_date = DATE '{last['date']}'"
     ((found,),) = warehouse.ask(
         [f"SELECT UNIX_MICROS(MAX(event_time)) AS newest_us FROM {of_last_date}"]
     )
     newest_us = found["newest_us"]
-    return Freshness(None if newest_us is None else as_datetime(newest_us), now)
+    newest = None if newest_us is None else as_datetime(newest_us)
+    return Freshness(warehouse.url, newest, now)

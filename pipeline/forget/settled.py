@@ -6,7 +6,7 @@ from typing import Final
 
 from pipeline.errors import OptionError
 from pipeline.launch.tables_built import types_of_tables
-from pipeline.paths import typed_program
+from pipeline.paths import typed_command
 from pipeline.warehouse import Warehouse
 from transforms.active_event_types import ActiveEventTypes
 from transforms.marts import dead_letter_events, dim_users, fct_events
@@ -39,13 +39,14 @@ def check_tables(warehouse: Warehouse) -> ActiveEventTypes:
         lacking = missing[0] if missing else "what makes a user active"
         raise OptionError(
             f"--warehouse {warehouse.url} lacks {lacking}: an earlier version has built its "
-            f"tables. Run {typed_program()} rebuild first, which adds what is missing"
+            f"tables. Run {typed_command('rebuild', warehouse.url)} first, which adds what is "
+            "missing"
         )
     users, timelines = (warehouse.count(table) for table in (dim_users.TABLE, user_timelines.TABLE))
     if users != timelines:
         raise OptionError(
             f"--warehouse {warehouse.url} has the state of {timelines or 0:,} of {users or 0:,} "
-            f"users: an earlier version has built its tables. Run {typed_program()} rebuild first, "
-            "which adds what is missing"
+            f"users: an earlier version has built its tables. Run "
+            f"{typed_command('rebuild', warehouse.url)} first, which adds what is missing"
         )
     return types

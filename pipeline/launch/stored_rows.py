@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pipeline.errors import OptionError, RunError
-from pipeline.paths import typed_program
+from pipeline.paths import typed_command
 from pipeline.warehouse import TableReader
 from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import StagedFile
@@ -46,7 +46,7 @@ def check_stored(warehouse: TableReader) -> None:
             raise OptionError(
                 f"--warehouse {warehouse.url}: {table.name} has no column {missing[0]}, from which "
                 "other columns follow, so its rows do not say what all tables should hold: run "
-                f"{typed_program()} batch over all source files instead"
+                f"{typed_command('batch', warehouse.url)} over all source files instead"
             )
 
 

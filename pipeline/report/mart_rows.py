@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import pyarrow as pa
 
 from pipeline.errors import RunError
-from pipeline.paths import typed_program
+from pipeline.paths import typed_command
 from pipeline.warehouse import TableReader
 from pipeline.warehouse.presence import refuse_missing
 from transforms.contract import Table
@@ -96,7 +96,7 @@ def _read(warehouse: TableReader) -> Marts:
     if not months:
         raise RunError(
             f"{warehouse.url} holds no active user yet, so there is nothing to report: load events "
-            f"with {typed_program()} batch or update first"
+            f"with {typed_command('update', warehouse.url)} first"
         )
     shown, dates = months[-MONTHS_SHOWN:], days[-DATES_SHOWN:]
     cohorts, segments, engagement, types = (_rows(warehouse, table) for table in _NEEDED[-4:])
