@@ -82,11 +82,12 @@ def run(options: BatchOptions) -> None:
     keep_freed_memory()
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
     from pipeline.launch.file_runs import prepare
-    from pipeline.launch.tables_built import refuse_stream
+    from pipeline.launch.tables_built import refuse_stream, warn_of_other_types
 
     found, beam = prepare(options), options.beam
     if not found.dry_run.offline:
         refuse_stream(found.warehouse, options.stream_stopped)
+        warn_of_other_types(found.warehouse, options.active_event_types)
     from pipeline.alerts.telling import alerting
     from pipeline.launch.batch_launch import hand_over, run_batch
     from pipeline.launch.beam_run import pipeline_options

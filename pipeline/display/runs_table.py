@@ -22,6 +22,7 @@ _COLUMNS: Final = (
     ">events",
     ">duplicates",
     ">dead letters",
+    ">forgotten",
     "run",
     "~on",
 )
@@ -57,11 +58,17 @@ def show_runs(states: Sequence[RunState], noted: int, url: str) -> None:
 def _line(state: RunState) -> tuple[str, ...]:
     counts = state.counts
     numbers = (
-        ("",) * 4
+        ("",) * 5
         if counts is None
         else tuple(
             f"{number:,}"
-            for number in (counts.input_rows, counts.events, counts.duplicates, counts.rejected)
+            for number in (
+                counts.input_rows,
+                counts.events,
+                counts.duplicates,
+                counts.rejected,
+                counts.forgotten,
+            )
         )
     )
     run = state.run
@@ -77,7 +84,7 @@ def _line(state: RunState) -> tuple[str, ...]:
 
 
 def _began(state: RunState) -> str:
-    return f"{state.run.started_at:%Y-%m-%d %H:%M}"
+    return f"{state.run.started_at:%Y-%m-%d %H:%M:%S}"
 
 
 def _on(settings: Mapping[str, Any]) -> str:

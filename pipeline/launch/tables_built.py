@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from pipeline.errors import OptionError
@@ -56,6 +57,22 @@ def types_to_build(warehouse: Warehouse, asked: ActiveEventTypes | None) -> Acti
             f"are {ActiveEventTypes()}"
         )
     return types
+
+
+def warn_of_other_types(warehouse: Warehouse, types: ActiveEventTypes) -> None:
+    """Say so where tables that are to be replaced were built with other active event types.
+
+    Raises:
+        RunError: if the warehouse can't be read.
+    """
+    noted = _noted_types(warehouse)
+    if noted is not None and noted != types:
+        logging.getLogger(__name__).warning(
+            "the tables were built with --active_event_types %s; this run builds them with %s, "
+            "which changes every figure of active users",
+            noted,
+            types,
+        )
 
 
 def refuse_stream(warehouse: Warehouse, stopped: bool, instead: str = "") -> None:

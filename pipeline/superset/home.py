@@ -15,11 +15,13 @@ class Home:
     """A database of Superset.
 
     Attributes:
+        name: of the warehouse, as people tell it from others.
         url: for SQLAlchemy.
         schema: in which the tables lie.
         engine: what the connection is made with.
     """
 
+    name: str
     url: str
     schema: str
     engine: dict[str, Any] = field(default_factory=dict)
@@ -38,16 +40,19 @@ class Home:
         parts = urlsplit(url)
         if parts.scheme == "duckdb":
             # Superset only reads, and a run that writes must not find the file taken.
-            return cls(f"duckdb:///{path}", "main", {"connect_args": {"read_only": True}})
+            engine = {"connect_args": {"read_only": True}}
+            return cls(path, f"duckdb:///{path}", "main", engine)
         if parts.scheme == "bigquery":
-            return cls(f"bigquery://{parts.netloc}", parts.path.strip("/"))
+            dataset = parts.path.strip("/")
+            return cls(f"{parts.netloc}.{dataset}", f"bigquery://{parts.netloc}", dataset)
         raise OptionError(f"--warehouse {url}: superset knows duckdb:// and bigquery://")
 
     @property
     def database(self) -> dict[str, Any]:
         """What an import makes a database of."""
         return {
-            "database_name": f"Growth ({self.schema})",
+            # Superset has a name once: two files, or datasets of two projects, are two databases.
+            "database_name": f"Growth ({self.name})",
             "sqlalchemy_uri": self.url,
             "expose_in_sqllab": True,
             "allow_dml": False,

@@ -109,7 +109,10 @@ def test_people_leave_and_stay_away(built: Path) -> None:
         (["--user_ids", "gone.txt"], "gone.txt can't be read: No such file"),
         (["--user_ids", "empty.txt"], "names nobody"),
         (["--user_ids", "ids.txt", "--warehouse", "duckdb:///none.duckdb"], "no table fct_events"),
-        (["--user_ids", "ids.txt", "--warehouse", "duckdb:///old.duckdb"], "rebuild --warehouse duckdb:///old.duckdb first"),
+        (
+            ["--user_ids", "ids.txt", "--warehouse", "duckdb:///old.duckdb"],
+            "rebuild --warehouse duckdb:///old.duckdb first",
+        ),
         (["--user_ids", "ids.txt", "--warehouse", "bigquery://abc-def/a"], "--temp_location gs://"),
         (["--user_ids", "ids.txt", "--summary_file", "ids.txt"], "is the warehouse or an input"),
         (["--user_ids", "ids.txt", "--runner", "DataflowRunner"], "--runner"),

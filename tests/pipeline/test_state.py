@@ -224,6 +224,7 @@ def test_a_run_that_fails_is_noted_by_its_launcher(tmp_path: Path) -> None:
     assert failed.run.settings["input"] == ["events.csv"]
     shown = command("runs", cwd=tmp_path)
     assert (shown.returncode, shown.stderr) == (0, "")
+    assert "forgotten" in shown.stdout and f"{done.run.started_at:%H:%M:%S}" in shown.stdout
     assert "Why they failed" in shown.stdout and "events.csv" in shown.stdout
     assert clear_message(RuntimeError(f"RunError: {failed.message}")) == failed.message
 

@@ -133,6 +133,13 @@ def test_homes_are_as_sqlalchemy_names_them() -> None:
     assert {found["schema"] for found in parts(BIGQUERY, "datasets")} == {"growth"}
 
 
+def test_two_homes_are_two_databases_by_name() -> None:
+    other = Home.of("duckdb:///live.duckdb", "/data/live.duckdb")
+    elsewhere = Home.of("bigquery://other-project/growth", "bigquery://other-project/growth")
+    names = {home.database["database_name"] for home in (DUCKDB, other, BIGQUERY, elsewhere)}
+    assert len(names) == 4 and "Growth (my-project.growth)" in names
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     missing = f"duckdb:///{tmp_path}/none.duckdb"
     with pytest.raises(RunError, match="there is no warehouse"):
