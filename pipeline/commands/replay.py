@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from pipeline.allocator import keep_freed_memory
 from pipeline.commands.command import Command
@@ -23,6 +24,11 @@ from pipeline.options.option_values import (
     resource,
 )
 from transforms.active_event_types import ActiveEventTypes
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from pipeline.launch.runners import Runner
 
 _ERROR_TYPE: Final = Option(
     "take only dead letters of these types: one or more, e.g. bad_country (default: all)",
@@ -118,9 +124,9 @@ def run(options: ReplayOptions) -> None:
     leave_at_once_on_interrupt(COMMAND.name)
     keep_to_owner()
     keep_freed_memory()
-    # All that can be wrong with the options is found before Beam is imported, which takes a second.
+    # Beam, which takes a second to import, is imported where it is needed.
     from pipeline import summary_file
-    from pipeline.launch.runners import choose_runner
+    from pipeline.launch.runners import ByBeam, choose_runner
     from pipeline.replay.preconditions import check_tables, correcting, settle
     from pipeline.storage import check_storage
     from pipeline.warehouse import open_warehouse
@@ -144,7 +150,6 @@ def run(options: ReplayOptions) -> None:
     active_types = ActiveEventTypes()
     if options.updates:
         active_types = settle(warehouse, options.active_event_types, options.stream_stopped)
-    from pipeline.launch.beam_run import pipeline_options
     from pipeline.replay import actions
     from pipeline.replay.replay_job import ReplayJob
     from transforms.kernels.dead_letters import Selection
@@ -168,8 +173,14 @@ def run(options: ReplayOptions) -> None:
     elif options.topic:
         actions.publish(job, options.topic, options.summary_file)
     else:
-        for_beam = pipeline_options(runner, beam.own)
-        actions.update_tables(job, runner, for_beam, beam.temp_location, options.summary_file)
+        by_beam = ByBeam(runner, beam.values, partial(_for_beam, runner, beam))
+        actions.update_tables(job, by_beam, beam.temp_location, options.summary_file)
+
+
+def _for_beam(runner: Runner, arguments: BeamArguments) -> PipelineOptions:
+    from pipeline.launch.beam_run import pipeline_options
+
+    return pipeline_options(runner, arguments.own)
 
 
 _HELP: Final = """\

@@ -87,7 +87,8 @@ def run(options: UpdateOptions) -> None:
     found = prepare(options)
     from pipeline.alerts.telling import alerting
     from pipeline.launch.new_files import Asked
-    from pipeline.launch.update_launch import ByBeam, run_update
+    from pipeline.launch.runners import ByBeam
+    from pipeline.launch.update_launch import run_update
 
     leave_at_once_on_interrupt(COMMAND.name)
     asked = Asked(options.active_event_types, options.user_shards, options.stream_stopped)
@@ -96,7 +97,7 @@ def run(options: UpdateOptions) -> None:
     for_beam = partial(_for_beam, found.runner, options.beam)
     where = options.beam.temp_location
     if found.waits:
-        by_beam = ByBeam(found.runner, for_beam, found.asks_runner)
+        by_beam = ByBeam(found.runner, options.beam.values, for_beam)
         with alerting(alerts, found.warehouse, COMMAND.name):
             run_update(job, asked, by_beam, where, options.summary_file)
     else:

@@ -85,11 +85,6 @@ class FileRun:
         """
         return _waits(self.options, self.dry_run)
 
-    @property
-    def asks_runner(self) -> bool:
-        """Whether the command line asks anything of a runner."""
-        return not self.runner.local or not self.options.beam.values.keys() <= {"temp_location"}
-
     def job(self, started_at: datetime, active_types: ActiveEventTypes, **more: Any) -> BatchJob:
         """What the run does.
 

@@ -4,20 +4,20 @@ Beam, which is imported then."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from pipeline.display.progress_bar import show_progress
 from pipeline.display.update_summary import show_update
 from pipeline.errors import is_data_error
 from pipeline.graphs.batch_job import BatchJob, written
 from pipeline.inputs.input_versions import InputFile
+from pipeline.inputs.listing import default_shards
 from pipeline.launch.new_files import Asked, Increment, increment_of
 from pipeline.launch.run_files import noted, read_report, with_known
-from pipeline.launch.runners import Runner
+from pipeline.launch.runners import ByBeam
 from pipeline.micro_batches.update_here import fits_here, update_here
 from pipeline.moments import utc_now
 from pipeline.reports import BatchReport, UpdateReport
@@ -26,26 +26,8 @@ from pipeline.summary_file import finish, forgiving
 from pipeline.terminal import is_watched
 from transforms.kernels.run_counts import RunCounts
 
-if TYPE_CHECKING:
-    from apache_beam.options.pipeline_options import PipelineOptions
-
 # What is said of a run beside what went wrong behind it.
 DONE = "the tables are updated"
-
-
-@dataclass(frozen=True)
-class ByBeam:
-    """How Beam runs a graph, where one is needed.
-
-    Attributes:
-        runner: what runs it.
-        options: gives Beam's options; Beam is imported where they are asked for.
-        is_asked: whether the command line asks anything of a runner; else few files need none.
-    """
-
-    runner: Runner
-    options: Callable[[], PipelineOptions]
-    is_asked: bool
 
 
 def run_update(
@@ -106,7 +88,7 @@ def _run(
             if increment.job.files:
                 job = with_known(increment.job, job.warehouse, staging)
                 with _none_loaded(job.files):
-                    if beam.is_asked or not fits_here(job.files):
+                    if beam.is_asked or not fits_here(default_shards(job.files)):
                         found = _by_beam(job, beam)
                     else:
                         found = update_here(job)

@@ -24,7 +24,6 @@ from pipeline.graphs.increment_commit import (
 from pipeline.graphs.stored_state import CountersOf
 from pipeline.inputs.csv_ranges import blocks, ranges
 from pipeline.inputs.input_versions import InputFile
-from pipeline.inputs.listing import default_shards
 from pipeline.micro_batches.steps_here import Came, StepsHere
 from pipeline.reports import BatchReport
 from pipeline.sinks.run_rows import SourceCounts
@@ -46,9 +45,9 @@ from transforms.user_tables import CONTRIBUTIONS
 _MOST_SHARDS: Final = 5
 
 
-def fits_here(files: Sequence[InputFile]) -> bool:
-    """Whether files are so few that an update takes them in without a runner."""
-    return default_shards(files) <= _MOST_SHARDS
+def fits_here(shards: int) -> bool:
+    """Whether events of so many shards are so few that they are taken in without a runner."""
+    return shards <= _MOST_SHARDS
 
 
 def update_here(job: BatchJob) -> BatchReport:
@@ -66,7 +65,25 @@ def update_here(job: BatchJob) -> BatchReport:
             nothing is committed then.
         DataError: if a file can't be read, or the tables contradict each other.
     """
-    came, sources = _parsed(job)
+    return take_in_here(job, *_parsed(job))
+
+
+def take_in_here(job: BatchJob, came: Came, sources: Sequence[SourceCounts] = ()) -> BatchReport:
+    """Put new events and dead letters into a run's tables.
+
+    Args:
+        job: as `update_here` takes it; where `beside` changes dead_letter_events, `came` has none.
+        came: what is new.
+        sources: how many rows and dead letters each file has.
+
+    Returns:
+        The run's report, once all is committed.
+
+    Raises:
+        RunError: if the warehouse can't be read or written, or the run refuses what it has found;
+            nothing is committed then.
+        DataError: if the tables contradict each other.
+    """
     plan, checks = adding_plan(job), increment_checks(job)
     steps = StepsHere(job.warehouse, job.run, job.staging, plan.contracts)
     with job.warehouse.kept_open():

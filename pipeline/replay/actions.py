@@ -6,9 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from apache_beam.options.pipeline_options import PipelineOptions
-
-from pipeline.launch.runners import Runner
+from pipeline.launch.runners import ByBeam
 from pipeline.replay import spreadsheet
 from pipeline.replay.applying import DONE, apply
 from pipeline.replay.attempt import Outcome
@@ -56,7 +54,7 @@ def publish(job: ReplayJob, topic: str, summary_file: str | None) -> None:
     with job.dead_letters() as dead_letters:
         publish_steps(job.attempt(dead_letters, outcome), topic)
     heading = (
-        f"Published {counted(outcome.passed.total(), 'corrected record')} to {topic}. Their dead "
+        f"Published {counted(outcome.passed.total(), 'corrected record')} to {topic}. Their "
         "dead letters stay in the table, which the stream appends to"
     )
     _finish(job, outcome, summary_file, lambda tried: show_outcome(tried, heading))
@@ -64,8 +62,7 @@ def publish(job: ReplayJob, topic: str, summary_file: str | None) -> None:
 
 def update_tables(
     job: ReplayJob,
-    runner: Runner,
-    options: PipelineOptions,
+    by_beam: ByBeam,
     temp_location: str | None,
     summary_file: str | None,
 ) -> None:
@@ -73,8 +70,7 @@ def update_tables(
 
     Args:
         job: what the replay does.
-        runner: what runs the graph.
-        options: of Beam.
+        by_beam: what runs the graph, where one is needed.
         temp_location: where to stage; None for beside the warehouse.
         summary_file: where the summary is written; None for nowhere.
 
@@ -83,7 +79,7 @@ def update_tables(
             failed; the tables are as before.
     """
     outcome = Outcome()
-    report = apply(job, runner, options, temp_location, outcome)
+    report = apply(job, by_beam, temp_location, outcome)
     if not outcome.passed:
         heading = "Nothing passes: all events stay as they are"
         _finish(job, outcome, summary_file, lambda tried: show_outcome(tried, heading))

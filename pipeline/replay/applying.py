@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Final, NamedTuple
 
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+import pyarrow as pa
 
-from pipeline.display.progress_bar import show_progress
 from pipeline.graphs.batch_job import BatchJob, written
-from pipeline.graphs.read_staged import ReadStaged
-from pipeline.graphs.update_graph import NewEvents, build_increment
 from pipeline.inputs.listing import shards_for
-from pipeline.launch.beam_run import run_to_end
-from pipeline.launch.run_files import noted, read_report
-from pipeline.launch.runners import Runner
+from pipeline.launch.runners import ByBeam
 from pipeline.launch.state_of_tables import state_of
+from pipeline.micro_batches.steps_here import Came
+from pipeline.micro_batches.update_here import fits_here, take_in_here
 from pipeline.replay.attempt import Outcome
 from pipeline.replay.replay_job import ReplayJob
 from pipeline.replay.replay_report import ReplayReport
-from pipeline.sinks import element_coders
+from pipeline.reports import BatchReport
 from pipeline.sinks.run_notes import failure_noted, staged_run
 from pipeline.sinks.run_rows import how_far
 from pipeline.summary_file import forgiving
-from pipeline.terminal import is_watched
 from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import Change, Matching, StagedFile, WriteDisposition
 from pipeline.warehouse.run_ids import new_run
@@ -36,7 +28,6 @@ from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events
 from transforms.marts.dead_letter_events import ROW
 from transforms.marts.registry import CORRECTIONS
-from transforms.parse_step import COUNTS
 from transforms.stored_events import STORED, stored
 
 # What is said of a run beside what went wrong behind it.
@@ -45,11 +36,7 @@ _LETTERS: Final = dead_letter_events.TABLE
 
 
 def apply(
-    job: ReplayJob,
-    runner: Runner,
-    options: PipelineOptions,
-    temp_location: str | None,
-    outcome: Outcome,
+    job: ReplayJob, by_beam: ByBeam, temp_location: str | None, outcome: Outcome
 ) -> ReplayReport | None:
     """Try dead letters, and put those that pass into the tables as new events.
 
@@ -57,8 +44,7 @@ def apply(
 
     Args:
         job: what the replay does.
-        runner: what runs the graph.
-        options: of Beam.
+        by_beam: what runs the graph of an update, where one is needed.
         temp_location: where to stage; None for beside the warehouse.
         outcome: where the attempt is counted.
 
@@ -74,12 +60,11 @@ def apply(
     warehouse, run = job.warehouse, new_run(job.started_at)
     with (
         forgiving(DONE) as is_done,
-        noted(runner.local and is_watched(sys.stderr)) as progress,
         warehouse.lock(written(job.quality), temp_location, run) as staging,
     ):
         state = state_of(warehouse)
         job = replace(job, started_at=state.later(job.started_at))
-        update = replace(_update(job, run), staging=staging, progress=progress)
+        update = replace(_update(job, run), staging=staging)
         with failure_noted(warehouse, update.noted, staging):
             tried = _try_letters(job, outcome, staging)
             if not outcome.passed:
@@ -94,10 +79,9 @@ def apply(
                 user_shards=job.user_shards or shards_for(outcome.passed.total()),
                 beside=(tried.letters, tried.corrections),
             )
-            with show_progress(progress, sum(file.bytes for file in tried.passed)):
-                run_to_end(partial(_build, job=update, files=tried.passed), options)
-                is_done()
-        return ReplayReport(outcome, state.counters.events, read_report(update.report_path))
+            found = _take_in(update, by_beam, tried)
+            is_done()
+        return ReplayReport(outcome, state.counters.events, found)
     return None
 
 
@@ -106,11 +90,13 @@ class _Tried(NamedTuple):
 
     Attributes:
         passed: rows of STORED.
+        events: the same events, where they are few.
         letters: what becomes of dead_letter_events.
         corrections: what becomes of dead_letter_corrections.
     """
 
     passed: list[StagedFile]
+    events: list[pa.RecordBatch]
     letters: Change
     corrections: Change
 
@@ -121,8 +107,10 @@ def _try_letters(job: ReplayJob, outcome: Outcome, staging: str) -> _Tried:
     leaving = StagedFiles(_LETTERS.matching(ROW), staging, layout)
     rewritten = StagedFiles(_LETTERS, staging, layout)
     corrections = StagedFiles(CORRECTIONS, staging, layout)
+    events: list[pa.RecordBatch] = []
     with job.dead_letters() as dead_letters:
         for step in job.attempt(dead_letters, outcome):
+            events = [*events, step.events] if _are_few(outcome) else []
             for files, rows in (
                 (passed, stored(step.events)),
                 (leaving, step.leaving),
@@ -138,7 +126,21 @@ def _try_letters(job: ReplayJob, outcome: Outcome, staging: str) -> _Tried:
         matching=(Matching(ROW, list(leaving.close())),),
     )
     merging = Change(CORRECTIONS, WriteDisposition.MERGE, list(corrections.close()))
-    return _Tried(list(passed.close()), letters, merging)
+    return _Tried(list(passed.close()), events, letters, merging)
+
+
+def _are_few(outcome: Outcome) -> bool:
+    return fits_here(shards_for(outcome.passed.total()))
+
+
+def _take_in(job: BatchJob, by_beam: ByBeam, tried: _Tried) -> BatchReport:
+    """Put in what passes: in this process where it is few, else with Beam, imported then."""
+    if tried.events and not by_beam.is_asked:
+        counts = RunCounts(input_rows=sum(map(len, tried.events)))
+        return take_in_here(job, Came(tried.events, counts=[counts]))
+    from pipeline.replay.by_beam import take_in_by_beam
+
+    return take_in_by_beam(job, by_beam, tried.passed)
 
 
 def _update(job: ReplayJob, run: str) -> BatchJob:
@@ -155,14 +157,3 @@ def _update(job: ReplayJob, run: str) -> BatchJob:
         command="replay",
         settings=job.settings,
     )
-
-
-def _build(pipeline: beam.Pipeline, job: BatchJob, files: Sequence[StagedFile]) -> None:
-    """Lay the graph of an increment behind staged events into a pipeline."""
-    element_coders.register()
-    read = (
-        pipeline
-        | "Staged rows" >> beam.Create(list(files)).with_output_types(StagedFile)
-        | "ReadStaged" >> ReadStaged(spread=False, progress=job.progress)
-    )
-    build_increment(NewEvents(read.events, read[COUNTS]), job)

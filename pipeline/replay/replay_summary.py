@@ -24,6 +24,7 @@ def show_outcome(outcome: Outcome, heading: str) -> None:
     page.print()
     page.print(f"[bold]{heading}[/]")
     _show(page, outcome)
+    _show_failing(page, outcome)
     page.print()
 
 
@@ -79,6 +80,7 @@ def show_replay(report: ReplayReport, warehouse: TableReader) -> None:
         page.print(f"  {checks_line(results)}")
         page.print(f"  {other_checks(warehouse)}", markup=False)
     _show(page, outcome)
+    _show_failing(page, outcome)
     show_failed(page, results)
     show_growth(page, warehouse)
 
@@ -122,6 +124,23 @@ def _show_cut(page: Console, outcome: Outcome) -> None:
             f"  {counted(outcome.cut_short, 'dead letter')} can never pass: of a record that is "
             "too long the beginning alone is kept; take the rest from the source"
         )
+
+
+def _show_failing(page: Console, outcome: Outcome) -> None:
+    """Print of each kind of dead letter that fails again some, and why."""
+    lines = [
+        cells
+        for _, samples in sorted(outcome.samples.items())
+        for sample in samples
+        if sample.failure is not None
+        for cells in (
+            (sample.failure.error_type, sample.failure.message),
+            ("", sample.after),
+        )
+    ]
+    if lines:
+        explained = "~some that fail again: what is wrong, and the record as it was tried"
+        section(page, "Failed again", lines, "error_type", explained)
 
 
 def _samples(outcome: Outcome) -> Iterator[tuple[str, str, str]]:

@@ -58,7 +58,7 @@ def test_a_corrected_sample_ends_in_the_tables_of_batch(
     run_graph([source], ours, Run(user_shards=5))
     theirs = computed_from(corrected.read_bytes())
     assert unlike(contents(ours), theirs, MARTS) == MARTS
-    run_replay(ours, "--edit", "s/IOS_APP/iOS/")
+    run_replay(ours, "--edit", "s/IOS_APP/iOS/", "--runner", "FnApiRunner")
     first = contents(ours)
     assert unlike(first, theirs, MARTS) == []
     assert payloads(first) == payloads(theirs) != Counter()

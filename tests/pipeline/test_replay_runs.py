@@ -65,6 +65,8 @@ def test_the_sum_of_a_replay_is_printed_and_written(
     assert "1 event + 4 dead letters before = 2 events + 1 duplicate + 2 dead letters" in printed
     assert "4 dead letters = 2 passed + 2 failed again + 0 not tried" in printed
     assert "2 corrections kept in dead_letter_corrections" in printed
+    assert "bad_event_time" in printed.split("Failed again")[1]
+    assert "event_time 'never'" in printed and "never,ann,share,,,iOS,organic,SG" in printed
     assert "  checks  " in printed
     assert " passed" in printed.split("  checks  ")[1].splitlines()[0]
     report = json.loads(summary.read_text())

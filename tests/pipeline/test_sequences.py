@@ -74,8 +74,11 @@ def check(actions: Sequence[str], pairs: Sequence[Pair]) -> None:
                 if action == "update by a runner":
                     options += ["--runner", "FnApiRunner"]
                 run(update.COMMAND, database, "--input", files, *options)
-            elif action == "replay":
-                run(replay.COMMAND, database, "--edit", _EDIT, "--quality", "off")
+            elif action.startswith("replay"):
+                options = ["--edit", _EDIT, "--quality", "off"]
+                if action == "replay by a runner":
+                    options += ["--runner", "FnApiRunner"]
+                run(replay.COMMAND, database, *options)
                 corrected, came = [*corrected, *(pair[1] for pair in came)], []
             else:
                 run(rebuild.COMMAND, database, "--quality", "off")
@@ -94,7 +97,8 @@ _ROWS = st.lists(
     min_size=8,
     max_size=40,
 )
-_EVERY = ("update", "replay", "update by a runner", "rebuild", "replay", "batch", "update")
+_REPLAYS = ("replay", "replay by a runner")
+_EVERY = ("update", _REPLAYS[0], "update by a runner", "rebuild", _REPLAYS[1], "batch", "update")
 _HARD = [
     (item, item) if sound else spoilt(item)
     for sound, item in [
@@ -119,7 +123,7 @@ _HARD = [
 )
 @given(
     first=st.sampled_from(_LOADS),
-    others=st.lists(st.sampled_from([*_LOADS, "replay", "rebuild"]), min_size=2, max_size=5),
+    others=st.lists(st.sampled_from([*_LOADS, *_REPLAYS, "rebuild"]), min_size=2, max_size=5),
     rows=_ROWS,
 )
 @example(first="batch", others=list(_EVERY), rows=_HARD)

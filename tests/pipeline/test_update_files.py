@@ -19,12 +19,13 @@ from pipeline.inputs.input_versions import fingerprint, local_file
 from pipeline.launch.beam_run import pipeline_options
 from pipeline.launch.check_launch import check_tables
 from pipeline.launch.new_files import Asked
-from pipeline.launch.runners import Runner
-from pipeline.launch.update_launch import ByBeam, run_update
+from pipeline.launch.runners import ByBeam, Runner
+from pipeline.launch.update_launch import run_update
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.checksums import checksum_of
 from pipeline.warehouse.duckdb.file_lock import locked
+from tests.support.replays import spoilt
 from tests.support.repository import ROOT
 from tests.support.runs import CHECKED_THOROUGHLY, command, contents, read_all, run_graph
 from tests.support.tables import NOW, csv_text, differences, oracle_tables, row
@@ -66,7 +67,8 @@ class Days:
             command="update",
             quality=CHECKED_THOROUGHLY,
         )
-        beam = ByBeam(RUNNER, lambda: pipeline_options(RUNNER, []), by_beam)
+        given = {"runner": RUNNER.name} if by_beam else {}
+        beam = ByBeam(RUNNER, given, lambda: pipeline_options(RUNNER, []))
         run_update(replace(job, **more), asked or Asked(), beam, None, None)
 
     def ask(self, statement: str) -> list[Any]:
@@ -399,19 +401,24 @@ def test_other_active_types_than_those_of_the_tables_are_refused(days: Days) -> 
 
 def test_the_command_loads_what_is_new(days: Days, tmp_path: Path) -> None:
     days.write("1.csv", csv_text([row("2024-01-01T00:00:00Z")]))
-    quality = ("--quality", CHECKED_THOROUGHLY)
-    line = ("update", "--input", "events/*.csv", "--summary_file", "run.json", *quality)
+    allowed = ("--quality", CHECKED_THOROUGHLY, "--max_dead_letter_pct", "100")
+    line = ("update", "--input", "events/*.csv", "--summary_file", "run.json", *allowed)
     assert command(*line, cwd=tmp_path).returncode == 0
     days.write("2.csv", csv_text([row("2024-01-01T00:10:00Z"), row("2024-01-01T00:00:00Z")]))
+    days.write("3.csv", csv_text([spoilt(row("2024-01-02T00:00:00Z"))]))
     # Beam, which takes a second to import, is not looked at.
     (tmp_path / "apache_beam.py").write_text("raise SystemExit('Beam is imported')")
     run = command(*line, cwd=tmp_path, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     assert run.returncode == 0, run.stderr
-    assert "2 input rows = 1 event + 1 duplicate + 0 dead letters" in run.stdout
+    assert "3 input rows = 1 event + 1 duplicate + 1 dead letter" in run.stdout
     assert (
-        '"files": {\n    "new": 1,\n    "loaded_before": 1\n  }'
+        '"files": {\n    "new": 2,\n    "loaded_before": 1\n  }'
         in (tmp_path / "run.json").read_text()
     )
+    edit = ("replay", "--edit", "s/_APP//", "--quality", CHECKED_THOROUGHLY)
+    run = command(*edit, cwd=tmp_path, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    assert run.returncode == 0, run.stderr
+    assert "1 corrected record = 1 new event + 0 duplicates" in run.stdout
 
 
 @thorough
