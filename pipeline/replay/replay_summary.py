@@ -127,19 +127,20 @@ def _show_cut(page: Console, outcome: Outcome) -> None:
 
 
 def _show_failing(page: Console, outcome: Outcome) -> None:
-    """Print of each kind of dead letter that fails again some, and why."""
-    lines = [
-        cells
-        for _, samples in sorted(outcome.samples.items())
-        for sample in samples
+    """Print of each kind of dead letter that fails again one, and why."""
+    by_type = {
+        sample.failure.error_type: (sample.failure.message, sample.after)
+        for _, samples in sorted(outcome.samples.items(), reverse=True)
+        for sample in reversed(samples)
         if sample.failure is not None
-        for cells in (
-            (sample.failure.error_type, sample.failure.message),
-            ("", sample.after),
-        )
+    }
+    lines = [
+        line
+        for error_type, (message, record) in sorted(by_type.items())
+        for line in ((error_type, message), ("", record))
     ]
     if lines:
-        explained = "~some that fail again: what is wrong, and the record as it was tried"
+        explained = "~one of them: what is wrong, and the record as it was tried"
         section(page, "Failed again", lines, "error_type", explained)
 
 
