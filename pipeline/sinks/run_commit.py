@@ -162,13 +162,15 @@ def check_dead_letters(counts: RunCounts, max_pct: float) -> None:
     """Raise RunError if more than `max_pct` percent of the input rows are dead letters."""
     if not counts.input_rows or 100 * counts.rejected <= max_pct * counts.input_rows:
         return
-    worst = max(counts.dead_letters, key=lambda name: counts.dead_letters[name])
-    example = counts.examples[worst]
+    reasons = [
+        f"{number:,} {name}, e.g. {found.source} at byte {found.position}: {found.message}"
+        for name, number in sorted(counts.dead_letters.items(), key=lambda item: -item[1])
+        for found in (counts.examples[name],)
+    ]
     raise RunError(
         f"{counts.rejected:,} of {counts.input_rows:,} input rows are dead letters "
         f"({100 * counts.rejected / counts.input_rows:.1f} %), more than --max_dead_letter_pct "
-        f"{max_pct:g} allows. Most are {worst}, e.g. {example.source} at "
-        f"byte {example.position}: {example.message}. Correct the input or raise the limit"
+        f"{max_pct:g} allows: {'; '.join(reasons)}. Correct the input or raise the limit"
     )
 
 

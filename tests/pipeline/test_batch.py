@@ -189,13 +189,18 @@ def built(tmp_path: Path, one_event: Path) -> Iterator[Path]:
 
 def test_too_many_dead_letters_leave_the_tables_alone(tmp_path: Path, built: Path) -> None:
     path = tmp_path / "broken.csv"
-    path.write_bytes(csv_text([row("yesterday"), row("2024-01-01T00:00:00Z")]))
+    elsewhere = row("2024-01-01T00:00:00Z", country="Mars")
+    path.write_bytes(
+        csv_text([row("never"), elsewhere, row("yesterday"), *[row("2024-01-01T00:00:00Z")] * 3])
+    )
     with pytest.raises(Exception, match="dead letters") as raised:
         run_graph([path], built, Run(max_dead_letter_pct=49.9))
     message = clear_message(raised.value)
     assert message is not None
-    assert "1 of 2 input rows are dead letters (50.0 %)" in message
-    assert "bad_event_time" in message
+    assert "3 of 6 input rows are dead letters (50.0 %)" in message
+    # Each reason, the most frequent first, with an example.
+    assert "49.9 allows: 2 bad_event_time, e.g. " in message and "'never'" in message
+    assert "; 1 bad_country, e.g. " in message and "'Mars'" in message
     assert "\n" not in message
 
 
