@@ -64,7 +64,7 @@ def ranges(file: InputFile, range_bytes: int | None) -> Iterator[FileRange]:
             return
         stream.seek(start)
         boundaries = record_boundaries(
-            cast(IO[bytes], stream), header, start, min(range_bytes, 16 << 20)
+            cast(IO[bytes], stream), layout.fields, start, min(range_bytes, 16 << 20)
         )
         for end in boundaries:
             if end - start >= range_bytes:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.support.thorough import examples
 from transforms.data_error import DataError
-from transforms.kernels import csv_blocks, csv_lines, csv_records, records
+from transforms.kernels import csv_blocks, csv_columns, csv_lines, records
 from transforms.kernels.csv_blocks import record_boundaries
 from transforms.kernels.csv_header import Header, read_header
 from transforms.kernels.csv_layout import STANDARD
@@ -72,7 +72,10 @@ def read_in_ranges(file: bytes, range_bytes: int, block_bytes: int) -> list[Reco
     header = header_of(file)
     stream = io.BytesIO(file)
     stream.seek(header.length)
-    ends = [header.length, *record_boundaries(stream, header, header.length, range_bytes)]
+    ends = [
+        header.length,
+        *record_boundaries(stream, header.layout.fields, header.length, range_bytes),
+    ]
     assert ends[-1] == len(file)
     ranges = (
         read_range(file, header, start, end - start, block_bytes) for start, end in pairwise(ends)
@@ -315,10 +318,10 @@ class TestBounds:
             patch.object(csv_lines, "LONGEST_LINE", 30),
             patch.object(csv_blocks, "LONGEST_LINE", 30),
             patch.object(csv_blocks, "MAX_RECORD_BYTES", 12),
-            patch.object(csv_records, "MAX_RECORD_BYTES", 12),
+            patch.object(csv_columns, "MAX_RECORD_BYTES", 12),
             patch.object(records, "MAX_RECORD_BYTES", 12),
             patch.object(csv_blocks, "_MOST_LINES", data.draw(st.integers(1, 5))),
-            patch.object(csv_records, "_FEW", data.draw(st.integers(0, 2))),
+            patch.object(csv_columns, "_FEW", data.draw(st.integers(0, 2))),
         ):
             header = header_of(text)
             block = data.draw(blocks)

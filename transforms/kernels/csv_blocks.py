@@ -7,7 +7,7 @@ from typing import IO, Final
 
 import numpy as np
 
-from transforms.kernels.csv_header import Header
+from transforms.kernels.csv_dialect import RFC_4180, Dialect
 from transforms.kernels.csv_lines import LONGEST_LINE, Lines, OddRecord, find_records
 from transforms.kernels.records import MAX_RECORD_BYTES
 
@@ -22,21 +22,34 @@ _LF: Final = ord("\n")
 
 
 def record_boundaries(
-    stream: IO[bytes], header: Header, offset: int, block_bytes: int = BLOCK_BYTES
+    stream: IO[bytes], width: int, offset: int, block_bytes: int, dialect: Dialect = RFC_4180
 ) -> Iterator[int]:
-    """Byte offsets, one after each block, at which records begin; the last is the file's end."""
-    for _, lines, at in blocks(stream, header.layout.fields, offset, None, block_bytes):
+    """Byte offsets, one after each block, at which records begin; the last is the file's end.
+
+    Args:
+        stream, width, offset, block_bytes, dialect: as in `blocks`.
+    """
+    for _, lines, at in blocks(stream, width, offset, None, block_bytes, dialect):
         yield at + lines.consumed
 
 
 def blocks(
-    stream: IO[bytes], width: int, offset: int, size: int | None, block_bytes: int
+    stream: IO[bytes],
+    width: int,
+    offset: int,
+    size: int | None,
+    block_bytes: int,
+    dialect: Dialect = RFC_4180,
 ) -> Iterator[tuple[bytes, Lines, int]]:
     """Blocks of a stream: the text, its records, and the byte offset at which it begins.
 
     Args:
-        stream, offset, size, block_bytes: as in `read_blocks`.
+        stream: stands where a record begins.
         width: how many fields a record has.
+        offset: the stream's position in the (uncompressed) file.
+        size: how many bytes to read, up to where another record begins; None for all.
+        block_bytes: how much to read at a time.
+        dialect: of the text.
     """
     rest = more = b""
     texts = _texts(stream, size, block_bytes)
@@ -48,7 +61,7 @@ def blocks(
         data, more = rest + more, b""
         if not data:
             return
-        lines = find_records(data, width, final=not text)
+        lines = find_records(data, width, not text, dialect)
         yield data, lines, offset
         rest = data[lines.consumed :]
         offset += lines.consumed

@@ -15,8 +15,6 @@ Most lines hold no quotes or well-formed ones; they are found with NumPy, all at
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +22,8 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from transforms.kernels.csv_dialect import RFC_4180, Dialect, patterns, record_patterns
 
 MAX_RECORD_LINES: Final = 1_000
 MAX_RECORD_BYTES: Final = 32 << 20
@@ -33,16 +33,7 @@ LONGEST_LINE: Final = MAX_RECORD_BYTES
 BOM: Final = b"\xef\xbb\xbf"
 NOT_CLOSED: Final = "a quoted field is not closed before a comma or the end of the record"
 
-_LF, _CR, _QUOTE, _COMMA = b'\n\r",'
-_OPEN_FIELD = rb'[ \t]*+"(?:[^"]++|"")*+'
-_FIELD = rb'(?:%b"[ \t]*+|(?![ \t]*+")[^,\n]*+)' % _OPEN_FIELD
-_WELL_FORMED = re.compile(rb"%b(?:,%b)*+" % (_FIELD, _FIELD))
-_FIRST_RECORD = re.compile(rb"%b(?:\r?\n|\r?\Z)" % _WELL_FORMED.pattern)
-_FIELDS = re.compile(rb'(?:[ \t]*+"((?:[^"]++|"")*+)"[ \t]*+|([^,]*+))(?:,|\Z)', re.DOTALL)
-_EMPTY_FIELD = rb'[ \t]*+(?:"[ \t]*+"[ \t]*+)?+'
-_EMPTY = re.compile(rb"%b(?:,%b)*+" % (_EMPTY_FIELD, _EMPTY_FIELD))
-_EMPTY_LINES = re.compile(rb"(?:%b[\r\n])*+" % _EMPTY.pattern)
-_OF_EMPTY_LINES: Final = np.isin(np.arange(256), list(b', \t"'))
+_LF, _CR = b"\n\r"
 # So that memory follows the text: places of quotes take some 60 bytes each. Rows of quoted fields
 # have 5 million in a block of 16 MiB.
 _MOST_PLACES: Final = 6 << 20
@@ -90,28 +81,30 @@ class Lines:
     consumed: int
 
 
-def split_fields(record: bytes) -> list[bytes]:
+def split_fields(record: bytes, dialect: Dialect = RFC_4180) -> list[bytes]:
     """The fields of one well-formed record without its line break."""
+    delimiter, quote = dialect.delimiter.encode(), dialect.quote.encode()
     fields = []
-    for match in _FIELDS.finditer(record):
+    for match in patterns(dialect).fields.finditer(record):
         quoted, plain = match.groups()
-        fields.append(plain if quoted is None else quoted.replace(b'""', b'"'))
-        if match.end() == len(record) and not match.group().endswith(b","):
+        fields.append(plain if quoted is None else quoted.replace(2 * quote, quote))
+        if match.end() == len(record) and not match.group().endswith(delimiter):
             break
     return fields
 
 
-def first_record_end(text: bytes, final: bool) -> int | None:
+def first_record_end(text: bytes, final: bool, dialect: Dialect = RFC_4180) -> int | None:
     """Where a text's first record ends, of any number of fields, its line break included.
 
     Args:
         text: the text, or its beginning.
         final: whether that is all of it.
+        dialect: of the text.
 
     Returns:
         None where more of the text is needed to tell.
     """
-    record = _FIRST_RECORD.match(text)
+    record = patterns(dialect).first_record.match(text)
     if record and (final or record[0].endswith(b"\n")):
         return record.end()
     line_end = text.find(b"\n") + 1
@@ -120,31 +113,17 @@ def first_record_end(text: bytes, final: bool) -> int | None:
     return line_end if line_end and len(text) >= MAX_HEADER_BYTES else None
 
 
-@functools.cache
-def _patterns(width: int) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
-    """A record of so many fields with its line break, and one that more text could complete.
-
-    Neither reads beyond its last field: however the quotes of a text are broken, a line of it is
-    read for the records of `width` odd lines before it at most, not of `MAX_RECORD_LINES`.
-    """
-    others = width - 1
-    record = rb"%b(?:,%b){%d}+(?:\r?\n|\r?\Z)" % (_FIELD, _FIELD, others)
-    ends_outside = rb"%b(?:,%b){0,%d}+\r?\Z" % (_FIELD, _FIELD, others)
-    ends_inside = rb"(?:%b,){0,%d}+%b\Z" % (_FIELD, others, _OPEN_FIELD)
-    return re.compile(record), re.compile(rb"%b|%b" % (ends_outside, ends_inside))
-
-
-def blank_beginning(text: bytes) -> int:
+def blank_beginning(text: bytes, dialect: Dialect = RFC_4180) -> int:
     """How many bytes of blank lines a text begins with; the last one may be cut."""
-    return _EMPTY_LINES.match(text).end()  # type: ignore[union-attr]
+    return patterns(dialect).empty_lines.match(text).end()  # type: ignore[union-attr]
 
 
-def is_blank(line: bytes) -> bool:
+def is_blank(line: bytes, dialect: Dialect = RFC_4180) -> bool:
     """Whether a line, without its break, is no record."""
-    return _EMPTY.fullmatch(line) is not None
+    return patterns(dialect).empty.fullmatch(line) is not None
 
 
-def find_records(data: bytes, width: int, final: bool) -> Lines:
+def find_records(data: bytes, width: int, final: bool, dialect: Dialect = RFC_4180) -> Lines:
     """The records of a block.
 
     Args:
@@ -152,6 +131,7 @@ def find_records(data: bytes, width: int, final: bool) -> Lines:
         width: the number of fields of the file's header. A quoted field that spans lines and
             whose record has another number is taken for one that is not closed properly.
         final: whether the text ends with the block.
+        dialect: of the text.
     """
     view = np.frombuffer(data, np.uint8)
     breaks = np.flatnonzero(view == _LF)
@@ -161,40 +141,49 @@ def find_records(data: bytes, width: int, final: bool) -> Lines:
     ends = breaks.copy()
     if b"\r" in data:
         ends -= (breaks > starts) & (view[breaks - 1] == _CR)
-    empty = _empty_lines(data, view, starts, ends)
-    odd = _odd_lines(data, view, starts, ends) & ~empty
+    empty = _empty_lines(data, view, starts, ends, dialect)
+    odd = _odd_lines(data, view, starts, ends, dialect) & ~empty
     layout = _Layout(starts, ends, breaks, odd, empty)
     if odd.any():
-        return _read_odd(data, layout, width, final)
+        return _read_odd(data, layout, width, final, dialect)
     consumed = min(int(breaks[-1]) + 1, len(data)) if len(breaks) else 0
     plain = (ends > starts) & ~empty
     return Lines(starts[plain], ends[plain], [], _spans(layout, empty), consumed)
 
 
 def _empty_lines(
-    data: bytes, view: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
+    data: bytes,
+    view: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    dialect: Dialect,
 ) -> NDArray[np.bool_]:
     """Which lines have bytes, but nothing in their fields."""
     empty = np.zeros(len(starts), np.bool_)
+    of_empty_lines = np.isin(np.arange(256), list(dialect.blanks))
     # Three bytes rule out nearly all other lines.
-    lines = np.flatnonzero(_OF_EMPTY_LINES[view[starts]] & (ends > starts))
+    lines = np.flatnonzero(of_empty_lines[view[starts]] & (ends > starts))
     for place in (ends - 1, (starts + ends) // 2):
-        lines = lines[_OF_EMPTY_LINES[view[place[lines]]]]
+        lines = lines[of_empty_lines[view[place[lines]]]]
     for line in lines.tolist():
-        empty[line] = is_blank(data[starts[line] : ends[line]])
+        empty[line] = is_blank(data[starts[line] : ends[line]], dialect)
     return empty
 
 
 def _odd_lines(
-    data: bytes, view: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
+    data: bytes,
+    view: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    dialect: Dialect,
 ) -> NDArray[np.bool_]:
     """Which lines hold quotes that are not well formed, a lone CR or invalid UTF-8, or are longer
     than any record."""
     odd: NDArray[np.bool_] = ends - starts > LONGEST_LINE
     if not len(starts):
         return odd
-    if b'"' in data:
-        odd |= _ill_quoted(view, starts, ends)
+    if dialect.quotes(data):
+        odd |= _ill_quoted(view, starts, ends, dialect)
     if b"\r" in data:
         returns = view == _CR
         returns[ends[ends < len(view)]] = False
@@ -236,13 +225,16 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def _ill_quoted(
-    view: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
+    view: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    dialect: Dialect,
 ) -> NDArray[np.bool_]:
     """Lines in which, read from outside quotes, not every quote opens, closes or doubles one.
 
     Of a text of too many quotes all lines that have one: their places would take much memory.
     """
-    found = view == _QUOTE
+    found = view == dialect.quote_byte
     if np.count_nonzero(found) > _MOST_PLACES:
         return _having(found, starts)
     quotes = np.flatnonzero(found)
@@ -256,9 +248,9 @@ def _ill_quoted(
     opens = (np.arange(len(quotes)) - first[line]) % 2 == 0
     doubled = np.zeros(len(quotes), np.bool_)
     doubled[1:] = np.diff(quotes) == 1
-    after_separator = (quotes == starts[line]) | (view[quotes - 1] == _COMMA)
+    after_separator = (quotes == starts[line]) | (view[quotes - 1] == dialect.delimiter_byte)
     before_separator = (quotes + 1 == ends[line]) | (
-        view[np.minimum(quotes + 1, len(view) - 1)] == _COMMA
+        view[np.minimum(quotes + 1, len(view) - 1)] == dialect.delimiter_byte
     )
     well_formed = np.where(
         opens, after_separator | doubled, before_separator | np.append(doubled[1:], False)
@@ -281,19 +273,19 @@ def _spans(layout: _Layout, lines: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.column_stack([layout.starts[lines], layout.ends[lines]])
 
 
-def _read_odd(data: bytes, layout: _Layout, width: int, final: bool) -> Lines:
+def _read_odd(data: bytes, layout: _Layout, width: int, final: bool, dialect: Dialect) -> Lines:
     empty = layout.empty.copy()
     plain = ~layout.odd & ~empty & (layout.ends > layout.starts)
     records: list[OddRecord] = []
     lines = len(layout.starts)
-    for line, end_line in _odd_spans(data, layout, width, final):
+    for line, end_line in _odd_spans(data, layout, width, final, dialect):
         if end_line is None:
             lines = line
             break
         plain[line:end_line] = empty[line:end_line] = False
         start, end = int(layout.starts[line]), int(layout.ends[end_line - 1])
         if end > start:
-            records.append(_odd_record(data, start, end, end_line - line == 1))
+            records.append(_odd_record(data, start, end, end_line - line == 1, dialect))
     plain[lines:] = empty[lines:] = False
     consumed = (
         int(layout.starts[lines])
@@ -303,16 +295,16 @@ def _read_odd(data: bytes, layout: _Layout, width: int, final: bool) -> Lines:
     return Lines(layout.starts[plain], layout.ends[plain], records, _spans(layout, empty), consumed)
 
 
-def _odd_record(data: bytes, start: int, end: int, one_line: bool) -> OddRecord:
+def _odd_record(data: bytes, start: int, end: int, one_line: bool, dialect: Dialect) -> OddRecord:
     if one_line and end - start > LONGEST_LINE:
         return OddRecord(start, end, None)
     text = data[start:end]
-    sound = not one_line or _WELL_FORMED.fullmatch(text) is not None
-    return OddRecord(start, end, split_fields(text) if sound else None)
+    sound = not one_line or patterns(dialect).well_formed.fullmatch(text) is not None
+    return OddRecord(start, end, split_fields(text, dialect) if sound else None)
 
 
 def _odd_spans(
-    data: bytes, layout: _Layout, width: int, final: bool
+    data: bytes, layout: _Layout, width: int, final: bool, dialect: Dialect
 ) -> Iterator[tuple[int, int | None]]:
     """Spans of lines, first and one past the last, of the records that begin at an odd line.
 
@@ -322,19 +314,21 @@ def _odd_spans(
     for line in np.flatnonzero(layout.odd).tolist():
         if line < next_line:
             continue
-        next_line = _record_end(data, layout, line, width, final) or 0
+        next_line = _record_end(data, layout, line, width, final, dialect) or 0
         yield line, next_line or None
         if not next_line:
             return
 
 
-def _record_end(data: bytes, layout: _Layout, line: int, width: int, final: bool) -> int | None:
+def _record_end(
+    data: bytes, layout: _Layout, line: int, width: int, final: bool, dialect: Dialect
+) -> int | None:
     start = int(layout.starts[line])
     last_line = line + MAX_RECORD_LINES - 1
     limit = start + MAX_RECORD_BYTES
     if last_line < len(layout.breaks):
         limit = min(limit, int(layout.breaks[last_line]) + 1)
-    record, beginning = _patterns(width)
+    record, beginning = record_patterns(dialect, width)
     if not final and limit >= len(data) and beginning.match(data, start):
         return None
     match = record.match(data, start, limit)
