@@ -20,14 +20,14 @@ class InputStream(io.RawIOBase):
 
     Args:
         file: the file.
-        raw: its stored bytes.
+        stored: its stored bytes.
         compressed: whether they are compressed; None to look.
     """
 
-    def __init__(self, file: InputFile, raw: io.BufferedReader, compressed: bool | None):
-        self._file, self._stored = file, _Listed(raw, file.size if file.version else None)
+    def __init__(self, file: InputFile, stored: StoredBytes, compressed: bool | None):
+        self._file, self._stored = file, stored
         if compressed is None:
-            compressed = raw.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
+            compressed = stored.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
         self.compressed = compressed
         if file.path.lower().endswith(".gz") and not self.compressed:
             raise DataError(
@@ -54,28 +54,48 @@ class InputStream(io.RawIOBase):
 
     def refuse_short(self, end: int | None) -> None:
         """Raise DataError unless the stored file was read up to there; None for all of it."""
-        wanted = self._file.size if end is None else end
-        if self._file.version and self.stored_bytes < wanted:
-            raise changed(self._file.path, f"it ends at byte {self.stored_bytes:,}")
+        refuse_short(self._file, self._stored, end)
 
 
-class _Listed(io.RawIOBase):
-    """A stream up to a size: what was appended since a file was listed is not read."""
+class StoredBytes(io.RawIOBase):
+    """A file's stored bytes up to a size: what was appended since it was listed is not read.
+
+    Args:
+        raw: all of them.
+        size: None for no limit.
+    """
 
     def __init__(self, raw: io.BufferedReader, size: int | None):
         self._raw, self._size = raw, size
 
+    def peek(self, size: int) -> bytes:
+        """So many bytes or more of what comes next, without taking them."""
+        return self._raw.peek(size)
+
     def read(self, size: int = -1, /) -> bytes:
+        """So many bytes, fewer at the end alone."""
         if self._size is not None:
             left = max(self._size - self._raw.tell(), 0)
             size = left if size < 0 else min(size, left)
         return self._raw.read(size)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to a byte; the end is that of what was listed."""
+        if whence == io.SEEK_END and self._size is not None:
+            return self._raw.seek(self._size + offset)
         return self._raw.seek(offset, whence)
 
     def tell(self) -> int:
+        """How far they have been read."""
         return self._raw.tell()
+
+    def readable(self) -> bool:
+        """They are."""
+        return True
+
+    def seekable(self) -> bool:
+        """They are."""
+        return True
 
 
 @contextmanager
@@ -89,16 +109,37 @@ def opened(file: InputFile, compressed: bool | None = None) -> Iterator[InputStr
     Raises:
         DataError: if it is not, or can't be read, or no text; the message names the file.
     """
+    with stored_bytes(file) as stored:
+        try:
+            yield InputStream(file, stored, compressed)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DamagedError("gzip", error) from error
+
+
+class DamagedError(Exception):
+    """Compressed bytes that can't be decompressed: what they should be, and what is wrong."""
+
+
+@contextmanager
+def stored_bytes(file: InputFile) -> Iterator[StoredBytes]:
+    """The file's bytes as they are stored; that it is the one that was listed is seen to at both
+    ends.
+
+    Raises:
+        DataError: if it is not, or can't be read; the message names the file. Also where a
+            DamagedError is raised meanwhile.
+    """
     try:
         refuse_changed(file)
-        with _stored(file) as raw:
-            yield InputStream(file, raw, compressed)
+        with _opened(file) as raw:
+            yield StoredBytes(raw, file.size if file.version else None)
         refuse_changed(file)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+    except DamagedError as error:
         refuse_changed(file)
+        kind, reason = error.args
         raise DataError(
-            f"{file.path}: the gzip data is damaged or cut short ({error}): upload the file again, "
-            "and run again"
+            f"{file.path}: the {kind} data is damaged or cut short ({reason}): upload the file "
+            "again, and run again"
         ) from error
     except storage_errors() as error:
         raise DataError(
@@ -107,7 +148,14 @@ def opened(file: InputFile, compressed: bool | None = None) -> Iterator[InputStr
         ) from error
 
 
-def _stored(file: InputFile) -> io.BufferedReader:
+def refuse_short(file: InputFile, stored: StoredBytes, end: int | None) -> None:
+    """Raise DataError unless the stored file was read up to there; None for all of it."""
+    wanted = file.size if end is None else end
+    if file.version and stored.tell() < wanted:
+        raise changed(file.path, f"it ends at byte {stored.tell():,}")
+
+
+def _opened(file: InputFile) -> io.BufferedReader:
     if not file.path.startswith("gs://"):
         return open(file.path, "rb")
     from google.api_core.exceptions import NotFound

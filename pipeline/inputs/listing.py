@@ -17,11 +17,24 @@ _MOST_SHARDS: Final = 1_024
 _GZIP_RATIO: Final = 8
 
 
-def find_inputs(globs: Iterable[str]) -> list[InputFile]:
+CSV_NAMES: Final = (".csv", ".csv.gz")
+_OF_RULES: Final = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet")
+# What rules can take: each of these as it is and compressed, and archives of them.
+NAMES_OF_RULES: Final = (
+    *(name + end for name in _OF_RULES for end in ("", ".gz", ".zst", ".bz2")),
+    ".zip",
+)
+
+
+def find_inputs(globs: Iterable[str], names: tuple[str, ...] = CSV_NAMES) -> list[InputFile]:
     """The files that globs match, each once, by path.
 
+    Args:
+        globs: paths or globs.
+        names: how their names may end, in lower case.
+
     Raises:
-        OptionError: if a glob matches no file, or one that is no CSV file.
+        OptionError: if a glob matches no file, or one whose name ends otherwise.
         RunError: if a bucket can't be listed.
     """
     found: dict[str, InputFile] = {}
@@ -40,10 +53,25 @@ def find_inputs(globs: Iterable[str]) -> list[InputFile]:
     for path in found:
         if not path.isprintable():
             raise OptionError(f"--input: rename {path!r}: its name is not plain UTF-8 text")
-    strange = [path for path in found if not path.lower().endswith((".csv", ".csv.gz"))]
+    strange = [path for path in found if not path.lower().endswith(names)]
     if strange:
-        raise OptionError(f"--input: {strange[0]} is neither .csv nor .csv.gz")
+        raise OptionError(_strange(strange[0], names))
     return [found[path] for path in sorted(found)]
+
+
+def _strange(path: str, names: tuple[str, ...]) -> str:
+    if names != CSV_NAMES:
+        return (
+            f"--input: {path} ends in no name that is read: {', '.join(_OF_RULES)}, each also with "
+            ".gz, .zst or .bz2, or .zip"
+        )
+    hint = ""
+    if path.lower().endswith(NAMES_OF_RULES):
+        hint = (
+            ": say by --rules which of its columns are ours, e.g. a file of rules with "
+            '[columns] event_time = "timestamp"'
+        )
+    return f"--input: {path} is neither .csv nor .csv.gz{hint}"
 
 
 def unseen_inputs(globs: Iterable[str]) -> list[InputFile]:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.support.scaling import costs_at_most
 from tests.support.thorough import examples
 from transforms.kernels import csv_lines
+from transforms.kernels.csv_dialect import RFC_4180, Dialect
 from transforms.kernels.csv_lines import find_records, first_record_end, split_fields
 
 Record = tuple[int, bytes, list[bytes] | None]
@@ -91,16 +92,27 @@ def reference(
         at = after
 
 
-def in_blocks(text: bytes, width: int, block_bytes: int) -> list[Record]:
+def in_blocks(
+    text: bytes, width: int, block_bytes: int, dialect: Dialect = RFC_4180
+) -> list[Record]:
     records: list[Record] = []
     rest, offset = b"", 0
     for begin in range(0, len(text) + block_bytes, block_bytes):
         block = text[begin : begin + block_bytes]
         data = rest + block
-        lines = find_records(data, width, final=not block)
+        lines = find_records(data, width, not block, dialect)
         for start, end in zip(lines.starts.tolist(), lines.ends.tolist(), strict=True):
             # A plain record is so sound that the strict reader takes it.
-            row = next(csv.reader([data[start:end].decode()], strict=True))
+            text_of_row = [data[start:end].decode()]
+            row = next(
+                csv.reader(
+                    text_of_row,
+                    delimiter=dialect.delimiter,
+                    quotechar=dialect.quote or None,
+                    quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+                    strict=True,
+                )
+            )
             fields = [field.encode() for field in row]
             records.append((offset + start, data[start:end], fields))
         records += [
@@ -147,6 +159,38 @@ class TestAnyText:
         ):
             expected = list(reference(text, width, max_lines, max_bytes, longest_line))
             assert in_blocks(text, width, block_bytes) == expected
+
+    @settings(max_examples=examples(60, 200), deadline=None)
+    @given(
+        text=texts.map(lambda text: text.replace(b"\t", b" ")),
+        width=st.integers(1, 4),
+        block_bytes=st.sampled_from([1, 3, 8, 100]),
+        delimiter=st.sampled_from(";\t|"),
+        quote=st.sampled_from("\"'"),
+    )
+    def test_another_dialect_is_the_usual_one_in_other_signs(
+        self, text: bytes, width: int, block_bytes: int, delimiter: str, quote: str
+    ) -> None:
+        signs = bytes.maketrans(b',"', (delimiter + quote).encode())
+        expected = [
+            (at, payload.translate(signs), fields and [field.translate(signs) for field in fields])
+            for at, payload, fields in in_one(text, width)
+        ]
+        found = in_blocks(text.translate(signs), width, block_bytes, Dialect(delimiter, quote))
+        assert found == expected
+
+    @settings(max_examples=examples(60, 200), deadline=None)
+    @given(text=texts, width=st.integers(1, 4), block_bytes=st.sampled_from([1, 3, 8, 100]))
+    def test_without_quotes_every_line_is_a_record(
+        self, text: bytes, width: int, block_bytes: int
+    ) -> None:
+        expected, at = [], 0
+        for line in text.split(b"\n"):
+            record = line.removesuffix(b"\r")
+            if record.strip(b", \t"):
+                expected.append((at, record, record.split(b",")))
+            at += len(line) + 1
+        assert in_blocks(text, width, block_bytes, Dialect(",", "")) == expected
 
     @settings(max_examples=examples(50, 150), deadline=None)
     @given(text=texts, width=st.integers(1, 4))

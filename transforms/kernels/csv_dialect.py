@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 DELIMITERS: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
@@ -108,7 +108,7 @@ def record_patterns(dialect: Dialect, width: int) -> tuple[re.Pattern[bytes], re
     return re.compile(record), re.compile(rb"%b|%b" % (ends_outside, ends_inside))
 
 
-def _parts(dialect: Dialect) -> dict[bytes, bytes | int]:
+def _parts(dialect: Dialect) -> dict[bytes, Any]:
     """Parts of expressions; where there are no quotes, those of a quoted field match nothing."""
     comma, pad = re.escape(dialect.delimiter.encode()), rb"[%b]*+" % dialect.padding
     quote = re.escape(dialect.quote.encode()) if dialect.quote else _NEVER

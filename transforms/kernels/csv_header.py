@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from transforms.data_error import DataError
+from transforms.kernels.csv_dialect import RFC_4180, Dialect
 from transforms.kernels.csv_layout import Layout
 from transforms.kernels.csv_lines import (
     BOM,
@@ -36,6 +37,18 @@ class Header:
     length: int
 
 
+class Names(NamedTuple):
+    """A file's first record.
+
+    Attributes:
+        names: its fields, trimmed.
+        length: how many bytes of the file come before the second record, the BOM included.
+    """
+
+    names: tuple[str, ...]
+    length: int
+
+
 def read_header(stream: IO[bytes], source: str) -> Header | None:
     """The header of a CSV file, read from the file's beginning.
 
@@ -46,18 +59,33 @@ def read_header(stream: IO[bytes], source: str) -> Header | None:
         DataError: if it is no CSV in UTF-8, a source column is missing or there twice, or no line
             ends where one should.
     """
+    found = read_names(stream, source)
+    if found is None:
+        return None
+    _check_columns(found.names, source)
+    return Header(Layout.of(found.names), found.length)
+
+
+def read_names(stream: IO[bytes], source: str, dialect: Dialect = RFC_4180) -> Names | None:
+    """The names in the header of a CSV file, whatever they are, read from the file's beginning.
+
+    Returns:
+        None where the file holds nothing but blank lines.
+
+    Raises:
+        DataError: if it is no CSV in UTF-8, or no line ends where one should.
+    """
     text = stream.read(_HEADER_READ)
     refuse_start(text, source)
-    before = len(BOM) if text.startswith(BOM) else 0
-    before += separator_line(text[before:], source)
+    before = text_beginning(text, source, dialect)
     text = text[before:]
     final = False
     while True:
-        blank = blank_beginning(text)
+        blank = blank_beginning(text, dialect)
         text, before = text[blank:], before + blank
-        if final and is_blank(text):
+        if final and is_blank(text, dialect):
             return None
-        length = first_record_end(text, final)
+        length = first_record_end(text, final, dialect)
         if length is not None:
             break
         refuse_start(text, source)
@@ -69,9 +97,25 @@ def read_header(stream: IO[bytes], source: str) -> Header | None:
         more = stream.read(_HEADER_READ)
         text, final = text + more, not more
     record = text[:length].rstrip(b"\r\n")
-    names = tuple(name.decode(errors="replace").strip() for name in split_fields(record))
-    _check_columns(names, source)
-    return Header(Layout.of(names), before + length)
+    fields = split_fields(record, dialect)
+    return Names(tuple(name.decode(errors="replace").strip() for name in fields), before + length)
+
+
+def text_beginning(text: bytes, source: str, dialect: Dialect) -> int:
+    """How many bytes of a file come before its header: a BOM, and a line `sep=,`.
+
+    Raises:
+        DataError: if that line names another separator than the dialect's.
+    """
+    mark = len(BOM) if text.startswith(BOM) else 0
+    length, separator = separator_line(text[mark:])
+    if separator and separator != dialect.delimiter:
+        named = "commas" if dialect == RFC_4180 else repr(dialect.delimiter)
+        raise DataError(
+            f"{source}: its first line says that {separator!r} separates its fields: they must be "
+            f"separated by {named}"
+        )
+    return mark + length
 
 
 def _check_columns(names: tuple[str, ...], source: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from transforms.kernels.records import NO_REJECTIONS, Origin, Rejections
 
@@ -35,3 +38,39 @@ class SourceRows:
 
     def __len__(self) -> int:
         return int(self.table.num_rows) + len(self.unreadable)
+
+
+def in_member(rows: SourceRows, member: str) -> SourceRows:
+    """The rows of a file in an archive: their positions begin with its name.
+
+    Args:
+        rows: as they are in that file.
+        member: its name; "" for a file that is in no archive.
+    """
+    if not member:
+        return rows
+    table = rows.unreadable.table
+    place = table.schema.get_field_index("position")
+    named = pc.binary_join_element_wise(pa.scalar(member), table["position"], ":")
+    unreadable = Rejections(table.set_column(place, table.schema.field(place), named))
+    return replace(rows, origin=_InMember(rows.origin, member), unreadable=unreadable)
+
+
+@dataclass(frozen=True)
+class _InMember:
+    """Where rows of a file in an archive came from: their `Origin`."""
+
+    within: Origin
+    member: str
+
+    def sizes(self) -> NDArray[np.int64]:
+        return self.within.sizes()
+
+    def payload(self, row: int) -> bytes:
+        return self.within.payload(row)
+
+    def position(self, row: int) -> str:
+        return f"{self.member}:{self.within.position(row)}"
+
+    def attributes(self, row: int) -> str | None:
+        return self.within.attributes(row)

@@ -6,6 +6,8 @@ import re
 from typing import Final
 
 from transforms.data_error import DataError
+from transforms.kernels.encodings import marked_encoding, unmarked_wide
+from transforms.kernels.input_formats import UTF_8
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 _ARCHIVES: Final = {
@@ -16,12 +18,6 @@ _ARCHIVES: Final = {
     b"\xfd7zXZ\x00": "compressed by xz: decompress it, or compress it with gzip",
     b"\x28\xb5\x2f\xfd": "compressed by zstd: decompress it, or compress it with gzip",
     GZIP_MAGIC: "compressed by gzip twice: decompress it once",
-}
-_WIDE: Final = {
-    b"\xff\xfe\x00\x00": "UTF-32",
-    b"\x00\x00\xfe\xff": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
 }
 # A CR that no LF follows, and no other CR that does.
 _BARE_CR: Final = re.compile(rb"\r(?!\r*(?:\n|\Z))")
@@ -42,9 +38,11 @@ def refuse_start(start: bytes, source: str) -> None:
     for magic, kind in _ARCHIVES.items():
         if start.startswith(magic):
             raise DataError(f"{source} is no CSV file but {kind}")
-    encoding = next((name for mark, name in _WIDE.items() if start.startswith(mark)), None)
+    marked = marked_encoding(start) or UTF_8
+    encoding = None if marked == UTF_8 else marked.removesuffix("-le").removesuffix("-be").upper()
     if encoding is None and b"\0" in start.partition(b"\n")[0][:200]:
-        encoding = _unmarked(start)
+        unmarked = unmarked_wide(start)
+        encoding = "".join(unmarked.upper().rsplit("-", 1)) if unmarked else None
         if encoding is None:
             raise DataError(f"{source} is no CSV file: it begins with bytes that are no text")
     if encoding:
@@ -60,28 +58,8 @@ def refuse_start(start: bytes, source: str) -> None:
         )
 
 
-def _unmarked(start: bytes) -> str | None:
-    """The encoding in which most of a text without a byte order mark is ASCII, as headers are."""
-    head = start[: min(len(start), 200) // 4 * 4]
-    for name in ("UTF-32BE", "UTF-32LE", "UTF-16BE", "UTF-16LE"):
-        text = head.decode(name, errors="replace")
-        if 2 * sum("\0" < letter < "\x80" for letter in text) > len(text):
-            return name
-    return None
-
-
-def separator_line(text: bytes, source: str) -> int:
-    """How many bytes a first line takes that tells Excel the separator; 0 where there is none.
-
-    Raises:
-        DataError: if the separator is no comma.
-    """
+def separator_line(text: bytes) -> tuple[int, str]:
+    """How many bytes a first line takes that tells Excel the separator, and which that is; 0 and ""
+    where there is none."""
     found = _SEPARATOR_LINE.match(text)
-    if found is None:
-        return 0
-    if found[1] != b",":
-        raise DataError(
-            f"{source}: its first line says that {found[1].decode(errors='replace')!r} separates "
-            "its fields: they must be separated by commas"
-        )
-    return found.end()
+    return (0, "") if found is None else (found.end(), found[1].decode(errors="replace"))

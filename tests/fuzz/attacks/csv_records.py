@@ -50,7 +50,8 @@ def in_ranges(file: bytes, header: Header, range_bytes: int) -> list[Outcome]:
     """What becomes of a file that several workers read."""
     stream = io.BytesIO(file)
     stream.seek(header.length)
-    ends = [header.length, *record_boundaries(stream, header, header.length, range_bytes)]
+    width = header.layout.fields
+    ends = [header.length, *record_boundaries(stream, width, header.length, range_bytes)]
     return [
         outcome
         for start, end in pairwise(ends)

@@ -1,0 +1,131 @@
+"""Ranges of sources, and the source rows in them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Final, cast
+
+from pipeline.inputs.source_streams import SourceStream, is_plain, opened_source
+from pipeline.inputs.sources import Source
+from transforms.data_error import DataError
+from transforms.kernels.csv_blocks import record_boundaries
+from transforms.kernels.csv_sources import FORMAT_ATTRIBUTE, cut_of, read_csv_rows
+from transforms.kernels.json_rows import JsonRows
+from transforms.kernels.source_rows import SourceRows, in_member
+
+JSON_ATTRIBUTES: Final = json.dumps({FORMAT_ATTRIBUTE: {"kind": "json"}})
+_BLOCK_BYTES: Final = 16 << 20
+_SEEK_BYTES: Final = 64 << 10
+
+
+@dataclass(frozen=True)
+class SourceRange:
+    """Whole records of a source.
+
+    Attributes:
+        source: the source.
+        start: byte offset of the first record in the source's text.
+        size: bytes up to the end of the last record; None for up to the end of the source.
+    """
+
+    source: Source
+    start: int
+    size: int | None
+
+
+def source_ranges(source: Source, range_bytes: int | None) -> Iterator[SourceRange]:
+    """The ranges of a source.
+
+    Args:
+        source: the source.
+        range_bytes: about how large one is, of CSV and JSON lines that are stored as UTF-8,
+            uncompressed; None for one range. Others are read in one piece.
+
+    Raises:
+        DataError: if it can't be read.
+    """
+    splits = source.form.kind in ("csv", "jsonl") and is_plain(source.form)
+    if range_bytes is None or not splits:
+        yield SourceRange(source, source.first, None)
+        return
+    start = source.first
+    with opened_source(source.file, source.form) as stream:
+        ends = _csv_ends if source.form.kind == "csv" else _line_ends
+        for end in ends(source, stream, range_bytes):
+            if end > start:
+                yield SourceRange(source, start, end - start)
+                start = end
+
+
+def _csv_ends(source: Source, stream: SourceStream, range_bytes: int) -> Iterator[int]:
+    """Where ranges of CSV end: its quotes say, from the beginning, where records do."""
+    stream.seek(source.first)
+    start = end = source.first
+    for end in record_boundaries(
+        cast(IO[bytes], stream),
+        len(source.names),
+        start,
+        min(range_bytes, _BLOCK_BYTES),
+        source.form.dialect,
+    ):
+        if end - start >= range_bytes:
+            yield end
+            start = end
+    yield end
+
+
+def _line_ends(source: Source, stream: SourceStream, range_bytes: int) -> Iterator[int]:
+    """Where ranges of lines end: at the first line break behind so many bytes."""
+    size, end = stream.seek(0, io.SEEK_END), source.first
+    while end + range_bytes < size:
+        end += range_bytes
+        stream.seek(end)
+        while text := stream.read(_SEEK_BYTES):
+            place = text.find(b"\n")
+            end += len(text) if place < 0 else place + 1
+            if place >= 0:
+                break
+        yield end
+    yield size
+
+
+def source_rows(part: SourceRange, wanted: Sequence[str]) -> Iterator[tuple[SourceRows, int]]:
+    """The range's rows, block by block, each with how far the stored file has been read.
+
+    Args:
+        part: the range.
+        wanted: of CSV the names of the columns to read; of JSON nothing, as it stays text.
+
+    Raises:
+        DataError: if the file can't be read, or has changed; or if the header has a wanted column
+            twice, or not at all.
+    """
+    source = part.source
+    with opened_source(source.file, source.form, source.member) as stream:
+        _go_to(stream, part.start)
+        for rows in _rows(cast(IO[bytes], stream), part, wanted):
+            yield in_member(rows, source.member), stream.stored_bytes
+        stream.refuse_short(None if part.size is None else part.start + part.size)
+
+
+def _go_to(stream: SourceStream, start: int) -> None:
+    if stream.is_plain:
+        stream.seek(start)
+        return
+    while start:
+        start -= len(stream.read(min(start, _SEEK_BYTES)))
+
+
+def _rows(stream: IO[bytes], part: SourceRange, wanted: Sequence[str]) -> Iterator[SourceRows]:
+    source, path = part.source, part.source.file.path
+    if source.form.kind in ("json", "parquet"):
+        raise DataError(
+            f"{path} is {source.form.text}, which is not read yet: write it as JSON lines"
+        )
+    if source.form.kind == "csv":
+        cut = cut_of(source.names, wanted, source.form.dialect, source.path)
+        return read_csv_rows(stream, cut, wanted, path, part.start, part.size)
+    return JsonRows(path, JSON_ATTRIBUTES).read_lines(stream, part.start, part.size)

@@ -1,0 +1,174 @@
+"""The text of an input file of any format: decompressed, out of its archive, in UTF-8."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Final, cast
+
+import pyarrow as pa
+
+from pipeline.inputs.input_streams import (
+    DamagedError,
+    StoredBytes,
+    refuse_short,
+    stored_bytes,
+)
+from pipeline.inputs.input_versions import InputFile
+from transforms.data_error import DataError
+from transforms.kernels.encodings import Transcoder
+from transforms.kernels.input_formats import UTF_8, Compression, Format
+
+_EXCEL: Final = "[Content_Types].xml"
+
+
+class SourceStream(io.RawIOBase):
+    """A source's text in UTF-8.
+
+    Args:
+        file: the file.
+        stored: its bytes.
+        form: what it is.
+        member: of a zip archive, its name.
+    """
+
+    def __init__(self, file: InputFile, stored: StoredBytes, form: Format, member: str):
+        self._file, self._stored, self._form = file, stored, form
+        self._source = decompressed(file, stored, form.compression, member)
+        transcoded = form.encoding != UTF_8
+        self._text = Transcoder(self._source, form.encoding) if transcoded else self._source
+
+    def read(self, size: int = -1, /) -> bytes:
+        """So many bytes of text or fewer; none at its end alone.
+
+        Raises:
+            DamagedError: if they can't be decompressed.
+            DataError: if the text ends within a character.
+        """
+        try:
+            return self._text.read(size)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{self._file.path}: its last bytes are no whole character of "
+                f"{self._form.encoding}: it is cut short, or in another encoding; upload it again, "
+                'or name its encoding in the rules, e.g. [input] encoding = "cp1252"'
+            ) from error
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to a byte of text that is stored as it is."""
+        return self._stored.seek(offset, whence)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the text is stored as it is."""
+        return is_plain(self._form)
+
+    @property
+    def stored_bytes(self) -> int:
+        """How far the stored file has been read."""
+        return self._stored.tell()
+
+    def refuse_short(self, end: int | None) -> None:
+        """Raise DataError unless the stored file was read up to there; None for all of it."""
+        if self._form.compression != "zip":  # Its members check themselves.
+            refuse_short(self._file, self._stored, end)
+
+
+def is_plain(form: Format) -> bool:
+    """Whether a file of text is stored as UTF-8, uncompressed."""
+    return form.compression == "none" and form.encoding == UTF_8
+
+
+@contextmanager
+def opened_source(file: InputFile, form: Format, member: str = "") -> Iterator[SourceStream]:
+    """A source's text; that its file is the one that was listed is seen to at both ends.
+
+    Raises:
+        DataError: if it is not, or can't be read; the message names the file.
+    """
+    with stored_bytes(file) as stored:
+        yield SourceStream(file, stored, form, member)
+
+
+def decompressed(
+    file: InputFile, stored: StoredBytes, compression: Compression, member: str = ""
+) -> IO[bytes]:
+    """A file's bytes, decompressed.
+
+    Args:
+        file: the file.
+        stored: its bytes.
+        compression: of the file.
+        member: of a zip archive, its name.
+
+    Raises:
+        DamagedError: here or in reading, if they can't be.
+        DataError: if it is an archive that can't be read.
+    """
+    if compression == "none":
+        return cast(IO[bytes], stored)
+    if compression == "zip":
+        source = _member(file, stored, member)
+    elif compression == "gzip":
+        source = cast(IO[bytes], gzip.GzipFile(fileobj=stored))
+    elif compression == "bzip2":
+        source = cast(IO[bytes], bz2.BZ2File(stored))
+    else:
+        source = pa.CompressedInputStream(pa.PythonFile(stored, mode="r"), "zstd")
+    return cast(IO[bytes], _Decompressed(source, compression))
+
+
+def archive(file: InputFile, stored: StoredBytes) -> zipfile.ZipFile:
+    """A zip archive.
+
+    Raises:
+        DamagedError: if it is none.
+        DataError: if it is an Excel workbook.
+    """
+    try:
+        found = zipfile.ZipFile(cast(IO[bytes], stored))
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise DamagedError("zip", error) from error
+    if _EXCEL in found.namelist():
+        raise DataError(f"{file.path} is an Excel workbook: save the sheet as CSV UTF-8")
+    return found
+
+
+def _member(file: InputFile, stored: StoredBytes, name: str) -> IO[bytes]:
+    try:
+        return archive(file, stored).open(name)
+    except (RuntimeError, NotImplementedError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{file.path}: {name} can't be unpacked ({error}): unpack it") from error
+
+
+def members(found: zipfile.ZipFile) -> list[str]:
+    """The names of the files in an archive, in its order, without what macOS and others add."""
+    names = [info.filename for info in found.infolist() if not info.is_dir()]
+    return [
+        name
+        for name in names
+        if not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+    ]
+
+
+class _Decompressed(io.RawIOBase):
+    """A decompressor whose complaints about its bytes are DamagedErrors."""
+
+    def __init__(self, source: IO[bytes], kind: str):
+        self._source, self._kind = source, kind
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self._source.read(size)
+        except OSError as error:
+            # What a disk refuses has a number; what a codec says has none.
+            if error.errno is not None and not isinstance(error, gzip.BadGzipFile):
+                raise
+            raise DamagedError(self._kind, error) from error
+        except (EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException) as error:
+            raise DamagedError(self._kind, error) from error

@@ -1,0 +1,350 @@
+"""Files of other tools -> source rows, against the csv and json modules."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import csv
+import gzip
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.inputs.input_versions import local_file
+from pipeline.inputs.source_ranges import source_ranges, source_rows
+from pipeline.inputs.sources import Source, describe
+from tests.support.thorough import examples
+from transforms.data_error import DataError
+from transforms.kernels.input_formats import Given
+
+NAMES: Final = ["when", "who", "größe", "note"]
+ROWS: Final = [
+    ["2025-01-01 00:00:00", "u1", "1,5", "a;b|c\td"],
+    ["2025-01-02 00:00:00", "ü2", "", 'quoted "x"'],
+    ["", "u3", "170.000,00", "two\nlines"],
+    ["2025-01-04 00:00:00", "Straße € 5", "-1", "'"],
+]
+OBJECTS: Final = [
+    {"who": "u1", "context": {"os": {"name": "iOS"}}, "n": 1},
+    {"who": "ü2", "list": [{"key": "a", "value": {"int": 5}}], "n": None},
+    {"who": 'a"b\\', "n": 1.5},
+]
+
+
+class Found(NamedTuple):
+    """What came of a file: rows, and position, payload and error type of others."""
+
+    rows: list[tuple[Any, ...]]
+    rejected: list[tuple[str, bytes, str]]
+
+
+def as_csv(rows: list[list[str]], **dialect: Any) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n", **dialect).writerows(rows)
+    return text.getvalue()
+
+
+def as_lines(objects: list[Any]) -> str:
+    return "".join(json.dumps(found, ensure_ascii=False) + "\n" for found in objects)
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    found = io.BytesIO()
+    with zipfile.ZipFile(found, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return found.getvalue()
+
+
+def sources(path: Path, given: Given = Given()) -> list[Source]:  # noqa: B008
+    return describe(local_file(str(path)), given)
+
+
+def read(source: Source, range_bytes: int | None = None) -> Found:
+    """The rows as tuples, each behind its position; all together are one for every record."""
+    rows, rejected = [], []
+    wanted = source.names
+    for part in source_ranges(source, range_bytes):
+        for found, _ in source_rows(part, wanted):
+            places = [found.origin.position(row) for row in range(found.table.num_rows)]
+            columns = [column.to_pylist() for column in found.table.columns]
+            rows += list(zip(places, *columns, strict=True))
+            rejected += [(bad.position, bad.payload, bad.error_type) for bad in found.unreadable]
+            assert len(found) == len(places) + len(found.unreadable)
+    rows.sort(key=lambda row: int(row[0].rpartition(":")[2]))
+    return Found(rows, rejected)
+
+
+def values(source: Source, range_bytes: int | None = None) -> list[Any]:
+    """The rows as lists, of JSON as objects; nothing may be rejected."""
+    found = read(source, range_bytes)
+    assert found.rejected == []
+    if source.form.kind == "csv":
+        return [list(row[1:]) for row in found.rows]
+    return [json.loads(row[1]) for row in found.rows]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize(
+    ("encoding", "mark", "said"),
+    [
+        ("utf-8", b"", "UTF-8"),
+        ("utf-8", codecs.BOM_UTF8, "UTF-8"),
+        ("utf-16-le", codecs.BOM_UTF16_LE, "UTF-16LE"),
+        ("utf-16-be", codecs.BOM_UTF16_BE, "UTF-16BE"),
+        ("utf-16-le", b"", "UTF-16LE"),
+        ("cp1252", b"", "cp1252"),
+    ],
+)
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_csv_of_any_delimiter_and_encoding_is_found_out(
+    tmp_path: Path, delimiter: str, encoding: str, mark: bytes, said: str, quoting: int
+) -> None:
+    text = as_csv([NAMES, *ROWS], delimiter=delimiter, quoting=quoting)
+    (tmp_path / "export.csv").write_bytes(mark + text.encode(encoding))
+    (source,) = sources(tmp_path / "export.csv")
+    name = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}[delimiter]
+    assert source.form.text == f"CSV, {name}, {said}"
+    assert source.names == tuple(NAMES)
+    assert values(source) == ROWS
+    assert values(source, 60) == ROWS
+
+
+def test_latin_1_is_what_cp1252_leaves_undefined(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a;b\n\xfc;\x81\n")
+    (source,) = sources(tmp_path / "a.csv")
+    assert source.form.text == "CSV, semicolon, Latin-1"
+    assert values(source) == [["ü", "\x81"]]
+
+
+def test_a_broken_byte_makes_no_other_encoding(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("a,b\nü,é\nß,ö\n".encode() + b"\xff,x\n")
+    (source,) = sources(tmp_path / "a.csv")
+    assert source.form.encoding == "utf-8"
+    found = read(source)
+    assert [row[1:] for row in found.rows] == [("ü", "é"), ("ß", "ö")]
+    assert found.rejected == [("16", b"\xff,x", "invalid_utf8")]
+
+
+def test_a_byte_that_is_none_of_the_encoding_costs_its_record_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a;b\n\xfc;1\nx\x81;2\n\xe4;3\n")
+    (source,) = sources(tmp_path / "a.csv", Given(encoding="cp1252"))
+    found = read(source)
+    assert [row[1:] for row in found.rows] == [("ü", "1"), ("ä", "3")]
+    assert [row[1:] for row in found.rejected] == [(b"x\x81;2", "invalid_utf8")]
+
+
+def test_a_text_that_ends_within_a_character_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("a,b\n1,2\n".encode("utf-16") + b"x")
+    with pytest.raises(DataError, match="no whole character"):
+        values(sources(tmp_path / "a.csv")[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a,b\n1,2\n", ',"'),
+        ("a;b\n1,5;2\n1,7;3\n", ';"'),
+        ("a,b\n1;5,2;6\n", ',"'),
+        ('"a;b",c\n1,2\n', ',"'),
+        ("a|b,c|d\n1|2,3|4\n", '|"'),
+        ("sep=|\na;b|c\n", '|"'),
+        ("one\n1\n", ',"'),
+        ("'a','b'\n'1','x,y'\n", ",'"),
+        ("'a';'b'\n", ";'"),
+        ("\n\n;;\na;b\n1;2\n", ';"'),
+    ],
+)
+def test_the_dialect_is_the_one_that_fits(tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    (source,) = sources(tmp_path / "a.csv")
+    assert source.form.dialect == (expected[0], expected[1])
+
+
+def test_what_is_given_is_not_found_out(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes("1;'ü;'|2\n\n'3'|\"4\n".encode("cp1252"))
+    given = Given("csv", "none", "latin1", "|", "'", names=("x", "y"))
+    (source,) = sources(tmp_path / "a.json", given)
+    assert source.form.text == "CSV, pipe, quote ', Latin-1"
+    assert values(source) == [["1;'ü;'", "2"], ["3", '"4']]
+
+
+def test_a_file_without_a_header_is_named_by_rules(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text('1\t{"a": 1}\n"2\t3"\n')
+    (source,) = sources(tmp_path / "a.tsv", Given(names=("x", "y"), quote=""))
+    assert source.form.text == "CSV, tab, no quotes, UTF-8"
+    assert values(source) == [["1", '{"a": 1}'], ['"2', '3"']]
+
+
+def test_wanted_columns_come_in_their_order(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('a;b;c\n1;2;3\n4;5\n"x\ny";6;7\n')
+    (source,) = sources(tmp_path / "a.csv")
+    (part,) = source_ranges(source, None)
+    ((rows, _),) = source_rows(part, ["c", "a"])
+    assert rows.table.to_pydict() == {"c": ["3", "7"], "a": ["1", "x\ny"]}
+    (bad,) = rows.unreadable
+    assert (bad.payload, bad.message) == (b"4;5", "the header has 3 fields, this record 2")
+    for attributes in (bad.attributes, rows.origin.attributes(0)):
+        assert json.loads(attributes or "") == {
+            "input_format": {
+                "kind": "csv",
+                "delimiter": ";",
+                "quote": '"',
+                "fields": 3,
+                "columns": {"c": 2, "a": 0},
+            }
+        }
+    ((rows, _),) = source_rows(part, [])
+    assert rows.table.num_rows == 2
+
+
+@pytest.mark.parametrize(("wanted", "problem"), [("a", "more than once"), ("d", "not at all")])
+def test_a_column_that_is_not_there_once_is_refused(
+    tmp_path: Path, wanted: str, problem: str
+) -> None:
+    (tmp_path / "a.csv").write_text("a;b;a\n1;2;3\n")
+    (source,) = sources(tmp_path / "a.csv")
+    (part,) = source_ranges(source, None)
+    with pytest.raises(DataError, match=problem):
+        list(source_rows(part, [wanted]))
+
+
+PACKED: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "gzip": gzip.compress,
+    "zstd": zstandard.ZstdCompressor().compress,
+    "bzip2": bz2.compress,
+    "zip": lambda data: zipped({"in/a.csv": data}),
+}
+
+
+@pytest.mark.parametrize("compression", PACKED)
+def test_compressed_files_are_read(tmp_path: Path, compression: str) -> None:
+    data = PACKED[compression](as_csv([NAMES, *ROWS], delimiter=";").encode("cp1252"))
+    (tmp_path / "export.csv").write_bytes(data)
+    (source,) = sources(tmp_path / "export.csv")
+    assert source.form.text == f"CSV, semicolon, cp1252, {compression}"
+    assert values(source, 10) == ROWS
+
+
+@pytest.mark.parametrize("compression", PACKED)
+def test_damaged_data_ends_the_run(tmp_path: Path, compression: str) -> None:
+    text = as_csv([NAMES, *(ROWS * 5_000)]).encode()
+    data = bytearray(PACKED[compression](text))
+    (tmp_path / "a.csv").write_bytes(data[:-30])
+    with pytest.raises(DataError, match=f"{compression} data is damaged or cut short"):
+        values(sources(tmp_path / "a.csv")[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [("a.csv.gz", "is no gzip file"), ("a.zst", "no zstd file"), ("a.parquet", "no Parquet file")],
+)
+def test_a_name_has_to_be_true(tmp_path: Path, name: str, problem: str) -> None:
+    (tmp_path / name).write_text("a,b\n")
+    with pytest.raises(DataError, match=problem):
+        sources(tmp_path / name)
+
+
+def test_each_file_of_an_archive_is_a_source(tmp_path: Path) -> None:
+    files = {
+        "b/one.csv": b"a;b\n1;2\nx\n",
+        "__MACOSX/b/._one.csv": b"\0\0",
+        ".DS_Store": b"\0",
+        "empty.csv": b"",
+        "two.jsonl": b'{"a": 1}\n[]\n',
+    }
+    (tmp_path / "all.zip").write_bytes(zipped(files))
+    one, two = sources(tmp_path / "all.zip")
+    assert (one.form.text, two.form.text) == (
+        "CSV, semicolon, UTF-8, zip",
+        "JSON lines, UTF-8, zip",
+    )
+    assert read(one) == ([("b/one.csv:4", "1", "2")], [("b/one.csv:8", b"x", "malformed_row")])
+    rejected = [("two.jsonl:9", b"[]", "malformed_message")]
+    assert read(two) == ([("two.jsonl:0", '{"a": 1}')], rejected)
+
+
+def test_an_excel_workbook_is_no_archive_of_files(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(zipped({"[Content_Types].xml": b"<x/>"}))
+    with pytest.raises(DataError, match="Excel workbook"):
+        sources(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.txt", "a.csv"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lines_of_json_are_known_by_what_they_are(tmp_path: Path, name: str, encoding: str) -> None:
+    (tmp_path / name).write_bytes(f"\n{as_lines(OBJECTS)}".encode(encoding))
+    (source,) = sources(tmp_path / name)
+    assert source.form.kind == "jsonl"
+    assert values(source) == OBJECTS
+    assert values(source, 20) == OBJECTS
+
+
+def test_lines_that_are_no_objects_are_dead_letters(tmp_path: Path) -> None:
+    bad = [b"{", b"[1]", b"7", b'"a"', b"null", b"{}x", b'{"a": 1', b'{"a": "\xff"}', b"\xfe"]
+    good = [b'{"a": 1}', b' {"b": 2} ', b"{}", b'\t{"c":\r3}']
+    lines = [line for pair in zip(bad, good * 3, strict=False) for line in pair]
+    text = b"\n \n".join(lines) + b"\r\n"
+    (tmp_path / "a.jsonl").write_bytes(text)
+    (source,) = sources(tmp_path / "a.jsonl", Given(encoding="utf-8"))
+    for range_bytes in (None, 1, 10):
+        found = read(source, range_bytes)
+        assert [row[1].encode() for row in found.rows] == [line for line in lines if line in good]
+        assert sorted(payload for _, payload, _ in found.rejected) == sorted(bad)
+        for position, payload, error_type in found.rejected:
+            assert text[int(position) :].startswith(payload)
+            kind = "malformed_message" if payload.isascii() else "invalid_utf8"
+            assert error_type == kind
+
+
+line_texts = st.sampled_from(
+    [b"{}", b'{"a": "\\u00e9"}', '{"a": "é"}'.encode(), b"", b" ", b"{", b"\xff", b"[1]", b"\r{}"]
+)
+
+
+@settings(max_examples=examples(30, 100), deadline=None)
+@given(lines=st.lists(line_texts, max_size=12), range_bytes=st.integers(1, 40), cut=st.booleans())
+def test_no_line_is_lost_in_ranges(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], range_bytes: int, cut: bool
+) -> None:
+    text = b"\n".join(lines) + (b"" if cut else b"\n")
+    path = tmp_path_factory.mktemp("lines") / "a.jsonl"
+    path.write_bytes(text)
+    expected, at = [], 0
+    for line in text.split(b"\n"):
+        if line.strip():
+            expected.append((at, line))
+        at += len(line) + 1
+    found = [read(source, range_bytes) for source in sources(path, Given(encoding="utf-8"))]
+    rows = [(int(place), text.encode()) for each in found for place, text in each.rows]
+    rejected = [(int(bad[0]), bad[1]) for each in found for bad in each.rejected]
+    assert sorted(rows + rejected) == expected
+    assert all(isinstance(json.loads(text), dict) for _, text in rows)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"format": "xlsx"}, "format is 'xlsx': it is one of csv, jsonl"),
+        ({"compression": "rar"}, "compression is 'rar'"),
+        ({"encoding": "ebcdic9"}, "encoding is 'ebcdic9'"),
+        ({"encoding": "base64"}, "encoding is 'base64'"),
+        ({"delimiter": ""}, "delimiter is ''"),
+        ({"delimiter": ";;"}, "delimiter is ';;'"),
+        ({"delimiter": "a"}, "delimiter is 'a'"),
+        ({"quote": "\n"}, "quote is"),
+        ({"delimiter": ";", "quote": ";"}, "delimiter and quote are both ';'"),
+        ({"names": ("a", "a")}, "names has a more than once"),
+    ],
+)
+def test_what_can_not_be_given_is_refused(given: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Given(**given)

@@ -1,0 +1,93 @@
+"""CSV text -> source rows, by the names of a file's own header."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any, Final
+
+import pyarrow as pa
+
+from transforms.data_error import DataError
+from transforms.kernels.csv_blocks import BLOCK_BYTES, blocks
+from transforms.kernels.csv_columns import Cut, cut_block
+from transforms.kernels.csv_dialect import Dialect
+from transforms.kernels.source_rows import SourceRows
+
+# Of a dead letter's attributes: how its payload is read.
+FORMAT_ATTRIBUTE: Final = "input_format"
+
+
+def cut_of(names: Sequence[str], wanted: Sequence[str], dialect: Dialect, source: str) -> Cut:
+    """What to cut out of the records of a file.
+
+    Args:
+        names: of all its fields.
+        wanted: those to read, each once.
+        dialect: of the file.
+        source: its path.
+
+    Raises:
+        DataError: if it has a wanted name twice, or not at all.
+    """
+    for name in wanted:
+        if names.count(name) != 1:
+            how_often = "more than once: rename one of them" if name in names else "not at all"
+            raise DataError(f"{source}: the header has {name!r} {how_often}")
+    places = [names.index(name) for name in wanted]
+    found = {
+        "kind": "csv",
+        "delimiter": dialect.delimiter,
+        "quote": dialect.quote,
+        "fields": len(names),
+        "columns": dict(zip(wanted, places, strict=True)),
+    }
+    attributes = json.dumps({FORMAT_ATTRIBUTE: found}, ensure_ascii=False)
+    return Cut(len(names), places, [pa.string()] * len(places), attributes, dialect)
+
+
+def cut_from_attributes(found: Mapping[str, Any]) -> tuple[Cut, list[str]]:
+    """What `cut_of` has noted in a dead letter's attributes, and the names of the columns.
+
+    Raises:
+        ValueError: if it is not what is written there.
+    """
+    try:
+        fields, columns = found["fields"], found["columns"]
+        dialect = Dialect(found["delimiter"], found["quote"])
+        places = list(columns.values())
+        if not all(type(place) is int and 0 <= place < fields for place in places):
+            raise ValueError(f"places {places} of {fields} fields")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{FORMAT_ATTRIBUTE} is {found!r:.200}") from error
+    attributes = json.dumps({FORMAT_ATTRIBUTE: dict(found)}, ensure_ascii=False)
+    return Cut(fields, places, [pa.string()] * len(places), attributes, dialect), list(columns)
+
+
+def read_csv_rows(
+    stream: IO[bytes],
+    cut: Cut,
+    names: Sequence[str],
+    source: str,
+    offset: int,
+    size: int | None,
+    block_bytes: int = BLOCK_BYTES,
+) -> Iterator[SourceRows]:
+    """The records of a stream, in blocks.
+
+    Args:
+        stream, source, offset, size, block_bytes: as in `csv_records.read_blocks`.
+        cut: what to cut out.
+        names: of its columns.
+    """
+    for data, lines, at in blocks(stream, cut.fields, offset, size, block_bytes, cut.dialect):
+        columns, spans, unreadable = cut_block(data, lines, cut, source, at)
+        yield SourceRows(
+            _table(columns, names, len(spans.starts)), False, spans, source, unreadable
+        )
+
+
+def _table(columns: Sequence[pa.Array], names: Sequence[str], rows: int) -> pa.Table:
+    if not columns:  # A table without columns has no rows.
+        return pa.table({"": pa.nulls(rows, pa.string())})
+    return pa.Table.from_arrays(list(columns), names=list(names))
