@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow as pa
 
+from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
 from transforms.data_error import DataError
 from transforms.kernels.counters import Counters
@@ -59,7 +60,7 @@ class EventsOnDates(Protocol):
 
 def advanced(
     batches: Sequence[pa.RecordBatch],
-    active_types: Sequence[int],
+    types: ActiveEventTypes,
     written_at: datetime,
     events_on: EventsOnDates,
 ) -> dict[str, Any]:
@@ -68,15 +69,15 @@ def advanced(
     Args:
         batches: new events with the schema EVENT_BATCH, and what is stored of their users, with
             EVENT_COLUMNS and TIMELINE_COLUMNS; any number of each.
-        active_types, written_at, events_on: as `AdvanceShards` has them.
+        types, written_at, events_on: as `AdvanceShards` has them.
 
     Raises:
         DataError: as `advance` does.
     """
     moment = pa.scalar(written_at, pa.timestamp("us"))
-    step = _advance(_parted(batches), active_types, events_on)
+    step = _advance(_parted(batches), types, events_on)
     events = changed_events(step, moment)
-    users = changed_users(step.before, step.after, active_types, moment)
+    users = changed_users(step.before, step.after, types.codes, moment)
     return {
         NEW_EVENTS: events.new,
         RENUMBERED: events.renumbered,
@@ -139,11 +140,13 @@ def _parted(batches: Sequence[pa.RecordBatch]) -> _Shard:
     return _Shard(events, [pa.Table.from_batches([batch]) for batch in stored], before)
 
 
-def _advance(shard: _Shard, active_types: Sequence[int], events_on: EventsOnDates) -> Advanced:
+def _advance(shard: _Shard, types: ActiveEventTypes, events_on: EventsOnDates) -> Advanced:
     stored = list(shard.stored)
     while True:
-        known = numbered(pa.concat_tables(stored)) if stored else StoredEvents.none()
-        step = advance(shard.before, known, shard.events, active_types)
+        known = StoredEvents.none()
+        if stored:
+            known = numbered(pa.concat_tables(stored), types.known)
+        step = advance(shard.before, known, shard.events, types.codes, types.known)
         if not isinstance(step, UserDates):
             return step
         asked = rows(step)

@@ -23,6 +23,7 @@ from transforms.kernels.user_shards import by_user_shard
 from transforms.parse_outputs import beside_events
 from transforms.parse_step import COUNTS, DEAD_LETTERS, ParsedPart, parse_part
 from transforms.prefetch import Prefetcher
+from transforms.vocabulary import EVENT_TYPES
 
 SOURCES: Final = "sources"
 
@@ -45,6 +46,7 @@ class ParseEvents(beam.PTransform):
             read as its correction says, if that passes. None for nothing.
         max_future_minutes: event times may be so much later than `started_at`.
         forgotten: whose records are dropped and only counted; None for nobody's.
+        event_types: the names of the event types, by their codes.
     """
 
     started_at: datetime
@@ -52,6 +54,7 @@ class ParseEvents(beam.PTransform):
     corrections: Corrections | None = None
     max_future_minutes: int = 60
     forgotten: Forgotten | None = None
+    event_types: tuple[str, ...] = EVENT_TYPES
 
     def expand(self, records: beam.PCollection) -> pvalue.DoOutputsTuple:
         parse = beam.ParDo(_Parse(self)).with_output_types(
@@ -69,7 +72,7 @@ class ParseEvents(beam.PTransform):
 class _Parse(beam.DoFn):
     def __init__(self, options: ParseEvents):
         self._options = options
-        self._limits = Limits(options.max_future_minutes)
+        self._limits = Limits(options.max_future_minutes, event_types=options.event_types)
 
     def start_bundle(self) -> None:
         self._prefetcher = Prefetcher(self._parse)

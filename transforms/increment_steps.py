@@ -12,6 +12,7 @@ import pyarrow as pa
 from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindows
 
+from transforms.active_event_types import ActiveEventTypes
 from transforms.advance_step import CHANGES, EventsOnDates, advanced, checkable
 from transforms.check_rows import CHECKED
 from transforms.kernels.counters import Counters
@@ -29,6 +30,7 @@ from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
 from transforms.touched_dates import rows
 from transforms.user_tables import CONTRIBUTIONS, NEGATIVE, USERS
+from transforms.vocabulary import EVENT_TYPES
 
 ROWS: Final = "rows"
 
@@ -77,13 +79,13 @@ class AdvanceShards(beam.PTransform):
     CheckCounts of the checks that these rows answer.
 
     Attributes:
-        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        types: the event types, and which make a user active.
         written_at: the moment of writing, in UTC without a zone.
         events_on: reads what is found out to be needed too: dates over whose midnight sessions go.
         checks: to be evaluated on the rows; none for no CHECKED.
     """
 
-    active_types: tuple[int, ...]
+    types: ActiveEventTypes
     written_at: datetime
     events_on: EventsOnDates
     checks: tuple[Check, ...] = ()
@@ -134,7 +136,7 @@ class _Advance(beam.DoFn):
 
     def _work(self, batches: list[pa.RecordBatch]) -> dict[str, Any]:
         options = self._options
-        return advanced(batches, options.active_types, options.written_at, options.events_on)
+        return advanced(batches, options.types, options.written_at, options.events_on)
 
 
 @dataclass
@@ -148,11 +150,13 @@ class FinishIncrement(beam.PTransform):
         written_at: the moment of writing, in UTC without a zone.
         before: reads the sum over all users as it was.
         checks: to be evaluated on the marts; none for no CHECKED.
+        event_types: the names of the event types, by their codes.
     """
 
     written_at: datetime
     before: Callable[[], Counters]
     checks: tuple[Check, ...] = ()
+    event_types: tuple[str, ...] = EVENT_TYPES
 
     def expand(self, changes: beam.PCollection) -> pvalue.DoOutputsTuple:
         outputs = {ROWS: tuple[str, pa.Table], CHECKED: CheckCounts}
@@ -165,9 +169,11 @@ class _Finish(beam.DoFn):
         self._options = options
 
     def process(self, changes: Counters) -> Iterator[pvalue.TaggedOutput]:
-        before, checks = self._options.before(), self._options.checks
-        written_at_us = pa.scalar(self._options.written_at, pa.timestamp("us")).value
-        finished = finish(before, Counters.total([before, changes]), written_at_us)
+        options = self._options
+        before, checks = options.before(), options.checks
+        written_at_us = pa.scalar(options.written_at, pa.timestamp("us")).value
+        after = Counters.total([before, changes])
+        finished = finish(before, after, written_at_us, options.event_types)
         for found in finished.changed.items():
             yield pvalue.TaggedOutput(ROWS, found)
         if checks:

@@ -17,6 +17,7 @@ from transforms.kernels.timelines import Timelines
 from transforms.marts import dim_users, fct_events, users_with_negative_miles
 from transforms.marts.registry import FINISH, TABLES
 from transforms.state import growth_counters
+from transforms.vocabulary import EVENT_TYPES
 
 
 class ChangedEvents(NamedTuple):
@@ -58,7 +59,7 @@ def changed_users(
     Args:
         before: the timelines that users had; of those who are new none.
         after: the timelines that they have now, with other events than before: so all differ.
-        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        active_types: codes of the event types that make a user active.
         written_at: the moment of writing, or one for each user of `after`.
     """
     users = dim_users.rows(after, active_types, written_at)
@@ -92,41 +93,59 @@ class Finishing:
     A process that goes from flush to flush finishes each sum once by that, not twice. The memory
     is of no other sum than that of which it was made: after a commit that failed, or what somebody
     else wrote, `before` is another one, and its marts are finished anew.
+
+    Args:
+        event_types: the names of the event types, by their codes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, event_types: tuple[str, ...] = EVENT_TYPES) -> None:
+        self._event_types = event_types
         self._sum = Counters.empty()
         self._marts: Mapping[str, pa.Table] = {}
 
     def __call__(self, before: Counters, after: Counters, written_at_us: int) -> Finished:
         """See `finish`."""
-        was = self._marts if self._marts and self._sum == before else marts_of(before)
-        found = _compared(before, after, was, written_at_us)
+        is_known = self._marts and self._sum == before
+        was = self._marts if is_known else marts_of(before, event_types=self._event_types)
+        found = _compared(before, after, was, written_at_us, self._event_types)
         self._sum, self._marts = after, found.marts
         return found
 
 
-def finish(before: Counters, after: Counters, written_at_us: int) -> Finished:
+def finish(
+    before: Counters,
+    after: Counters,
+    written_at_us: int,
+    event_types: tuple[str, ...] = EVENT_TYPES,
+) -> Finished:
     """What another sum makes of the marts.
 
     Args:
         before, after: the sums over all users.
         written_at_us: the moment of writing, in microseconds since 1970-01-01.
+        event_types: the names of the event types, by their codes.
     """
-    return _compared(before, after, marts_of(before), written_at_us)
+    was = marts_of(before, event_types=event_types)
+    return _compared(before, after, was, written_at_us, event_types)
 
 
-def marts_of(counters: Counters, written_at_us: int = 0) -> dict[str, pa.Table]:
+def marts_of(
+    counters: Counters, written_at_us: int = 0, event_types: tuple[str, ...] = EVENT_TYPES
+) -> dict[str, pa.Table]:
     """All rows of the marts of a sum over all users, by the names of their tables."""
-    spine = lay_out(counters, pa.scalar(written_at_us, pa.timestamp("us")))
+    spine = lay_out(counters, pa.scalar(written_at_us, pa.timestamp("us")), event_types)
     return {name: rows(spine) for name, rows in FINISH.items()}
 
 
 def _compared(
-    before: Counters, after: Counters, was: Mapping[str, pa.Table], written_at_us: int
+    before: Counters,
+    after: Counters,
+    was: Mapping[str, pa.Table],
+    written_at_us: int,
+    event_types: tuple[str, ...],
 ) -> Finished:
     written_at = pa.scalar(written_at_us, pa.timestamp("us"))
-    marts = marts_of(after, written_at_us)
+    marts = marts_of(after, written_at_us, event_types)
     sums = growth_counters.changes(before, after, written_at)
     counters = growth_counters.TABLE
     changes = {counters.name: sums.rows, counters.deletes.name: sums.deletes}

@@ -17,6 +17,7 @@ from transforms.kernels.sessions import number_sessions, sort_events
 from transforms.kernels.timelines import Timelines, timelines
 from transforms.marts import fct_events
 from transforms.stored_events import STORED, restored
+from transforms.vocabulary import EVENT_TYPES
 
 # Of two events of one instant the ids say which is the first one; so each draw may fail.
 _DRAWS: Final = 64
@@ -43,13 +44,19 @@ def drawn(users: int) -> pa.Array:
     return pa.array([f"forgotten-{secrets.token_hex(16)}" for _ in range(users)], pa.string())
 
 
-def renamed(events: pa.Table, before: Timelines, draw: Draw = drawn) -> Renamed:
+def renamed(
+    events: pa.Table,
+    before: Timelines,
+    draw: Draw = drawn,
+    event_types: tuple[str, ...] = EVENT_TYPES,
+) -> Renamed:
     """Give users pseudonyms, so that no figure changes.
 
     Args:
         events: all rows of fct_events that the users have, in any order.
         before: the users' timelines.
         draw: gives pseudonyms.
+        event_types: the names of the event types, by their codes.
 
     Raises:
         DataError: if the timelines are of other events.
@@ -61,7 +68,7 @@ def renamed(events: pa.Table, before: Timelines, draw: Draw = drawn) -> Renamed:
     for attempt in range(_DRAWS):
         users = before.take(left)
         mine = events.filter(pc.is_in(events["user_id"], value_set=users.user_id))
-        found = _under(mine, users, draw(len(left)))
+        found = _under(mine, users, draw(len(left)), event_types)
         same = _begin_alike(users, found.timelines)
         if attempt == _DRAWS - 1:
             same[:] = True
@@ -82,7 +89,7 @@ def _plain(rows: pa.Table) -> pa.Table:
 
 
 def _see_complete(events: pa.Table, before: Timelines) -> None:
-    stored, known = events.num_rows, int(before.type_events.sum())
+    stored, known = events.num_rows, int(before.events.sum())
     if stored != known:
         raise DataError(
             f"{fct_events.TABLE.name} has {stored:,} events of users whose timelines count "
@@ -91,11 +98,14 @@ def _see_complete(events: pa.Table, before: Timelines) -> None:
         )
 
 
-def _under(events: pa.Table, users: Timelines, names: pa.Array) -> Renamed:
+def _under(
+    events: pa.Table, users: Timelines, names: pa.Array, event_types: tuple[str, ...]
+) -> Renamed:
     whose = pc.index_in(events["user_id"], value_set=users.user_id)
     place = events.schema.get_field_index("user_id")
     called = events.set_column(place, STORED.arrow_schema.field("user_id"), names.take(whose))
-    found = sort_events([restored(called.select(STORED.column_names)).events])
+    source = restored(called.select(STORED.column_names), event_types)
+    found = sort_events([source.events], event_types)
     written = events[fct_events.TABLE.written_at or ""].combine_chunks().take(pa.array(found.rows))
     rows = fct_events.rows(found, number_sessions(found), written)
     lives = timelines(found)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindows
 
+from transforms.active_event_types import ActiveEventTypes
 from transforms.check_rows import CHECKED
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
@@ -29,6 +30,8 @@ from transforms.quality.compile import Check
 from transforms.state import user_timelines
 from transforms.user_tables import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS
 
+_EVENTS_OF_USERS: Final = "events of users"
+
 
 @dataclass
 class UserShards(beam.PTransform):
@@ -39,12 +42,12 @@ class UserShards(beam.PTransform):
     answer.
 
     Attributes:
-        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        types: the event types, and which make a user active.
         started_at: the moment of writing, in UTC without a zone.
         checks: to be evaluated on the rows; none for no CHECKED.
     """
 
-    active_types: tuple[int, ...]
+    types: ActiveEventTypes
     started_at: datetime
     checks: tuple[Check, ...] = ()
 
@@ -65,7 +68,7 @@ class UserShards(beam.PTransform):
 
 class _Shard(beam.DoFn):
     def __init__(self, options: UserShards):
-        self._active_types, self._started_at = options.active_types, options.started_at
+        self._types, self._started_at = options.types, options.started_at
         self._checks = options.checks
 
     def setup(self) -> None:
@@ -95,17 +98,18 @@ class _Shard(beam.DoFn):
     def _finished(self, outputs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         """The outputs of a shard, and what the checks of an earlier one have come to."""
         count(outputs[COUNTS])
-        EVENTS_PER_USER.observe_sample(dim_users.events_of(outputs[USERS]))
+        EVENTS_PER_USER.observe_sample(outputs.pop(_EVENTS_OF_USERS))
         yield from outputs.items()
         rows = {name: outputs[name] for name in (EVENTS, USERS, NEGATIVE)}
         yield from ((CHECKED, check_counts) for check_counts in self._checked.put(rows))
 
     def _work(self, batches: list[pa.RecordBatch]) -> dict[str, Any]:
         written_at = pa.scalar(self._started_at, pa.timestamp("us"))
-        events = sort_events(batches)
+        active = self._types.codes
+        events = sort_events(batches, self._types.known)
         batches.clear()
         lives = timelines(events)
-        users = dim_users.rows(lives, self._active_types, written_at)
+        users = dim_users.rows(lives, active, written_at)
         rows = {
             EVENTS: fct_events.rows(events, number_sessions(events), written_at),
             USERS: users,
@@ -114,6 +118,7 @@ class _Shard(beam.DoFn):
         return {
             **rows,
             TIMELINES: user_timelines.rows(lives, written_at),
-            CONTRIBUTIONS: contributions(lives, self._active_types),
+            CONTRIBUTIONS: contributions(lives, active),
             COUNTS: RunCounts(events=len(events.time_us), duplicates=events.duplicates),
+            _EVENTS_OF_USERS: lives.per_user(lives.events),
         }

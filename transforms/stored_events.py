@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -29,36 +30,44 @@ STORED: Final = Table(
     columns=tuple(_COLUMNS[name] for name in SOURCE_COLUMNS),
 )
 
-_WORDS: Final = {"event_type": EVENT_TYPES, "platform": PLATFORMS}
 
+def stored(events: pa.RecordBatch, event_types: Sequence[str] = EVENT_TYPES) -> pa.Table:
+    """Events with the schema EVENT_BATCH as rows of STORED.
 
-def stored(events: pa.RecordBatch) -> pa.Table:
-    """Events with the schema EVENT_BATCH as rows of STORED."""
-    schema = STORED.arrow_schema
+    Args:
+        events: the events.
+        event_types: the names of the event types, by their codes.
+    """
+    schema, words = STORED.arrow_schema, _words(event_types)
     columns = []
     for field in schema:
         column = events.column(field.name)
-        if field.name in _WORDS:
-            column = pa.array(_WORDS[field.name]).take(column.cast(pa.int32()))
+        if field.name in words:
+            column = pa.array(words[field.name]).take(column.cast(pa.int32()))
         columns.append(column.cast(field.type))
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def restored(rows: pa.Table) -> Parsed:
+def restored(rows: pa.Table, event_types: Sequence[str] = EVENT_TYPES) -> Parsed:
     """The events of rows of STORED.
+
+    Args:
+        rows: the rows.
+        event_types: the names of the event types, by their codes.
 
     Raises:
         DataError: if an event type or a platform is none.
     """
-    return Parsed(_events(rows), NO_REJECTIONS, 0)
+    return Parsed(_events(rows, event_types), NO_REJECTIONS, 0)
 
 
-def numbered(rows: pa.Table) -> StoredEvents:
+def numbered(rows: pa.Table, event_types: Sequence[str] = EVENT_TYPES) -> StoredEvents:
     """The events of rows of fct_events, and how they are numbered.
 
     Args:
         rows: with the columns of STORED, session_id and event_sequence_in_session; strings may be
             dictionary-encoded.
+        event_types: the names of the event types, by their codes.
 
     Raises:
         DataError: if an event type or a platform is none, or a session id is none of this version.
@@ -69,7 +78,7 @@ def numbered(rows: pa.Table) -> StoredEvents:
         refuse_other_ids("an event")
     fixed = digits.cast(pa.binary()).cast(pa.binary(SESSION_ID_DIGITS))
     return StoredEvents(
-        events=_events(plain),
+        events=_events(plain, event_types),
         sequence=plain["event_sequence_in_session"].to_numpy(),
         session_digits=_fixed(fixed),
     )
@@ -81,25 +90,29 @@ def _fixed(values: pa.FixedSizeBinaryArray) -> NDArray[np.uint8]:
     return data.reshape(-1, values.type.byte_width)[values.offset : values.offset + len(values)]
 
 
-def _events(rows: pa.Table) -> pa.RecordBatch:
-    columns = []
+def _words(event_types: Sequence[str]) -> dict[str, Sequence[str]]:
+    return {"event_type": event_types, "platform": PLATFORMS}
+
+
+def _events(rows: pa.Table, event_types: Sequence[str]) -> pa.RecordBatch:
+    columns, words = [], _words(event_types)
     for field in EVENT_BATCH:
         column = rows[field.name].combine_chunks()
-        if field.name in _WORDS:
-            column = _codes(field.name, column)
+        if field.name in words:
+            column = _codes(field.name, column, words[field.name])
         elif field.type == LABEL:
             column = column.dictionary_encode()
         columns.append(column)
     return pa.RecordBatch.from_arrays(columns, schema=EVENT_BATCH)
 
 
-def _codes(name: str, words: pa.StringArray) -> pa.Array:
-    codes = pc.index_in(words, pa.array(_WORDS[name]))
+def _codes(name: str, values: pa.StringArray, words: Sequence[str]) -> pa.Array:
+    codes = pc.index_in(values, pa.array(words))
     if codes.null_count:
-        word = words[int(np.flatnonzero(codes.is_null().to_numpy(zero_copy_only=False))[0])]
+        word = values[int(np.flatnonzero(codes.is_null().to_numpy(zero_copy_only=False))[0])]
         raise DataError(
             f"{fct_events.TABLE.name} has an event whose {name} is {word.as_py()!r}, which is none "
-            f"of {', '.join(_WORDS[name])}: another program has written it; correct that row, or "
+            f"of {', '.join(words)}: another program has written it; correct that row, or "
             "run batch over the source files"
         )
     return codes.cast(pa.int8())

@@ -19,6 +19,7 @@ from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
 from transforms.state import growth_counters
+from transforms.vocabulary import EVENT_TYPES
 
 SUMS: Final = growth_counters.TABLE.name
 
@@ -76,10 +77,12 @@ class FinishMarts(beam.PTransform):
     Attributes:
         written_at: the moment of writing, in UTC without a zone.
         checks: to be evaluated on the rows; none for no CHECKED.
+        event_types: the names of the event types, by their codes.
     """
 
     written_at: datetime
     checks: tuple[Check, ...] = ()
+    event_types: tuple[str, ...] = EVENT_TYPES
 
     def expand(self, totals: beam.PCollection) -> pvalue.DoOutputsTuple:
         outputs = {**dict.fromkeys((*FINISH, SUMS), pa.Table), CHECKED: CheckCounts}
@@ -90,11 +93,12 @@ class FinishMarts(beam.PTransform):
 class _Finish(beam.DoFn):
     def __init__(self, options: FinishMarts):
         self._written_at, self._checks = options.written_at, options.checks
+        self._event_types = options.event_types
 
     def process(self, totals: Counters) -> Iterator[pvalue.TaggedOutput]:
         written_at = pa.scalar(self._written_at, pa.timestamp("us"))
         yield pvalue.TaggedOutput(SUMS, growth_counters.rows(totals, written_at))
-        spine = lay_out(totals, written_at)
+        spine = lay_out(totals, written_at, self._event_types)
         marts = {name: rows(spine) for name, rows in FINISH.items()}
         for name, mart in marts.items():
             yield pvalue.TaggedOutput(name, mart)

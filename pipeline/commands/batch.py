@@ -16,7 +16,7 @@ from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import Option, Parameter, given_by, recorded
 from pipeline.options.option_values import PERCENTAGE, SWITCH
 from pipeline.webhook import Webhook
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import AskedTypes
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
 _MAX_SHRINK: Final = Option(
@@ -51,7 +51,7 @@ class BatchOptions:
     location: str | None = given_by(shared.LOCATION)
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
     user_shards: int | None = given_by(shared.USER_SHARDS)
-    active_event_types: ActiveEventTypes = given_by(shared.ACTIVE_TYPES)
+    active_event_types: AskedTypes | None = given_by(shared.ACTIVE_TYPES)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     max_dead_letter_pct: float = given_by(shared.MAX_DEAD_LETTERS)
     max_shrink_pct: float = given_by(_MAX_SHRINK)
@@ -82,12 +82,13 @@ def run(options: BatchOptions) -> None:
     keep_freed_memory()
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
     from pipeline.launch.file_runs import prepare
-    from pipeline.launch.tables_built import refuse_stream, warn_of_other_types
+    from pipeline.launch.tables_built import first_types, refuse_stream, warn_of_other_types
 
+    types = first_types(options.active_event_types)
     found, beam = prepare(options), options.beam
     if not found.dry_run.offline:
         refuse_stream(found.warehouse, options.stream_stopped)
-        warn_of_other_types(found.warehouse, options.active_event_types)
+        warn_of_other_types(found.warehouse, types)
     from pipeline.alerts.telling import alerting
     from pipeline.launch.batch_launch import hand_over, run_batch
     from pipeline.launch.beam_run import pipeline_options
@@ -95,7 +96,7 @@ def run(options: BatchOptions) -> None:
     leave_at_once_on_interrupt(COMMAND.name)
     job = found.job(
         started_at,
-        options.active_event_types,
+        types,
         max_shrink_pct=None if options.allow_shrink else options.max_shrink_pct,
         settings=recorded(options),
     )

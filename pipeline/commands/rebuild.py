@@ -12,7 +12,7 @@ from pipeline.moments import utc_now
 from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import given_by, recorded
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import AskedTypes
 
 _ACTIVE_TYPES: Final = replace(
     shared.ACTIVE_TYPES,
@@ -27,7 +27,7 @@ class RebuildCommandOptions:
     """What a command line asks for; the options' own texts say what each field means."""
 
     warehouse: str = given_by(shared.WAREHOUSE)
-    active_event_types: ActiveEventTypes | None = given_by(_ACTIVE_TYPES)
+    active_event_types: AskedTypes | None = given_by(_ACTIVE_TYPES)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     user_shards: int | None = given_by(shared.USER_SHARDS)
     quality: shared.Quality = given_by(shared.QUALITY)

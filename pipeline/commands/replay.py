@@ -23,7 +23,7 @@ from pipeline.options.option_values import (
     new_csv_file,
     resource,
 )
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import ActiveEventTypes, AskedTypes
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -88,7 +88,7 @@ class ReplayOptions:
     dry_run: bool = given_by(_DRY_RUN)
     topic: str | None = given_by(_TOPIC)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
-    active_event_types: ActiveEventTypes | None = given_by(_ACTIVE_TYPES)
+    active_event_types: AskedTypes | None = given_by(_ACTIVE_TYPES)
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
     user_shards: int | None = given_by(shared.USER_SHARDS)
     quality: shared.Quality = given_by(shared.QUALITY)

@@ -16,7 +16,7 @@ from pipeline.options.option import Option, Parameter, given_by, recorded
 from pipeline.options.option_values import SWITCH, number, one_of, resource, whole
 from pipeline.terminal import print_error
 from pipeline.webhook import Webhook
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import ActiveEventTypes, AskedTypes
 
 if TYPE_CHECKING:
     from pipeline.graphs.streaming_graph import StreamJob
@@ -101,7 +101,7 @@ class StreamOptions:
     warehouse: str = given_by(shared.WAREHOUSE)
     location: str | None = given_by(shared.LOCATION)
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
-    active_event_types: ActiveEventTypes | None = given_by(_ACTIVE_TYPES)
+    active_event_types: AskedTypes | None = given_by(_ACTIVE_TYPES)
     late_horizon_days: int | None = given_by(_LATE_HORIZON)
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
     flush_seconds: float = given_by(_FLUSH)
@@ -164,7 +164,8 @@ def run(options: StreamOptions) -> None:
         subscription=options.subscription,
         warehouse=warehouse,
         run=new_stream(started_at),
-        active_types=options.active_event_types or ActiveEventTypes(),
+        # Until it is known what the tables were built with.
+        active_types=ActiveEventTypes(),
         late_horizon_days=options.late_horizon_days or shared.LATE_HORIZON_DAYS,
         flush_seconds=options.flush_seconds,
         dead_letter_topic=options.dead_letter_topic,

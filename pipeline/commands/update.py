@@ -16,7 +16,7 @@ from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import given_by, recorded
 from pipeline.webhook import Webhook
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import ActiveEventTypes, AskedTypes
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -54,7 +54,7 @@ class UpdateOptions:
     location: str | None = given_by(shared.LOCATION)
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
     user_shards: int | None = given_by(_USER_SHARDS)
-    active_event_types: ActiveEventTypes | None = given_by(_ACTIVE_TYPES)
+    active_event_types: AskedTypes | None = given_by(_ACTIVE_TYPES)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     max_dead_letter_pct: float = given_by(shared.MAX_DEAD_LETTERS)
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
@@ -92,7 +92,8 @@ def run(options: UpdateOptions) -> None:
 
     leave_at_once_on_interrupt(COMMAND.name)
     asked = Asked(options.active_event_types, options.user_shards, options.stream_stopped)
-    types = options.active_event_types or ActiveEventTypes()
+    # Until it is known what the tables were built with.
+    types = ActiveEventTypes()
     job = found.job(started_at, types, command=COMMAND.name, settings=recorded(options))
     for_beam = partial(_for_beam, found.runner, options.beam)
     where = options.beam.temp_location

@@ -118,7 +118,7 @@ def _failure_noted(job: ForgetJob, staging: str) -> Iterator[None]:
 def _take_out(job: ForgetJob, held: Holdings, staging: Staging) -> None:
     files = list(staging.stage(leaving(held)))
     after = Timelines.none()
-    types = job.active_types.codes
+    types = job.active_types
     if job.pseudonymise and len(held.lives):
         portions = list(lived_on(job.warehouse, held, types, staging))
         files += [file for some, _ in portions for file in some]

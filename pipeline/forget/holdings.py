@@ -68,7 +68,7 @@ class Holdings:
     @property
     def events(self) -> int:
         """How many events they have."""
-        return int(self.lives.type_events.sum())
+        return int(self.lives.events.sum())
 
     @property
     def in_tables(self) -> bool:

@@ -16,6 +16,7 @@ from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
+from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.counters import Counters
@@ -128,14 +129,14 @@ def _values(table: Table, rows: pa.Table) -> tuple[str, pa.Table]:
 
 
 def lived_on(
-    warehouse: Warehouse, held: Holdings, active_types: tuple[int, ...], staging: Staging
+    warehouse: Warehouse, held: Holdings, types: ActiveEventTypes, staging: Staging
 ) -> Iterator[tuple[list[StagedFile], Timelines]]:
     """Stage the rows of users under pseudonyms: some of them at a time, with their timelines.
 
     Args:
         warehouse: whose they are.
         held: what it holds of them.
-        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        types: the event types, and which make a user active.
         staging: where the rows go.
 
     Raises:
@@ -145,10 +146,10 @@ def lived_on(
     for users in _portions(held.lives):
         before = held.lives.take(users)
         events = events_of(warehouse, before, fct_events.TABLE.column_names)
-        found = renamed(events, before)
+        found = renamed(events, before, event_types=types.known)
         # Not the moment of this run, by which they could be distinguished from the others.
         written_at = held.written_at.take(pa.array(users))
-        people = dim_users.rows(found.timelines, active_types, written_at)
+        people = dim_users.rows(found.timelines, types.codes, written_at)
         rows = {
             fct_events.TABLE: found.events,
             dim_users.TABLE: people,
@@ -161,7 +162,7 @@ def lived_on(
 
 def _portions(lives: Timelines) -> Iterator[np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """The users of `lives`, by their indices, in portions of so many events."""
-    events = lives.per_user(lives.type_events).sum(axis=1)
+    events = lives.per_user(lives.events)
     number = np.cumsum(events) // _EVENTS_AT_ONCE
     for portion in np.unique(number):
         yield np.flatnonzero(number == portion)
@@ -171,7 +172,7 @@ def counted_without(
     warehouse: Warehouse,
     before: Timelines,
     after: Timelines,
-    active_types: tuple[int, ...],
+    types: ActiveEventTypes,
     written_at: datetime,
 ) -> dict[str, pa.Table]:
     """By the names of contracts, what becomes of marts and growth_counters.
@@ -180,13 +181,13 @@ def counted_without(
         warehouse: whose they are.
         before: the timelines that users have.
         after: those that they are to have; none of who leaves.
-        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        types: the event types, and which make a user active.
         written_at: the moment of writing, in UTC without a zone.
 
     Raises:
         RunError: if growth_counters can't be read, or is of other events than fct_events.
     """
-    difference = change(before, after, active_types)
+    difference = change(before, after, types.codes)
     if difference == Counters.empty():
         return {}
     rows = warehouse.read(growth_counters.TABLE)
@@ -202,7 +203,7 @@ def counted_without(
     # A row replaces one that was written earlier, and the clock may have stepped back.
     latest = pc.max(rows["written_at"]).as_py()
     written_at_us = int(np.datetime64(max(written_at, latest + _TICK), "us").astype(np.int64))
-    return dict(finish(sums, total, written_at_us).changed)
+    return dict(finish(sums, total, written_at_us, types.known).changed)
 
 
 def listed(held: Holdings, forgotten_at: datetime, run: str) -> dict[str, pa.Table]:

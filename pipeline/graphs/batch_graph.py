@@ -64,7 +64,12 @@ def read_files(pipeline: beam.Pipeline, job: BatchJob) -> ReadFiles:
         | "ReadCsv" >> ReadCsv(job.range_bytes, job.progress)
         | "ParseEvents"
         >> ParseEvents(
-            job.started_at, __version__, job.corrections, job.max_future_minutes, job.forgotten
+            job.started_at,
+            __version__,
+            job.corrections,
+            job.max_future_minutes,
+            job.forgotten,
+            job.active_types.known,
         )
     )
     sources = parsed[SOURCES] | "SumSources" >> beam.CombinePerKey(_added)
@@ -104,12 +109,12 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *loaded: beam.PCo
     shards = (
         parsed.events
         | "ByUserShard" >> ByUserShard(job.user_shards, shard_key(job.run))
-        | "UserShards" >> UserShards(job.active_types.codes, job.started_at, job.checks)
+        | "UserShards" >> UserShards(job.active_types, job.started_at, job.checks)
     )
     marts = (
         shards[CONTRIBUTIONS]
         | "SumContributions" >> Sum(Counters)
-        | "FinishMarts" >> FinishMarts(job.started_at, job.checks)
+        | "FinishMarts" >> FinishMarts(job.started_at, job.checks, job.active_types.known)
     )
     rows = {
         dead_letter_events.TABLE.name: parsed[DEAD_LETTERS],

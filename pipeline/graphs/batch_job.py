@@ -36,7 +36,7 @@ class BatchJob:
             None for all.
         summary_path: where on gs:// it is written too, where no launcher waits for it.
         user_shards: in how many shards the users are processed.
-        active_types: the event types that make a user active.
+        active_types: the event types, and which make a user active.
         max_dead_letter_pct: above this share of rejected rows nothing is committed.
         run: the run's id.
         started_at: the run's moment, in UTC without a zone.
@@ -77,7 +77,7 @@ class BatchJob:
     @property
     def noted(self) -> Run:
         """The run as pipeline_runs has it."""
-        settings = {**self.settings, ACTIVE_EVENT_TYPES: str(self.active_types)}
+        settings = {**self.settings, ACTIVE_EVENT_TYPES: self.active_types.note}
         return Run(self.run, self.command, __version__, self.started_at, settings)
 
     @property

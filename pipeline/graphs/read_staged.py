@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import apache_beam as beam
 import pyarrow as pa
@@ -24,6 +25,7 @@ from transforms.metrics import count
 from transforms.parse_step import COUNTS, DEAD_LETTERS, count_dead_letters
 from transforms.prefetch import prefetch
 from transforms.stored_events import STORED, restored
+from transforms.vocabulary import EVENT_TYPES
 
 _BATCH_ROWS = 200_000
 _BATCH_BYTES = 64 << 20
@@ -36,28 +38,31 @@ class ReadStaged(beam.PTransform):
     Attributes:
         spread: whether several workers are to share the files.
         progress: where workers on this machine note how far they are.
+        event_types: the names of the event types, by their codes.
     """
 
     spread: bool
     progress: Progress | None = None
+    event_types: tuple[str, ...] = EVENT_TYPES
 
     def expand(self, files: beam.PCollection) -> pvalue.DoOutputsTuple:
         if self.spread:
             files |= "Spread files" >> beam.Reshuffle()
-        read = beam.ParDo(_Read(self.progress)).with_output_types(
+        read = beam.ParDo(_Read(self.progress, self.event_types)).with_output_types(
             Parsed, **{DEAD_LETTERS: pa.Table, COUNTS: RunCounts}
         )
         return files | "Read rows" >> read.with_outputs(DEAD_LETTERS, COUNTS, main="events")
 
 
 class _Read(beam.DoFn):
-    def __init__(self, progress: Progress | None):
-        self._progress = progress
+    def __init__(self, progress: Progress | None, event_types: tuple[str, ...]):
+        self._progress, self._event_types = progress, event_types
 
     def process(self, file: StagedFile) -> Iterator[Parsed | pvalue.TaggedOutput]:
         done = 0
         if file.table == STORED.name:
-            for parsed in prefetch(map(restored, _rows(file, STORED))):
+            restore = partial(restored, event_types=self._event_types)
+            for parsed in prefetch(map(restore, _rows(file, STORED))):
                 yield parsed
                 number = len(parsed.events)
                 yield self._counted(RunCounts(input_rows=number))

@@ -25,6 +25,7 @@ def build(pipeline: beam.Pipeline, job: BatchJob, files: Sequence[StagedFile]) -
     read = (
         pipeline
         | "Staged rows" >> beam.Create(list(files)).with_output_types(StagedFile)
-        | "ReadStaged" >> ReadStaged(job.range_bytes is not None, job.progress)
+        | "ReadStaged"
+        >> ReadStaged(job.range_bytes is not None, job.progress, job.active_types.known)
     )
     build_tables(read, job)

@@ -15,6 +15,7 @@ from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse import Warehouse
 from transforms.kernels.codecs.sum_codecs import decode_counters, encode_counters
 from transforms.marts import dead_letter_events, fct_events
+from transforms.vocabulary import EVENT_TYPES
 
 _SUMS: Final = "start-sums.bin"
 # Written last: where it is, the others are whole. A job that takes another one's place finds it.
@@ -54,19 +55,25 @@ class StagedStart:
         return Held(self.events, self.dead_letters)
 
 
-def stage_start(warehouse: Warehouse, staging: str, totals: Totals, since_us: int) -> StagedStart:
+def stage_start(
+    warehouse: Warehouse,
+    staging: str,
+    totals: Totals,
+    since_us: int,
+    event_types: tuple[str, ...] = EVENT_TYPES,
+) -> StagedStart:
     """Stage what a stream begins with.
 
     Args:
         warehouse: which nobody else writes meanwhile.
         staging: the stream's folder, which all workers reach.
         totals: the sums that its tables hold.
-        since_us: as in `stage_users`.
+        since_us, event_types: as in `stage_users`.
 
     Raises:
         RunError: if tables can't be read, or files staged.
     """
-    users = stage_users(warehouse, staging, since_us)
+    users = stage_users(warehouse, staging, since_us, event_types)
     start = StagedStart(
         users,
         storage.join(staging, _SUMS),

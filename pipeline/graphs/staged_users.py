@@ -34,6 +34,7 @@ from transforms.kernels.seeds import Seed, seeds_of
 from transforms.marts import fct_events
 from transforms.state import user_timelines
 from transforms.stored_events import numbered
+from transforms.vocabulary import EVENT_TYPES
 
 _INDEX: Final = np.dtype(
     [("hash", "<u8"), ("at", "<u8"), ("name", "<u4"), ("head", "<u4"), ("recent", "<u4")]
@@ -121,7 +122,12 @@ class StagedUsers:
         return {**vars(self), "_streams": {}}
 
 
-def stage_users(warehouse: Warehouse, staging: str, since_us: int) -> StagedUsers:
+def stage_users(
+    warehouse: Warehouse,
+    staging: str,
+    since_us: int,
+    event_types: tuple[str, ...] = EVENT_TYPES,
+) -> StagedUsers:
     """Stage what the tables hold of all users, and of the events of the horizon.
 
     It goes through them once, file by file: memory is bounded by some 100,000 users and their
@@ -131,6 +137,7 @@ def stage_users(warehouse: Warehouse, staging: str, since_us: int) -> StagedUser
         warehouse: which nobody else writes meanwhile, and whose state is that of its tables.
         staging: a folder that all workers reach.
         since_us: when the horizon begins, in microseconds since 1970-01-01.
+        event_types: the names of the event types, by their codes.
 
     Raises:
         RunError: if tables can't be read, or files staged.
@@ -150,9 +157,10 @@ def stage_users(warehouse: Warehouse, staging: str, since_us: int) -> StagedUser
             rows = _rows(timelines / str(number), user_timelines.TABLE, _TIMELINE)
             stored = _rows(recent / str(number), fct_events.TABLE, EVENT_COLUMNS)
             lives = user_timelines.timelines_of(rows)
-            seeds = seeds_of(rows, lives, numbered(stored), since_us, partial(_starts, warehouse))
+            known, starts = numbered(stored, event_types), partial(_starts, warehouse)
+            seeds = seeds_of(rows, lives, known, since_us, starts, event_types)
             counts.append(len(seeds))
-            events += int(lives.type_events.sum())
+            events += int(lives.events.sum())
             _write(path, seeds, key)
     return StagedUsers(paths, counts, events, key)
 

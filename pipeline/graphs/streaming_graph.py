@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Literal
 
 import apache_beam as beam
@@ -63,7 +64,7 @@ class StreamJob:
         subscription: where messages come from, for the dead letters.
         warehouse: where the tables are kept true.
         run: the run's id.
-        active_types: the event types that make a user active.
+        active_types: the event types, and which make a user active.
         started_at: when the run began, in UTC without a zone.
         staging: a folder for staged files that all workers reach; "" until it is made.
         late_horizon_days: events from longer ago are dead letters.
@@ -106,7 +107,7 @@ class StreamJob:
     @property
     def noted(self) -> Run:
         """The run as pipeline_runs has it."""
-        settings = {**self.settings, ACTIVE_EVENT_TYPES: str(self.active_types)}
+        settings = {**self.settings, ACTIVE_EVENT_TYPES: self.active_types.note}
         return Run(self.run, "stream", __version__, self.started_at, settings)
 
     @property
@@ -131,9 +132,10 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.clock,
         job.max_future_minutes,
         job.forgotten,
+        job.active_types.known,
     )
     users = parsed.by_user | "UpdateUsers" >> UpdateUsers(
-        job.active_types.codes,
+        job.active_types,
         job.late_horizon_days,
         job.clock,
         job.start.users if job.start else None,
@@ -184,7 +186,7 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
     return (steps, sums, counts, checked) | "Commit" >> CommitFlushes(
         job.warehouse,
         CommitPlan.adding(STREAMED),
-        finish,
+        partial(finish, event_types=job.active_types.known),
         job.staging,
         job.noted,
         job.flush_seconds,

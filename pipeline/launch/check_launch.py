@@ -17,7 +17,7 @@ from pipeline.paths import typed_command
 from pipeline.terminal import print_error
 from pipeline.warehouse import TableReader, Warehouse
 from pipeline.warehouse.presence import refuse_missing
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import ActiveEventTypes, AskedTypes
 from transforms.data_error import DataError
 from transforms.marts.registry import TABLES, all_checks
 from transforms.quality.planning import without_columns
@@ -29,7 +29,7 @@ from transforms.quality.trial import refuse_wrong
 def check_tables(
     warehouse: Warehouse,
     now: datetime,
-    asked: ActiveEventTypes | None = None,
+    asked: AskedTypes | None = None,
     max_age_hours: float | None = None,
     alerts: Alerts | None = None,
 ) -> None:
@@ -38,7 +38,7 @@ def check_tables(
     Args:
         warehouse: where the tables are.
         now: in UTC without a zone.
-        asked: the event types that are said to make a user active in them.
+        asked: what is said of their event types.
         max_age_hours: how old the newest event may be; None for any age.
         alerts: what is to be told, and whom; None for nothing.
 
@@ -69,7 +69,7 @@ def check_tables(
 
 
 def _checked(
-    warehouse: Warehouse, now: datetime, asked: ActiveEventTypes | None
+    warehouse: Warehouse, now: datetime, asked: AskedTypes | None
 ) -> tuple[list[Result], Freshness]:
     """Evaluate all checks, and print what they come to and how old the newest event is."""
     refuse_missing(warehouse, list(TABLES))

@@ -12,10 +12,10 @@ from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import default_shards
 from pipeline.inputs.loaded_inputs import compare
 from pipeline.launch.state_of_tables import state_of, without_state
-from pipeline.launch.tables_built import refuse_stream, types_of_tables
+from pipeline.launch.tables_built import first_types, refuse_stream, types_of_tables
 from pipeline.paths import typed_command
 from pipeline.warehouse import Warehouse
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import AskedTypes
 from transforms.marts import dead_letter_events, fct_events
 from transforms.state import loaded_files
 from transforms.state.loaded_files import LoadedFile, files_of
@@ -45,12 +45,12 @@ class Asked:
     """What the command line says of an update, beside its files.
 
     Attributes:
-        active_types: the event types that it names; None for those of the tables.
+        types: what it says of event types; None for those of the tables.
         user_shards: in how many shards users are processed; None to go by the new files.
         stream_stopped: whether the stream that wrote the tables last is stopped for good.
     """
 
-    active_types: ActiveEventTypes | None = None
+    types: AskedTypes | None = None
     user_shards: int | None = None
     stream_stopped: bool = False
 
@@ -71,12 +71,10 @@ def increment_of(job: BatchJob, asked: Asked) -> Increment:
     with warehouse.kept_open():
         if not holds_anything(warehouse):
             # Should another run have come first meanwhile, nothing of it may go.
-            first = replace(
-                job, active_types=asked.active_types or ActiveEventTypes(), max_shrink_pct=0.0
-            )
+            first = replace(job, active_types=first_types(asked.types), max_shrink_pct=0.0)
             return Increment(first, 0, is_first=True)
         refuse_stream(warehouse, asked.stream_stopped)
-        types = types_of_tables(warehouse, asked.active_types)
+        types = types_of_tables(warehouse, asked.types)
         state = state_of(warehouse)
         loaded = files_of(warehouse.read(loaded_files.TABLE))
     written_anew = written_since(job.files, loaded, warehouse.url)

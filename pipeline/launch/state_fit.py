@@ -31,7 +31,8 @@ def _misfit(warehouse: TableReader) -> str | None:
         return None
     statement = (
         f"SELECT COALESCE(SUM(value), 0) AS events FROM {warehouse.source(growth_counters.TABLE)} "
-        f"WHERE grid = 'daily' AND counter IN ({_COUNTERS})"
+        f"WHERE grid = 'daily' AND counter IN ({_COUNTERS}) "
+        "OR grid = 'own_types' AND counter = 'events'"
     )
     ((counted,),) = warehouse.ask([statement])
     sums = (

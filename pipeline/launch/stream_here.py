@@ -28,7 +28,7 @@ from pipeline.sinks.run_notes import failure_noted, record_end, record_failure
 from pipeline.sinks.run_rows import how_far
 from pipeline.summary_file import forgiving
 from pipeline.terminal import print_error
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import AskedTypes
 
 # A flush does not wait for its time when so many messages wait: it costs 0.7 s of a core, and each
 # message in it 60 us.
@@ -40,7 +40,7 @@ _LOOK_SECONDS: Final = 0.2
 
 def run_stream(
     job: StreamJob,
-    asked: ActiveEventTypes | None,
+    asked: AskedTypes | None,
     temp_location: str | None,
     alerts: Alerts | None = None,
 ) -> None:
@@ -49,7 +49,7 @@ def run_stream(
     Args:
         job: what the run does; its staging folder is made here, and its warehouse says who was
             forgotten.
-        asked: the event types that the command line names; None for those of the tables.
+        asked: what the command line says of event types; None for those of the tables.
         temp_location: where to stage; None for beside the warehouse.
         alerts: what is to be told while it runs; None for nothing.
 

@@ -23,7 +23,7 @@ from pipeline.pubsub.runner_source import read_subscription
 from pipeline.terminal import print_error
 from pipeline.warehouse import TableReader, Warehouse
 from pipeline.warehouse.run_ids import begun, is_stream
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import ActiveEventTypes, AskedTypes
 from transforms.marts import growth_drivers
 from transforms.streaming.clock import microseconds, system_clock
 from transforms.streaming.users import kept_us
@@ -73,13 +73,13 @@ def attend_stream(job: StreamJob, options: PipelineOptions) -> None:
 
 
 def claimed(
-    job: StreamJob, asked: ActiveEventTypes | None, temp_location: str | None, dry_run: DryRun
+    job: StreamJob, asked: AskedTypes | None, temp_location: str | None, dry_run: DryRun
 ) -> StreamJob:
     """A new job with its staging folder, once it has claimed the tables, and with what they hold.
 
     Args:
         job: the stream.
-        asked: the event types that the command line names; None for those of the tables.
+        asked: what the command line says of event types; None for those of the tables.
         temp_location: below which folder to stage.
         dry_run: whether it is one.
 
@@ -98,7 +98,8 @@ def claimed(
     start = None
     if before is not None:
         print_error(f"Staging what {job.warehouse.url} holds of users and recent events")
-        start = stage_start(job.warehouse, job.staging, before, _horizon_us(job))
+        since_us = _horizon_us(job)
+        start = stage_start(job.warehouse, job.staging, before, since_us, types.known)
         _refuse_torn(job.warehouse, start.users.events, before.counters.events)
     return replace(job, active_types=types, start=start)
 
@@ -120,7 +121,7 @@ def _horizon_us(job: StreamJob) -> int:
 
 
 def taken_over(
-    job: StreamJob, asked: ActiveEventTypes | None, temp_location: str | None, dry_run: DryRun
+    job: StreamJob, asked: AskedTypes | None, temp_location: str | None, dry_run: DryRun
 ) -> StreamJob:
     """A job that takes the place of another one: it goes on under its run and in its folder, which
     are part of the job's state, as are the files that it has staged.

@@ -10,22 +10,22 @@ from pipeline.graphs.staged_forgotten import known_forgotten
 from pipeline.graphs.streaming_graph import STREAMED, StreamJob
 from pipeline.launch.new_files import holds_anything
 from pipeline.launch.state_of_tables import state_of, without_state
-from pipeline.launch.tables_built import types_of_tables
+from pipeline.launch.tables_built import first_types, types_of_tables
 from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.flush_state import Totals
 from pipeline.sinks.run_notes import staged_state
 from pipeline.sinks.run_rows import how_far, rows_of_run
 from pipeline.warehouse import Warehouse
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import ActiveEventTypes, AskedTypes
 
 
-def warm(job: StreamJob, asked: ActiveEventTypes | None) -> tuple[StreamJob, Totals]:
+def warm(job: StreamJob, asked: AskedTypes | None) -> tuple[StreamJob, Totals]:
     """A stream on this machine that goes on from what its warehouse holds, and the sums that it
     begins with.
 
     Args:
         job: the stream, which holds the warehouse.
-        asked: the event types that the command line names; None for those of the tables.
+        asked: what the command line says of event types; None for those of the tables.
 
     Raises:
         OptionError, RunError: as `begun_with` does.
@@ -36,13 +36,13 @@ def warm(job: StreamJob, asked: ActiveEventTypes | None) -> tuple[StreamJob, Tot
 
 
 def begun_with(
-    warehouse: Warehouse, asked: ActiveEventTypes | None
+    warehouse: Warehouse, asked: AskedTypes | None
 ) -> tuple[ActiveEventTypes, Totals | None]:
     """The event types and the sums that a stream begins with; no sums where there is nothing yet.
 
     Args:
         warehouse: its tables.
-        asked: the event types that the command line names; None for those of the tables.
+        asked: what the command line says of event types; None for those of the tables.
 
     Raises:
         OptionError: if the tables were built with other event types.
@@ -50,7 +50,7 @@ def begun_with(
     """
     with warehouse.kept_open():
         if not holds_anything(warehouse):
-            return asked or ActiveEventTypes(), None
+            return first_types(asked), None
         types, state = types_of_tables(warehouse, asked), state_of(warehouse)
     if types is None:
         raise without_state(warehouse, "does not say which event types make a user active")

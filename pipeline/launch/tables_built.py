@@ -3,60 +3,87 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from pipeline.errors import OptionError
 from pipeline.sinks.ended_runs import has_ended
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.run_ids import is_stream
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import ActiveEventTypes, AskedTypes
+from transforms.data_error import DataError
 from transforms.state import warehouse_settings
 from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES
 
 HOW_TO_STOP: Final = "make drain on Dataflow, Ctrl-C or SIGTERM where it runs on a machine"
 
 
-def types_of_tables(
-    warehouse: Warehouse, asked: ActiveEventTypes | None
-) -> ActiveEventTypes | None:
-    """The event types that make a user active in tables that are there.
+def types_of_tables(warehouse: Warehouse, asked: AskedTypes | None) -> ActiveEventTypes | None:
+    """The event types of tables that are there, and those of them that make a user active.
 
     Args:
         warehouse: where they are, and what is noted beside them.
-        asked: what --active_event_types says.
+        asked: what the command line says: own types that the tables do not know are new ones.
 
     Returns:
         None where neither the warehouse nor the command line says so.
 
     Raises:
-        OptionError: if both do, and differ.
+        OptionError: if both do, and differ, or if it names one that is not known.
         RunError: if the warehouse can't be read.
     """
-    noted = _noted_types(warehouse)
-    if asked is not None and noted is not None and asked != noted:
+    noted, asked = _noted_types(warehouse), asked or AskedTypes()
+    if noted is None:
+        return None if asked.names is None else first_types(asked)
+    types = noted.adding(asked.own)
+    if asked.names is not None and set(asked.names) != set(types.names):
         raise OptionError(
-            f"--active_event_types {asked}: the tables were built with {noted}, which is noted "
+            f"--active_event_types {asked}: the tables were built with {types}, which is noted "
             "beside them: leave it out, or run batch to change them"
         )
-    return noted or asked
+    return types
 
 
-def types_to_build(warehouse: Warehouse, asked: ActiveEventTypes | None) -> ActiveEventTypes:
-    """The event types that make a user active in tables that are built again: those that are asked
-    for, else those of the tables.
+def first_types(asked: AskedTypes | None) -> ActiveEventTypes:
+    """The event types of tables that are built from nothing.
 
     Raises:
-        OptionError: if neither the warehouse nor the command line says so.
+        OptionError: if the command line names one that is not known.
+    """
+    asked = asked or AskedTypes()
+    with _named(asked):
+        return asked.first()
+
+
+def types_to_build(warehouse: Warehouse, asked: AskedTypes | None) -> ActiveEventTypes:
+    """The event types of tables that are built again from their events: those of the tables and
+    new ones; those make a user active that are asked for, else those of the tables.
+
+    Raises:
+        OptionError: if neither the warehouse nor the command line says so, or if it names one that
+            is not known.
         RunError: if the warehouse can't be read.
     """
-    types = asked or _noted_types(warehouse)
-    if types is None:
+    noted, asked = _noted_types(warehouse), asked or AskedTypes()
+    if noted is not None:
+        with _named(asked):
+            return asked.after(noted)
+    if asked.names is None:
         raise OptionError(
             "--active_event_types is needed: the warehouse does not say which event types made a "
             "user active when its tables were built. Name them; unless that run named others, they "
             f"are {ActiveEventTypes()}"
         )
-    return types
+    return first_types(asked)
+
+
+@contextmanager
+def _named(asked: AskedTypes) -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        raise OptionError(f"--active_event_types {asked}: {error}") from None
 
 
 def warn_of_other_types(warehouse: Warehouse, types: ActiveEventTypes) -> None:
@@ -66,7 +93,7 @@ def warn_of_other_types(warehouse: Warehouse, types: ActiveEventTypes) -> None:
         RunError: if the warehouse can't be read.
     """
     noted = _noted_types(warehouse)
-    if noted is not None and noted != types:
+    if noted is not None and set(noted.names) != set(types.names):
         logging.getLogger(__name__).warning(
             "the tables were built with --active_event_types %s; this run builds them with %s, "
             "which changes every figure of active users",
@@ -112,5 +139,7 @@ def settings_of_tables(warehouse: Warehouse) -> dict[str, str]:
 
 def _noted_types(warehouse: Warehouse) -> ActiveEventTypes | None:
     noted = settings_of_tables(warehouse).get(ACTIVE_EVENT_TYPES)
-    names = warehouse.active_event_types() if noted is None else tuple(noted.split(","))
+    if noted is not None:
+        return ActiveEventTypes.of_note(noted)
+    names = warehouse.active_event_types()
     return None if names is None else ActiveEventTypes(names)

@@ -83,7 +83,8 @@ class MicroBatches:
         self._here = StepsHere(job.warehouse, job.run, job.staging, self._plan.contracts)
         checks = plan_of_increment(job.checks, PARTS)
         self._over = ArrowChecks(checks, TABLES)
-        self._sealer = Sealer(job.noted, Finishing(), checks, list(self._plan.dispositions))
+        finishing = Finishing(job.active_types.known)
+        self._sealer = Sealer(job.noted, finishing, checks, list(self._plan.dispositions))
 
     def close(self) -> None:
         """Let go of what the evaluation of checks needs."""
@@ -105,8 +106,8 @@ class MicroBatches:
         came = self._parsed(messages, as_datetime(moment_us))
         with self.job.warehouse.kept_open():
             letters, known = self._new_letters(came.letters)
-            active_types = self.job.active_types.codes
-            step = self._here.advanced(came.events, active_types, as_datetime(moment_us))
+            types = self.job.active_types
+            step = self._here.advanced(came.events, types, as_datetime(moment_us))
         counts = RunCounts.total([*came.counts, known, step[COUNTS]])
         checked = [self._over.evaluate(checkable(step)), self._over.evaluate(letters)]
         gathered = Gathered([], [step[CONTRIBUTIONS]], [counts], checked)
@@ -131,7 +132,7 @@ class MicroBatches:
 
     def _parsed(self, messages: Sequence[Message], now: datetime) -> Came:
         job, came = self.job, Came()
-        limits = Limits(job.max_future_minutes)
+        limits = Limits(job.max_future_minutes, event_types=job.active_types.known)
         for part in _parts(messages):
             records = read_records(part, job.subscription)
             came.add(parse_part(records, now, limits, __version__, forgotten=job.forgotten))

@@ -16,6 +16,7 @@ from pipeline.graphs.stored_state import EventsOn, state_of_dates
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
+from transforms.active_event_types import ActiveEventTypes
 from transforms.advance_step import advanced, together
 from transforms.contract import Table
 from transforms.kernels.run_counts import RunCounts
@@ -68,7 +69,7 @@ class StepsHere:
     contracts: Mapping[str, Table]
 
     def advanced(
-        self, events: Sequence[pa.RecordBatch], active_types: Sequence[int], written_at: datetime
+        self, events: Sequence[pa.RecordBatch], types: ActiveEventTypes, written_at: datetime
     ) -> dict[str, Any]:
         """What events change, as `advanced` gives it, with what the tables hold of their users.
 
@@ -89,7 +90,7 @@ class StepsHere:
         shards = self._shards([*events, *state])
         with ThreadPoolExecutor(os.cpu_count()) as executor:
             steps = executor.map(
-                lambda shard: advanced(shard, active_types, written_at, EventsOn(warehouse)), shards
+                lambda shard: advanced(shard, types, written_at, EventsOn(warehouse)), shards
             )
             return together(list(steps))
 

@@ -87,10 +87,11 @@ def take_in_here(job: BatchJob, came: Came, sources: Sequence[SourceCounts] = ()
     plan, checks = adding_plan(job), increment_checks(job)
     steps = StepsHere(job.warehouse, job.run, job.staging, plan.contracts)
     with job.warehouse.kept_open():
-        step = steps.advanced(came.events, job.active_types.codes, job.started_at)
+        step = steps.advanced(came.events, job.active_types, job.started_at)
         before = CountersOf(job.warehouse)()
     after = Counters.total([before, step[CONTRIBUTIONS]])
-    finished = finish(before, after, pa.scalar(job.started_at, pa.timestamp("us")).value)
+    written_at_us = pa.scalar(job.started_at, pa.timestamp("us")).value
+    finished = finish(before, after, written_at_us, job.active_types.known)
     letters, known = _new_letters(job, came.letters)
     counts = RunCounts.total([*came.counts, known, step[COUNTS]])
     checked = [totals_of_run(counts)]
@@ -106,7 +107,8 @@ def take_in_here(job: BatchJob, came: Came, sources: Sequence[SourceCounts] = ()
 
 def _parsed(job: BatchJob) -> tuple[Came, list[SourceCounts]]:
     """What the files are, and of each with a row how many it has, and dead letters."""
-    came, limits = Came(), Limits(job.max_future_minutes)
+    came = Came()
+    limits = Limits(job.max_future_minutes, event_types=job.active_types.known)
     sources: dict[str, list[RunCounts]] = defaultdict(list)
     for records in _records(job.files):
         found = parse_part(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -185,19 +185,6 @@ def resource(folder: str, kind: str) -> Values:
         return str(known(text))
 
     return replace(known, parse=parse)
-
-
-def listed(names: Sequence[str]) -> Values:
-    """One or more of some names, comma-separated, as a tuple in their own order."""
-
-    def parse(text: str) -> tuple[str, ...]:
-        given = {name.strip() for name in text.split(",") if name.strip()}
-        if not given or not given <= set(names):
-            raise ValueError(f"is not a comma-separated list of {', '.join(names)}")
-        return tuple(name for name in names if name in given)
-
-    one = "|".join(names)
-    return Values(parse, f"({one})(,({one}))*")
 
 
 def one_of(*names: str) -> Values:

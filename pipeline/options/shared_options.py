@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
 from pipeline.google_names import BIGQUERY_URL
@@ -12,7 +11,7 @@ from pipeline.options.option_values import (
     GCS_FILES,
     PERCENTAGE,
     SWITCH,
-    listed,
+    Values,
     matching,
     number,
     one_of,
@@ -24,7 +23,7 @@ from pipeline.options.option_values import (
 )
 from pipeline.paths import from_home
 from pipeline.webhook import Webhook
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import AskedTypes
 from transforms.vocabulary import EVENT_TYPES
 
 MAX_USER_SHARDS: Final = 65_536
@@ -96,17 +95,15 @@ PARTITION_FILTER: Final = Option(
     parameter=Parameter("Require a partition filter on fct_events", TABLES),
 )
 
-_TYPE_NAMES: Final = listed(EVENT_TYPES)
-ACTIVE_EVENT_TYPES: Final = replace(
-    _TYPE_NAMES, parse=lambda text: ActiveEventTypes(_TYPE_NAMES.parse(text))
-)
+# Own ones, which rules name, are known later.
+ACTIVE_EVENT_TYPES: Final = Values(AskedTypes.parse, r"[^,]+(,[^,]+)*")
 
 ACTIVE_TYPES: Final = Option(
     "the event types that make a user active on a date or in a month, comma-separated; "
-    f"sessions, totals and miles always count all (default: {','.join(EVENT_TYPES)})",
+    f"sessions, totals and miles always count all (default: all: {','.join(EVENT_TYPES)} and "
+    "own ones)",
     "TYPES",
     ACTIVE_EVENT_TYPES,
-    default=ActiveEventTypes(),
     parameter=Parameter("Event types that make a user active", FIGURES),
 )
 

@@ -112,7 +112,7 @@ def _try_letters(job: ReplayJob, outcome: Outcome, staging: str) -> _Tried:
         for step in job.attempt(dead_letters, outcome):
             events = [*events, step.events] if _are_few(outcome) else []
             for files, rows in (
-                (passed, stored(step.events)),
+                (passed, stored(step.events, job.active_types.known)),
                 (leaving, step.leaving),
                 (rewritten, step.rewritten),
                 (corrections, step.corrections),

@@ -49,6 +49,6 @@ def _build(pipeline: beam.Pipeline, job: BatchJob, files: Sequence[StagedFile]) 
     read = (
         pipeline
         | "Staged rows" >> beam.Create(list(files)).with_output_types(StagedFile)
-        | "ReadStaged" >> ReadStaged(spread=False, progress=job.progress)
+        | "ReadStaged" >> ReadStaged(False, job.progress, job.active_types.known)
     )
     build_increment(NewEvents(read.events, read[COUNTS]), job)

@@ -10,7 +10,7 @@ from pipeline.replay.attempt import Correct, as_they_came
 from pipeline.replay.editing import Edit
 from pipeline.replay.spreadsheet import Corrected
 from pipeline.warehouse import Warehouse
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import ActiveEventTypes, AskedTypes
 from transforms.marts import dead_letter_events, fct_events
 
 _INSTEAD: Final = "publish the corrected records to its topic with --topic, or "
@@ -55,14 +55,14 @@ def check_tables(warehouse: Warehouse) -> None:
 
 
 def settle(
-    warehouse: Warehouse, asked: ActiveEventTypes | None, stream_stopped: bool
+    warehouse: Warehouse, asked: AskedTypes | None, stream_stopped: bool
 ) -> ActiveEventTypes:
     """The event types that make a user active in tables, once it is certain that they may be
     changed.
 
     Args:
         warehouse: where the tables are.
-        asked: the event types that the command line names.
+        asked: what the command line says of event types.
         stream_stopped: whether the stream that wrote the tables last is stopped for good.
 
     Raises:

@@ -68,7 +68,7 @@ class ReplayJob:
 
     def attempt(self, dead_letters: DeadLetters, outcome: Outcome) -> Iterator[Step]:
         """Try the selected dead letters; see `attempt`."""
-        limits = Limits(self.max_future_minutes)
+        limits = Limits(self.max_future_minutes, event_types=self.active_types.known)
         forgotten = known_forgotten(self.warehouse)
         return attempt(
             dead_letters,

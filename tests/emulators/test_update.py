@@ -17,7 +17,7 @@ from pipeline.warehouse.run_ids import new_stream
 from tests.emulators.support import Home
 from tests.support.staging import at, filled, in_order, stage
 from tests.support.tables import NOW, csv_text, row
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import ActiveEventTypes, AskedTypes
 from transforms.kernels.codecs.head_codec import decode_head
 from transforms.kernels.codecs.record_codec import decode_records
 from transforms.marts import dim_users
@@ -93,4 +93,4 @@ def test_a_new_job_begins_with_what_the_tables_hold_and_one_in_its_place_as_well
     assert job.start.users.find("cy") is None
     assert updated(home).start == job.start
     with pytest.raises(OptionError, match="share: the tables were built with"):
-        claimed(job_of(home), ActiveEventTypes(("share",)), home.temp, REAL_RUN)
+        claimed(job_of(home), AskedTypes(("share",)), home.temp, REAL_RUN)

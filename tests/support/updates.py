@@ -26,7 +26,7 @@ from pipeline.warehouse.staged_files import StagedFiles
 from tests.support.runs import comparable, contents
 from tests.support.tables import NOW, WRITTEN_AT, codes, compute, csv_text, parse
 from tests.support.thorough import THOROUGH
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import ActiveEventTypes, AskedTypes
 from transforms.advance_step import CHANGES, advanced
 from transforms.contract import Table
 from transforms.kernels.contributions import contributions
@@ -116,7 +116,9 @@ class Home:
                 for number, part in by_user_shard(batch, shard_key(run), self.shards):
                     shards.setdefault(number, []).append(part)
             read = EventsOn(self.warehouse)
-            made = [advanced(parts, ACTIVE, self._moment, read) for parts in shards.values()]
+            made = [
+                advanced(parts, ActiveEventTypes(), self._moment, read) for parts in shards.values()
+            ]
             staged = self._staged(
                 ((contract, part[tag]) for part in made for tag, contract in CHANGES.items()),
                 folder,
@@ -135,7 +137,7 @@ class Home:
     def streaming(
         self,
         publish: Callable[[pa.Table], None] = lambda _: None,
-        asked: ActiveEventTypes | None = None,
+        asked: AskedTypes | None = None,
         **options: Any,
     ) -> Iterator[MicroBatches]:
         """A stream that has begun, as on one machine, and reads from nowhere.

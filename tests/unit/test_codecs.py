@@ -214,7 +214,7 @@ def test_counters_that_were_appended_read_as_0(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_counters_that_lack_an_appended_grid_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    fewer = {name: names for name, names in GRIDS.items() if name != "segment_months"}
+    fewer = dict(list(GRIDS.items())[:11])
     with monkeypatch.context() as earlier:
         earlier.setattr("transforms.kernels.codecs.sum_codecs.GRIDS", fewer)
         data = encode_counters(counters_of(STORED))

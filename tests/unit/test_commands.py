@@ -24,7 +24,7 @@ from pipeline.launch.runners import Runner
 from pipeline.launch.tables_built import settings_of_tables, types_of_tables
 from pipeline.warehouse import Warehouse
 from tests.support.repository import ROOT
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import ActiveEventTypes, AskedTypes
 from transforms.marts.dim_users import COUNT_COLUMNS
 from transforms.state import warehouse_settings
 
@@ -69,7 +69,7 @@ def test_values_have_their_types() -> None:
     options = built("batch", "--active_event_types", "like,share", "--max_shrink_pct=3")
     assert options == BatchOptions(
         input=("a.csv",),
-        active_event_types=ActiveEventTypes(("share", "like")),
+        active_event_types=AskedTypes(("share", "like")),
         max_shrink_pct=3.0,
         beam=options.beam,
     )
@@ -133,6 +133,7 @@ def test_a_templates_launcher_becomes_the_command(monkeypatch: pytest.MonkeyPatc
 
 
 LIKE, SHARE = ActiveEventTypes(("like",)), ActiveEventTypes(("share",))
+ASKED_LIKE, ASKED_SHARE = AskedTypes(("like",)), AskedTypes(("share",))
 
 
 def noting(settings: dict[str, str] | None, earlier: tuple[str, ...] | None = None) -> Warehouse:
@@ -159,21 +160,27 @@ def test_a_setting_counts_before_an_earlier_versions_note() -> None:
 
 @pytest.mark.parametrize(
     ("noted", "asked", "expected"),
-    [(None, None, None), (("like",), None, LIKE), (None, SHARE, SHARE), (("like",), LIKE, LIKE)],
+    [
+        (None, None, None),
+        (("like",), None, LIKE),
+        (None, ASKED_SHARE, SHARE),
+        (("like",), ASKED_LIKE, LIKE),
+    ],
 )
 def test_active_event_types_are_those_of_the_tables(
-    noted: tuple[str, ...] | None, asked: ActiveEventTypes | None, expected: ActiveEventTypes
+    noted: tuple[str, ...] | None, asked: AskedTypes | None, expected: ActiveEventTypes
 ) -> None:
     assert types_of_tables(noting(None, noted), asked) == expected
 
 
 def test_other_active_event_types_than_those_of_the_tables_are_refused() -> None:
     with pytest.raises(OptionError, match="like: the tables were built with share"):
-        types_of_tables(noting(None, ("share",)), LIKE)
+        types_of_tables(noting(None, ("share",)), ASKED_LIKE)
 
 
 def test_active_event_types_have_codes_and_a_sum() -> None:
     types = ActiveEventTypes(("miles_earned", "like"))
     assert types.codes == (0, 3)
-    assert types.sum_of(COUNT_COLUMNS) == "(miles_earned_transactions + like_events)"
+    found = types.active_users(COUNT_COLUMNS, "active_days")
+    assert found == "(miles_earned_transactions + like_events)"
     assert str(types) == "miles_earned,like"

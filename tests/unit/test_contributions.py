@@ -17,6 +17,7 @@ from transforms.data_error import DataError
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
 from transforms.kernels.hashing import Hashes
+from transforms.kernels.own_events import OwnEvents
 from transforms.kernels.session_spans import SessionSpans
 from transforms.kernels.sessions import SortedEvents, sort_events
 from transforms.kernels.timelines import Timelines, timelines
@@ -122,7 +123,7 @@ def _sorted(rows: Rows) -> SortedEvents:
 def assert_equal(left: Timelines, right: Timelines) -> None:
     for field in fields(Timelines):
         one, other = getattr(left, field.name), getattr(right, field.name)
-        if isinstance(one, SessionSpans):
+        if isinstance(one, SessionSpans | OwnEvents):
             assert all(
                 np.array_equal(value, vars(other)[name]) for name, value in vars(one).items()
             )

@@ -17,6 +17,7 @@ from tests.support.scaling import costs_at_most
 from tests.support.thorough import examples
 from transforms.kernels import fields
 from transforms.kernels.fields import ABSENT, REFUSED, TOO_MANY
+from transforms.vocabulary import EVENT_TYPES
 
 INT64_MAX = 9_223_372_036_854_775_807
 MOST = 1_000_000_000_000
@@ -132,7 +133,7 @@ class TestPlatformAndEventType:
         + [(text, REFUSED) for text in ("", "Like", "LIKE", "likes", "miles earned", "like,")],
     )  # fmt: skip
     def test_event_type_is_matched_to_the_letter(self, text: str, code: int) -> None:
-        assert fields.event_type_code(text) == code
+        assert fields.event_type_code(EVENT_TYPES)(text) == code
 
     def test_codes_follow_the_rows_of_a_slice(self) -> None:
         column = encoded(["web", "ios", "x", "web", "android"]).slice(1, 3)

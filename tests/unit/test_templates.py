@@ -158,7 +158,7 @@ def test_patterns_are_what_dataflow_understands(
         ("user_shards", "1e3"),
         ("max_dead_letter_pct", "100.5"),
         ("max_dead_letter_pct", "nan"),
-        ("active_event_types", "like,buy"),
+        ("active_event_types", "like,,share"),
         ("location", "the moon"),
         ("late_horizon_days", "3651"),
         ("flush_seconds", "0.5"),

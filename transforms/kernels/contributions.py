@@ -42,7 +42,7 @@ def contributions(timelines: Timelines, active_types: Sequence[int]) -> Counters
 
     Args:
         timelines: of any number of users.
-        active_types: indices in EVENT_TYPES of the event types that make a user active (rule 4).
+        active_types: codes of the event types that make a user active (rule 4).
 
     Returns:
         The counters; for new events of a user, `contributions(after) - contributions(before)` is
@@ -70,6 +70,7 @@ def contributions(timelines: Timelines, active_types: Sequence[int]) -> Counters
         segment_months=_segment_months(months, segments),
         session_days=session_days,
         session_durations=session_durations,
+        own_types=timelines.own_events.grid(timelines.date),
     )
 
 

@@ -82,6 +82,8 @@ DAILY: Final = (
     *(f"first_{channel}" for channel in CHANNELS),
     f"first_{OTHER_CHANNEL}",
 )
+# Their columns that count all events: each event has one platform, and any type.
+EVENTS: Final = [DAILY.index(f"events_{platform}") for platform in PLATFORMS]
 # Of users by months or weeks.
 PERIODIC: Final = ("active", "new", "retained", "resurrected", "churned")
 MONTHLY: Final = PERIODIC
@@ -100,6 +102,8 @@ SEGMENT_DAILY: Final = (
 # Of the sessions that begin on a date.
 SESSION_DAILY: Final = ("sessions", "users", "single_event", "events", "seconds")
 SESSION_DURATIONS: Final = ("sessions",)
+# Of an own event type on a date.
+OWN_TYPES: Final = ("events", "users")
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,6 +214,8 @@ class Counters:
         segment_months: keys are `segment_key(month, segment)`, names are `PERIODIC`.
         session_days: keys are days since 1970-01-01, names are `SESSION_DAILY`.
         session_durations: keys are `duration_key(day, bucket)`, names are `SESSION_DURATIONS`.
+        own_types: keys are `type_key(day, event type)` of types beyond the five of `daily`, names
+            are `OWN_TYPES`.
     """
 
     daily: Grid
@@ -224,6 +230,7 @@ class Counters:
     segment_months: Grid
     session_days: Grid
     session_durations: Grid
+    own_types: Grid
 
     @classmethod
     def empty(cls) -> Counters:
@@ -241,14 +248,15 @@ class Counters:
         """The grids that an earlier version did not have, of a sum over all users that it has
         written: where somebody was active, none is empty, and where there are events, those of
         sessions are not."""
-        filled = GRIDS if len(self.cohorts.keys) else _OF_EVENTS if self.events else ()
+        filled = _OF_ACTIVITY if len(self.cohorts.keys) else _OF_EVENTS if self.events else ()
         return [name for name in filled if not len(getattr(self, name).keys)]
 
     @property
     def events(self) -> int:
         """How many events they count, of all types."""
-        columns = [DAILY.index(f"events_{event_type}") for event_type in EVENT_TYPES]
-        return int(self.daily.values[:, columns].sum())
+        five = [DAILY.index(f"events_{event_type}") for event_type in EVENT_TYPES]
+        own = self.own_types.values[:, OWN_TYPES.index("events")]
+        return int(self.daily.values[:, five].sum() + own.sum())
 
     def check_lifetime(self) -> None:
         """Raise DataError if a counter's sum over all dates leaves INT64."""
@@ -273,6 +281,9 @@ GRIDS: Final[Mapping[str, tuple[str, ...]]] = {
     "segment_months": PERIODIC,
     "session_days": SESSION_DAILY,
     "session_durations": SESSION_DURATIONS,
+    "own_types": OWN_TYPES,
 }
+# What is never empty where somebody was active.
+_OF_ACTIVITY: Final = tuple(name for name in GRIDS if name != "own_types")
 # What any event adds to, whichever types count as active.
 _OF_EVENTS: Final = ("daily", "session_days", "session_durations")

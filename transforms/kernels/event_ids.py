@@ -5,6 +5,7 @@ docs/identifiers.md says what they are made of, and why nobody can make two even
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Final
@@ -19,20 +20,26 @@ from transforms.kernels.hashing import Hashes
 from transforms.kernels.text_blocks import Blocks, chunks
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
-_WORDS: Final = {"event_type": EVENT_TYPES, "platform": PLATFORMS}
 # From the few values to the many, so that pairs of values are hashed rather than events.
 _LABELS: Final = ("event_type", "platform", "utm_source", "country", "transaction_category")
 
 
-def event_ids(events: pa.Table, users: Blocks, user_of_event: NDArray[np.int64]) -> Hashes:
+def event_ids(
+    events: pa.Table,
+    users: Blocks,
+    user_of_event: NDArray[np.int64],
+    event_types: Sequence[str] = EVENT_TYPES,
+) -> Hashes:
     """The ids of events, the same on every run, machine and mode.
 
     Args:
         events: with the schema EVENT_BATCH, each column in one chunk.
         users: the digest of each user id.
         user_of_event: int64 [events], the index of each event's user.
+        event_types: the names of the event types, by their codes.
     """
-    labels = reduce(_Labels.joined, (_labels(events, name) for name in _LABELS))
+    words = {"event_type": event_types, "platform": PLATFORMS}
+    labels = reduce(_Labels.joined, (_labels(events, name, words) for name in _LABELS))
     lefts, rights = left(labels.blocks), right(users)
     time_us = events["event_time"].chunk(0).cast(pa.int64()).to_numpy()
     miles = events["miles_amount"].chunk(0).fill_null(ABSENT).to_numpy()
@@ -77,10 +84,10 @@ class _Labels:
         return _Labels(blocks, self.codes * columns + other.codes)
 
 
-def _labels(events: pa.Table, name: str) -> _Labels:
+def _labels(events: pa.Table, name: str, words: Mapping[str, Sequence[str]]) -> _Labels:
     column = events[name].chunk(0)
-    if name in _WORDS:
-        return _Labels(digests(pa.array(_WORDS[name])), column.to_numpy().astype(np.int64))
+    if name in words:
+        return _Labels(digests(pa.array(words[name])), column.to_numpy().astype(np.int64))
     values = pa.concat_arrays([column.dictionary, pa.nulls(1, pa.string())])
     codes = column.indices.fill_null(len(column.dictionary)).to_numpy()
     return _Labels(digests(values), codes.astype(np.int64))

@@ -7,7 +7,7 @@ of one value, applied once to each distinct value of a batch.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from transforms.vocabulary import EVENT_TYPES, PLATFORMS
+from transforms.vocabulary import PLATFORMS
 
 # Of events with this many miles it takes 9,223,372 before a sum can leave INT64 (9.2e18).
 MOST_MILES: Final = 10**12
@@ -38,13 +38,14 @@ _COUNTRY = re.compile(r"[A-Za-z]{2}")
 # The first bytes of such characters in UTF-8; of other letters few begin with them.
 _BEGINS_UNSEEN: Final = np.zeros(256, np.bool_)
 _BEGINS_UNSEEN[[*range(0x21), 0x7F, 0xC2, 0xCD, 0xD8, 0xE1, 0xE2, 0xE3, 0xEF, 0xF0, 0xF3]] = True
-_EVENT_TYPE_CODES: Final = {name: code for code, name in enumerate(EVENT_TYPES)}
 _PLATFORM_CODES: Final = {name.lower(): code for code, name in enumerate(PLATFORMS)}
 
 
-def event_type_code(text: str) -> int:
-    """The index of an event type in EVENT_TYPES; REFUSED for anything else."""
-    return _EVENT_TYPE_CODES.get(text.strip(), REFUSED)
+def event_type_code(event_types: Sequence[str]) -> Callable[[str], int]:
+    """The rule that gives the index of an event type among known ones; REFUSED for anything
+    else."""
+    by_name = {name: code for code, name in enumerate(event_types)}
+    return lambda text: by_name.get(text.strip(), REFUSED)
 
 
 def platform_code(text: str) -> int:

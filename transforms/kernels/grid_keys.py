@@ -16,6 +16,7 @@ _SEGMENT_BITS: Final = 10
 _ENGAGED_BITS: Final = 6
 _WINDOW_BITS: Final = 5
 _DURATION_BITS: Final = 12
+_TYPE_BITS: Final = 8
 
 # Windows whose active days are counted, by their places in a key.
 ENGAGED_WINDOWS: Final = (7, 28)
@@ -65,6 +66,16 @@ def split_engaged_key(keys: Ints) -> tuple[Ints, Ints, Ints]:
     windows = np.array(ENGAGED_WINDOWS, np.int64)
     place = keys >> _WINDOW_BITS & 1
     return keys >> _ENGAGED_BITS, windows[place], keys & (1 << _WINDOW_BITS) - 1
+
+
+def type_key(day: Ints, event_type: Ints) -> Ints:
+    """One integer for a date and the code of an event type."""
+    return day << _TYPE_BITS | event_type
+
+
+def split_type_key(keys: Ints) -> tuple[Ints, Ints]:
+    """The dates and codes of event types of keys made by `type_key`."""
+    return keys >> _TYPE_BITS, keys & (1 << _TYPE_BITS) - 1
 
 
 def duration_key(day: Ints, bucket: Ints) -> Ints:

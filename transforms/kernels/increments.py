@@ -30,6 +30,7 @@ from transforms.kernels.sessions import (
 )
 from transforms.kernels.timelines import Timelines, timelines
 from transforms.kernels.user_dates import StoredDates, UserDates, dates_of, near_midnight
+from transforms.vocabulary import EVENT_TYPES
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ def advance(
     stored: StoredEvents,
     events: Sequence[pa.RecordBatch],
     active_types: Sequence[int],
+    event_types: tuple[str, ...] = EVENT_TYPES,
 ) -> Advanced | UserDates:
     """Take some more events into account.
 
@@ -91,7 +93,8 @@ def advance(
         stored: of some dates of some users all events that are stored; at best those of
             `dates_near`. Dates may be of any users, but are whole.
         events: with the schema EVENT_BATCH, in any order, repeated ones too.
-        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        active_types: codes of the event types that make a user active.
+        event_types: the names of the event types, by their codes.
 
     Returns:
         What changes; or, where dates are missing in `stored` that the result depends on, these:
@@ -102,7 +105,7 @@ def advance(
         DataError: if `before` and `stored` contradict each other, or as `sort_events`,
             `timelines` and `contributions`.
     """
-    found = sort_events([stored.events, *events])
+    found = sort_events([stored.events, *events], event_types)
     is_new = found.rows >= len(stored.events)
     dates = StoredDates.of(before, found, is_new)
     missing = dates.unread(found.user_of_event[is_new], dates_of(found)[is_new])
@@ -134,12 +137,17 @@ def advance(
     )
 
 
-def dates_near(before: Timelines, events: Sequence[pa.RecordBatch]) -> UserDates:
+def dates_near(
+    before: Timelines, events: Sequence[pa.RecordBatch], event_types: tuple[str, ...] = EVENT_TYPES
+) -> UserDates:
     """The dates whose stored events `advance` surely asks for, and those that it may soon.
 
     They are the dates of the events, and a neighbour where an event is within 30 minutes of it.
+
+    Args:
+        before, events, event_types: as `advance` takes them.
     """
-    found = sort_events(events)
+    found = sort_events(events, event_types)
     everything = np.ones(len(found.rows), np.bool_)
     dates = StoredDates.of(before, found, everything)
     user, date, time_us = found.user_of_event, dates_of(found), found.time_us

@@ -53,15 +53,17 @@ Masks = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Limits:
-    """Which event times are taken.
+    """Which event times and event types are taken.
 
     Attributes:
-        max_future_minutes: they may be so far ahead of now.
+        max_future_minutes: event times may be so far ahead of now.
         since_us: those from before it come too late; microseconds since 1970-01-01.
+        event_types: the names of the event types, by their codes.
     """
 
     max_future_minutes: int = 60
     since_us: int = _EARLIEST_US
+    event_types: tuple[str, ...] = EVENT_TYPES
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class _Columns:
     bad_country: Masks
 
     @classmethod
-    def of(cls, columns: Sequence[pa.Array]) -> _Columns:
+    def of(cls, columns: Sequence[pa.Array], event_types: Sequence[str]) -> _Columns:
         times, users, types, categories, amounts, platforms, sources, countries = columns
         time_us, known_time = parse_event_times(fields.trimmed(_plain(times)))
         country, bad_country = fields.labels(_encoded(countries), fields.country)
@@ -110,7 +112,7 @@ class _Columns:
             time_us=time_us,
             known_time=known_time,
             user_id=fields.trimmed(_plain(users)),
-            event_type=fields.codes(_encoded(types), fields.event_type_code),
+            event_type=fields.codes(_encoded(types), fields.event_type_code(event_types)),
             category=fields.labels(_encoded(categories), fields.category)[0],
             miles=fields.amounts(_encoded(amounts)),
             platform=fields.codes(_encoded(platforms), fields.platform_code),
@@ -150,10 +152,10 @@ def parse_records(
     Args:
         records: from any source.
         now: in UTC without a zone.
-        limits: which event times are taken.
+        limits: which event times and types are taken.
         forgotten: whose records are dropped; None for nobody's.
     """
-    columns = _Columns.of(records.columns)
+    columns = _Columns.of(records.columns, limits.event_types)
     now_us = int(np.datetime64(now, "us").astype(np.int64))
     oversized = records.origin.sizes() > MAX_RECORD_BYTES
     failures = [oversized, *columns.failures(now_us, limits)]
@@ -163,7 +165,7 @@ def parse_records(
     unreadable = _remembered(records.unreadable, forgotten)
     rejected = np.flatnonzero(failed & ~dropped)
     parts = [
-        _rejections(records, columns, rejected[at : at + _PART_ROWS], first_failure)
+        _rejections(records, columns, rejected[at : at + _PART_ROWS], first_failure, limits)
         for at in range(0, len(rejected), _PART_ROWS)
     ]
     rejections = Rejections.total([*parts, unreadable])
@@ -217,7 +219,11 @@ def _events(
 
 
 def _rejections(
-    records: RawRecords, columns: _Columns, rows: NDArray[np.int64], first_failure: NDArray[np.intp]
+    records: RawRecords,
+    columns: _Columns,
+    rows: NDArray[np.int64],
+    first_failure: NDArray[np.intp],
+    limits: Limits,
 ) -> Rejections:
     """The rejections of rows, by index, that fail a rule."""
     taken = [column.take(pa.array(rows)).to_pylist() for column in records.columns]
@@ -236,7 +242,7 @@ def _rejections(
         Rejection(
             "validate",
             ERROR_TYPES[failure],
-            _MESSAGES[ERROR_TYPES[failure]](_Source(*(text.strip() for text in texts))),
+            _message(ERROR_TYPES[failure], _Source(*(text.strip() for text in texts)), limits),
             records.origin.payload(row)[:MAX_RECORD_BYTES],
             records.origin.position(row),
             records.origin.attributes(row),
@@ -267,6 +273,12 @@ class _Source(NamedTuple):
     country: str
 
 
+def _message(error_type: str, row: _Source, limits: Limits) -> str:
+    if error_type == "unknown_event_type":
+        return f"event_type {_quoted(row.event_type)} is none of {', '.join(limits.event_types)}"
+    return _MESSAGES[error_type](row)
+
+
 _MESSAGES: Final[dict[str, Callable[[_Source], str]]] = {
     "oversized_record": lambda row: OVERSIZED,
     "missing_user_id": lambda row: "user_id is blank",
@@ -276,9 +288,6 @@ _MESSAGES: Final[dict[str, Callable[[_Source], str]]] = {
     "event_time_out_of_range": lambda row: (
         f"event_time {_quoted(row.event_time)} lies before {EARLIEST.isoformat()}Z or more than "
         "--max_future_minutes ahead: correct it, or replay it when its time has come"
-    ),
-    "unknown_event_type": lambda row: (
-        f"event_type {_quoted(row.event_type)} is none of {', '.join(EVENT_TYPES)}"
     ),
     "missing_miles_amount": lambda row: f"miles_amount is blank, but {row.event_type} needs one",
     "bad_miles_amount": lambda row: (

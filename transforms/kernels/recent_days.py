@@ -28,7 +28,7 @@ def recent(lives: Timelines, since: NDArray[np.int64], active_types: Sequence[in
     Args:
         lives: the timelines.
         since: int64 [users], days since 1970-01-01.
-        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        active_types: codes of the event types that make a user active.
     """
     if not len(lives):
         return lives

@@ -19,6 +19,7 @@ from transforms.kernels.increments import StoredEvents
 from transforms.kernels.sessions import SortedEvents, sort_events
 from transforms.kernels.timelines import Timelines
 from transforms.kernels.user_head import NOWHERE, Place, UserHead
+from transforms.vocabulary import EVENT_TYPES
 
 
 class Seed(NamedTuple):
@@ -40,6 +41,7 @@ def seeds_of(
     stored: StoredEvents,
     since_us: int,
     starts: SessionStarts,
+    event_types: tuple[str, ...] = EVENT_TYPES,
 ) -> list[Seed]:
     """The seeds of users.
 
@@ -49,8 +51,9 @@ def seeds_of(
         stored: the events of some more than the horizon, of these users alone.
         since_us: when the horizon begins, in microseconds since 1970-01-01.
         starts: asked once for sessions that began before the first of `stored`.
+        event_types: the names of the event types, by their codes.
     """
-    events = sort_events([stored.events])
+    events = sort_events([stored.events], event_types)
     places = _places(events, stored, starts)
     recent_rows = events.time_us >= since_us
     recent = dict(by_user(events.where(recent_rows))) if recent_rows.any() else {}

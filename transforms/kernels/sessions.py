@@ -20,6 +20,7 @@ from transforms.kernels.hashing import Hashes
 from transforms.kernels.id_text import session_digits
 from transforms.kernels.order import one_key
 from transforms.kernels.text_blocks import Blocks
+from transforms.vocabulary import EVENT_TYPES
 
 SESSION_GAP_MINUTES: Final = 30
 SESSION_GAP_US: Final = SESSION_GAP_MINUTES * US_PER_MINUTE
@@ -49,6 +50,7 @@ class SortedEvents:
         event_type, platform: int8 [events], indices in the vocabulary.
         rows: int64 [events], each one's row among those that came.
         duplicates: how many repeated events were dropped.
+        event_types: the names of the event types, by their codes.
     """
 
     table: pa.Table
@@ -62,6 +64,7 @@ class SortedEvents:
     platform: NDArray[np.int8]
     rows: NDArray[np.int64]
     duplicates: int
+    event_types: tuple[str, ...] = EVENT_TYPES
 
     def where(self, wanted: NDArray[np.bool_]) -> SortedEvents:
         """Some events, with the users who have one; `rows` and `duplicates` are as they were."""
@@ -83,15 +86,19 @@ class SortedEvents:
             platform=self.platform[kept],
             rows=self.rows[kept],
             duplicates=self.duplicates,
+            event_types=self.event_types,
         )
 
 
-def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
+def sort_events(
+    batches: Iterable[pa.RecordBatch], event_types: tuple[str, ...] = EVENT_TYPES
+) -> SortedEvents:
     """Order events within their users and drop those whose id repeats (rules 2 and 3).
 
     Args:
         batches: events with the schema EVENT_BATCH, in any order and split. Of equal events the
             first one is kept.
+        event_types: the names of the event types, by their codes.
 
     Raises:
         DataError: if two events that differ have the same id.
@@ -102,13 +109,15 @@ def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
     user_ids, user = ranked(table["user_id"])
     time_us = _numbers(table, "event_time").view(np.int64)
     user_digests = digests(user_ids)
-    ids = event_ids(table, user_digests, user)
+    ids = event_ids(table, user_digests, user, event_types)
 
     order = _order(user, time_us, ids)
     ids = ids[order]
     repeated = np.zeros(len(order), np.bool_)
     repeated[1:] = (ids.high[1:] == ids.high[:-1]) & (ids.low[1:] == ids.low[:-1])
-    refuse_unlike(table, order[:-1][repeated[1:]], order[1:][repeated[1:]], ids[repeated])
+    refuse_unlike(
+        table, order[:-1][repeated[1:]], order[1:][repeated[1:]], ids[repeated], event_types
+    )
     order = order[~repeated]
     user = user[order]
     starts = np.ones(len(order), np.bool_)
@@ -125,6 +134,7 @@ def sort_events(batches: Iterable[pa.RecordBatch]) -> SortedEvents:
         platform=_numbers(table, "platform")[order].astype(np.int8, copy=False),
         rows=order,
         duplicates=int(repeated.sum()),
+        event_types=event_types,
     )
 
 

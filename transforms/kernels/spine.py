@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from transforms.kernels.calendar import as_dates, first_days, mondays, month_of, week_of
-from transforms.kernels.counters import DAILY, MONTHLY, PERIODIC, Counters
+from transforms.kernels.counters import DAILY, EVENTS, MONTHLY, PERIODIC, Counters
 from transforms.kernels.grid_keys import split_cohort_key
 from transforms.vocabulary import EVENT_TYPES
 
@@ -31,6 +31,7 @@ class Spine:
         first_day, last_day: days from 1970-01-01 to the first and the last of `dates`.
         last_week: the last of `weeks`, as `week_of` counts them.
         counters: the sums themselves, for marts that lay out keys of their own.
+        event_types: the names of the event types, by their codes.
         written_at: the moment of writing.
     """
 
@@ -48,6 +49,7 @@ class Spine:
     last_day: int
     last_week: int
     counters: Counters
+    event_types: tuple[str, ...]
     written_at: pa.Scalar
 
     @property
@@ -70,15 +72,21 @@ class Spine:
         return pa.repeat(self.written_at, rows)
 
 
-def lay_out(counters: Counters, written_at: pa.Scalar) -> Spine:
+def lay_out(
+    counters: Counters, written_at: pa.Scalar, event_types: tuple[str, ...] = EVENT_TYPES
+) -> Spine:
     """The spine of the sum of all users' counters.
+
+    Args:
+        counters: the sum.
+        written_at: the moment of writing.
+        event_types: the names of the event types, by their codes.
 
     Raises:
         DataError: if the miles of all dates add up to more than INT64 holds.
     """
     counters.check_lifetime()
-    types = [DAILY.index(f"events_{name}") for name in EVENT_TYPES]
-    busy = counters.daily.keys[counters.daily.values[:, types].any(axis=1)]
+    busy = counters.daily.keys[counters.daily.values[:, EVENTS].any(axis=1)]
     if not len(busy):
         return _empty(written_at)
     first, last = int(busy[0]), int(busy[-1])
@@ -100,6 +108,7 @@ def lay_out(counters: Counters, written_at: pa.Scalar) -> Spine:
         last_day=last,
         last_week=last_week,
         counters=counters,
+        event_types=event_types,
         written_at=written_at,
     )
 
@@ -127,5 +136,6 @@ def _empty(written_at: pa.Scalar) -> Spine:
         last_day=-1,
         last_week=0,
         counters=Counters.empty(),
+        event_types=EVENT_TYPES,
         written_at=written_at,
     )

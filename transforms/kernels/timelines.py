@@ -15,6 +15,7 @@ from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.counters import check_int64
 from transforms.kernels.hashing import Hashes
 from transforms.kernels.order import by_user_and_time
+from transforms.kernels.own_events import OwnEvents
 from transforms.kernels.session_spans import SessionSpans
 from transforms.kernels.sessions import SortedEvents, ranked, sort_events
 from transforms.vocabulary import EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
@@ -36,6 +37,7 @@ class Timelines:
         type_events: int64 [days, 5], events by index in EVENT_TYPES.
         platform_events: int64 [days, 3], events by index in PLATFORMS.
         miles_earned, miles_redeemed: int64 [days].
+        own_events: events of types beyond EVENT_TYPES, of the days.
         first_seen_us, last_seen_us: int64 [users], microseconds since 1970-01-01.
         first_platform: int8 [users], index in PLATFORMS.
         first_utm_source, first_country: string [users], NULL where the first event has none.
@@ -50,6 +52,7 @@ class Timelines:
     platform_events: NDArray[np.int64]
     miles_earned: NDArray[np.int64]
     miles_redeemed: NDArray[np.int64]
+    own_events: OwnEvents
     first_seen_us: NDArray[np.int64]
     last_seen_us: NDArray[np.int64]
     first_platform: NDArray[np.int8]
@@ -76,6 +79,9 @@ class Timelines:
         return cls(
             day_offsets=np.append(0, np.cumsum(days)),
             first_id=ids,
+            own_events=OwnEvents.concat(
+                [part.own_events for part in parts], [len(part.date) for part in parts]
+            ),
             sessions=SessionSpans.concat([part.sessions for part in parts]),
             **arrays,
             **texts,
@@ -106,14 +112,16 @@ class Timelines:
         offsets = self.day_offsets[start : stop + 1]
         days = slice(offsets[0], offsets[-1])
         sessions = self.sessions.between(start, stop)
-        return self._of(slice(start, stop), days, offsets - offsets[0], sessions)
+        own = self.own_events.between(*offsets[[0, -1]].tolist())
+        return self._of(slice(start, stop), days, offsets - offsets[0], own, sessions)
 
     def take(self, users: NDArray[np.int64]) -> Timelines:
         """The timelines of some users, by their indices and in this order."""
         days = np.diff(self.day_offsets)[users]
         offsets = np.append(0, np.cumsum(days))
         rows = np.arange(offsets[-1]) + np.repeat(self.day_offsets[users] - offsets[:-1], days)
-        return self._of(users, rows, offsets, self.sessions.take(users))
+        own = self.own_events.take(rows, len(self.date))
+        return self._of(users, rows, offsets, own, self.sessions.take(users))
 
     def on_days(self, days: NDArray[np.bool_], sessions: SessionSpans) -> Timelines:
         """The same users with some of their days, at least one each, and other sessions.
@@ -124,15 +132,23 @@ class Timelines:
         """
         counts = np.add.reduceat(days, self.day_offsets[:-1], dtype=np.int64)
         offsets = np.append(0, np.cumsum(counts))
-        return self._of(slice(None), np.flatnonzero(days), offsets, sessions)
+        kept = np.flatnonzero(days)
+        own = self.own_events.take(kept, len(self.date))
+        return self._of(slice(None), kept, offsets, own, sessions)
 
     def _of(
-        self, users: Any, days: Any, offsets: NDArray[np.int64], sessions: SessionSpans
+        self,
+        users: Any,
+        days: Any,
+        offsets: NDArray[np.int64],
+        own_events: OwnEvents,
+        sessions: SessionSpans,
     ) -> Timelines:
         taken = users if isinstance(users, slice) else pa.array(users)
         return Timelines(
             day_offsets=offsets,
             first_id=self.first_id[users],
+            own_events=own_events,
             sessions=sessions,
             **{name: getattr(self, name)[days] for name in _OF_DAYS},
             **{name: getattr(self, name)[users] for name in _OF_USERS},
@@ -148,16 +164,24 @@ class Timelines:
         """int64 [days]: the index of each day's user."""
         return np.repeat(np.arange(len(self)), np.diff(self.day_offsets))
 
+    @property
+    def events(self) -> NDArray[np.int64]:
+        """int64 [days]: how many events each day has, of all types; each has one platform."""
+        total: NDArray[np.int64] = self.platform_events.sum(axis=1)
+        return total
+
     def active_days(self, active_types: Sequence[int]) -> NDArray[np.bool_]:
         """bool [days]: on which days a user is active (rule 4).
 
         Args:
-            active_types: indices in EVENT_TYPES of the event types that make a user active.
+            active_types: codes of the event types that make a user active.
         """
-        if len(set(active_types)) == len(EVENT_TYPES):
+        of_five = [code for code in active_types if code < len(EVENT_TYPES)]
+        if len(set(of_five)) == len(EVENT_TYPES) and not len(self.own_events):
             return np.ones(len(self.date), np.bool_)
-        events = self.type_events[:, list(active_types)].sum(axis=1)
-        return np.asarray(events > 0)
+        active: NDArray[np.bool_] = self.type_events[:, of_five].sum(axis=1) > 0
+        active[self.own_events.active_days(active_types)] = True
+        return active
 
     def per_user(self, per_day: NDArray[np.int64]) -> NDArray[np.int64]:
         """Sums over each user's days: [days, ...] -> [users, ...]."""
@@ -234,7 +258,8 @@ def timelines_of(user_ids: pa.Array, facts: Facts, firsts: Firsts) -> Timelines:
         user_id=user_ids,
         day_offsets=np.append(np.searchsorted(day_starts, user_starts), len(day_starts)),
         date=days[day_starts],
-        type_events=_count(day_of_event, facts.event_type, len(day_starts), len(EVENT_TYPES)),
+        type_events=_type_events(day_of_event, facts.event_type, len(day_starts)),
+        own_events=OwnEvents.of_events(day_of_event, facts.event_type),
         platform_events=_count(day_of_event, facts.platform, len(day_starts), len(PLATFORMS)),
         miles_earned=_sums(earned, day_starts),
         miles_redeemed=_sums(redeemed, day_starts),
@@ -250,6 +275,15 @@ def _changes(values: NDArray[np.int64]) -> NDArray[np.bool_]:
     changed[:1] = True
     np.not_equal(values[1:], values[:-1], out=changed[1:])
     return changed
+
+
+def _type_events(
+    rows: NDArray[np.int64], codes: NDArray[np.int8], n_rows: int
+) -> NDArray[np.int64]:
+    five = codes < len(EVENT_TYPES)
+    if not five.all():
+        rows, codes = rows[five], codes[five]
+    return _count(rows, codes, n_rows, len(EVENT_TYPES))
 
 
 def _count(
@@ -298,8 +332,14 @@ def _total_days(parts: Sequence[Timelines], user: NDArray[np.int64], users: int)
         if name.startswith("miles"):
             check_int64((name,), values[:, np.newaxis], starts)
         summed[name] = _sums(values, starts)
+    own = OwnEvents.concat([part.own_events for part in parts], [len(part.date) for part in parts])
     days = np.bincount(user[starts], minlength=users)
-    return {"day_offsets": np.append(0, np.cumsum(days)), "date": date[starts], **summed}
+    return {
+        "day_offsets": np.append(0, np.cumsum(days)),
+        "date": date[starts],
+        "own_events": own.joined(order, starts),
+        **summed,
+    }
 
 
 def _total_users(parts: Sequence[Timelines], user: NDArray[np.int64]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class StoredDates:
         user = places.astype(np.int64)[before.user_of_day]
         ours = user >= 0
         had = user[ours] << _DATE_BITS | before.date[ours]
-        counts = before.type_events[ours].sum(axis=1)
+        counts = before.events[ours]
         order = np.argsort(had, kind="stable")
         had, counts = had[order], counts[order]
         stored = (found.user_of_event << _DATE_BITS | dates_of(found))[~is_new]

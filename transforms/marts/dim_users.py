@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from transforms.contract import (
     BOOLEAN,
@@ -203,7 +202,7 @@ def rows(
 
     Args:
         timelines: of any number of users.
-        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        active_types: codes of the event types that make a user active.
         written_at: the moment of writing, or one for each user.
     """
     earned = timelines.per_user(timelines.miles_earned)
@@ -240,11 +239,3 @@ def rows(
             "active_days_28d": timelines.per_user(active & is_recent),
         }
     )
-
-
-def events_of(users: pa.Table) -> NDArray[np.int64]:
-    """How many events each of some rows' users has: int64 [rows]."""
-    total = np.zeros(users.num_rows, np.int64)
-    for column in COUNT_COLUMNS.values():
-        total += users[column].to_numpy()
-    return total

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from transforms.contract import FLOAT, INTEGER, STRING, Partition, Table, nullable, required
 from transforms.kernels.arithmetic import percentage, ratio
+from transforms.kernels.counters import OWN_TYPES
+from transforms.kernels.grid_keys import split_type_key
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE
-from transforms.marts.shared_columns import EVENT_DATE
+from transforms.marts.shared_columns import EVENT_DATE, EVENT_TYPE
 from transforms.measures import (
     EVENTS_ONCE,
     EVENTS_PER_USER,
@@ -23,9 +26,10 @@ from transforms.quality.declaration import (
     Holds,
     Total,
     at_least,
-    one_of,
 )
 from transforms.vocabulary import EVENT_TYPES
+
+Ints = NDArray[np.int64]
 
 _NAME = "events_by_type"
 
@@ -38,7 +42,7 @@ TABLE = Table(
             "event_type",
             STRING,
             "Event type; each that occurs in the data has a row on every date",
-            one_of(*EVENT_TYPES),
+            EVENT_TYPE,
         ),
         required(
             "events", INTEGER, "Events of the type on the date", at_least(0), measure=EVENTS_ONCE
@@ -89,12 +93,13 @@ TABLE = Table(
 
 def rows(spine: Spine) -> pa.Table:
     """The rows of the table from the sums over all users."""
-    day = spine.daily
-    types = [name for name in EVENT_TYPES if day[f"events_{name}"].any()]
-    dates = len(spine.dates)
+    day, dates = spine.daily, len(spine.dates)
+    five = [(day[f"events_{name}"], day[f"users_{name}"]) for name in EVENT_TYPES]
+    counted = dict(zip(spine.event_types, [*five, *_of_own_types(spine)], strict=True))
+    types = [name for name, (events, _) in counted.items() if events.any()]
     events, users = (
-        np.concatenate([np.empty(0, np.int64), *(day[f"{what}_{name}"] for name in types)])
-        for what in ("events", "users")
+        np.concatenate([np.empty(0, np.int64), *(counted[name][what] for name in types)])
+        for what in range(2)
     )
     codes = np.repeat(np.arange(len(types), dtype=np.int32), dates)
     return TABLE.build(
@@ -110,3 +115,13 @@ def rows(spine: Spine) -> pa.Table:
             "is_complete": np.tile(spine.complete_dates, len(types)),
         }
     )
+
+
+def _of_own_types(spine: Spine) -> list[tuple[Ints, Ints]]:
+    """Of each own event type, in order, its events and users by date."""
+    own = len(spine.event_types) - len(EVENT_TYPES)
+    table = np.zeros((len(OWN_TYPES), own, len(spine.dates)), np.int64)
+    grid = spine.counters.own_types
+    day, code = split_type_key(grid.keys)
+    table[:, code - len(EVENT_TYPES), day - spine.first_day] = grid.values.T
+    return [(events, users) for events, users in table.transpose(1, 0, 2)]

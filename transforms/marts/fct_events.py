@@ -19,6 +19,7 @@ from transforms.contract import (
 from transforms.kernels.hashing import ascii_array
 from transforms.kernels.id_text import event_digits
 from transforms.kernels.sessions import SESSION_GAP_MINUTES, SESSION_GAP_US, Sessions, SortedEvents
+from transforms.marts.shared_columns import EVENT_TYPE
 from transforms.measures import MILES_ONCE, SESSIONS_ONCE
 from transforms.quality.declaration import (
     COUNTRY,
@@ -35,7 +36,7 @@ from transforms.quality.declaration import (
     at_least,
     one_of,
 )
-from transforms.vocabulary import EARLIEST, EVENT_TYPES, PLATFORMS
+from transforms.vocabulary import EARLIEST, PLATFORMS
 
 _GAP = "UNIX_MICROS(event_time) - UNIX_MICROS(previous_event_time)"
 
@@ -75,7 +76,7 @@ TABLE = Table(
             "event_type",
             STRING,
             "miles_earned, miles_redeemed, share, like or reward_search",
-            one_of(*EVENT_TYPES),
+            EVENT_TYPE,
         ),
         required(
             "event_time",
@@ -167,7 +168,7 @@ def rows(events: SortedEvents, sessions: Sessions, written_at: pa.Scalar | pa.Ar
         {
             "event_id": ascii_array(event_digits(events.ids)),
             "user_id": _encoded(events.user_of_event, events.user_ids),
-            "event_type": _encoded(events.event_type, pa.array(EVENT_TYPES)),
+            "event_type": _encoded(events.event_type, pa.array(events.event_types)),
             "event_time": table["event_time"],
             "event_date": table["event_time"].cast(pa.date32(), safe=False),
             "transaction_category": table["transaction_category"],

@@ -40,7 +40,7 @@ from transforms.measures import (
     ratio_of,
 )
 from transforms.quality.declaration import at_least
-from transforms.vocabulary import CHANNELS, EVENT_TYPES, OTHER_CHANNEL, PLATFORMS
+from transforms.vocabulary import CHANNELS, OTHER_CHANNEL, PLATFORMS
 
 _PCT = "in percent of daily_active_users"
 _ENGAGEMENT = Grades(
@@ -253,7 +253,8 @@ def rows(spine: Spine) -> pa.Table:
     """The rows of the table from the sums over all users."""
     day = spine.daily
     active = day["active"]
-    events = sum((day[f"events_{name}"] for name in EVENT_TYPES), start=0 * active)
+    # Each event has one platform; its type may be one that only events_by_type knows.
+    events = sum((day[f"events_{name}"] for name in PLATFORMS), start=0 * active)
     new_users = {
         f"new_{channel}_users": day[f"first_{channel}"] for channel in (*CHANNELS, OTHER_CHANNEL)
     }

@@ -48,17 +48,26 @@ _OF_DIM_USERS = {
     "daily_searches": "reward_search_events",
 }
 
+_EVENTS_OF_FIVE = " + ".join(_USERS_OF_EVENTS.values())
+EVENT_TYPES_ADD_UP = Holds(
+    "event_types_add_up",
+    f"total_daily_events = {_EVENTS_OF_FIVE}",
+    "the events of the five types add up to total_daily_events",
+)
+# Where there are own event types, whose rows are in events_by_type.
+EVENT_TYPES_AMONG_OTHERS = Holds(
+    EVENT_TYPES_ADD_UP.name,
+    f"total_daily_events >= {_EVENTS_OF_FIVE}",
+    "the events of the five types are no more than total_daily_events",
+)
+
 ACTIVITY = (
     Holds(
         "daily_active_users_of_growth_metrics",
         f"{_DAU} = growth_metrics.{_DAU}",
         "daily_active_users is that of growth_metrics",
     ),
-    Holds(
-        "event_types_add_up",
-        f"total_daily_events = {' + '.join(_USERS_OF_EVENTS.values())}",
-        "the events of the five types add up to total_daily_events",
-    ),
+    EVENT_TYPES_ADD_UP,
     *(
         Holds(f"{users}_by_events", f"{users} <= {events}", f"{users} <= {events}")
         for users, events in _USERS_OF_EVENTS.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 import pyarrow as pa
@@ -33,7 +34,13 @@ from transforms.marts import (
     users_with_negative_miles,
     weekly_growth_accounting,
 )
+from transforms.marts.growth_drivers_checks import (
+    EVENT_TYPES_ADD_UP,
+    EVENT_TYPES_AMONG_OTHERS,
+)
+from transforms.marts.shared_columns import EVENT_TYPE
 from transforms.quality.compile import Check, compile_checks
+from transforms.quality.declaration import one_of
 
 _FINISHED: Final = (
     social_capital_growth_accounting,
@@ -75,7 +82,22 @@ ALL_TABLES: Final = (*TABLES.values(), RESULTS)
 CORRECTIONS: Final = dead_letter_corrections.TABLE
 
 
-def all_checks(active_types: ActiveEventTypes) -> tuple[Check, ...]:
-    """All checks of TABLES, where some event types make a user active."""
-    active_events = active_types.sum_of(dim_users.COUNT_COLUMNS)
-    return compile_checks(TABLES.values(), {"ACTIVE_EVENTS": active_events})
+def all_checks(types: ActiveEventTypes) -> tuple[Check, ...]:
+    """All checks of TABLES, where there are some event types, and some make a user active."""
+    active_events = types.active_users(dim_users.COUNT_COLUMNS, "active_days")
+    tables = [_with_own_types(table, types) if types.own else table for table in TABLES.values()]
+    return compile_checks(tables, {"ACTIVE_EVENTS": active_events})
+
+
+def _with_own_types(table: Table, types: ActiveEventTypes) -> Table:
+    """A contract that takes own event types, too; its checks keep their ids."""
+    any_type = one_of(*types.known)
+    columns = [
+        replace(column, checks=tuple(any_type if each == EVENT_TYPE else each for each in checks))
+        for column in table.columns
+        for checks in [column.checks]
+    ]
+    checks = [
+        EVENT_TYPES_AMONG_OTHERS if check == EVENT_TYPES_ADD_UP else check for check in table.checks
+    ]
+    return replace(table, columns=tuple(columns), checks=tuple(checks))

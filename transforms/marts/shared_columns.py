@@ -6,7 +6,11 @@ from typing import Final
 
 from transforms.contract import DATE, FLOAT, INTEGER, Column, nullable, required
 from transforms.measures import MILES_ONCE, QUICK_RATIO, USERS_OF_PERIOD, percentage_of
-from transforms.quality.declaration import at_least
+from transforms.quality.declaration import at_least, one_of
+from transforms.vocabulary import EVENT_TYPES
+
+# Own event types of a warehouse are taken, too: registry.py says where.
+EVENT_TYPE: Final = one_of(*EVENT_TYPES)
 
 EVENT_DATE: Final = required("event_date", DATE, "UTC date", label="Date")
 

@@ -6,7 +6,7 @@ columns of the row a condition may name
 
 - `previous_x`: column x of the row before, by the table's `Sequence`; NULL in the first row;
 - `table.x`: column x of the row with the same primary key in another table; NULL without one;
-- `ACTIVE_EVENTS`, in dim_users: how many events the user has that make a user active.
+- `ACTIVE_EVENTS`, in dim_users: above 0 where the user has events that make a user active.
 
 A condition that is NULL is neither kept nor broken, as in a CHECK constraint.
 """

@@ -22,7 +22,7 @@ TABLE = Table(
     written_at="noted_at",
 )
 
-# The event types that make a user active, joined by commas.
+# The event types that make a user active, joined by commas; and own ones where there are some.
 ACTIVE_EVENT_TYPES: Final = "active_event_types"
 # Those of a run that all runs into its warehouse share.
 SHARED: Final = (ACTIVE_EVENT_TYPES,)

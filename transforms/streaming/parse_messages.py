@@ -25,6 +25,7 @@ from transforms.metrics import LATENESS, count
 from transforms.parse_outputs import beside_events
 from transforms.parse_step import COUNTS, DEAD_LETTERS, parse_part
 from transforms.streaming.clock import Clock, arriving, microseconds
+from transforms.vocabulary import EVENT_TYPES
 
 BY_USER: Final = "by_user"
 
@@ -46,6 +47,7 @@ class ParseMessages(beam.PTransform):
         clock: processing time.
         max_future_minutes: event times may be so far ahead of the clock.
         forgotten: whose messages are dropped and only counted; None for nobody's.
+        event_types: the names of the event types, by their codes.
     """
 
     source: str
@@ -54,6 +56,7 @@ class ParseMessages(beam.PTransform):
     clock: Clock
     max_future_minutes: int = 60
     forgotten: Forgotten | None = None
+    event_types: tuple[str, ...] = EVENT_TYPES
 
     def expand(self, messages: beam.PCollection) -> pvalue.DoOutputsTuple:
         parse = beam.ParDo(_Parse(self)).with_output_types(
@@ -88,12 +91,12 @@ class _Parse(beam.DoFn):
         part = parse_part(
             read_records(self._messages, options.source),
             as_datetime(now_us),
-            Limits(options.max_future_minutes, since_us),
+            Limits(options.max_future_minutes, since_us, options.event_types),
             options.version,
             forgotten=options.forgotten,
         )
         for parsed in part.parsed:
-            events = sort_events([parsed.events])
+            events = sort_events([parsed.events], options.event_types)
             for user in encode_users(events):
                 yield arriving(user, options.clock)
             if events.duplicates:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from transforms.active_event_types import ActiveEventTypes
 from transforms.kernels.codecs.record_codec import sorted_events
 from transforms.kernels.id_text import session_digits
 from transforms.kernels.increments import change, timelines_after
@@ -35,11 +36,15 @@ class UserChanges:
     for one user as for a hundred.
 
     Args:
-        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        types: the event types, and which make a user active.
+
+    Attributes:
+        events_of_users: int64 [users], how many events each has, once there are outputs.
     """
 
-    def __init__(self, active_types: Sequence[int]):
-        self._active_types = active_types
+    def __init__(self, types: ActiveEventTypes):
+        self._types = types
+        self.events_of_users = np.empty(0, np.int64)
         self._before: dict[str, UserHead | None] = {}
         self._after: dict[str, UserHead] = {}
         self._rows: dict[str, dict[tuple[int, int], _Row]] = {}
@@ -68,15 +73,17 @@ class UserChanges:
         ]
         rows = [row for _, its_rows in by_user for row in its_rows]
         events = sorted_events(
-            {user_id: [row.event.record for row in its_rows] for user_id, its_rows in by_user}
+            {user_id: [row.event.record for row in its_rows] for user_id, its_rows in by_user},
+            self._types.known,
         )
         is_new = np.array([row.is_new for row in rows])
         before = timelines_of_heads(
             {user_id: head for user_id, head in self._before.items() if head is not None}
         )
         after = timelines_after(before, events.where(is_new))
+        self.events_of_users = after.per_user(after.events)
         written_at = _moments(self._after[user_id] for user_id in after.user_id.to_pylist())
-        users = changed_users(before, after, self._active_types, written_at)
+        users = changed_users(before, after, self._types.codes, written_at)
         stored = fct_events.rows(events, _sessions(events, rows), _moments(rows))
         for table, found in (
             (fct_events.TABLE.appended, stored.filter(pa.array(is_new))),
@@ -88,7 +95,7 @@ class UserChanges:
         ):
             if found.num_rows:
                 yield table.name, found
-        yield CONTRIBUTIONS, change(before, after, self._active_types)
+        yield CONTRIBUTIONS, change(before, after, self._types.codes)
 
 
 def _moments(written: Iterable[UserHead | _Row]) -> pa.Array:

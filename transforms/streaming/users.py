@@ -23,6 +23,7 @@ from apache_beam.transforms.userstate import (
 )
 from apache_beam.utils.timestamp import Timestamp
 
+from transforms.active_event_types import ActiveEventTypes
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.codecs.head_codec import decode_head, encode_head
 from transforms.kernels.codecs.record_codec import Record, decode_records, encode_records
@@ -31,7 +32,6 @@ from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.seeds import Seed
 from transforms.kernels.user_head import UserHead
 from transforms.kernels.user_state import advance_user, without_those_before
-from transforms.marts import dim_users
 from transforms.metrics import EVENTS_PER_USER, count
 from transforms.parse_step import COUNTS
 from transforms.streaming.clock import Clock, arriving, later, microseconds
@@ -68,13 +68,13 @@ class UpdateUsers(beam.PTransform):
     show: so of two versions of a row the one that knows more events is the newer.
 
     Attributes:
-        active_types: indices in EVENT_TYPES of the event types that make a user active.
+        types: the event types, and which make a user active.
         horizon_days: how long an event may be repeated, or come late.
         clock: processing time.
         known: who was known when the stream began; None for nobody.
     """
 
-    active_types: tuple[int, ...]
+    types: ActiveEventTypes
     horizon_days: int
     clock: Clock
     known: KnownUsers | None = None
@@ -100,7 +100,7 @@ class UpdateUser(beam.DoFn):
         self._kept_us = kept_us(options.horizon_days)
 
     def start_bundle(self) -> None:
-        self._changes = UserChanges(self._options.active_types)
+        self._changes = UserChanges(self._options.types)
         self._events = self._duplicates = 0
 
     def process(
@@ -142,8 +142,7 @@ class UpdateUser(beam.DoFn):
         for name, value in self._changes.outputs():
             tagged = (name, value) if name == CONTRIBUTIONS else (ROWS, (name, value))
             yield pvalue.TaggedOutput(tagged[0], arriving(tagged[1], self._clock))
-            if name == dim_users.TABLE.name:
-                EVENTS_PER_USER.observe_sample(dim_users.events_of(value))
+        EVENTS_PER_USER.observe_sample(self._changes.events_of_users)
         if self._events or self._duplicates:
             counts = RunCounts(events=self._events, duplicates=self._duplicates)
             count(counts)

@@ -13,15 +13,18 @@ from transforms.kernels.codecs.layouts import refuse_damaged
 from transforms.kernels.codecs.timeline_layout import (
     DAY_COUNTERS,
     HEAD,
-    LATEST,
     TEXTS,
     breaks_of,
     check_versions,
     counters_of,
     fields_of,
     filled_by,
+    have_own,
     masks_of,
+    own_events_of,
+    own_numbers,
     sessions_of,
+    versions_of,
 )
 from transforms.kernels.hashing import Hashes
 from transforms.kernels.timelines import Timelines
@@ -37,6 +40,7 @@ def encode_timeline(user: Timelines) -> bytes:
         [
             [len(steps), len(user.sessions.events), user.date[0]],
             *(steps, masks_of(filled), breaks_of(user.sessions).ravel(), counters[filled]),
+            *([own_numbers(user)[0].ravel()] if len(user.own_events) else ()),
         ]
     )
     texts = [getattr(user, name)[0].as_py() for name in TEXTS]
@@ -48,7 +52,7 @@ def encode_timeline(user: Timelines) -> bytes:
     )
     head = np.array(
         (
-            LATEST,
+            versions_of(user)[0],
             user.first_seen_us[0],
             user.last_seen_us[0],
             user.first_id.high[0],
@@ -87,14 +91,20 @@ def _decoded(user_id: str, data: bytes) -> Timelines:
     ends = np.cumsum([days, days, 3 * (sessions - 1)])
     steps, masks, breaks, values = np.split(numbers[3:], ends)
     counters = np.zeros((days, len(DAY_COUNTERS)), np.int64)
-    counters[filled_by(masks)] = values
+    filled = filled_by(masks)
+    counted = int(filled.sum())
+    counters[filled] = values[:counted]
+    own, day_offsets = values[counted:].reshape(-1, 3), np.array([0, days])
+    if len(own) and not have_own(head["version"])[0]:
+        refuse_damaged("a timeline")
     fields = fields_of(counters)
     first_seen_us, last_seen_us = head["first_seen_us"], head["last_seen_us"]
     return Timelines(
         user_id=pa.array([user_id], pa.string()),
-        day_offsets=np.array([0, days]),
+        day_offsets=day_offsets,
         date=first_date + np.cumsum(steps),
         **fields,
+        own_events=own_events_of(own, np.array([len(own)]), day_offsets),
         first_seen_us=first_seen_us,
         last_seen_us=last_seen_us,
         first_platform=head["first_platform"],
@@ -106,6 +116,6 @@ def _decoded(user_id: str, data: bytes) -> Timelines:
             np.array([sessions]),
             first_seen_us,
             last_seen_us,
-            fields["type_events"].sum(keepdims=True)[0],
+            fields["platform_events"].sum(keepdims=True)[0],
         ),
     )

@@ -5,7 +5,8 @@ has and how many rows there are; for each grid its keys and its values. Grids ar
 appended, and counters to their grid, so that the first ones are always the same.
 
 Layouts 1 and 2 have the first three grids alone. The others can't be computed from them, so but for
-those of no user they are refused.
+those of no user they are refused; and so are fewer than the first twelve grids of layout 3. What is
+appended behind these is empty in what lacks it.
 
 RunCounts are JSON by names. A count that is missing is 0; its name may be an earlier one.
 """
@@ -27,11 +28,15 @@ _VERSION: Final = 3
 _HEAD: Final = struct.Struct("<2B")
 _SIZE: Final = struct.Struct("<BQ")
 _WHAT: Final = "a sum of counters"
+# Up to session_durations: events that came before own_types was there are of the five types.
+_NEEDED: Final = 12
 
 
 def encode_counters(counters: Counters) -> bytes:
     """Counters as bytes, the same for equal ones."""
     grids = [getattr(counters, name) for name in GRIDS]
+    while len(grids) > _NEEDED and not len(grids[-1].keys):
+        grids.pop()
     head = _HEAD.pack(_VERSION, len(grids))
     sizes = b"".join(_SIZE.pack(len(grid.names), len(grid.keys)) for grid in grids)
     arrays = [array for grid in grids for array in (grid.keys, grid.values)]
@@ -65,7 +70,7 @@ def decode_counters(data: bytes) -> Counters:
         cells = rows * (1 + width)
         grids[name], numbers = _grid(names, width, rows, numbers[:cells]), numbers[cells:]
     # Which grids are empty says nothing: what changes in one may cancel out in another.
-    if count < len(GRIDS) and any(rows for _, rows in sizes):
+    if count < _NEEDED and any(rows for _, rows in sizes):
         _refuse_earlier()
     return Counters(**{name: grids.get(name, Grid.empty(names)) for name, names in GRIDS.items()})
 

@@ -17,15 +17,18 @@ from transforms.kernels.codecs.arrays import binary_array
 from transforms.kernels.codecs.layouts import refuse_damaged
 from transforms.kernels.codecs.timeline_layout import (
     HEAD,
-    LATEST,
     TEXTS,
     breaks_of,
     check_versions,
     counters_of,
     fields_of,
     filled_by,
+    have_own,
     masks_of,
+    own_events_of,
+    own_numbers,
     sessions_of,
+    versions_of,
 )
 from transforms.kernels.hashing import Hashes
 from transforms.kernels.timelines import Timelines
@@ -66,7 +69,7 @@ def decode_timelines(user_ids: pa.Array, encoded: pa.Array) -> Timelines:
 
 def _encode(users: Timelines) -> pa.Array:
     head = np.empty(len(users), HEAD)
-    head["version"] = LATEST
+    head["version"] = versions_of(users)
     head["high"], head["low"] = users.first_id.high, users.first_id.low
     for name in ("first_seen_us", "last_seen_us", "first_platform"):
         head[name] = getattr(users, name)
@@ -92,9 +95,9 @@ def _numbers_of(users: Timelines) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     steps = np.diff(users.date, prepend=0)
     steps[first] = 0
     breaks = np.diff(users.sessions.offsets) - 1
-    sizes = (
-        3 + 2 * days + 3 * breaks + np.add.reduceat(np.bitwise_count(masks), first, dtype=np.int64)
-    )
+    counted = np.add.reduceat(np.bitwise_count(masks), first, dtype=np.int64)
+    own_rows, own = own_numbers(users)
+    sizes = 3 + 2 * days + 3 * breaks + counted + 3 * own
     starts = np.cumsum(sizes) - sizes
     numbers = np.empty(int(sizes.sum()), np.int64)
     rest = np.ones(len(numbers), np.bool_)
@@ -106,6 +109,7 @@ def _numbers_of(users: Timelines) -> tuple[NDArray[np.int64], NDArray[np.int64]]
         (_spans(starts + 3, days), steps),
         (_spans(starts + 3 + days, days), masks),
         (_spans(starts + 3 + 2 * days, 3 * breaks), breaks_of(users.sessions).ravel()),
+        (_spans(starts + sizes - 3 * own, 3 * own), own_rows.ravel()),
     ):
         numbers[at], rest[at] = values, False
     # A mask as an index takes four times as long as its places.
@@ -145,8 +149,9 @@ def _decoded(
     first_seen_us, last_seen_us = (
         head[name].astype(np.int64) for name in ("first_seen_us", "last_seen_us")
     )
-    days, sessions, breaks = _days(_rests(data, at - starts, ends - at), ends - at)
-    events = np.add.reduceat(days["type_events"].sum(axis=1), days["day_offsets"][:-1])
+    has_own = have_own(data[starts])
+    days, sessions, breaks = _days(_rests(data, at - starts, ends - at), ends - at, has_own)
+    events = np.add.reduceat(days["platform_events"].sum(axis=1), days["day_offsets"][:-1])
     return Timelines(
         user_id=user_ids,
         first_seen_us=first_seen_us,
@@ -161,13 +166,14 @@ def _decoded(
 
 
 def _days(
-    octets: NDArray[np.uint8], sizes: NDArray[np.int64]
+    octets: NDArray[np.uint8], sizes: NDArray[np.int64], has_own: NDArray[np.bool_]
 ) -> tuple[dict[str, Any], NDArray[np.int64], NDArray[np.int64]]:
     """The fields of days, how many sessions each user has, and the breaks between them.
 
     Args:
         octets: the bytes of all numbers.
         sizes: int64 [users], of how many of them each user's are.
+        has_own: bool [users], whose numbers end with events of own types.
     """
     numbers = varints.decode(octets)
     counts = np.add.reduceat(octets < 0x80, np.cumsum(sizes) - sizes, dtype=np.int64)
@@ -176,16 +182,25 @@ def _days(
     step_rows, mask_rows = _spans(starts + 3, days), _spans(starts + 3 + days, days)
     break_rows = _spans(starts + 3 + 2 * days, 3 * (sessions - 1))
     filled = filled_by(numbers[mask_rows])
+    offsets = np.append(0, np.cumsum(days))
+    own = np.zeros_like(days)
+    if has_own.any():
+        counted = np.add.reduceat(filled.sum(axis=1), offsets[:-1], dtype=np.int64)
+        rest = counts - (3 + 2 * days + 3 * (sessions - 1) + counted)
+        own[has_own] = rest[has_own] // 3
+        if (rest != 3 * own).any() or (own < 0).any():
+            raise ValueError("there are more or fewer numbers than there must be")
+    own_rows = _spans(starts + counts - 3 * own, 3 * own)
     rest = np.ones(len(numbers), np.bool_)
-    for rows in (starts, starts + 1, starts + 2, step_rows, mask_rows, break_rows):
+    for rows in (starts, starts + 1, starts + 2, step_rows, mask_rows, break_rows, own_rows):
         rest[rows] = False
     counters = np.zeros(filled.shape, np.int64)
     counters.ravel()[np.flatnonzero(filled)] = numbers[np.flatnonzero(rest)]
-    offsets = np.append(0, np.cumsum(days))
     run = np.cumsum(numbers[step_rows])
     fields = {
         "day_offsets": offsets,
         "date": run + np.repeat(first_date - run[offsets[:-1]], days),
+        "own_events": own_events_of(numbers[own_rows].reshape(-1, 3), own, offsets),
         **fields_of(counters),
     }
     return fields, sessions, numbers[break_rows].reshape(-1, 3)

@@ -8,6 +8,10 @@ longer than the shortest one, and how many events it has; and the counters that 
 lengths and numbers are varints. A day takes 6 to 12 bytes, a session up to 12. The last session
 ends with the last event, and has the events that no other one has.
 
+Layout 5 is of users who have events of own types, and of no others. It ends with three numbers for
+each day and own type: how many of the user's days lie between it and the one before in this list,
+or the first of all days; the type's code beyond the five; and how many events there are.
+
 Layout 3 is without sessions. Layouts 1 and 2 have event ids that are made (1) or written (2)
 otherwise, too: they can't be compared with today's, and a repeated event would count twice. All of
 them are refused.
@@ -27,12 +31,14 @@ from transforms.kernels.codecs.layouts import (
     refuse_other_ids,
     refuse_unknown_counters,
 )
+from transforms.kernels.own_events import OwnEvents
 from transforms.kernels.session_spans import SessionSpans
 from transforms.kernels.sessions import SESSION_GAP_US
 from transforms.kernels.timelines import Timelines
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
-LATEST: Final = 4
+LATEST: Final = 5
+_WITHOUT_OWN: Final = 4
 _NO_SESSIONS: Final = 3
 _OTHER_IDS: Final = (1, 2)
 HEAD: Final = np.dtype(
@@ -45,6 +51,8 @@ HEAD: Final = np.dtype(
         ("first_platform", "i1"),
     ]
 )
+# Events hold codes as int8.
+_LARGEST_CODE: Final = 127
 TEXTS: Final = ("first_utm_source", "first_country")
 
 # A day's counters by their bits: names are only ever appended, so that what is stored can be read.
@@ -124,6 +132,54 @@ def _followed(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.flatnonzero(followed)
 
 
+def versions_of(users: Timelines) -> NDArray[np.uint8]:
+    """The layout of each user: uint8 [users]."""
+    versions = np.full(len(users), _WITHOUT_OWN, np.uint8)
+    if len(users.own_events):
+        versions[users.user_of_day[users.own_events.day]] = LATEST
+    return versions
+
+
+def own_numbers(users: Timelines) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What layout 5 ends with: int64 [n, 3] of all users, and how many rows of it each has."""
+    own = users.own_events
+    if not len(own):
+        return np.empty((0, 3), np.int64), np.zeros(len(users), np.int64)
+    user = users.user_of_day[own.day]
+    place = own.day - users.day_offsets[user]
+    steps = np.diff(place, prepend=0)
+    firsts = np.flatnonzero(np.diff(user, prepend=-1))
+    steps[firsts] = place[firsts]
+    rows = np.column_stack([steps, own.event_type - len(EVENT_TYPES), own.events])
+    return rows, np.bincount(user, minlength=len(users))
+
+
+def own_events_of(
+    numbers: NDArray[np.int64], counts: NDArray[np.int64], day_offsets: NDArray[np.int64]
+) -> OwnEvents:
+    """The events that `own_numbers` was given.
+
+    Args:
+        numbers: what it gave.
+        counts: int64 [users], how many rows of them each user has.
+        day_offsets: int64 [users + 1], as `Timelines` has them.
+
+    Raises:
+        ValueError: if a day is none of its user's, or a code can't be.
+    """
+    if not len(numbers):
+        return OwnEvents.none()
+    if int(numbers[:, 1].max()) + len(EVENT_TYPES) > _LARGEST_CODE:
+        raise ValueError("there is no such event type")
+    starts = (np.cumsum(counts) - counts)[counts > 0]
+    run = np.cumsum(numbers[:, 0])
+    before = np.repeat((run - numbers[:, 0])[starts], counts[counts > 0])
+    day = np.repeat(day_offsets[:-1], counts) + run - before
+    if (day >= np.repeat(day_offsets[1:], counts)).any():
+        raise ValueError("there is no such day")
+    return OwnEvents(day, numbers[:, 1] + len(EVENT_TYPES), numbers[:, 2].copy())
+
+
 def masks_of(filled: NDArray[np.bool_]) -> NDArray[np.int64]:
     """For each day a number whose bits say which counters are not 0: [days, n] -> int64 [days]."""
     return filled @ (1 << np.arange(len(DAY_COUNTERS)))
@@ -140,9 +196,15 @@ def filled_by(masks: NDArray[np.int64]) -> NDArray[np.bool_]:
     return (masks[:, np.newaxis] >> np.arange(len(DAY_COUNTERS)) & 1).astype(np.bool_)
 
 
+def have_own(versions: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which layouts end with events of own types: bool [users]."""
+    has_own: NDArray[np.bool_] = versions == LATEST
+    return has_own
+
+
 def check_versions(versions: NDArray[np.uint8]) -> None:
     """Raise DataError unless all layouts are ones that can be read: uint8 [users]."""
-    if (versions == LATEST).all():
+    if (versions >= _WITHOUT_OWN).all() and (versions <= LATEST).all():
         return
     check_layout("a timeline", int(versions.max()), LATEST)
     if np.isin(versions, _OTHER_IDS).any():
