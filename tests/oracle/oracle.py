@@ -50,7 +50,7 @@ _TABLE_FILES: Final = (
     "segments.sql",
     "sessions.sql",
 )
-_VARIABLES: Final = ("csv_paths", "active_event_types", "written_at")
+_VARIABLES: Final = ("csv_paths", "event_types", "active_event_types", "written_at")
 
 
 def build(
@@ -58,6 +58,7 @@ def build(
     csv_paths: Sequence[str],
     active_event_types: Sequence[str] | None = None,
     event_ids: str | None = None,
+    own_event_types: Sequence[str] = (),
 ) -> None:
     """Compute every table from CSV files, into the connection's main schema.
 
@@ -72,9 +73,11 @@ def build(
         active_event_types: the event types that count as activity; all five if None.
         event_ids: a relation with the eight source columns and ``event_id``, to take the ids from;
             they are hashes of the eight values if None.
+        own_event_types: event types that there are beside the five.
     """
     _set_variables(connection, active_event_types)
     _set_variable(connection, "csv_paths", csv_paths)
+    _set_variable(connection, "event_types", [*EVENT_TYPES, *own_event_types])
     _drop_staging(connection)
     _run(connection, "parse.sql")
     _warn_of_unbalanced_quotes(connection)

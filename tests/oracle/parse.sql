@@ -97,9 +97,7 @@ SELECT
             OR event_time > getvariable('written_at') + INTERVAL 60 MINUTE
         THEN 'event_time_out_of_range'
         WHEN event_type IS NULL
-            OR event_type NOT IN (
-                'miles_earned', 'miles_redeemed', 'share', 'like', 'reward_search'
-            )
+            OR NOT list_contains(getvariable('event_types'), event_type)
         THEN 'unknown_event_type'
         WHEN event_type IN ('miles_earned', 'miles_redeemed') AND miles_field IS NULL
         THEN 'missing_miles_amount'

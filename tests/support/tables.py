@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -66,49 +67,55 @@ def csv_text(rows: Iterable[Row], columns: Sequence[str] = SOURCE_COLUMNS) -> by
     return text.getvalue().encode()
 
 
-def parse(text: bytes, block_bytes: int = 1 << 20) -> list[Parsed]:
-    """The parsed blocks of a CSV text."""
+def parse(text: bytes, block_bytes: int = 1 << 20, own: Sequence[str] = ()) -> list[Parsed]:
+    """The parsed blocks of a CSV text, in which there may be own event types."""
     header = read_header(io.BytesIO(text), "test.csv")
     assert header is not None
     stream = io.BytesIO(text[header.length :])
     blocks = read_blocks(stream, header, "test.csv", header.length, None, block_bytes)
-    return [parse_records(block, NOW, LIMITS) for block in blocks]
+    limits = replace(LIMITS, event_types=(*EVENT_TYPES, *own))
+    return [parse_records(block, NOW, limits) for block in blocks]
 
 
 def compute(
-    batches: Sequence[pa.RecordBatch], active_types: Sequence[str] = EVENT_TYPES
+    batches: Sequence[pa.RecordBatch],
+    active_types: Sequence[str] = EVENT_TYPES,
+    own: Sequence[str] = (),
 ) -> dict[str, pa.Table]:
     """The tables of event batches, by the kernels alone, all users in one shard."""
-    events = sort_events(batches)
-    lives = timelines(events)
-    users = dim_users.rows(lives, codes(active_types), WRITTEN_AT)
+    events = sort_events(batches, (*EVENT_TYPES, *own))
+    lives, active = timelines(events), codes(active_types, own)
+    users = dim_users.rows(lives, active, WRITTEN_AT)
     return {
         "fct_events": fct_events.rows(events, number_sessions(events), WRITTEN_AT),
         "dim_users": users,
         "users_with_negative_miles": users_with_negative_miles.rows(users),
-        **finish(contributions(lives, codes(active_types))),
+        **finish(contributions(lives, active), own),
     }
 
 
-def finish(counters: Counters) -> dict[str, pa.Table]:
+def finish(counters: Counters, own: Sequence[str] = ()) -> dict[str, pa.Table]:
     """The marts that are finished from sums."""
-    spine = lay_out(counters, WRITTEN_AT)
+    spine = lay_out(counters, WRITTEN_AT, (*EVENT_TYPES, *own))
     return {name: rows(spine) for name, rows in FINISH.items()}
 
 
-def codes(event_types: Sequence[str]) -> tuple[int, ...]:
+def codes(event_types: Sequence[str], own: Sequence[str] = ()) -> tuple[int, ...]:
     """Event types by their index."""
-    return tuple(EVENT_TYPES.index(name) for name in event_types)
+    return tuple((*EVENT_TYPES, *own).index(name) for name in event_types)
 
 
 @contextmanager
 def oracle_tables(
-    path: Path, ours: Mapping[str, pa.Table], active_types: Sequence[str] = EVENT_TYPES
+    path: Path,
+    ours: Mapping[str, pa.Table],
+    active_types: Sequence[str] = EVENT_TYPES,
+    own: Sequence[str] = (),
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the oracle's tables of CSV files, ties broken by our event ids."""
     with duckdb.connect() as connection:
         connection.register("our_ids", ours["fct_events"])
-        oracle.build(connection, [str(path)], active_types, event_ids="our_ids")
+        oracle.build(connection, [str(path)], active_types, "our_ids", own)
         yield connection
 
 

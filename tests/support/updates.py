@@ -56,9 +56,9 @@ _ALL = (*TABLES.values(), *STATE_TABLES.values())
 _ADDING = CommitPlan.adding(_ALL)
 
 
-def events_of(source: Rows) -> list[pa.RecordBatch]:
+def events_of(source: Rows, own: Sequence[str] = ()) -> list[pa.RecordBatch]:
     """The events of source rows, all of which are sound."""
-    return [part.events for part in parse(csv_text(source))]
+    return [part.events for part in parse(csv_text(source), own=own)]
 
 
 @dataclass
@@ -69,20 +69,26 @@ class Home:
         warehouse: it.
         shards: in how many shards users are processed.
         runs: how many have written it.
+        types: the event types that its runs know.
     """
 
     warehouse: Warehouse
     shards: int = 2
     runs: int = 0
+    types: ActiveEventTypes = ActiveEventTypes()
 
     @classmethod
-    def at(cls, path: Path) -> Home:
+    def at(cls, path: Path, types: ActiveEventTypes = ActiveEventTypes()) -> Home:
         """A DuckDB file."""
-        return cls(open_warehouse(f"duckdb:///{path}"))
+        return cls(open_warehouse(f"duckdb:///{path}"), types=types)
 
     def batch(self, source: Rows) -> None:
         """Replace all tables by those of source rows."""
-        made = {**compute(events_of(source)), **state_of(source)}
+        own, active = self.types.own, self.types.names
+        made = {
+            **compute(events_of(source, own), active, own),
+            **state_of(source, self.types),
+        }
         with self.warehouse.lock(_ALL, None, self._next()) as folder:
             staged = self._staged(
                 ((_ADDING.contracts[name], table) for name, table in made.items()), folder
@@ -100,7 +106,7 @@ class Home:
 
     def update(self, source: Rows) -> BatchReport:
         """Take source rows in, as an update does."""
-        events, run = events_of(source), self._next()
+        events, run = events_of(source, self.types.own), self._next()
         with self.warehouse.lock(_ALL, None, run) as folder:
             dates = [(TOUCHED, rows(touched_dates(batch))) for batch in events]
             keys = self._staged(dates, folder)
@@ -116,9 +122,7 @@ class Home:
                 for number, part in by_user_shard(batch, shard_key(run), self.shards):
                     shards.setdefault(number, []).append(part)
             read = EventsOn(self.warehouse)
-            made = [
-                advanced(parts, ActiveEventTypes(), self._moment, read) for parts in shards.values()
-            ]
+            made = [advanced(parts, self.types, self._moment, read) for parts in shards.values()]
             staged = self._staged(
                 ((contract, part[tag]) for part in made for tag, contract in CHANGES.items()),
                 folder,
@@ -126,7 +130,7 @@ class Home:
             before = growth_counters.counters_of(self.warehouse.read(growth_counters.TABLE))
             after = Counters.total([before, *(part[CONTRIBUTIONS] for part in made)])
             moment = pa.scalar(self._moment, pa.timestamp("us")).value
-            changed = finish(before, after, moment).changed
+            changed = finish(before, after, moment, self.types.known).changed
             staged += self._staged(
                 ((_ADDING.contracts[name], table) for name, table in changed.items()), folder
             )
@@ -154,7 +158,7 @@ class Home:
                     "subscription": SUBSCRIPTION,
                     "warehouse": self.warehouse,
                     "run": run,
-                    "active_types": ActiveEventTypes(),
+                    "active_types": self.types,
                     "started_at": self._moment,
                     "staging": folder,
                     "clock": lambda: seconds,
@@ -162,7 +166,7 @@ class Home:
                     **options,
                 }
             )
-            job, before = warm(job, asked)
+            job, before = warm(job, asked or AskedTypes(own=self.types.own))
             note_beginning(job)
             with closing(MicroBatches(job, before, publish, lambda _: None)) as batches:
                 yield batches
@@ -195,7 +199,7 @@ class Home:
     def _commit(
         self, plan: CommitPlan, staged: Sequence[StagedFile], counts: RunCounts, folder: str
     ) -> BatchReport:
-        settings = {ACTIVE_EVENT_TYPES: ",".join(EVENT_TYPES)}
+        settings = {ACTIVE_EVENT_TYPES: self.types.note}
         run = Run(f"run_{self.runs}", "update", "0", self._moment, settings)
         return RunCommit(self.warehouse, plan, 100.0, run, folder).commit(
             staged, counts, CheckCounts()
@@ -208,22 +212,24 @@ def messages_of(source: Rows) -> list[Message]:
     return [Message(data, {}, hashlib.blake2b(data).hexdigest()[:16]) for data in found]
 
 
-def state_of(source: Rows) -> dict[str, pa.Table]:
+def state_of(source: Rows, types: ActiveEventTypes = ActiveEventTypes()) -> dict[str, pa.Table]:
     """The state tables that follow from source rows."""
-    lives = timelines(sort_events(events_of(source)))
+    lives = timelines(sort_events(events_of(source, types.own), types.known))
+    counters = contributions(lives, types.codes)
     return {
         user_timelines.TABLE.name: user_timelines.rows(lives, WRITTEN_AT),
-        growth_counters.TABLE.name: growth_counters.rows(contributions(lives, ACTIVE), WRITTEN_AT),
+        growth_counters.TABLE.name: growth_counters.rows(counters, WRITTEN_AT),
     }
 
 
-def differing(path: Path, source: Rows) -> list[str]:
+def differing(path: Path, source: Rows, types: ActiveEventTypes = ActiveEventTypes()) -> list[str]:
     """The tables of a DuckDB file that are not those of one batch over source rows."""
-    warehouse, made_of = open_warehouse(f"duckdb:///{path}"), state_of(source)
+    warehouse, made_of = open_warehouse(f"duckdb:///{path}"), state_of(source, types)
     with warehouse.kept_open():
         ours = contents(path)
         states = {name: warehouse.read(STATE_TABLES[name]) for name in made_of}
-    theirs = {name: comparable(name, table) for name, table in compute(events_of(source)).items()}
+    made = compute(events_of(source, types.own), types.names, types.own)
+    theirs = {name: comparable(name, table) for name, table in made.items()}
     found = [name for name, table in theirs.items() if not _plain(table).equals(ours[name])]
     for name, table in made_of.items():
         contract = STATE_TABLES[name]

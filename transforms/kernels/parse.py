@@ -47,6 +47,8 @@ ERROR_TYPES: Final = (
 
 # Rejected rows that are Python objects at a time, some kB each.
 _PART_ROWS: Final = 10_000
+# Of event types in a message: own ones may be many.
+_SHOWN_TYPES: Final = 10
 
 Masks = NDArray[np.bool_]
 
@@ -275,7 +277,10 @@ class _Source(NamedTuple):
 
 def _message(error_type: str, row: _Source, limits: Limits) -> str:
     if error_type == "unknown_event_type":
-        return f"event_type {_quoted(row.event_type)} is none of {', '.join(limits.event_types)}"
+        known = limits.event_types
+        more = len(known) - _SHOWN_TYPES
+        names = ", ".join(known[:_SHOWN_TYPES]) + (f" and {more} more" if more > 0 else "")
+        return f"event_type {_quoted(row.event_type)} is none of {names}"
     return _MESSAGES[error_type](row)
 
 
