@@ -15,7 +15,6 @@ from google.cloud.storage.fileio import BlobReader
 
 from transforms.data_error import DataError
 
-_CHUNK_BYTES: Final = 16 << 20
 _PEEK_BYTES: Final = 64 << 10
 _COMPRESSED_TYPES: Final = ("application/gzip", "application/x-gzip")
 
@@ -55,8 +54,13 @@ def generation(storage_client: storage.Client, path: str) -> str | None:
     return None if found is None else str(found.generation)
 
 
-def opened(path: str, wanted: str) -> io.BufferedReader:
+def opened(path: str, wanted: str, chunk_bytes: int) -> io.BufferedReader:
     """The stored bytes of one generation of an object.
+
+    Args:
+        path: the object's.
+        wanted: the generation.
+        chunk_bytes: how much a request asks for at least.
 
     Raises:
         DataError: if it can't be served as it is stored.
@@ -75,7 +79,7 @@ def opened(path: str, wanted: str) -> io.BufferedReader:
             f"update --clear-content-encoding {path}"
         )
     # Raw: what Cloud Storage would decompress on the way comes as it is stored.
-    reader = BlobReader(blob, chunk_size=_CHUNK_BYTES, raw_download=True)
+    reader = BlobReader(blob, chunk_size=chunk_bytes, raw_download=True)
     return io.BufferedReader(cast(io.RawIOBase, reader), _PEEK_BYTES)
 
 

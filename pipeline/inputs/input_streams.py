@@ -7,12 +7,14 @@ import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, cast
+from typing import IO, Final, cast
 
 from pipeline.inputs.input_versions import InputFile, changed, refuse_changed
 from pipeline.storage_errors import storage_errors, storage_reason
 from transforms.data_error import DataError
 from transforms.kernels.starts import GZIP_MAGIC
+
+CHUNK_BYTES: Final = 16 << 20
 
 
 class InputStream(io.RawIOBase):
@@ -121,9 +123,13 @@ class DamagedError(Exception):
 
 
 @contextmanager
-def stored_bytes(file: InputFile) -> Iterator[StoredBytes]:
+def stored_bytes(file: InputFile, chunk_bytes: int = CHUNK_BYTES) -> Iterator[StoredBytes]:
     """The file's bytes as they are stored; that it is the one that was listed is seen to at both
     ends.
+
+    Args:
+        file: the file.
+        chunk_bytes: how much a request to gs:// asks for at least.
 
     Raises:
         DataError: if it is not, or can't be read; the message names the file. Also where a
@@ -131,7 +137,7 @@ def stored_bytes(file: InputFile) -> Iterator[StoredBytes]:
     """
     try:
         refuse_changed(file)
-        with _opened(file) as raw:
+        with _opened(file, chunk_bytes) as raw:
             yield StoredBytes(raw, file.size if file.version else None)
         refuse_changed(file)
     except DamagedError as error:
@@ -155,7 +161,7 @@ def refuse_short(file: InputFile, stored: StoredBytes, end: int | None) -> None:
         raise changed(file.path, f"it ends at byte {stored.tell():,}")
 
 
-def _opened(file: InputFile) -> io.BufferedReader:
+def _opened(file: InputFile, chunk_bytes: int) -> io.BufferedReader:
     if not file.path.startswith("gs://"):
         return open(file.path, "rb")
     from google.api_core.exceptions import NotFound
@@ -163,6 +169,6 @@ def _opened(file: InputFile) -> io.BufferedReader:
     from pipeline.inputs import gcs
 
     try:
-        return gcs.opened(file.path, file.version)
+        return gcs.opened(file.path, file.version, chunk_bytes)
     except (LookupError, NotFound) as error:
         raise changed(file.path, "it was replaced or removed") from error

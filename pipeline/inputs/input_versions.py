@@ -24,6 +24,8 @@ _COARSE_TICK_NS: Final = 2_000_000_000
 _EDGE_BYTES: Final = 64 << 10
 _SAMPLES, _SAMPLE_BYTES = 16, 4 << 10
 _LOOKS_AT_ONCE: Final = 16
+# How names of files end that have no lines as they are stored, and are smaller than their text.
+PACKED_NAMES: Final = (".gz", ".zst", ".bz2", ".zip", ".parquet")
 
 
 class InputFile(NamedTuple):
@@ -132,7 +134,7 @@ def _changed_here(file: InputFile) -> str | None:
 
 def _torn(stream: IO[bytes], file: InputFile) -> str | None:
     """What is wrong where a file was listed in the middle of a line that was completed since."""
-    if not file.size or file.path.lower().endswith(".gz"):
+    if not file.size or file.path.lower().endswith(PACKED_NAMES):
         return None
     stream.seek(file.size - 1)
     if set(stream.read(2)) & set(b"\r\n"):

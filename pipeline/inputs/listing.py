@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from pipeline.errors import OptionError, RunError
-from pipeline.inputs.input_versions import InputFile, local_file
+from pipeline.inputs.input_versions import PACKED_NAMES, InputFile, local_file
 
 _BYTES_PER_SHARD: Final = 12_000_000
 _EVENTS_PER_SHARD: Final = 150_000
 _MOST_SHARDS: Final = 1_024
-# CSV of events shrinks to about an eighth.
+# CSV of events shrinks to about an eighth, by other codecs and in Parquet to little less.
 _GZIP_RATIO: Final = 8
 
 
@@ -86,7 +86,7 @@ def default_shards(files: Iterable[InputFile]) -> int:
 
 
 def _is_compressed(file: InputFile) -> bool:
-    return file.path.lower().endswith(".gz")
+    return file.path.lower().endswith(PACKED_NAMES)
 
 
 def shards_for(events: int) -> int:

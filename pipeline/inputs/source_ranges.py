@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Final, cast
 
+from pipeline.inputs.parquet_source import opened_parquet, read_parquet, row_group_ranges
 from pipeline.inputs.source_streams import SourceStream, is_plain, opened_source
 from pipeline.inputs.sources import Source
-from transforms.data_error import DataError
 from transforms.kernels.csv_blocks import record_boundaries
 from transforms.kernels.csv_sources import FORMAT_ATTRIBUTE, cut_of, read_csv_rows
 from transforms.kernels.json_rows import JsonRows
@@ -27,8 +27,9 @@ class SourceRange:
 
     Attributes:
         source: the source.
-        start: byte offset of the first record in the source's text.
-        size: bytes up to the end of the last record; None for up to the end of the source.
+        start: byte offset of the first record in the source's text; of Parquet the first row group.
+        size: bytes up to the end of the last record, None for up to the end of the source; of
+            Parquet the number of row groups.
     """
 
     source: Source
@@ -41,12 +42,18 @@ def source_ranges(source: Source, range_bytes: int | None) -> Iterator[SourceRan
 
     Args:
         source: the source.
-        range_bytes: about how large one is, of CSV and JSON lines that are stored as UTF-8,
-            uncompressed; None for one range. Others are read in one piece.
+        range_bytes: about how large one is: of CSV and JSON lines that are stored as UTF-8 and
+            uncompressed, and of Parquet, whose row groups stay whole; None for one range. Other
+            sources are read in one piece.
 
     Raises:
         DataError: if it can't be read.
     """
+    if source.form.kind == "parquet":
+        with opened_parquet(source.file, source.form, source.member) as (found, _):
+            for first, groups in row_group_ranges(found, range_bytes):
+                yield SourceRange(source, first, groups)
+        return
     splits = source.form.kind in ("csv", "jsonl") and is_plain(source.form)
     if range_bytes is None or not splits:
         yield SourceRange(source, source.first, None)
@@ -97,18 +104,29 @@ def source_rows(part: SourceRange, wanted: Sequence[str]) -> Iterator[tuple[Sour
 
     Args:
         part: the range.
-        wanted: of CSV the names of the columns to read; of JSON nothing, as it stays text.
+        wanted: of CSV the names of the columns to read; of Parquet those of columns, or of fields
+            in them, with dots; of JSON nothing, as it stays text.
 
     Raises:
-        DataError: if the file can't be read, or has changed; or if the header has a wanted column
-            twice, or not at all.
+        DataError: if the file can't be read, or has changed; or if it has a wanted column twice, or
+            not at all.
     """
     source = part.source
+    if source.form.kind == "parquet":
+        yield from _parquet_rows(part, wanted)
+        return
     with opened_source(source.file, source.form, source.member) as stream:
         _go_to(stream, part.start)
         for rows in _rows(cast(IO[bytes], stream), part, wanted):
             yield in_member(rows, source.member), stream.stored_bytes
         stream.refuse_short(None if part.size is None else part.start + part.size)
+
+
+def _parquet_rows(part: SourceRange, wanted: Sequence[str]) -> Iterator[tuple[SourceRows, int]]:
+    source, path = part.source, part.source.file.path
+    with opened_parquet(source.file, source.form, source.member) as (found, stored):
+        for rows in read_parquet(found, wanted, path, part.start, part.size or 0):
+            yield in_member(rows, source.member), stored.tell()
 
 
 def _go_to(stream: SourceStream, start: int) -> None:
@@ -121,11 +139,10 @@ def _go_to(stream: SourceStream, start: int) -> None:
 
 def _rows(stream: IO[bytes], part: SourceRange, wanted: Sequence[str]) -> Iterator[SourceRows]:
     source, path = part.source, part.source.file.path
-    if source.form.kind in ("json", "parquet"):
-        raise DataError(
-            f"{path} is {source.form.text}, which is not read yet: write it as JSON lines"
-        )
     if source.form.kind == "csv":
         cut = cut_of(source.names, wanted, source.form.dialect, source.path)
         return read_csv_rows(stream, cut, wanted, path, part.start, part.size)
-    return JsonRows(path, JSON_ATTRIBUTES).read_lines(stream, part.start, part.size)
+    json_rows = JsonRows(path, JSON_ATTRIBUTES)
+    if source.form.kind == "json":
+        return json_rows.read_elements(stream, part.start)
+    return json_rows.read_lines(stream, part.start, part.size)

@@ -8,6 +8,7 @@ from typing import IO, Final, cast
 
 from pipeline.inputs.input_streams import StoredBytes, stored_bytes
 from pipeline.inputs.input_versions import InputFile
+from pipeline.inputs.parquet_source import opened_parquet
 from pipeline.inputs.source_streams import archive, decompressed, members, opened_source
 from transforms.data_error import DataError
 from transforms.kernels.csv_guess import guessed_dialect
@@ -37,7 +38,8 @@ class Source:
         file: the file.
         form: what it is.
         member: its name in the archive; "" where there is none.
-        names: of CSV the names of its fields, in order; of others none.
+        names: of CSV the names of its fields, of Parquet those of its columns, in order; of JSON
+            none.
         first: the byte offset of its first record in its text (UTF-8, decompressed).
     """
 
@@ -111,7 +113,8 @@ def _format(
 def _sources(source: Source, given: Given) -> Iterator[Source]:
     """The source with its header; none where it is blank."""
     if source.form.kind == "parquet":
-        yield source
+        with opened_parquet(source.file, source.form, source.member) as (found, _):
+            yield replace(source, names=tuple(found.schema_arrow.names))
         return
     with opened_source(source.file, source.form, source.member) as stream:
         text = cast(IO[bytes], stream)

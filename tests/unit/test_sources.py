@@ -13,6 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 from hypothesis import given, settings
@@ -288,6 +291,28 @@ def test_lines_of_json_are_known_by_what_they_are(tmp_path: Path, name: str, enc
     assert values(source, 20) == OBJECTS
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_json_arrays_are_read(tmp_path: Path, indent: int | None, encoding: str) -> None:
+    text = f"\n{json.dumps(OBJECTS, indent=indent, ensure_ascii=False)}\n"
+    (tmp_path / "a.txt").write_bytes(text.encode(encoding))
+    (source,) = sources(tmp_path / "a.txt")
+    assert source.form.kind == "json"
+    assert values(source) == OBJECTS
+    for place, found in read(source, 10).rows:
+        # Positions are those of the text in UTF-8, with its byte order mark.
+        mark = "\ufeff" if encoding in ("utf-8-sig", "utf-16") else ""
+        assert (mark + text).encode()[int(place) :].startswith(found.encode())
+
+
+def test_objects_over_several_lines_are_read(tmp_path: Path) -> None:
+    text = "".join(json.dumps(found, indent=2) + "\n" for found in OBJECTS)
+    (tmp_path / "a.json.gz").write_bytes(gzip.compress(text.encode()))
+    (source,) = sources(tmp_path / "a.json.gz")
+    assert source.form.text == "JSON, UTF-8, gzip"
+    assert values(source) == OBJECTS
+
+
 def test_lines_that_are_no_objects_are_dead_letters(tmp_path: Path) -> None:
     bad = [b"{", b"[1]", b"7", b'"a"', b"null", b"{}x", b'{"a": 1', b'{"a": "\xff"}', b"\xfe"]
     good = [b'{"a": 1}', b' {"b": 2} ', b"{}", b'\t{"c":\r3}']
@@ -328,6 +353,95 @@ def test_no_line_is_lost_in_ranges(
     rejected = [(int(bad[0]), bad[1]) for each in found for bad in each.rejected]
     assert sorted(rows + rejected) == expected
     assert all(isinstance(json.loads(text), dict) for _, text in rows)
+
+
+EVENTS: Final = pa.table(
+    {
+        "at": pa.array([1_700_000_000_000_000 + row for row in range(100)], pa.timestamp("us")),
+        "context": [{"os": {"name": f"os{row}", "more": "x"}, "id": row} for row in range(100)],
+        "params": [[{"key": "k", "value": {"int": row}}] for row in range(100)],
+        "flat.name": [f"f{row}" for row in range(100)],
+        "half": pa.array(np.arange(100), pa.float16()),
+    }
+)
+
+
+def as_parquet(table: pa.Table = EVENTS, rows: int = 30) -> bytes:
+    found = io.BytesIO()
+    pq.write_table(table, found, row_group_size=rows)
+    return found.getvalue()
+
+
+@pytest.mark.parametrize("compression", ["none", *PACKED])
+def test_parquet_is_read_by_row_groups(tmp_path: Path, compression: str) -> None:
+    packed = PACKED.get(compression, bytes)(as_parquet())
+    (tmp_path / "events.bin").write_bytes(packed)
+    (source,) = sources(tmp_path / "events.bin")
+    assert source.form.kind == "parquet"
+    assert source.names == tuple(EVENTS.column_names)
+    for range_bytes, ranges in ((None, 1), (1, 4)):
+        parts = list(source_ranges(source, range_bytes))
+        assert len(parts) == ranges
+        wanted = ["at", "context.os.name", "params", "flat.name", "half"]
+        tables = [rows.table for part in parts for rows, _ in source_rows(part, wanted)]
+        found = pa.concat_tables(tables)
+        for name in ("at", "params", "flat.name", "half"):
+            assert found[name].to_pylist() == EVENTS[name].to_pylist()
+        # Of the struct only what is wanted is read.
+        expected = [{"os": {"name": f"os{row}"}} for row in range(100)]
+        assert found["context"].to_pylist() == expected
+
+
+def test_a_row_of_parquet_as_a_dead_letter_is_json(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(as_parquet())
+    (source,) = sources(tmp_path / "a.parquet")
+    parts = list(source_ranges(source, 1))
+    ((rows, _),) = source_rows(parts[2], ["at", "context", "params"])
+    assert rows.origin.position(5) == "65"
+    assert json.loads(rows.origin.attributes(5) or "") == {"input_format": {"kind": "parquet"}}
+    assert json.loads(rows.origin.payload(5)) == {
+        "at": "2023-11-14 22:13:20.000065",
+        "context": {"os": {"name": "os65", "more": "x"}, "id": 65},
+        "params": [{"key": "k", "value": {"int": 65}}],
+    }
+    ((rows, _),) = source_rows(parts[3], [])
+    assert rows.table.num_rows == 10
+
+
+def test_sizes_of_large_rows_are_those_of_their_json(tmp_path: Path) -> None:
+    texts = ["a", "b" * 11_000_000, '"' * 6_000_000]
+    (tmp_path / "a.parquet").write_bytes(as_parquet(pa.table({"x": texts})))
+    (source,) = sources(tmp_path / "a.parquet")
+    (part,) = source_ranges(source, None)
+    sizes = [size for rows, _ in source_rows(part, ["x"]) for size in rows.origin.sizes()]
+    assert [size > 10_000_000 for size in sizes] == [False, True, True]
+
+
+@pytest.mark.parametrize("wanted", ["none", "context.os.none", "at.x"])
+def test_parquet_without_a_wanted_column(tmp_path: Path, wanted: str) -> None:
+    (tmp_path / "a.parquet").write_bytes(as_parquet())
+    (source,) = sources(tmp_path / "a.parquet")
+    (part,) = source_ranges(source, None)
+    if wanted == "none":
+        with pytest.raises(DataError, match="there is no column 'none'; it has at, context"):
+            list(source_rows(part, [wanted]))
+        return
+    # Of a column what is there: what is missing in it is for the rules to say.
+    rows = [found.table.num_rows for found, _ in source_rows(part, [wanted])]
+    assert sum(rows) == 100
+
+
+def test_damaged_parquet_ends_the_run(tmp_path: Path) -> None:
+    data = bytearray(as_parquet(pa.table({"x": [str(row) for row in range(10_000)]})))
+    (tmp_path / "a.parquet").write_bytes(data[:-20])
+    with pytest.raises(DataError, match="Parquet data is damaged or cut short"):
+        sources(tmp_path / "a.parquet")
+    data[200:2_000] = bytes(1_800)
+    (tmp_path / "a.parquet").write_bytes(data)
+    (source,) = sources(tmp_path / "a.parquet")
+    (part,) = source_ranges(source, None)
+    with pytest.raises(DataError, match="Parquet data is damaged or cut short"):
+        list(source_rows(part, ["x"]))
 
 
 @pytest.mark.parametrize(

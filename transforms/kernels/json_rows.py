@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from transforms.kernels import json_elements
 from transforms.kernels.csv_blocks import BLOCK_BYTES, blocks
 from transforms.kernels.csv_dialect import Dialect
 from transforms.kernels.records import Rejection, Rejections, Spans, encoding_problem
@@ -56,6 +57,24 @@ class JsonRows:
             starts = np.append(lines.starts, [record.start for record in odd]).astype(np.int64)
             ends = np.append(lines.ends, [record.end for record in odd]).astype(np.int64)
             yield self.rows(data, starts, ends, at, rejected)
+
+    def read_elements(
+        self, stream: IO[bytes], offset: int, block_bytes: int = json_elements.BLOCK_BYTES
+    ) -> Iterator[SourceRows]:
+        """The elements of a JSON array, or objects one after the other, in blocks.
+
+        Args:
+            stream, offset, block_bytes: as in `json_elements.read_elements`.
+
+        Raises:
+            DataError: if one is not closed.
+        """
+        found = json_elements.read_elements(stream, self._source, offset, block_bytes)
+        for data, elements, at in found:
+            rejected = [
+                self._rejection(data[start:end], at + start) for start, end in elements.scalars
+            ]
+            yield self.rows(data, elements.starts, elements.ends, at, rejected)
 
     def rows(
         self,
