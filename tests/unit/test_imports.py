@@ -38,7 +38,7 @@ LAYERS: Final = (
     ("transforms.streaming",),
     ("transforms",),
     ("transforms.marts", "transforms.state"),
-    ("transforms.quality",),
+    ("transforms.quality", "transforms.rules"),
     ("transforms.kernels",),
     (
         "transforms.contract",
@@ -68,6 +68,7 @@ WITHOUT_BEAM: Final = (
     "transforms.marts",
     "transforms.state",
     "transforms.quality",
+    "transforms.rules",
     "transforms.kernels",
     *LAYERS[-1],
 )
@@ -78,6 +79,7 @@ TWICE: Final = {
     "registry": "of the marts, and of the state tables",
     "replay": "the command, and the folder of what it does",
     "forget": "the command, and the folder of what it does",
+    "rules": "checks that marts share, and the folder of how exports are read",
     "report": "the command, and the folder of what it writes",
     "superset": "the command, and the folder of what it writes",
     "sample": "the command, and the folder of what it makes",

@@ -20,8 +20,10 @@ from transforms.kernels.records import (
     MAX_RECORD_BYTES,
     OVERSIZED,
     RawRecords,
+    Reading,
     Rejection,
     Rejections,
+    shown,
 )
 from transforms.vocabulary import EARLIEST, EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
 
@@ -129,16 +131,16 @@ class _Columns:
         is_miles: Masks = (self.event_type == MILES_EARNED) | (self.event_type == MILES_REDEEMED)
         return is_miles
 
-    def failures(self, now_us: int, limits: Limits) -> list[Masks]:
+    def failures(self, now_us: int, limits: Limits, reading: Reading) -> list[Masks]:
         """For each of ERROR_TYPES but the first the rows that fail its rule."""
         latest_us = now_us + limits.max_future_minutes * US_PER_MINUTE
         return [
             fields.blank(self.user_id),
-            ~self.known_time,
+            ~self.known_time | reading.failing("bad_event_time"),
             (self.time_us < _EARLIEST_US) | (self.time_us > latest_us),
             self.event_type < 0,
             self.is_miles & (self.miles == fields.ABSENT),
-            self.is_miles & (self.miles == fields.REFUSED),
+            self.is_miles & ((self.miles == fields.REFUSED) | reading.failing("bad_miles_amount")),
             self.is_miles & (self.miles == fields.TOO_MANY),
             self.platform < 0,
             self.bad_country,
@@ -160,7 +162,7 @@ def parse_records(
     columns = _Columns.of(records.columns, limits.event_types)
     now_us = int(np.datetime64(now, "us").astype(np.int64))
     oversized = records.origin.sizes() > MAX_RECORD_BYTES
-    failures = [oversized, *columns.failures(now_us, limits)]
+    failures = [oversized, *columns.failures(now_us, limits, records.reading)]
     failed = np.logical_or.reduce(failures)
     first_failure = np.stack(failures).argmax(axis=0)
     dropped = _dropped(columns.user_id, forgotten)
@@ -230,7 +232,8 @@ def _rejections(
     """The rejections of rows, by index, that fail a rule."""
     taken = [column.take(pa.array(rows)).to_pylist() for column in records.columns]
     time_us = columns.time_us[rows]
-    storable = columns.known_time[rows] & (time_us >= _YEAR_1_US) & (time_us < _YEAR_10000_US)
+    is_time = columns.known_time & ~records.reading.failing("bad_event_time")
+    storable = is_time[rows] & (time_us >= _YEAR_1_US) & (time_us < _YEAR_10000_US)
     found = zip(
         rows.tolist(),
         first_failure[rows].tolist(),
@@ -244,7 +247,11 @@ def _rejections(
         Rejection(
             "validate",
             ERROR_TYPES[failure],
-            _message(ERROR_TYPES[failure], _Source(*(text.strip() for text in texts)), limits),
+            records.reading.message(
+                ERROR_TYPES[failure],
+                row,
+                _message(ERROR_TYPES[failure], _Source(*(text.strip() for text in texts)), limits),
+            ),
             records.origin.payload(row)[:MAX_RECORD_BYTES],
             records.origin.position(row),
             records.origin.attributes(row),
@@ -280,7 +287,7 @@ def _message(error_type: str, row: _Source, limits: Limits) -> str:
         known = limits.event_types
         more = len(known) - _SHOWN_TYPES
         names = ", ".join(known[:_SHOWN_TYPES]) + (f" and {more} more" if more > 0 else "")
-        return f"event_type {_quoted(row.event_type)} is none of {names}"
+        return f"event_type {shown(row.event_type)} is none of {names}"
     return _MESSAGES[error_type](row)
 
 
@@ -288,31 +295,26 @@ _MESSAGES: Final[dict[str, Callable[[_Source], str]]] = {
     "oversized_record": lambda row: OVERSIZED,
     "missing_user_id": lambda row: "user_id is blank",
     "bad_event_time": lambda row: (
-        f"event_time {_quoted(row.event_time)} is no date and time like 2025-01-31T12:34:56Z"
+        f"event_time {shown(row.event_time)} is no date and time like 2025-01-31T12:34:56Z"
     ),
     "event_time_out_of_range": lambda row: (
-        f"event_time {_quoted(row.event_time)} lies before {EARLIEST.isoformat()}Z or more than "
+        f"event_time {shown(row.event_time)} lies before {EARLIEST.isoformat()}Z or more than "
         "--max_future_minutes ahead: correct it, or replay it when its time has come"
     ),
     "missing_miles_amount": lambda row: f"miles_amount is blank, but {row.event_type} needs one",
     "bad_miles_amount": lambda row: (
-        f"miles_amount {_quoted(row.miles_amount)} is no whole number, 0 or more"
+        f"miles_amount {shown(row.miles_amount)} is no whole number, 0 or more"
     ),
     "unknown_platform": lambda row: (
-        f"platform {_quoted(row.platform)} is none of {', '.join(PLATFORMS)}"
+        f"platform {shown(row.platform)} is none of {', '.join(PLATFORMS)}"
     ),
-    "bad_country": lambda row: f"country {_quoted(row.country)} is not two letters",
+    "bad_country": lambda row: f"country {shown(row.country)} is not two letters",
     "too_late": lambda row: (
-        f"event_time {_quoted(row.event_time)} is longer ago than --late_horizon_days: let a batch "
+        f"event_time {shown(row.event_time)} is longer ago than --late_horizon_days: let a batch "
         "run take it in"
     ),
     "too_many_miles": lambda row: (
-        f"miles_amount {_quoted(row.miles_amount)} is more than {fields.MOST_MILES:,}: correct it, "
+        f"miles_amount {shown(row.miles_amount)} is more than {fields.MOST_MILES:,}: correct it, "
         "or split it over several events"
     ),
 }
-
-
-def _quoted(text: str) -> str:
-    """A value for an error message, in one line and not too long."""
-    return repr(text if len(text) <= 100 else text[:100] + "...")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -175,6 +175,58 @@ class Rejections:
 NO_REJECTIONS: Final = Rejections.of([])
 
 
+# What failures are about that rules, or a conversion by them, may lead to.
+_COLUMN_OF: Final = {
+    "bad_event_time": "event_time",
+    "event_time_out_of_range": "event_time",
+    "too_late": "event_time",
+    "bad_miles_amount": "miles_amount",
+    "too_many_miles": "miles_amount",
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What rules say of the records that were read by them.
+
+    Attributes:
+        failures: by error_type the rows whose value the rules can't read, bool [rows]; their column
+            holds what the source has.
+        reasons: by error_type why not, to be said behind the source's value.
+        hints: by error_type what is said behind what the parser says.
+        texts: by source column what the source has, of those that rules have converted.
+    """
+
+    failures: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    hints: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, pa.Array] = field(default_factory=dict)
+
+    def failing(self, error_type: str) -> NDArray[np.bool_] | np.bool_:
+        """The rows that fail by what rules say."""
+        return self.failures.get(error_type, np.False_)
+
+    def message(self, error_type: str, row: int, message: str) -> str:
+        """What is wrong with a row, with the source's own value.
+
+        Args:
+            error_type: the rule that it fails.
+            row: its index.
+            message: what the parser says of it.
+        """
+        column = _COLUMN_OF.get(error_type, "")
+        own = shown(self.texts[column][row].as_py().strip()) if column in self.texts else ""
+        if error_type in self.failures and self.failures[error_type][row]:
+            return f"{column} {own} {self.reasons[error_type]}"
+        source = f"; the source has {own}" if own else ""
+        return f"{message}{source}{self.hints.get(error_type, '')}"
+
+
+def shown(text: str) -> str:
+    """A value for an error message, in one line and not too long."""
+    return repr(text if len(text) <= 100 else text[:100] + "...")
+
+
 @dataclass(frozen=True)
 class RawRecords:
     """Some records of one source.
@@ -185,12 +237,14 @@ class RawRecords:
         origin: where each row came from.
         source: the file's path, or the subscription.
         unreadable: records that could not be split into columns.
+        reading: of records that were read by rules, what these say of them.
     """
 
     columns: Sequence[pa.Array]
     origin: Origin
     source: str
     unreadable: Rejections = NO_REJECTIONS
+    reading: Reading = Reading()
 
     @property
     def rows(self) -> int:

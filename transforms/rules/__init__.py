@@ -1,0 +1,1 @@
+"""Rules: what the columns and values of other tools' exports mean, and how that is applied."""

@@ -1,0 +1,135 @@
+"""What rules say: how the records of a source become the eight source columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import Final
+
+from transforms.rules.field_paths import FieldPath
+from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
+
+ISO: Final = "iso"
+# How many microseconds one of it has.
+EPOCHS: Final = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
+
+# Of [values]: for every value that has no line of its own, and is none of ours.
+OTHERS: Final = "*"
+
+
+@dataclass(frozen=True)
+class InputRules:
+    """How a file is to be read; what is None is found out from the file.
+
+    Attributes:
+        format: csv, jsonl, json or parquet.
+        delimiter, quote: of CSV, one character each.
+        encoding: of text, as Python names it.
+    """
+
+    format: str | None = None
+    delimiter: str | None = None
+    quote: str | None = None
+    encoding: str | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where one of our columns comes from.
+
+    Attributes:
+        fields: the source's names, in order of preference: the first that is not blank counts.
+        default: our value where all of them are blank; of a constant column, everywhere.
+    """
+
+    fields: tuple[str, ...] = ()
+    default: str | None = None
+
+    @cached_property
+    def paths(self) -> tuple[FieldPath, ...]:
+        """The fields, with the ways that lead to them."""
+        return tuple(map(FieldPath.of, self.fields))
+
+
+@dataclass(frozen=True)
+class TimeRules:
+    """How event times are written.
+
+    Attributes:
+        formats: `iso`, one of EPOCHS, or patterns of strptime; the first that fits counts.
+        zone: of local times, which have no offset; None for UTC.
+    """
+
+    formats: tuple[str, ...] = (ISO,)
+    zone: str | None = None
+
+
+@dataclass(frozen=True)
+class AmountRules:
+    """How amounts are written, and what they are in miles.
+
+    Attributes:
+        decimal: what stands before the decimals.
+        thousands: what may stand between groups of three digits; None for nothing.
+        miles_per_unit: by how much an amount is multiplied.
+    """
+
+    decimal: str = "."
+    thousands: str | None = None
+    miles_per_unit: Decimal = Decimal(1)
+
+
+@dataclass(frozen=True)
+class ValueMap:
+    """What the values of a column are called here.
+
+    Attributes:
+        lines: our value by the source's.
+        others: our value of every other one; None leaves it as it is.
+    """
+
+    lines: Mapping[str, str] = field(default_factory=dict)
+    others: str | None = None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All that a file of rules says. Workers get it by pickle.
+
+    Attributes:
+        input: how files are read.
+        columns: by the names of our columns where they come from; one that is missing comes from
+            the source's column of the same name.
+        time: how event times are written.
+        amount: how amounts are; None for whole miles.
+        values: by the names of our columns what values are called here.
+        own_event_types: event types beside the five.
+    """
+
+    input: InputRules = InputRules()
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    time: TimeRules = TimeRules()
+    amount: AmountRules | None = None
+    values: Mapping[str, ValueMap] = field(default_factory=dict)
+    own_event_types: tuple[str, ...] = ()
+
+    def column(self, name: str) -> Column:
+        """Where one of our columns comes from."""
+        return self.columns.get(name, Column((name,)))
+
+    @property
+    def event_types(self) -> tuple[str, ...]:
+        """All event types."""
+        return (*EVENT_TYPES, *self.own_event_types)
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The names that columns of a source may have for the rules to look into them.
+
+        A source has few of them: of `context.os.name` a CSV file has a column of that name, a
+        Parquet file a struct `context`.
+        """
+        paths = [path for name in SOURCE_COLUMNS for path in self.column(name).paths]
+        return tuple(dict.fromkeys(name for path in paths for name in path.column_names))

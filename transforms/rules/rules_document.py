@@ -1,0 +1,164 @@
+"""Rules as a document of plain tables, lists and texts, and back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from transforms.active_event_types import checked_own
+from transforms.data_error import DataError
+from transforms.rules.model import (
+    OTHERS,
+    AmountRules,
+    Column,
+    InputRules,
+    Rules,
+    TimeRules,
+    ValueMap,
+)
+from transforms.rules.rules_shape import SHAPE, ours_problem
+from transforms.rules.shapes import ShapeError
+from transforms.rules.values import value_key
+
+Document = Mapping[str, Any]
+
+
+def rules_of(document: Document) -> Rules:
+    """The rules that a document says.
+
+    Raises:
+        ShapeError: if it is none, with where and why.
+    """
+    SHAPE.check(document, ())
+    try:
+        own = checked_own(document.get("event_types", {}).get("own", ()))
+    except DataError as error:
+        raise ShapeError(("event_types", "own"), f"is wrong: {error}") from error
+    rules = Rules(
+        InputRules(**document.get("input", {})),
+        {name: _column(given) for name, given in document.get("columns", {}).items()},
+        _time(document.get("time", {})),
+        _amount(document["amount"]) if "amount" in document else None,
+        {name: _value_map(given) for name, given in document.get("values", {}).items()},
+        own,
+    )
+    _check_lines(rules)
+    for keys, name, text in _our_values(rules):
+        problem = ours_problem(name, text, rules.event_types)
+        if problem is not None:
+            raise ShapeError(keys, f"{text!r} {problem}")
+    return rules
+
+
+def _check_lines(rules: Rules) -> None:
+    """See that a value has one line, and a blank none."""
+    for name, values in rules.values.items():
+        seen: dict[str, str] = {}
+        for text in values.lines:
+            if not text.strip():
+                problem = f"is for blanks: give columns.{name} a default instead"
+                raise ShapeError(("values", name, text), problem)
+            other = seen.setdefault(value_key(name, text), text)
+            if other != text and values.lines[other] != values.lines[text]:
+                raise ShapeError(("values", name, text), f"is the same value as {other!r} here")
+
+
+def _our_values(rules: Rules) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Where they stand, whose column it is, and the text."""
+    for name, column in rules.columns.items():
+        if column.default is not None:
+            yield ("columns", name), name, column.default
+    for name, values in rules.values.items():
+        for text, ours in values.lines.items():
+            yield ("values", name, text), name, ours
+        if values.others is not None:
+            yield ("values", name, OTHERS), name, values.others
+
+
+def document_of(rules: Rules) -> Document:
+    """Rules as a document, without what is not said."""
+    said = {
+        "input": {name: value for name, value in vars(rules.input).items() if value is not None},
+        "columns": {name: _column_said(column) for name, column in rules.columns.items()},
+        "time": _time_said(rules.time),
+        "values": {name: _values_said(values) for name, values in rules.values.items()},
+        "event_types": {"own": list(rules.own_event_types)} if rules.own_event_types else {},
+    }
+    if rules.amount is not None:
+        said["amount"] = _amount_said(rules.amount)
+    return {name: table for name, table in said.items() if table or name == "amount"}
+
+
+def canonical(rules: Rules) -> str:
+    """Rules as one line of text that is the same for all files that say the same."""
+    return json.dumps(document_of(rules), ensure_ascii=False, sort_keys=True)
+
+
+def digest(rules: Rules) -> str:
+    """A short name of rules: 12 hexadecimal digits."""
+    return hashlib.sha256(canonical(rules).encode()).hexdigest()[:12]
+
+
+def _column(given: Any) -> Column:
+    if isinstance(given, dict):
+        if "constant" in given:
+            return Column(default=given["constant"])
+        return Column(_texts(given["field"]), given.get("default"))
+    return Column(_texts(given))
+
+
+def _texts(given: str | list[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _column_said(column: Column) -> Any:
+    if not column.fields:
+        return {"constant": column.default}
+    found: Any = column.fields[0] if len(column.fields) == 1 else list(column.fields)
+    return found if column.default is None else {"field": found, "default": column.default}
+
+
+def _time(given: Mapping[str, Any]) -> TimeRules:
+    plain = TimeRules()
+    return TimeRules(_texts(given.get("format", list(plain.formats))), given.get("zone"))
+
+
+def _time_said(rules: TimeRules) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    if rules.formats != TimeRules().formats:
+        said["format"] = rules.formats[0] if len(rules.formats) == 1 else list(rules.formats)
+    if rules.zone is not None:
+        said["zone"] = rules.zone
+    return said
+
+
+def _amount(given: Mapping[str, Any]) -> AmountRules:
+    plain = AmountRules()
+    # As it is typed: the float 0.1 is a little more than a tenth.
+    rate = Decimal(repr(given.get("miles_per_unit", 1)))
+    return AmountRules(given.get("decimal", plain.decimal), given.get("thousands"), rate)
+
+
+def _amount_said(rules: AmountRules) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    if rules.decimal != AmountRules().decimal:
+        said["decimal"] = rules.decimal
+    if rules.thousands is not None:
+        said["thousands"] = rules.thousands
+    if rules.miles_per_unit != 1:
+        is_whole = rules.miles_per_unit == rules.miles_per_unit.to_integral_value()
+        said["miles_per_unit"] = (int if is_whole else float)(rules.miles_per_unit)
+    return said
+
+
+def _value_map(given: Mapping[str, str]) -> ValueMap:
+    lines = {text: ours for text, ours in given.items() if text != OTHERS}
+    return ValueMap(lines, given.get(OTHERS))
+
+
+def _values_said(values: ValueMap) -> dict[str, str]:
+    others = {} if values.others is None else {OTHERS: values.others}
+    return {**values.lines, **others}

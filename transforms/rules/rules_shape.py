@@ -1,0 +1,205 @@
+"""What a file of rules may say, and what each key means."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Mapping
+from typing import Any, Final
+
+import duckdb
+
+from transforms.kernels import fields
+from transforms.rules.model import EPOCHS, ISO, OTHERS
+from transforms.rules.shapes import (
+    AnyKeys,
+    Keys,
+    Number,
+    OneOrSeveral,
+    Several,
+    Shape,
+    Text,
+    TextsOrKeys,
+    among,
+    meant,
+)
+from transforms.rules.sql_text import quoted
+from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
+
+KINDS: Final = ("csv", "jsonl", "json", "parquet")
+
+
+def format_problem(text: str) -> str | None:
+    """What is wrong with a format of times; None where nothing is."""
+    known = (ISO, *EPOCHS)
+    if text in known:
+        return None
+    if "%" not in text:
+        return f"is no pattern such as %d.%m.%Y %H:%M:%S, and none of {among(text, known)}"
+    try:
+        duckdb.connect().execute(f"SELECT try_strptime('', {quoted(text)})").fetchall()
+    except duckdb.Error as error:
+        reason = str(error).rpartition(": ")[2]
+        return f"is no pattern of strptime: {reason}. One is %d.%m.%Y %H:%M:%S"
+    return None
+
+
+def zone_problem(text: str) -> str | None:
+    """What is wrong with the name of a time zone; None where nothing is."""
+    found = duckdb.connect().execute("SELECT name FROM pg_timezone_names()").fetchall()
+    names = {name for (name,) in found}
+    return None if text in names else f"is no time zone such as Europe/Berlin{meant(text, names)}"
+
+
+def _mark_problem(text: str) -> str | None:
+    if len(text) != 1 or not text.isascii() or text.isalnum() or text in "\r\n\0":
+        return "is no single sign such as ; or |"
+    return None
+
+
+def _digit_mark_problem(text: str) -> str | None:
+    if len(text) != 1 or text.isalnum() or text in "+-":
+        return "is no single sign such as . or ,"
+    return None
+
+
+def _encoding_problem(text: str) -> str | None:
+    try:
+        codecs.lookup(text)
+        "".encode(text)
+    except (LookupError, UnicodeError):
+        return "is no encoding such as utf-8, utf-16, latin-1 or cp1252"
+    return None
+
+
+def ours_problem(name: str, text: str, event_types: tuple[str, ...] = EVENT_TYPES) -> str | None:
+    """What is wrong with a value as one of ours; None where nothing is.
+
+    Args:
+        name: of our column.
+        text: not blank.
+        event_types: all that there are.
+    """
+    if name == "event_type" and text not in event_types:
+        return f"is none of {among(text, event_types)}; others go to own in [event_types]"
+    if name == "platform" and fields.platform_code(text) < 0:
+        return f"is none of {among(text, PLATFORMS)}"
+    if name == "country":
+        try:
+            fields.country(text)
+        except ValueError:
+            return "is not the two letters of a country"
+    if name == "miles_amount" and fields.miles_amount(text) < 0:
+        return "is no whole number of miles"
+    return None
+
+
+def _column_problem(column: Mapping[str, Any]) -> str | None:
+    if "constant" in column and len(column) > 1:
+        return "has a constant and more: a constant is for all rows, so leave out the others"
+    if not column.keys() & {"constant", "field"}:
+        return 'names no source: give field = "..." or constant = "..."'
+    return None
+
+
+def _input_problem(given: Mapping[str, Any]) -> str | None:
+    if "delimiter" in given and given["delimiter"] == given.get("quote"):
+        return "has the same delimiter and quote"
+    return None
+
+
+def _amount_problem(amount: Mapping[str, Any]) -> str | None:
+    if amount.get("thousands") == amount.get("decimal", "."):
+        return 'has the same sign for decimals and thousands: give both, as decimal = ","'
+    return None
+
+
+_FIELD: Final = Text(
+    "The source's name: of a column, or a way into it, as context.os.name or event_params[value]"
+)
+_COLUMN: Final = TextsOrKeys(
+    OneOrSeveral(_FIELD),
+    Keys(
+        {
+            "field": OneOrSeveral(_FIELD, "The source's name, or several in order of preference"),
+            "default": Text("Our value where the field is blank"),
+            "constant": Text("Our value in all rows"),
+        },
+        problem=_column_problem,
+    ),
+    "",
+)
+_OURS: Final[Mapping[str, Shape]] = {
+    "event_type": Text("An event type: one of the five, or of own in [event_types]"),
+    "transaction_category": Text("A category"),
+    "platform": Text(choices=PLATFORMS),
+    "utm_source": Text("A utm_source"),
+    "country": Text("The two letters of a country"),
+}
+_FORMAT: Final = Text(
+    f"{ISO}, {', '.join(EPOCHS)} or a pattern of strptime as %d.%m.%Y %H:%M:%S",
+    problem=format_problem,
+)
+
+SHAPE: Final = Keys(
+    {
+        "input": Keys(
+            {
+                "format": Text("What the files are", choices=KINDS),
+                "delimiter": Text("Between the fields of CSV", problem=_mark_problem, blank=True),
+                "quote": Text("Around fields of CSV", problem=_mark_problem, blank=True),
+                "encoding": Text("Of text, as utf-8 or cp1252", problem=_encoding_problem),
+            },
+            "How files are read; what is left out is found out from each file",
+            _input_problem,
+        ),
+        "columns": Keys(
+            dict.fromkeys(SOURCE_COLUMNS, _COLUMN),
+            "Where our columns come from: a field of the source, several in order of preference, "
+            "or a constant. One that is left out comes from the column of its own name",
+        ),
+        "time": Keys(
+            {
+                "format": OneOrSeveral(_FORMAT, "How times are written, iso if left out"),
+                "zone": Text(
+                    "The time zone of local times, as Europe/Berlin; UTC if left out",
+                    problem=zone_problem,
+                ),
+            },
+            "How event_time is read",
+        ),
+        "amount": Keys(
+            {
+                "decimal": Text("What stands before the decimals", problem=_digit_mark_problem),
+                "thousands": Text(
+                    "What may stand between groups of three digits",
+                    problem=_digit_mark_problem,
+                    blank=True,
+                ),
+                "miles_per_unit": Number("How many miles one is; half a mile is rounded up"),
+            },
+            "How miles_amount is read",
+            _amount_problem,
+        ),
+        "values": Keys(
+            {
+                name: AnyKeys(shape, f'Our value by the source\'s; "{OTHERS}" is for all others')
+                for name, shape in _OURS.items()
+            },
+            "What values are called here",
+        ),
+        "event_types": Keys(
+            {"own": Several(Text("An event type"), "Event types beside the five")},
+            "Which event types there are",
+        ),
+    },
+    "Rules: how the files of other tools are read",
+)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of files of rules, for editors."""
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Rules of the growth pipeline",
+        **SHAPE.schema,
+    }

@@ -1,0 +1,173 @@
+"""Source rows -> the texts of the fields that rules name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from transforms.data_error import DataError
+from transforms.kernels.source_rows import JSON, SourceRows
+from transforms.rules.field_paths import FieldPath
+from transforms.rules.json_sql import json_select
+from transforms.rules.model import Rules
+from transforms.rules.typed_sql import is_text, typed_field
+from transforms.vocabulary import SOURCE_COLUMNS
+
+# Without these a record is no event.
+_NEEDED: Final = ("event_time", "user_id", "event_type", "platform")
+
+
+class Fields(NamedTuple):
+    """The texts of fields.
+
+    Attributes:
+        texts: by the names of our columns its fields that the source has, in order of preference:
+            strings or dictionaries of strings, with NULLs.
+        moments: those of our columns whose fields are all times by their type: they are written as
+            ISO 8601.
+        unreadable: bool [rows], the rows that are no JSON objects, which have no texts.
+    """
+
+    texts: Mapping[str, list[pa.Array]]
+    moments: frozenset[str]
+    unreadable: NDArray[np.bool_]
+
+
+def source_fields(rows: SourceRows, rules: Rules, database: duckdb.DuckDBPyConnection) -> Fields:
+    """The fields of some rows that rules name.
+
+    Args:
+        rows: of any source.
+        rules: the rules.
+        database: an empty one in memory; rows are shown to it while it is asked.
+
+    Raises:
+        DataError: if a column that is needed comes from fields that the source lacks, or rules
+            name fields for a column and the source has none of them.
+    """
+    if rows.is_json:
+        return _of_json(rows, rules, database)
+    return _of_columns(rows, rules, database)
+
+
+def _of_json(rows: SourceRows, rules: Rules, database: duckdb.DuckDBPyConnection) -> Fields:
+    paths = [path for name in SOURCE_COLUMNS for path in rules.column(name).paths]
+    distinct = list(dict.fromkeys(paths))
+    is_object, *found = asked(database, rows.table, json_select(JSON, distinct))
+    by_path = dict(zip(distinct, found, strict=True))
+    texts = {name: [by_path[path] for path in rules.column(name).paths] for name in SOURCE_COLUMNS}
+    readable: NDArray[np.bool_] = is_object.to_numpy(zero_copy_only=False)
+    return Fields(texts, frozenset(), ~readable)
+
+
+def _of_columns(rows: SourceRows, rules: Rules, database: duckdb.DuckDBPyConnection) -> Fields:
+    table = rows.table
+    found = {name: _present(table, rules.column(name).paths) for name in SOURCE_COLUMNS}
+    for name in SOURCE_COLUMNS:
+        if not found[name]:
+            _refuse_absent(name, rules, rows)
+    distinct = list(dict.fromkeys(field for fields in found.values() for field in fields))
+    other = [field for field in distinct if field.sql is not None]
+    texts = {field: _as_text(table.column(field.column)) for field in distinct if field.sql is None}
+    if other:
+        # By their places: DuckDB takes names that differ in case for one.
+        columns = table.rename_columns([_place(at) for at in range(table.num_columns)])
+        statement = f"SELECT {', '.join(str(field.sql) for field in other)} FROM rows"
+        texts.update(zip(other, asked(database, columns, statement), strict=True))
+    moments = {
+        name
+        for name, fields in found.items()
+        if fields and all(field.is_moment for field in fields)
+    }
+    return Fields(
+        {name: [texts[field] for field in fields] for name, fields in found.items()},
+        frozenset(moments),
+        np.zeros(table.num_rows, np.bool_),
+    )
+
+
+class _Field(NamedTuple):
+    """A field that a table has.
+
+    Attributes:
+        column: in which it is.
+        sql: SQL for it as text; None where the column is text itself.
+        is_moment: whether it is a time by its type.
+    """
+
+    column: str
+    sql: str | None
+    is_moment: bool
+
+
+def _place(index: int) -> str:
+    return f"column_{index}"
+
+
+def _present(table: pa.Table, paths: Sequence[FieldPath]) -> list[_Field]:
+    """Those of some fields that a table has."""
+    fields = []
+    for path in paths:
+        place = path.within(table.column_names)
+        if place is None:
+            continue
+        column, steps = place
+        kind = table.schema.field(column).type
+        if not steps and is_text(kind):
+            fields.append(_Field(column, None, False))
+            continue
+        found = typed_field(_place(table.column_names.index(column)), kind, steps)
+        if found is not None:
+            fields.append(_Field(column, found.text, found.is_moment))
+    return fields
+
+
+def _refuse_absent(name: str, rules: Rules, rows: SourceRows) -> None:
+    """Raise DataError where our column can't do without the fields that a source lacks."""
+    if name in rules.columns and not rules.columns[name].fields:
+        return
+    if name not in rules.columns and name not in _NEEDED:
+        return
+    there = rows.table.column_names
+    asked = rules.column(name).fields
+    close = [near for field in asked for near in difflib.get_close_matches(field, there, n=1)]
+    hint = f", of which {close[0]!r} looks like it" if close else ""
+    say = (
+        f"columns.{name} of the rules names {_listed(asked)}, which it lacks"
+        if name in rules.columns
+        else f"it has no column {name}, and the rules name none for it in [columns]"
+    )
+    has = ", ".join(there)[:300] or "none of the columns that the rules name"
+    raise DataError(f"{rows.source}: {say}; it has {has}{hint}. Correct the rules")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " or ".join(map(repr, names))
+
+
+def asked(database: duckdb.DuckDBPyConnection, table: pa.Table, statement: str) -> list[pa.Array]:
+    """The columns of a SELECT over `rows`, in the order of its rows."""
+    database.register("rows", table)
+    try:
+        found = database.sql(statement).to_arrow_table()
+    finally:
+        database.unregister("rows")
+    return [column.combine_chunks() for column in found.columns]
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.Array:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        if kind.value_type != pa.string():
+            column = column.cast(pa.dictionary(kind.index_type, pa.string()))
+        column = column.unify_dictionaries()
+    elif kind != pa.string():
+        column = column.cast(pa.string())
+    combined = column.combine_chunks()
+    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
