@@ -83,12 +83,9 @@ def read_parquet(
         source: the file's path.
         first: the first row group.
         groups: how many.
-
-    Raises:
-        DataError: if a wanted column is not there.
     """
     metadata = found.metadata
-    columns = parquet_columns(found.schema_arrow, wanted, source) or found.schema_arrow.names[:1]
+    columns = parquet_columns(found.schema_arrow, wanted)
     row = sum(metadata.row_group(group).num_rows for group in range(first))
     numbers = list(range(first, first + groups))
     size = sum(metadata.row_group(group).total_byte_size for group in numbers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Final, cast
@@ -12,11 +11,10 @@ from pipeline.inputs.parquet_source import opened_parquet, read_parquet, row_gro
 from pipeline.inputs.source_streams import SourceStream, is_plain, opened_source
 from pipeline.inputs.sources import Source
 from transforms.kernels.csv_blocks import record_boundaries
-from transforms.kernels.csv_sources import FORMAT_ATTRIBUTE, cut_of, read_csv_rows
-from transforms.kernels.json_rows import JsonRows
+from transforms.kernels.csv_sources import cut_of, read_csv_rows
+from transforms.kernels.json_rows import read_elements, read_lines
 from transforms.kernels.source_rows import SourceRows, in_member
 
-JSON_ATTRIBUTES: Final = json.dumps({FORMAT_ATTRIBUTE: {"kind": "json"}})
 _BLOCK_BYTES: Final = 16 << 20
 _SEEK_BYTES: Final = 64 << 10
 
@@ -105,11 +103,10 @@ def source_rows(part: SourceRange, wanted: Sequence[str]) -> Iterator[tuple[Sour
     Args:
         part: the range.
         wanted: of CSV the names of the columns to read; of Parquet those of columns, or of fields
-            in them, with dots; of JSON nothing, as it stays text.
+            in them, with dots; of JSON nothing, as it stays text. What is not there is left out.
 
     Raises:
-        DataError: if the file can't be read, or has changed; or if it has a wanted column twice, or
-            not at all.
+        DataError: if the file can't be read, or has changed; or if it has a wanted column twice.
     """
     source = part.source
     if source.form.kind == "parquet":
@@ -140,9 +137,9 @@ def _go_to(stream: SourceStream, start: int) -> None:
 def _rows(stream: IO[bytes], part: SourceRange, wanted: Sequence[str]) -> Iterator[SourceRows]:
     source, path = part.source, part.source.file.path
     if source.form.kind == "csv":
-        cut = cut_of(source.names, wanted, source.form.dialect, source.path)
-        return read_csv_rows(stream, cut, wanted, path, part.start, part.size)
-    json_rows = JsonRows(path, JSON_ATTRIBUTES)
+        there = [name for name in dict.fromkeys(wanted) if name in source.names]
+        cut = cut_of(source.names, there, source.form.dialect, source.path)
+        return read_csv_rows(stream, cut, there, path, part.start, part.size)
     if source.form.kind == "json":
-        return json_rows.read_elements(stream, part.start)
-    return json_rows.read_lines(stream, part.start, part.size)
+        return read_elements(stream, path, part.start)
+    return read_lines(stream, path, part.start, part.size)

@@ -23,17 +23,19 @@ def cut_of(names: Sequence[str], wanted: Sequence[str], dialect: Dialect, source
 
     Args:
         names: of all its fields.
-        wanted: those to read, each once.
+        wanted: those of them to read, each once.
         dialect: of the file.
         source: its path.
 
     Raises:
-        DataError: if it has a wanted name twice, or not at all.
+        DataError: if it has a wanted name more than once.
     """
-    for name in wanted:
-        if names.count(name) != 1:
-            how_often = "more than once: rename one of them" if name in names else "not at all"
-            raise DataError(f"{source}: the header has {name!r} {how_often}")
+    repeated = [name for name in wanted if names.count(name) > 1]
+    if repeated:
+        raise DataError(
+            f"{source}: the header has {', '.join(repeated)} more than once: rename or remove one "
+            "of them, so that it is clear which to read"
+        )
     places = [names.index(name) for name in wanted]
     found = {
         "kind": "csv",

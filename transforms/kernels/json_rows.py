@@ -1,4 +1,7 @@
-"""JSON text -> source rows: a row for each object, which stays text."""
+"""JSON text -> source rows: a row for each record, which stays text.
+
+Whether a row is a JSON object is seen where its fields are read: that costs no pass of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import json
 from collections.abc import Iterator
 from typing import IO, Any, Final
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -14,141 +16,117 @@ from numpy.typing import NDArray
 from transforms.kernels import json_elements
 from transforms.kernels.csv_blocks import BLOCK_BYTES, blocks
 from transforms.kernels.csv_dialect import Dialect
+from transforms.kernels.csv_sources import FORMAT_ATTRIBUTE
 from transforms.kernels.records import Rejection, Rejections, Spans, encoding_problem
 from transforms.kernels.source_rows import JSON, SourceRows
 
+JSON_ATTRIBUTES: Final = json.dumps({FORMAT_ATTRIBUTE: {"kind": "json"}})
 # A line is a record, whatever is in it.
-LINES: Final = Dialect(" ", "")
-_TOO_LONG: Final = "the record is longer than any that is read"
-_OPENING: Final = ord("{")
+_LINES: Final = Dialect(" ", "")
 
 
-class JsonRows:
-    """Turns spans of JSON text into rows.
+def read_lines(
+    stream: IO[bytes], source: str, offset: int, size: int | None, block_bytes: int = BLOCK_BYTES
+) -> Iterator[SourceRows]:
+    """The lines of a stream, in blocks; blank ones are left out.
 
     Args:
+        stream: stands where a line begins.
         source: the file's path.
-        attributes: what a dead letter needs beside the record to read it again, as JSON.
+        offset: the stream's position in the (uncompressed) file.
+        size: how many bytes to read, up to where another line begins; None for all.
+        block_bytes: how much to read at a time.
     """
-
-    def __init__(self, source: str, attributes: str | None):
-        self._source, self._attributes = source, attributes
-        # Ten times faster than a parser called from Python: 0.3 us a line of 450 bytes.
-        self._connection = duckdb.connect(config={"threads": 1})
-
-    def read_lines(
-        self, stream: IO[bytes], offset: int, size: int | None, block_bytes: int = BLOCK_BYTES
-    ) -> Iterator[SourceRows]:
-        """The lines of a stream, in blocks; blank ones are left out.
-
-        Args:
-            stream: stands where a line begins.
-            offset: the stream's position in the (uncompressed) file.
-            size: how many bytes to read, up to where another line begins; None for all.
-            block_bytes: how much to read at a time.
-        """
-        for data, lines, at in blocks(stream, 1, offset, size, block_bytes, LINES):
-            odd = [record for record in lines.odd if record.fields is not None]
-            rejected = [
-                self._rejection(data[record.start : record.end], at + record.start, record.beyond)
-                for record in lines.odd
-                if record.fields is None
-            ]
-            starts = np.append(lines.starts, [record.start for record in odd]).astype(np.int64)
-            ends = np.append(lines.ends, [record.end for record in odd]).astype(np.int64)
-            yield self.rows(data, starts, ends, at, rejected)
-
-    def read_elements(
-        self, stream: IO[bytes], offset: int, block_bytes: int = json_elements.BLOCK_BYTES
-    ) -> Iterator[SourceRows]:
-        """The elements of a JSON array, or objects one after the other, in blocks.
-
-        Args:
-            stream, offset, block_bytes: as in `json_elements.read_elements`.
-
-        Raises:
-            DataError: if one is not closed.
-        """
-        found = json_elements.read_elements(stream, self._source, offset, block_bytes)
-        for data, elements, at in found:
-            rejected = [
-                self._rejection(data[start:end], at + start) for start, end in elements.scalars
-            ]
-            yield self.rows(data, elements.starts, elements.ends, at, rejected)
-
-    def rows(
-        self,
-        data: bytes,
-        starts: NDArray[np.int64],
-        ends: NDArray[np.int64],
-        at: int,
-        rejected: list[Rejection],
-    ) -> SourceRows:
-        """The rows of a block.
-
-        Args:
-            data: the block; less than 2 GiB.
-            starts, ends: int64 [n], the spans of its records, in any order.
-            at: the block's byte offset in the file.
-            rejected: records that are known to be none.
-        """
-        texts = _texts(data, starts, ends)
-        good = self._are_objects(data, texts, starts)
-        bad = np.flatnonzero(~good)
-        rejected += [
-            self._rejection(data[start:end], at + start)
-            for start, end in zip(starts[bad].tolist(), ends[bad].tolist(), strict=True)
+    for data, lines, at in blocks(stream, 1, offset, size, block_bytes, _LINES):
+        # Of a line that is longer than any record only the beginning is there.
+        long = [
+            Rejection.unreadable(
+                "malformed_row",
+                "",
+                data[record.start : record.end],
+                str(at + record.start),
+                JSON_ATTRIBUTES,
+                record.beyond,
+            )
+            for record in lines.odd
+            if record.fields is None
         ]
-        if not good.all():
-            texts, starts, ends = texts.filter(pa.array(good)), starts[good], ends[good]
-        spans = Spans(data, starts, ends, at, self._attributes)
-        table = pa.table({JSON: texts.cast(pa.string())})
-        return SourceRows(table, True, spans, self._source, Rejections.of(rejected))
-
-    def _are_objects(
-        self, data: bytes, texts: pa.Array, starts: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
-        good: NDArray[np.bool_] = np.frombuffer(data, np.uint8)[starts] == _OPENING
-        for row in np.flatnonzero(~good).tolist():
-            good[row] = texts[row].as_py().lstrip(b" \t\r\n").startswith(b"{")
-        strings = texts.view(pa.string())
-        try:
-            strings.validate(full=True)
-        except pa.ArrowInvalid:
-            for row in range(len(texts)):
-                good[row] &= encoding_problem(texts[row].as_py()) is None
-        some = strings if good.all() else strings.filter(pa.array(good))
-        found = self._connection.from_arrow(pa.table({JSON: some}))
-        valid = found.project(f"json_valid({JSON})").to_arrow_table().column(0)
-        good[good] = valid.to_numpy()
-        return good
-
-    def _rejection(self, payload: bytes, position: int, beyond: int = 0) -> Rejection:
-        problem = _TOO_LONG if beyond else encoding_problem(payload)
-        error_type = "malformed_message" if beyond or problem is None else "invalid_utf8"
-        return Rejection.unreadable(
-            error_type,
-            problem or json_problem(payload.decode()),
-            payload,
-            str(position),
-            self._attributes,
-            beyond,
+        odd = [(record.start, record.end) for record in lines.odd if record.fields is not None]
+        spans = np.concatenate(
+            [np.column_stack([lines.starts, lines.ends]), np.array(odd, np.int64).reshape(-1, 2)]
         )
+        yield _rows(data, spans, source, at, long)
 
 
-def _texts(data: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> pa.Array:
+def read_elements(
+    stream: IO[bytes], source: str, offset: int, block_bytes: int = json_elements.BLOCK_BYTES
+) -> Iterator[SourceRows]:
+    """The elements of a JSON array, or values one after the other, in blocks.
+
+    Args:
+        stream, source, offset, block_bytes: as in `json_elements.read_elements`.
+
+    Raises:
+        DataError: if one is not closed.
+    """
+    for data, found, at in json_elements.read_elements(stream, source, offset, block_bytes):
+        spans = np.concatenate(
+            [
+                np.column_stack([found.starts, found.ends]),
+                np.array(found.scalars, np.int64).reshape(-1, 2),
+            ]
+        )
+        yield _rows(data, spans, source, at, [])
+
+
+def _rows(
+    data: bytes, spans: NDArray[np.int64], source: str, at: int, rejected: list[Rejection]
+) -> SourceRows:
+    """The rows of a block.
+
+    Args:
+        data: the block; less than 2 GiB.
+        spans: int64 [n, 2], of its records, in any order.
+        source: the file's path.
+        at: the block's byte offset in the file.
+        rejected: records that are no rows.
+    """
+    texts = _texts(data, spans)
+    good = _are_utf8(texts)
+    for start, end in spans[~good].tolist():
+        payload = data[start:end]
+        problem = encoding_problem(payload) or ""
+        rejected.append(
+            Rejection.unreadable("invalid_utf8", problem, payload, str(at + start), JSON_ATTRIBUTES)
+        )
+    if not good.all():
+        texts, spans = texts.filter(pa.array(good)), spans[good]
+    origin = Spans(data, spans[:, 0], spans[:, 1], at, JSON_ATTRIBUTES)
+    table = pa.table({JSON: texts.view(pa.string())})
+    return SourceRows(table, True, origin, source, Rejections.of(rejected))
+
+
+def _texts(data: bytes, spans: NDArray[np.int64]) -> pa.Array:
     """Spans of a text as a binary array."""
-    # Every other one of the values between these offsets is a record.
-    order = np.argsort(starts, kind="stable")
-    offsets = pa.array(np.column_stack([starts[order], ends[order]]).ravel(), pa.int32())
-    if not len(offsets):
+    if not len(spans):
         return pa.array([], pa.binary())
+    # Every other one of the values between these offsets is a record.
+    order = np.argsort(spans[:, 0], kind="stable")
+    offsets = pa.array(spans[order].ravel(), pa.int32())
     between = pa.Array.from_buffers(
         pa.binary(), len(offsets) - 1, [None, offsets.buffers()[1], pa.py_buffer(data)]
     )
-    rows = np.empty(len(starts), np.int64)
-    rows[order] = np.arange(0, 2 * len(starts), 2)
+    rows = np.empty(len(spans), np.int64)
+    rows[order] = np.arange(0, 2 * len(spans), 2)
     return between.take(pa.array(rows))
+
+
+def _are_utf8(texts: pa.Array) -> NDArray[np.bool_]:
+    try:
+        texts.view(pa.string()).validate(full=True)
+    except pa.ArrowInvalid:
+        return np.array([encoding_problem(text) is None for text in texts.to_pylist()], np.bool_)
+    return np.ones(len(texts), np.bool_)
 
 
 def json_problem(text: str) -> str:

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from transforms.data_error import DataError
 from transforms.kernels.records import MAX_RECORD_BYTES
 
 # A row's names, quotes and commas as JSON take more bytes than its values.
@@ -61,22 +60,19 @@ class ParquetRows:
             return [text for (text,) in connection.fetchall()]
 
 
-def parquet_columns(schema: pa.Schema, wanted: Sequence[str], source: str) -> list[str]:
-    """The columns of a Parquet file to read, as pyarrow names them.
+def parquet_columns(schema: pa.Schema, wanted: Sequence[str]) -> list[str]:
+    """The columns of a Parquet file to read, as pyarrow names them; at least one.
 
     Args:
         schema: of the file.
         wanted: names of columns, or of fields in them, with dots; what is in a list or a map comes
-            as the whole list or map.
-        source: the file's path.
-
-    Raises:
-        DataError: if one is not there.
+            as the whole list or map, and what is not there is left out.
     """
-    return [_column(schema, name, source) for name in wanted]
+    found = [column for name in wanted if (column := _column(schema, name))]
+    return list(dict.fromkeys(found)) or schema.names[:1]
 
 
-def _column(schema: pa.Schema, wanted: str, source: str) -> str:
+def _column(schema: pa.Schema, wanted: str) -> str | None:
     if wanted in schema.names:
         return wanted
     parts = wanted.split(".")
@@ -84,7 +80,7 @@ def _column(schema: pa.Schema, wanted: str, source: str) -> str:
         name = ".".join(parts[:length])
         if name in schema.names:
             return ".".join([name, *_within(schema.field(name).type, parts[length:])])
-    raise DataError(f"{source}: there is no column {wanted!r}; it has {', '.join(schema.names)}")
+    return None
 
 
 def _within(found: pa.DataType, parts: Sequence[str]) -> list[str]:

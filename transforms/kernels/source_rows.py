@@ -21,10 +21,10 @@ class SourceRows:
     """Some records of one source, by the source's own names.
 
     Attributes:
-        table: of JSON one string column, JSON, with the text of an object in each row; of CSV a
-            string column for each column that was asked for, by the header's name; of Parquet
-            the columns that were asked for, with the file's types.
-        is_json: whether the rows are JSON objects.
+        table: of JSON one string column, JSON, with a record's text in each row, which should be an
+            object and may be none; of CSV a string column for each column that was asked for and is
+            there, by the header's name; of Parquet these columns, with the file's types.
+        is_json: whether the rows are JSON.
         origin: where each row came from.
         source: the file's path, or the subscription.
         unreadable: records that could not be split into rows.
