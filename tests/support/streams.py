@@ -114,22 +114,24 @@ def finished_stream(
     run: str = "stream",
     max_future_minutes: int = 60,
     forgotten: Forgotten | None = None,
+    own: Sequence[str] = (),
 ) -> PipelineResult:
     """Run the streaming graph over a stream; returns what Beam knows of the run.
 
     It begins with what the DuckDB file holds, if anything. `kind` may put another warehouse around
-    it, one that fails at times.
+    it, one that fails at times. `own` are event types beside the five.
     """
     warehouse = kind(open_warehouse(f"duckdb:///{database}"))
     with warehouse.lock(tuple(TABLES.values()), None, run) as staging:
-        start = staged_start_of(warehouse, staging, late_horizon_days)
+        types = ActiveEventTypes(tuple(active_types), tuple(own))
+        start = staged_start_of(warehouse, staging, late_horizon_days, types.known)
         job = StreamJob(
             subscription="projects/p/subscriptions/s",
             warehouse=warehouse,
             staging=staging,
             run=run,
             started_at=NOW,
-            active_types=ActiveEventTypes(tuple(active_types)),
+            active_types=types,
             late_horizon_days=late_horizon_days,
             flush_seconds=FLUSH_SECONDS,
             clock=clock,
@@ -146,7 +148,10 @@ def finished_stream(
 
 
 def staged_start_of(
-    warehouse: Warehouse, staging: str, late_horizon_days: int
+    warehouse: Warehouse,
+    staging: str,
+    late_horizon_days: int,
+    event_types: tuple[str, ...] = EVENT_TYPES,
 ) -> StagedStart | None:
     """What a stream begins with at NOW; None where the tables hold nothing."""
     if not warehouse.count(fct_events.TABLE):
@@ -155,5 +160,5 @@ def staged_start_of(
     written_at = pc.max(rows["written_at"]).value
     totals = Totals(counters=growth_counters.counters_of(rows), written_at_us=written_at)
     since_us = round(NOW_SECONDS * 1e6) - kept_us(late_horizon_days)
-    stage_start(warehouse, staging, totals, since_us)
+    stage_start(warehouse, staging, totals, since_us, event_types)
     return staged_start(staging)
