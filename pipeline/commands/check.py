@@ -15,7 +15,7 @@ from transforms.active_event_types import AskedTypes
 _ACTIVE_TYPES: Final = replace(
     shared.ACTIVE_TYPES,
     help="what the tables were built with; the users of all cohorts are those whom such events "
-    "made active (default: what the warehouse has noted, or all five)",
+    "made active (default: what the warehouse has noted, or all)",
     default=None,
 )
 _MAX_AGE: Final = Option(

@@ -28,6 +28,12 @@ _HOLDS_EVERYWHERE: Final = (
     "`growth_drivers.new_*_users` and `total_new_users` go by a user's first event of any type, as "
     "`dim_users` does: all users, whichever source they came from.",
     "",
+    "**Own event types** (input.md says [what they are](input.md#own-event-types)) are events as "
+    "the five are, with rows in `events_by_type`; columns that name an event type are of the five. "
+    "Where there are some, the check `accepted_values` of `event_type` takes them too, "
+    "`growth_drivers.event_types_add_up` holds that the five come to no more than all, and "
+    "`events_by_type.events_add_up` that all types come to all events.",
+    "",
     "**Segments** are platform, channel and country of a user's first event, so each user is in "
     "one of each kind for good. Distinct users are never added up over dates; over the values of "
     "a kind of segment they may be.",

@@ -41,7 +41,8 @@ _INTRODUCTION: Final = (
     "number of its layout, counters and settings go by their names (one that is missing is 0), "
     "and columns are only added. Where whole grids of counters are missing, or a timeline has no "
     "sessions, as in what was written before `session_metrics` was there, runs that go on from "
-    "them are refused, and `rebuild` is the way out. "
+    "them are refused, and `rebuild` is the way out. Where nobody has own event types, what holds "
+    "them is left out, and is as it was before there could be any. "
     "What a later version wrote an earlier one refuses, and says so. "
     "A warehouse that an earlier version wrote has none of these tables, or half-filled ones of a "
     "stream that went on; a batch over all files fills them. The active event types were noted "
@@ -51,8 +52,8 @@ _INTRODUCTION: Final = (
     "**Size.** Some 50 bytes a user in `user_timelines`, 8 to 12 for each active date and up to "
     "12 for each session but the last, some 500 rows a date in `growth_counters`, of which each "
     "platform, channel and country has 10, and one for each duration that a session of the date "
-    "has (200 to 300), however many users there are, a row a file and a row a run in the "
-    "others.",
+    "has (200 to 300), however many users there are, and two for each own event type; a row a "
+    "file and a row a run in the others. Own event types take 3 bytes a user, date and type more.",
     "",
 )
 
@@ -70,7 +71,9 @@ _NOTES: Final[Mapping[str, str]] = {
     "when it flushed last. Paths, globs and messages are kept as they were, what "
     "`--edit` says is not.",
     "warehouse_settings": "Settings that decide what the figures mean: a run that asks for others "
-    "is refused where it would mix them. Beside them the key of the hashes of forgotten_users: "
+    "is refused where it would mix them. `active_event_types` names those that make a user active "
+    "and, behind `; own: `, the [own event types](input.md#own-event-types) in the order of which "
+    "timelines and counters hold the places. Beside them the key of the hashes of forgotten_users: "
     "without it nobody can tell who was forgotten, neither the next run.",
     "forgotten_users": "What [forget](privacy.md#forgetting-people) was asked for, users who were "
     "never seen included; later runs drop what comes of them. Whoever can read the key as well can "

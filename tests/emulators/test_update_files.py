@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 from pipeline.forget.leaving import WRITTEN
+from pipeline.graphs.batch_job import BatchJob
+from pipeline.inputs.input_versions import local_file
+from pipeline.launch.beam_run import pipeline_options
+from pipeline.launch.check_launch import check_tables
+from pipeline.launch.new_files import Asked
+from pipeline.launch.runners import ByBeam, Runner
+from pipeline.launch.update_launch import run_update
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.changes import WriteDisposition
 from tests.emulators.support import Home, unlike
-from tests.support.runs import command, contents, run_graph
+from tests.support.runs import command, comparable, contents, run_graph
 from tests.support.staging import change
-from tests.support.tables import csv_text, row
+from tests.support.tables import NOW, compute, csv_text, parse, row
 from tests.support.thorough import thorough
+from transforms.active_event_types import ActiveEventTypes, AskedTypes
 from transforms.marts.dim_users import TABLE as USERS
 from transforms.marts.registry import TABLES
 
@@ -119,3 +128,35 @@ def test_tables_whose_queries_must_name_their_partitions_are_updated(
         assert run.returncode == 0, run.stderr
     run_graph(sorted(tmp_path.glob("*.csv")), tmp_path / "growth.duckdb")
     assert unlike(home.contents(), contents(tmp_path / "growth.duckdb")) == []
+
+
+def test_own_event_types_are_taken_and_checked(home: Home, tmp_path: Path, here: None) -> None:
+    """With a name in which SQL might see more than a text."""
+    types = ActiveEventTypes.among(("signed_up", "caf\u00e9 --%s ${x} ?"))
+    kinds = (*types.own, "share")
+    rows = [
+        row(f"2024-01-0{day}T0{number}:00:00Z", f"user {number}", kinds[(day + number) % 3])
+        for day in (1, 2, 3)
+        for number in range(4)
+    ]
+    (tmp_path / "1.csv").write_bytes(csv_text(rows[:8]))
+    (tmp_path / "2.csv").write_bytes(csv_text(rows[4:]))
+    warehouse, runner = open_warehouse(home.url), Runner("FnApiRunner", True, 1)
+    for day, asked in ((1, AskedTypes(own=types.own)), (2, AskedTypes())):
+        job = BatchJob(
+            files=[local_file(str(tmp_path / f"{day}.csv"))],
+            warehouse=warehouse,
+            user_shards=1,
+            active_types=ActiveEventTypes(),
+            max_dead_letter_pct=0.0,
+            run=home.run(f"day{day}"),
+            started_at=NOW + timedelta(hours=day),
+        )
+        beam = ByBeam(runner, {}, lambda: pipeline_options(runner, []))
+        run_update(job, Asked(asked), beam, f"{home.temp}/tmp", None)
+    found = home.contents()
+    events = [part.events for part in parse(csv_text(rows), own=types.own)]
+    tables = compute(events, types.names, types.own)
+    expected = {name: comparable(name, table) for name, table in tables.items()}
+    assert [name for name in expected if not found[name].equals(expected[name])] == []
+    check_tables(warehouse, NOW)

@@ -75,7 +75,7 @@ TABLE = Table(
         required(
             "event_type",
             STRING,
-            "miles_earned, miles_redeemed, share, like or reward_search",
+            "miles_earned, miles_redeemed, share, like, reward_search, or an own one",
             EVENT_TYPE,
         ),
         required(
