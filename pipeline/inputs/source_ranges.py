@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Final, cast
 
@@ -97,13 +97,17 @@ def _line_ends(source: Source, stream: SourceStream, range_bytes: int) -> Iterat
     yield size
 
 
-def source_rows(part: SourceRange, wanted: Sequence[str]) -> Iterator[tuple[SourceRows, int]]:
+def source_rows(
+    part: SourceRange, wanted: Sequence[str], labels: Collection[str] = ()
+) -> Iterator[tuple[SourceRows, int]]:
     """The range's rows, block by block, each with how far the stored file has been read.
 
     Args:
         part: the range.
         wanted: of CSV the names of the columns to read; of Parquet those of columns, or of fields
             in them, with dots; of JSON nothing, as it stays text. What is not there is left out.
+        labels: those of them that have few values: of CSV they come as dictionaries, which takes a
+            third less time.
 
     Raises:
         DataError: if the file can't be read, or has changed; or if it has a wanted column twice.
@@ -114,7 +118,7 @@ def source_rows(part: SourceRange, wanted: Sequence[str]) -> Iterator[tuple[Sour
         return
     with opened_source(source.file, source.form, source.member) as stream:
         _go_to(stream, part.start)
-        for rows in _rows(cast(IO[bytes], stream), part, wanted):
+        for rows in _rows(cast(IO[bytes], stream), part, wanted, labels):
             yield in_member(rows, source.member), stream.stored_bytes
         stream.refuse_short(None if part.size is None else part.start + part.size)
 
@@ -134,11 +138,13 @@ def _go_to(stream: SourceStream, start: int) -> None:
         start -= len(stream.read(min(start, _SEEK_BYTES)))
 
 
-def _rows(stream: IO[bytes], part: SourceRange, wanted: Sequence[str]) -> Iterator[SourceRows]:
+def _rows(
+    stream: IO[bytes], part: SourceRange, wanted: Sequence[str], labels: Collection[str]
+) -> Iterator[SourceRows]:
     source, path = part.source, part.source.file.path
     if source.form.kind == "csv":
         there = [name for name in dict.fromkeys(wanted) if name in source.names]
-        cut = cut_of(source.names, there, source.form.dialect, source.path)
+        cut = cut_of(source.names, there, labels, source.form.dialect, source.path)
         return read_csv_rows(stream, cut, there, path, part.start, part.size)
     if source.form.kind == "json":
         return read_elements(stream, path, part.start)

@@ -96,7 +96,7 @@ def _format(
     encoding = of_mark(codec_of(given.encoding), start) if given.encoding else None
     while encoding is None:
         encoding = found_encoding(start)
-        more = stream.read(_FIRST_LOOK) if start.isascii() and len(start) < _LOOKED_AT else b""
+        more = stream.read(len(start)) if start.isascii() and len(start) < _LOOKED_AT else b""
         if more:
             start, encoding = start + more, None
     text = start[:_HEADER_LOOK]

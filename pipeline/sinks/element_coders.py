@@ -7,6 +7,7 @@ from apache_beam.coders import Coder
 
 from pipeline.inputs.csv_ranges import FileRange
 from pipeline.inputs.input_versions import InputFile
+from pipeline.inputs.source_ranges import SourceRange
 from pipeline.sinks.staged_steps import StagedStep
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.lookups import FoundRows
@@ -19,8 +20,9 @@ def register() -> None:
     for element in (InputFile, FileRange, StagedFile):
         beam.coders.registry.register_coder(element, beam.coders.RowCoder)
     beam.coders.registry.register_coder(StagedStep, _StagedStepCoder)
-    # A contract and an address: some hundred elements a run.
-    beam.coders.registry.register_coder(FoundRows, beam.coders.PickleCoder)
+    # A contract and an address, a file and its names: some hundred elements a run.
+    for pickled in (FoundRows, SourceRange):
+        beam.coders.registry.register_coder(pickled, beam.coders.PickleCoder)
 
 
 class _StagedStepCoder(Coder):

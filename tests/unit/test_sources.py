@@ -205,6 +205,9 @@ def test_wanted_columns_come_in_their_order(tmp_path: Path) -> None:
                 "columns": {"c": 2, "a": 0},
             }
         }
+    ((labels, _),) = source_rows(part, ["c", "a"], {"c"})
+    assert pa.types.is_dictionary(labels.table.schema.field("c").type)
+    assert labels.table.to_pydict() == rows.table.to_pydict()
     ((rows, _),) = source_rows(part, [])
     assert rows.table.num_rows == 2
 

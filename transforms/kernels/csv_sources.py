@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import IO, Any, Final
 
 import pyarrow as pa
@@ -12,18 +12,26 @@ from transforms.data_error import DataError
 from transforms.kernels.csv_blocks import BLOCK_BYTES, blocks
 from transforms.kernels.csv_columns import Cut, cut_block
 from transforms.kernels.csv_dialect import Dialect
+from transforms.kernels.event_batch import LABEL
 from transforms.kernels.source_rows import SourceRows
 
 # Of a dead letter's attributes: how its payload is read.
 FORMAT_ATTRIBUTE: Final = "input_format"
 
 
-def cut_of(names: Sequence[str], wanted: Sequence[str], dialect: Dialect, source: str) -> Cut:
+def cut_of(
+    names: Sequence[str],
+    wanted: Sequence[str],
+    labels: Collection[str],
+    dialect: Dialect,
+    source: str,
+) -> Cut:
     """What to cut out of the records of a file.
 
     Args:
         names: of all its fields.
         wanted: those of them to read, each once.
+        labels: those that come as dictionaries of strings.
         dialect: of the file.
         source: its path.
 
@@ -45,7 +53,8 @@ def cut_of(names: Sequence[str], wanted: Sequence[str], dialect: Dialect, source
         "columns": dict(zip(wanted, places, strict=True)),
     }
     attributes = json.dumps({FORMAT_ATTRIBUTE: found}, ensure_ascii=False)
-    return Cut(len(names), places, [pa.string()] * len(places), attributes, dialect)
+    types = [LABEL if name in labels else pa.string() for name in wanted]
+    return Cut(len(names), places, types, attributes, dialect)
 
 
 def cut_from_attributes(found: Mapping[str, Any]) -> tuple[Cut, list[str]]:

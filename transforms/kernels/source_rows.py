@@ -22,8 +22,9 @@ class SourceRows:
 
     Attributes:
         table: of JSON one string column, JSON, with a record's text in each row, which should be an
-            object and may be none; of CSV a string column for each column that was asked for and is
-            there, by the header's name; of Parquet these columns, with the file's types.
+            object and may be none; of CSV strings, or a dictionary of strings, for each column that
+            was asked for and is there, by the header's name; of Parquet these columns, with the
+            file's types.
         is_json: whether the rows are JSON.
         origin: where each row came from.
         source: the file's path, or the subscription.
