@@ -196,8 +196,7 @@ class DuckDBWarehouse:
                 ]
                 refuse_conflicts(connection, replaced, self.path)
                 declare(connection, [c.table for c in changes if c.table not in replaced])
-                for change in changes:
-                    apply(connection, change)
+                apply(connection, changes)
                 for change in changes:
                     see_unchanged(change.staged)
                 connection.commit()
