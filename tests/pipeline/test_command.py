@@ -93,6 +93,7 @@ def test_progress_adds_up_over_workers(tmp_path: Path) -> None:
     assert progress.reached() == Reached(140, 14)
 
 
+@pytest.mark.usefixtures("described")
 def test_the_warehouse_carries_the_contracts_descriptions_and_modes(folder: Path) -> None:
     run_graph([folder / "events.csv"], folder / "growth.duckdb")
     with duckdb.connect(str(folder / "growth.duckdb"), read_only=True) as connection:

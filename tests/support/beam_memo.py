@@ -48,6 +48,15 @@ def remember() -> None:
     )
 
 
+@functools.cache
+def remember_alone() -> None:
+    """The same in a process whose pickles no other one reads, which stay as they are."""
+    remember()
+    cloudpickle_pickler.bz2 = types.SimpleNamespace(
+        compress=lambda data, compresslevel: data, decompress=lambda data: data
+    )
+
+
 def parameters_once(ask: Callable[[Any], Parameters]) -> Callable[[Any], Parameters]:
     """Ask for the parameters of a function once; bound to an object it has one less."""
     bound: WeakKeyDictionary[Any, Parameters] = WeakKeyDictionary()
