@@ -29,6 +29,7 @@ from tests.support.runs import (
     run_graph,
 )
 from tests.support.tables import csv_text, row
+from tests.support.thorough import thorough
 from transforms.marts.registry import TABLES
 
 
@@ -329,6 +330,7 @@ def test_the_list_of_beams_options_is_that_of_this_beam() -> None:
     assert known == json.loads(json.dumps(beam_options.describe()))
 
 
+@thorough
 def test_separate_worker_processes_give_the_same_tables(folder: Path) -> None:
     write_sample(folder / "events.csv", 3_000, 7)
     run_graph([folder / "events.csv"], folder / "one.duckdb")
