@@ -47,6 +47,7 @@ class BatchOptions:
     """
 
     input: tuple[str, ...] = given_by(shared.INPUT)
+    rules: str | None = given_by(shared.RULES)
     warehouse: str = given_by(shared.WAREHOUSE)
     location: str | None = given_by(shared.LOCATION)
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
@@ -84,8 +85,8 @@ def run(options: BatchOptions) -> None:
     from pipeline.launch.file_runs import prepare
     from pipeline.launch.tables_built import first_types, refuse_stream, warn_of_other_types
 
-    types = first_types(options.active_event_types)
     found, beam = prepare(options), options.beam
+    types = first_types(found.event_types(options.active_event_types))
     if not found.dry_run.offline:
         refuse_stream(found.warehouse, options.stream_stopped)
         warn_of_other_types(found.warehouse, types)

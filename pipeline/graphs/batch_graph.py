@@ -12,6 +12,7 @@ from pipeline import __version__
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.read_csv import ReadCsv
+from pipeline.inputs.read_sources import ReadSources
 from pipeline.sinks import element_coders
 from pipeline.sinks.commit_batch import Commit
 from pipeline.sinks.commit_plan import CommitPlan
@@ -61,7 +62,7 @@ def read_files(pipeline: beam.Pipeline, job: BatchJob) -> ReadFiles:
     files = pipeline | "Input files" >> beam.Create(list(job.files)).with_output_types(InputFile)
     parsed = (
         files
-        | "ReadCsv" >> ReadCsv(job.range_bytes, job.progress)
+        | _reader(job)
         | "ParseEvents"
         >> ParseEvents(
             job.started_at,
@@ -74,6 +75,12 @@ def read_files(pipeline: beam.Pipeline, job: BatchJob) -> ReadFiles:
     )
     sources = parsed[SOURCES] | "SumSources" >> beam.CombinePerKey(_added)
     return ReadFiles(parsed, files, sources)
+
+
+def _reader(job: BatchJob) -> beam.PTransform:
+    if job.rules is None:
+        return "ReadCsv" >> ReadCsv(job.range_bytes, job.progress)
+    return "ReadSources" >> ReadSources(job.rules, job.range_bytes, job.progress)
 
 
 def _added(counts: Iterable[tuple[int, int]]) -> tuple[int, int]:
