@@ -124,6 +124,8 @@ The files need a header with these columns, in any order; others are ignored:
   utm_source            any, may be empty
   country               two letters, may be empty
 
+Files that call them otherwise, and JSON lines, JSON and Parquet, are read by --rules.
+
 Rows that are equal in all of them are one event. Rows that break a rule go to the table
 dead_letter_events, with the reason and the row itself; nothing is lost:
 

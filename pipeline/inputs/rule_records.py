@@ -46,5 +46,5 @@ def records_by_rules(
     Raises:
         DataError: if the file can't be read, or has changed, or lacks a field that rules name.
     """
-    for rows, read in source_rows(part, rules.wanted):
+    for rows, read in source_rows(part, rules.wanted, rules.labels):
         yield reader(rows), read

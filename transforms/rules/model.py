@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -116,5 +116,13 @@ class Rules:
         A source has few of them: of `context.os.name` a CSV file has a column of that name, a
         Parquet file a struct `context`.
         """
-        paths = [path for name in SOURCE_COLUMNS for path in self.column(name).paths]
+        return self._names_for(SOURCE_COLUMNS)
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """Those of `wanted` whose columns have few values."""
+        return frozenset(self.wanted) - {*self._names_for(("event_time", "user_id"))}
+
+    def _names_for(self, ours: Iterable[str]) -> tuple[str, ...]:
+        paths = [path for name in ours for path in self.column(name).paths]
         return tuple(dict.fromkeys(name for path in paths for name in path.column_names))
