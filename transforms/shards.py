@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
@@ -14,12 +14,8 @@ from apache_beam.transforms.window import GlobalWindows
 
 from transforms.active_event_types import ActiveEventTypes
 from transforms.check_rows import CHECKED
-from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
-from transforms.kernels.sessions import number_sessions, sort_events
-from transforms.kernels.timelines import timelines
-from transforms.marts import dim_users, fct_events, users_with_negative_miles
 from transforms.marts.registry import TABLES
 from transforms.metrics import EVENTS_PER_USER, count
 from transforms.parse_step import COUNTS
@@ -27,10 +23,8 @@ from transforms.prefetch import Prefetcher
 from transforms.quality.buffered_checks import BufferedChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
-from transforms.state import user_timelines
+from transforms.shard_step import WorkedShard, worked_out
 from transforms.user_tables import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS
-
-_EVENTS_OF_USERS: Final = "events of users"
 
 
 @dataclass
@@ -95,30 +89,15 @@ class _Shard(beam.DoFn):
         for check_counts in [*self._checked.finish(), self._over.finish()]:
             yield pvalue.TaggedOutput(CHECKED, GlobalWindows.windowed_value(check_counts))
 
-    def _finished(self, outputs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    def _finished(self, found: WorkedShard) -> Iterator[tuple[str, Any]]:
         """The outputs of a shard, and what the checks of an earlier one have come to."""
-        count(outputs[COUNTS])
-        EVENTS_PER_USER.observe_sample(outputs.pop(_EVENTS_OF_USERS))
-        yield from outputs.items()
-        rows = {name: outputs[name] for name in (EVENTS, USERS, NEGATIVE)}
+        count(found.counts)
+        EVENTS_PER_USER.observe_sample(found.events_of_users)
+        yield from found.rows.items()
+        yield CONTRIBUTIONS, found.contributions
+        yield COUNTS, found.counts
+        rows = {name: found.rows[name] for name in (EVENTS, USERS, NEGATIVE)}
         yield from ((CHECKED, check_counts) for check_counts in self._checked.put(rows))
 
-    def _work(self, batches: list[pa.RecordBatch]) -> dict[str, Any]:
-        written_at = pa.scalar(self._started_at, pa.timestamp("us"))
-        active = self._types.codes
-        events = sort_events(batches, self._types.known)
-        batches.clear()
-        lives = timelines(events)
-        users = dim_users.rows(lives, active, written_at)
-        rows = {
-            EVENTS: fct_events.rows(events, number_sessions(events), written_at),
-            USERS: users,
-            NEGATIVE: users_with_negative_miles.rows(users),
-        }
-        return {
-            **rows,
-            TIMELINES: user_timelines.rows(lives, written_at),
-            CONTRIBUTIONS: contributions(lives, active),
-            COUNTS: RunCounts(events=len(events.time_us), duplicates=events.duplicates),
-            _EVENTS_OF_USERS: lives.per_user(lives.events),
-        }
+    def _work(self, batches: list[pa.RecordBatch]) -> WorkedShard:
+        return worked_out(batches, self._types, self._started_at)

@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol, Self
+from typing import Any, Protocol, Self
 
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam import pvalue
 
 from transforms.check_rows import CHECKED
+from transforms.finished_marts import SUMS, finished
 from transforms.kernels.counters import Counters
-from transforms.kernels.spine import lay_out
 from transforms.marts.registry import FINISH, TABLES
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
-from transforms.state import growth_counters
 from transforms.vocabulary import EVENT_TYPES
-
-SUMS: Final = growth_counters.TABLE.name
 
 
 class _Summable(Protocol):
@@ -96,11 +93,9 @@ class _Finish(beam.DoFn):
         self._event_types = options.event_types
 
     def process(self, totals: Counters) -> Iterator[pvalue.TaggedOutput]:
-        written_at = pa.scalar(self._written_at, pa.timestamp("us"))
-        yield pvalue.TaggedOutput(SUMS, growth_counters.rows(totals, written_at))
-        spine = lay_out(totals, written_at, self._event_types)
-        marts = {name: rows(spine) for name, rows in FINISH.items()}
-        for name, mart in marts.items():
-            yield pvalue.TaggedOutput(name, mart)
+        rows = finished(totals, self._written_at, self._event_types)
+        for name, its_rows in rows.items():
+            yield pvalue.TaggedOutput(name, its_rows)
         if self._checks:
+            marts = {name: rows[name] for name in FINISH}
             yield pvalue.TaggedOutput(CHECKED, ArrowChecks(self._checks, TABLES).evaluate(marts))

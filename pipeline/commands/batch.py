@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from pipeline.alerts.bounds import Alerts
 from pipeline.allocator import keep_freed_memory
@@ -18,6 +19,11 @@ from pipeline.options.option_values import PERCENTAGE, SWITCH
 from pipeline.webhook import Webhook
 from transforms.active_event_types import AskedTypes
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from pipeline.launch.runners import Runner
 
 _MAX_SHRINK: Final = Option(
     "how much less of the history a run may leave than the tables hold, in percent of the "
@@ -47,11 +53,11 @@ class BatchOptions:
     """
 
     input: tuple[str, ...] = given_by(shared.INPUT)
-    rules: str | None = given_by(shared.RULES)
     warehouse: str = given_by(shared.WAREHOUSE)
     location: str | None = given_by(shared.LOCATION)
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
     user_shards: int | None = given_by(shared.USER_SHARDS)
+    workers: int | None = given_by(shared.WORKERS)
     active_event_types: AskedTypes | None = given_by(shared.ACTIVE_TYPES)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     max_dead_letter_pct: float = given_by(shared.MAX_DEAD_LETTERS)
@@ -68,6 +74,7 @@ class BatchOptions:
     def __post_init__(self) -> None:
         if not self.input:
             raise OptionError("--input is missing: give one or more CSV files or globs")
+        shared.refuse_workers(self.workers, self.beam.values)
 
 
 def run(options: BatchOptions) -> None:
@@ -81,18 +88,18 @@ def run(options: BatchOptions) -> None:
     keep_to_owner()
     alerts = Alerts.of(options)
     keep_freed_memory()
-    # All that can be wrong with the options is found before Beam is imported, which takes a second.
+    # Beam, which takes a second to import, is imported where it is needed.
     from pipeline.launch.file_runs import prepare
     from pipeline.launch.tables_built import first_types, refuse_stream, warn_of_other_types
 
+    types = first_types(options.active_event_types)
     found, beam = prepare(options), options.beam
-    types = first_types(found.event_types(options.active_event_types))
     if not found.dry_run.offline:
         refuse_stream(found.warehouse, options.stream_stopped)
         warn_of_other_types(found.warehouse, types)
     from pipeline.alerts.telling import alerting
-    from pipeline.launch.batch_launch import hand_over, run_batch
-    from pipeline.launch.beam_run import pipeline_options
+    from pipeline.launch.batch_launch import run_batch
+    from pipeline.launch.runners import ByBeam
 
     leave_at_once_on_interrupt(COMMAND.name)
     job = found.job(
@@ -101,13 +108,23 @@ def run(options: BatchOptions) -> None:
         max_shrink_pct=None if options.allow_shrink else options.max_shrink_pct,
         settings=recorded(options),
     )
-    for_beam = pipeline_options(found.runner, beam.whole, COMMAND.name, COMMAND.declared)
+    for_beam = partial(_for_beam, found.runner, beam)
+    where = beam.temp_location
     if found.waits:
+        by_beam = ByBeam(found.runner, beam.values, for_beam)
         with alerting(alerts, found.warehouse, COMMAND.name):
-            run_batch(job, found.runner, for_beam, beam.temp_location, options.summary_file)
+            run_batch(job, by_beam, where, options.summary_file, options.workers)
     else:
-        hand_over(job, for_beam, beam.temp_location, found.dry_run)
+        from pipeline.launch.handover import hand_over
+
+        hand_over(job, for_beam(), where, found.dry_run)
     found.dry_run.print_ending()
+
+
+def _for_beam(runner: Runner, arguments: BeamArguments) -> PipelineOptions:
+    from pipeline.launch.beam_run import pipeline_options
+
+    return pipeline_options(runner, arguments.whole, COMMAND.name, COMMAND.declared)
 
 
 _HELP: Final = f"""\
@@ -123,8 +140,6 @@ The files need a header with these columns, in any order; others are ignored:
   platform              {", ".join(PLATFORMS)}
   utm_source            any, may be empty
   country               two letters, may be empty
-
-Files that call them otherwise, and JSON lines, JSON and Parquet, are read by --rules.
 
 Rows that are equal in all of them are one event. Rows that break a rule go to the table
 dead_letter_events, with the reason and the row itself; nothing is lost:
@@ -145,14 +160,13 @@ examples:
   %(prog)s --input 2024.csv.gz 'gs://bucket/2025/*.csv' \\
       --warehouse duckdb:////data/growth.duckdb --summary_file run.json
   %(prog)s --input big.csv --active_event_types miles_earned,miles_redeemed
-  %(prog)s --input big.csv --direct_num_workers 4 \\
-      --direct_running_mode multi_processing
+  %(prog)s --input big.csv --workers 4
   %(prog)s --input 'gs://bucket/events/*.csv' \\
       --warehouse bigquery://project/dataset --temp_location gs://bucket/tmp
 
-Apache Beam's own options go here too (--runner, --temp_location ...). The default runner is
-FnApiRunner, one process on this machine. Staged files go beside a DuckDB warehouse, or below
---temp_location, which BigQuery needs on gs://.
+Processes of this machine do the work, one for each core. With an option of Apache Beam, which go
+here too (--runner DataflowRunner ...), its runner does. Staged files go beside a DuckDB warehouse,
+or below --temp_location, which BigQuery needs on gs://.
 
 exit codes: 0 done; 1 the run failed, and unless the message says otherwise the tables are as they
 were; 2 a wrong option; 130 interrupted by Ctrl-C

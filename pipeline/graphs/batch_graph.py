@@ -9,30 +9,26 @@ import apache_beam as beam
 from apache_beam import pvalue
 
 from pipeline import __version__
+from pipeline.graphs.batch_commit import batch_commit
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.read_csv import ReadCsv
-from pipeline.inputs.read_sources import ReadSources
 from pipeline.sinks import element_coders
 from pipeline.sinks.commit_batch import Commit
-from pipeline.sinks.commit_plan import CommitPlan
-from pipeline.sinks.run_commit import RunCommit
 from pipeline.sinks.stage_rows import StageRows
-from pipeline.warehouse.changes import WriteDisposition
 from transforms.check_rows import CHECKED, CheckRows
 from transforms.events import SOURCES, ByUserShard, ParseEvents
+from transforms.finished_marts import SUMS
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
 from transforms.marts import dead_letter_events
-from transforms.marts.registry import CORRECTIONS, FINISH, TABLES
+from transforms.marts.registry import FINISH, TABLES
 from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.quality.check_counts import CheckCounts
-from transforms.quality.policy import Policy
 from transforms.shards import UserShards
-from transforms.state import loaded_files
 from transforms.state.registry import STATE_TABLES
-from transforms.totals import SUMS, FinishMarts, Sum
+from transforms.totals import FinishMarts, Sum
 from transforms.user_tables import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS
 
 
@@ -62,7 +58,7 @@ def read_files(pipeline: beam.Pipeline, job: BatchJob) -> ReadFiles:
     files = pipeline | "Input files" >> beam.Create(list(job.files)).with_output_types(InputFile)
     parsed = (
         files
-        | _reader(job)
+        | "ReadCsv" >> ReadCsv(job.range_bytes, job.progress)
         | "ParseEvents"
         >> ParseEvents(
             job.started_at,
@@ -77,31 +73,9 @@ def read_files(pipeline: beam.Pipeline, job: BatchJob) -> ReadFiles:
     return ReadFiles(parsed, files, sources)
 
 
-def _reader(job: BatchJob) -> beam.PTransform:
-    if job.rules is None:
-        return "ReadCsv" >> ReadCsv(job.range_bytes, job.progress)
-    return "ReadSources" >> ReadSources(job.rules, job.range_bytes, job.progress)
-
-
 def _added(counts: Iterable[tuple[int, int]]) -> tuple[int, int]:
     input_rows, dead_letters = zip(*counts, strict=True)
     return sum(input_rows), sum(dead_letters)
-
-
-def _plan(replaces_files: bool) -> CommitPlan:
-    """What becomes of the rows that tables have: those of events are replaced, others stay.
-
-    Corrections stay as they are; their table is made, for whoever asks for them.
-    """
-    replaced = {*TABLES.values(), STATE_TABLES[TIMELINES], STATE_TABLES[SUMS]}
-    if replaces_files:
-        replaced.add(loaded_files.TABLE)
-    return CommitPlan(
-        {
-            table: WriteDisposition.REPLACE if table in replaced else WriteDisposition.MERGE
-            for table in (*TABLES.values(), CORRECTIONS, *STATE_TABLES.values())
-        }
-    )
 
 
 def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *loaded: beam.PCollection) -> None:
@@ -148,16 +122,5 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *loaded: beam.PCo
         | "SumChecks" >> Sum(CheckCounts)
     )
     (staged, counts, checked, *loaded) | "Commit" >> Commit(
-        RunCommit(
-            job.warehouse,
-            _plan(replaces_files=bool(loaded)),
-            job.max_dead_letter_pct,
-            job.noted,
-            job.staging,
-            None if job.quality == "off" else Policy(job.checks, job.quality),
-            job.beside,
-            job.max_shrink_pct,
-        ),
-        job.report_paths,
-        job.progress,
+        batch_commit(job, replaces_files=bool(loaded)), job.report_paths, job.progress
     )

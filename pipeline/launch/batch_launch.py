@@ -1,28 +1,23 @@
-"""Run the batch graph: here or elsewhere to its end, with a summary, or handed over."""
+"""Run a batch to its end, with a summary: by processes of this machine, or with Beam where the
+command line asks for it, which is imported then."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
-
 from pipeline.display.batch_summary import show_summary
 from pipeline.display.progress_bar import show_progress
-from pipeline.graphs.batch_graph import build
 from pipeline.graphs.batch_job import BatchJob, written
-from pipeline.launch.beam_run import run_to_end, start
-from pipeline.launch.dry_run import DryRun
 from pipeline.launch.run_files import noted, read_report, with_staged
-from pipeline.launch.runners import Runner
+from pipeline.launch.runners import ByBeam
+from pipeline.local_batch.batch_here import batch_here
+from pipeline.reports import BatchReport
 from pipeline.sinks.run_notes import failure_noted
 from pipeline.summary_file import finish, forgiving
 from pipeline.terminal import is_watched
-from pipeline.warehouse import TableReader
 
 # What is said of a run beside what went wrong behind it.
 DONE: Final = "the tables are replaced"
@@ -30,28 +25,29 @@ DONE: Final = "the tables are replaced"
 
 def run_batch(
     job: BatchJob,
-    runner: Runner,
-    options: PipelineOptions,
+    by_beam: ByBeam,
     temp_location: str | None,
     summary_file: str | None,
+    workers: int | None = None,
 ) -> None:
-    """Run the batch graph to its end, and print and write its summary.
+    """Run a batch to its end, and print and write its summary.
 
     Args:
         job: what the run does; its staging folder is made here.
-        runner: what runs the graph.
-        options: of Beam.
+        by_beam: what runs the graph, where the command line asks for it.
         temp_location: where to stage; None for beside the warehouse.
         summary_file: where the summary is written; None for nowhere.
+        workers: how many processes of this machine there may be; None for as many as it has cores
+            and memory for.
 
     Raises:
         RunError, or a runner's error around it: if another run writes to the warehouse, or the
             run failed.
     """
-    report = None
+    report: BatchReport | None = None
     with (
         forgiving(DONE) as is_done,
-        noted(runner.local and is_watched(sys.stderr)) as progress,
+        noted(by_beam.runner.local and is_watched(sys.stderr)) as progress,
         job.warehouse.lock(written(job.quality), temp_location, job.run) as staging,
     ):
         job = replace(with_staged(job, job.warehouse, staging), progress=progress)
@@ -59,41 +55,20 @@ def run_batch(
             show_progress(progress, sum(file.size for file in job.files)),
             failure_noted(job.warehouse, job.noted, staging),
         ):
-            run_to_end(partial(build, job=job), options)
-            is_done()
-        report = read_report(job.report_path)
+            if by_beam.is_asked:
+                _by_beam(job, by_beam)
+                is_done()
+                report = read_report(job.report_path)
+            else:
+                report = batch_here(job, workers)
+                is_done()
     if report is not None:
         show = partial(show_summary, report, job.warehouse, job.files)
         finish(report.to_json(), summary_file, DONE, show)
 
 
-def hand_over(
-    job: BatchJob,
-    options: PipelineOptions,
-    temp_location: str | None,
-    dry_run: DryRun,
-    lay: Callable[[beam.Pipeline, BatchJob], None] = build,
-    looked_up: Callable[[BatchJob, TableReader, str], BatchJob] = with_staged,
-) -> None:
-    """Start a graph over files as a job that goes on when this process is gone.
+def _by_beam(job: BatchJob, by_beam: ByBeam) -> None:
+    from pipeline.graphs.batch_graph import build
+    from pipeline.launch.beam_run import run_to_end
 
-    Args:
-        job: what the run does; its staging folder is made here.
-        options: of Beam.
-        temp_location: where to stage.
-        dry_run: whether nothing may be started or written.
-        lay: lays the graph into a pipeline.
-        looked_up: gives the run what its workers look up, as `with_staged`.
-
-    Raises:
-        RunError: if the warehouse can't be read or written.
-    """
-    writer, reader = dry_run.writer(job.warehouse), dry_run.reader(job.warehouse)
-    if writer is None:
-        staging = dry_run.folder(temp_location, job.run)
-    else:
-        staging = writer.claim(written(job.quality), temp_location, job.run)
-    job = replace(job, staging=staging)
-    if reader is not None:
-        job = looked_up(job, reader, staging)
-    start(lambda pipeline: lay(pipeline, job), options)
+    run_to_end(partial(build, job=job), by_beam.options())

@@ -9,8 +9,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipeline.display.update_summary import nothing_new
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.graphs.update_graph import build
-from pipeline.launch.batch_launch import hand_over
 from pipeline.launch.dry_run import DryRun
+from pipeline.launch.handover import hand_over
 from pipeline.launch.new_files import Asked, increment_of
 from pipeline.launch.run_files import with_known
 from pipeline.sinks.run_notes import refusal_noted

@@ -15,6 +15,7 @@ from pipeline.errors import is_data_error
 from pipeline.graphs.batch_job import BatchJob, written
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import default_shards
+from pipeline.launch.batch_launch import run_batch
 from pipeline.launch.new_files import Asked, Increment, increment_of
 from pipeline.launch.run_files import noted, read_report, with_known
 from pipeline.launch.runners import ByBeam
@@ -57,9 +58,7 @@ def run_update(
     with refusal_noted(job.warehouse, job.noted):
         increment = increment_of(job, asked)
     if increment.is_first:
-        from pipeline.launch.batch_launch import run_batch
-
-        run_batch(increment.job, beam.runner, beam.options(), temp_location, summary_file)
+        run_batch(increment.job, beam, temp_location, summary_file)
         return
     report = None
     if increment.job.files or increment.written_anew:

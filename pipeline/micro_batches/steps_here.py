@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipeline.graphs.stored_state import EventsOn, state_of_dates
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import StagedFile
-from pipeline.warehouse.staged_files import StagedFiles
+from pipeline.warehouse.staged_files import stage
 from transforms.active_event_types import ActiveEventTypes
 from transforms.advance_step import advanced, together
 from transforms.contract import Table
@@ -112,11 +112,10 @@ class StepsHere:
             RunError: if they can't be written.
         """
         contracts = {**self.contracts, TOUCHED.name: TOUCHED}
-        found: list[StagedFile] = []
-        for name, its_rows in tables.items():
-            if its_rows.num_rows:
-                layout = self.warehouse.capabilities.layout
-                files = StagedFiles(contracts[name], self.staging, layout)
-                files.write(its_rows)
-                found += files.close()
-        return found
+        layout = self.warehouse.capabilities.layout
+        return [
+            file
+            for name, its_rows in tables.items()
+            if its_rows.num_rows
+            for file in stage(contracts[name], its_rows, self.staging, layout)
+        ]

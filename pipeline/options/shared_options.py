@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
+from pipeline.errors import OptionError
 from pipeline.google_names import BIGQUERY_URL
 from pipeline.options.option import Option, Parameter
 from pipeline.options.option_values import (
@@ -38,6 +40,10 @@ FIGURES: Final = "Figures"
 LIMITS: Final = "Limits"
 LOAD: Final = "Load"
 
+# A parameter of a job is shown to everybody who may see the job, and its launcher leaves before the
+# run ends.
+_NO_PARAMETER: Final = Parameter(is_offered=False)
+
 INPUT: Final = Option(
     "CSV files (.csv, .csv.gz): one or more paths or globs, local or gs://; quote globs, so "
     "that the shell leaves them alone",
@@ -51,19 +57,6 @@ INPUT: Final = Option(
         "comma-separated; a comma in a name is written as ?",
         matching(GCS_FILES, "is no comma-separated list of gs://bucket/path"),
         required=True,
-    ),
-)
-
-RULES: Final = Option(
-    "a file of rules (TOML, docs/rules.md), local or gs://, that says what the files are and which "
-    "of their columns and values mean what; none reads CSV files with the columns above as they "
-    "are (default: the rules that the tables were built with, or none)",
-    "FILE|none",
-    from_home,
-    parameter=Parameter(
-        "File of rules",
-        SOURCE,
-        values=matching(rf"none|{GCS_FILE}", "is neither none nor like gs://bucket/rules.toml"),
     ),
 )
 
@@ -109,7 +102,7 @@ PARTITION_FILTER: Final = Option(
 )
 
 # Own ones, which rules name, are known later.
-ACTIVE_EVENT_TYPES: Final = Values(AskedTypes.parse, r"[^,]+(,[^,]+)*")
+ACTIVE_EVENT_TYPES: Final = Values(AskedTypes.parse, r"\s*[^,\s][^,]*(,\s*[^,\s][^,]*)*")
 
 ACTIVE_TYPES: Final = Option(
     "the event types that make a user active on a date or in a month, comma-separated; "
@@ -147,6 +140,14 @@ USER_SHARDS: Final = Option(
     parameter=Parameter("User shards", LOAD),
 )
 
+WORKERS: Final = Option(
+    "how many processes of this machine read files and work out users, each with up to half a GB "
+    "of memory (default: one for each core, and GB of memory)",
+    "N",
+    whole(1, 256),
+    parameter=_NO_PARAMETER,
+)
+
 STREAM_STOPPED: Final = Option(
     "BigQuery: the stream that wrote the tables last is stopped for good",
     "true|false",
@@ -155,10 +156,6 @@ STREAM_STOPPED: Final = Option(
     bare=True,
     parameter=Parameter("The stream is stopped", LIMITS),
 )
-
-# A parameter of a job is shown to everybody who may see the job, and its launcher leaves before the
-# run ends.
-_NO_PARAMETER: Final = Parameter(is_offered=False)
 
 ALERT: Final = Option(
     "post to this address, in JSON that Slack takes, what needs a person, once: an alert level of "
@@ -199,3 +196,21 @@ SUMMARY_FILE: Final = Option(
         matching(GCS_FILE, "is not like gs://bucket/file", "GCS_WRITE_FILE"),
     ),
 )
+
+
+def refuse_workers(workers: int | None, for_beam: Mapping[str, str]) -> None:
+    """See that --workers is given to a run that Beam has no part in.
+
+    Args:
+        workers: as it is given.
+        for_beam: Beam's options on the command line, by name.
+
+    Raises:
+        OptionError: if it is not.
+    """
+    named = sorted(for_beam.keys() - {"temp_location"})
+    if workers is not None and named:
+        raise OptionError(
+            f"--workers and --{named[0]} do not go together: with an option of Beam its runner "
+            "says how many workers there are (--direct_num_workers on this machine)"
+        )

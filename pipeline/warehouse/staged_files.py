@@ -54,6 +54,23 @@ class StagedFiles:
             yield file.close()
 
 
+def stage(table: Table, rows: pa.Table, folder: str, layout: FileLayout) -> list[StagedFile]:
+    """The files in which rows of a table are staged; none where there is no row.
+
+    Args:
+        table: their contract.
+        rows: all in memory.
+        folder, layout: as `StagedFiles` takes them.
+
+    Raises:
+        RunError: if they can't be written.
+    """
+    files = StagedFiles(table, folder, layout)
+    if rows.num_rows:
+        files.write(rows)
+    return list(files.close())
+
+
 def _blocks(
     table: Table, rows: pa.Table, layout: FileLayout
 ) -> Iterator[tuple[int, pa.Table, list[int]]]:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import beam_memo, descriptions
+from tests.support import beam_memo
 from tests.support.tables import csv_text, row
 
-beam_memo.remember_alone()
-descriptions.leave_out_columns()
+beam_memo.remember()
 
 
 @pytest.fixture

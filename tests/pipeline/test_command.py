@@ -29,7 +29,6 @@ from tests.support.runs import (
     run_graph,
 )
 from tests.support.tables import csv_text, row
-from tests.support.thorough import thorough
 from transforms.marts.registry import TABLES
 
 
@@ -72,7 +71,8 @@ def test_a_terminal_sees_how_far_the_run_is(folder: Path, monkeypatch: pytest.Mo
     shutil.copy(folder / "events.csv", folder / "more.csv")
     monkeypatch.setenv("TERM", "xterm")
     ours, theirs = pty.openpty()
-    line = ("batch", "--quality", CHECKED_THOROUGHLY, "--input", "*.csv")
+    # One file after the other.
+    line = ("batch", "--workers", "1", "--quality", CHECKED_THOROUGHLY, "--input", "*.csv")
     run, held = paused("reading,staged", folder, *line, stderr=theirs)
     os.close(theirs)
     for message in ("Reading events", "kB of", "3 rows", "/s"):
@@ -94,7 +94,6 @@ def test_progress_adds_up_over_workers(tmp_path: Path) -> None:
     assert progress.reached() == Reached(140, 14)
 
 
-@pytest.mark.usefixtures("described")
 def test_the_warehouse_carries_the_contracts_descriptions_and_modes(folder: Path) -> None:
     run_graph([folder / "events.csv"], folder / "growth.duckdb")
     with duckdb.connect(str(folder / "growth.duckdb"), read_only=True) as connection:
@@ -330,7 +329,6 @@ def test_the_list_of_beams_options_is_that_of_this_beam() -> None:
     assert known == json.loads(json.dumps(beam_options.describe()))
 
 
-@thorough
 def test_separate_worker_processes_give_the_same_tables(folder: Path) -> None:
     write_sample(folder / "events.csv", 3_000, 7)
     run_graph([folder / "events.csv"], folder / "one.duckdb")

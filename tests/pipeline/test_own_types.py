@@ -46,7 +46,8 @@ def events(*days: int, kinds: Sequence[str] = (*OWN, "share", "miles_earned")) -
 
 @pytest.fixture
 def days(tmp_path: Path) -> Days:
-    return Days.into(tmp_path)
+    (tmp_path / "events").mkdir()
+    return Days(tmp_path / "growth.duckdb", tmp_path / "events")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import WriteDisposition
-from pipeline.warehouse.duckdb import staged_rows
 from pipeline.warehouse.duckdb.duckdb_sql import DIALECT
 from pipeline.warehouse.guarding import guard, guard_statement
 from tests.support.staging import Row, at, change, filled, in_order, stage
@@ -167,26 +166,16 @@ FAULTS: dict[str, Callable[[pa.Table], pa.Table]] = {
 }
 
 
-MANY, FEW = 0, 1 << 20
-
-
 @pytest.mark.parametrize(
-    ("column", "how", "few_bytes"),
+    ("column", "how"),
     [
-        *((column, WriteDisposition.REPLACE, MANY) for column in FAULTS),
-        ("country", WriteDisposition.REPLACE, FEW),
-        ("country", WriteDisposition.MERGE, FEW),
+        *((column, WriteDisposition.REPLACE) for column in FAULTS),
+        ("country", WriteDisposition.MERGE),
     ],
 )
 def test_a_load_of_other_values_than_were_staged_changes_nothing(
-    tmp_path: Path,
-    column: str,
-    how: WriteDisposition,
-    few_bytes: int,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, column: str, how: WriteDisposition
 ) -> None:
-    """Whether DuckDB reads the files, or is given the rows that they hold."""
-    monkeypatch.setattr(staged_rows, "_FEW_BYTES", few_bytes)
     warehouse = warehouse_in(tmp_path)
     before = [filled(EVENTS, event_id="before")]
     warehouse.commit([change(EVENTS, WriteDisposition.REPLACE, str(tmp_path), before)], "a")

@@ -28,7 +28,13 @@ LAYERS: Final = (
         "pipeline.superset",
     ),
     ("pipeline.launch",),
-    ("pipeline.alerts", "pipeline.display", "pipeline.pubsub", "pipeline.micro_batches"),
+    (
+        "pipeline.alerts",
+        "pipeline.display",
+        "pipeline.pubsub",
+        "pipeline.micro_batches",
+        "pipeline.local_batch",
+    ),
     ("pipeline.graphs",),
     ("pipeline.sinks",),
     ("pipeline.options",),
@@ -52,8 +58,10 @@ LAYERS: Final = (
 )
 
 WITHOUT_BEAM: Final = (
+    "pipeline.local_batch",
     "pipeline.micro_batches.steps_here",
     "pipeline.micro_batches.update_here",
+    "pipeline.graphs.batch_commit",
     "pipeline.graphs.batch_job",
     "pipeline.graphs.increment_commit",
     "pipeline.graphs.stored_state",
@@ -64,6 +72,8 @@ WITHOUT_BEAM: Final = (
     "pipeline.sinks.run_commit",
     "pipeline.warehouse",
     "transforms.advance_step",
+    "transforms.finished_marts",
+    "transforms.shard_step",
     "transforms.parse_step",
     "transforms.marts",
     "transforms.state",

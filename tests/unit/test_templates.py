@@ -56,6 +56,8 @@ def test_the_container_spec_is_dataflows_message(template: Template) -> None:
 def test_every_option_is_a_parameter_and_every_parameter_an_option(template: Template) -> None:
     # Whoever may see a job sees its parameters, and nobody waits for its end.
     here = ["alert", "alert_dead_letter_pct", "max_age_hours"]
+    if template.command == "batch":
+        here.insert(0, "workers")
     known = [option.name for option in OPTIONS[template.command]]
     assert [name for name in known if name in here] == here
     known = [name for name in known if name not in here]

@@ -107,14 +107,12 @@ def _holder(error: duckdb.Error) -> str:
     return f"{program if program.strip('.') else 'a program'} (PID {found[2]})"
 
 
-@contextmanager
-def checked(path: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to a file that exists, once it is seen to be a DuckDB database that can be
-    written.
+def check_file(path: str) -> None:
+    """See that a file that exists is a DuckDB database, and can be written.
 
     Raises:
-        OptionError: if it is none, or can't be.
-        RunError: if another program keeps it open; in place of what DuckDB raises later.
+        OptionError: if it is not.
+        RunError: if another program keeps it open.
     """
     if not os.path.isfile(path):
         raise OptionError(f"--warehouse: {path} is no file: name one, or one that is to be made")
@@ -129,16 +127,11 @@ def checked(path: str) -> Iterator[duckdb.DuckDBPyConnection]:
     if start and start[8:] != b"DUCK":
         raise OptionError(f"--warehouse: {path} is a file, but no DuckDB database")
     try:
-        opened = connected(path, read_only=False)
+        connected(path, read_only=False).close()
     except duckdb.Error as error:
         if _is_busy(error):
             raise RunError(reason(path, error)) from error
         raise OptionError(f"--warehouse: {reason(path, error)}") from error
-    try:
-        with opened:
-            yield opened
-    except duckdb.Error as error:
-        raise RunError(reason(path, error)) from error
 
 
 def make_readable_everywhere(path: str) -> None:

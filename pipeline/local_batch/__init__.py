@@ -1,0 +1,1 @@
+"""A batch on this machine, by worker processes and without Beam."""

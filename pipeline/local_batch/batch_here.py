@@ -1,0 +1,134 @@
+"""A batch on this machine, without Beam: what the graph of a batch does, by worker processes.
+
+Workers read ranges of files and write the events by user shard; then they work out the shards.
+What crosses between them lies in files. The sums over users are small: marts, checks of them, and
+the commit are done by this process. Kernels, checks and commit are those of the graph.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
+from typing import Final
+
+from pipeline.graphs.batch_commit import batch_commit
+from pipeline.graphs.batch_job import BatchJob
+from pipeline.inputs.csv_ranges import ranges
+from pipeline.local_batch.parse_files import ParsedFiles, ParseRange
+from pipeline.local_batch.work_shards import WorkedShards, WorkShards
+from pipeline.local_batch.worker_processes import (
+    default_workers,
+    results,
+    worker_processes,
+    worker_threads,
+)
+from pipeline.reports import BatchReport
+from pipeline.sinks.run_rows import SourceCounts
+from pipeline.warehouse.staged_files import stage
+from transforms.finished_marts import finished
+from transforms.kernels.counters import Counters
+from transforms.kernels.run_counts import RunCounts
+from transforms.marts.registry import FINISH, TABLES
+from transforms.quality.arrow_checks import ArrowChecks
+from transforms.quality.check_counts import CheckCounts
+from transforms.state.registry import STATE_TABLES
+
+# Of a file: some 200,000 events, so that workers end at about the same time.
+_RANGE_BYTES: Final = 16 << 20
+# Half a second passes before processes begin.
+_SHARDS_FOR_THREADS: Final = 5
+# Shards are worked out some at a time by whoever is free.
+_TURNS: Final = 4
+
+
+def batch_here(job: BatchJob, workers: int | None) -> BatchReport:
+    """Replace all tables by what a run's files hold.
+
+    Args:
+        job: what the run does, as the graph takes it: nobody else writes to its warehouse, and its
+            staging folder is there.
+        workers: how many there may be; None for as many as this machine has cores and memory for.
+
+    Returns:
+        The run's report, once all is committed.
+
+    Raises:
+        RunError: if the warehouse can't be written, a worker was ended, or the run refuses what it
+            has found; nothing is committed then.
+        DataError: if a file can't be read.
+    """
+    count = workers or default_workers()
+    # One worker reads every file itself: looking for ranges first would be for nothing.
+    range_bytes = None if count == 1 else _RANGE_BYTES
+    for_workers = replace(job, files=(), settings={})
+    with _folder(job) as folder, _workers(job, count) as executor:
+        parsed = results(
+            executor,
+            ParseRange(for_workers, folder),
+            (part for file in job.files for part in ranges(file, range_bytes)),
+        )
+        shuffled = [path for part in parsed for path in part.shuffled]
+        worked = results(executor, WorkShards(for_workers, shuffled), _turns(job, count))
+    return _committed(job, parsed, worked)
+
+
+@contextmanager
+def _folder(job: BatchJob) -> Iterator[str]:
+    """A folder of this machine for events: beside what is staged, where that is here, too."""
+    beside = None if "://" in job.staging else job.staging
+    with tempfile.TemporaryDirectory(prefix="shuffle-", dir=beside) as folder:
+        yield folder
+
+
+def _workers(job: BatchJob, count: int) -> AbstractContextManager[Executor]:
+    """Processes, or threads of this one: for few events these do as well, and begin at once."""
+    if count == 1 or job.user_shards <= _SHARDS_FOR_THREADS:
+        return worker_threads(count)
+    return worker_processes(count, job.staging)
+
+
+def _turns(job: BatchJob, workers: int) -> list[range]:
+    """The shards that are worked out together, each by one worker."""
+    turns = min(job.user_shards, workers * _TURNS)
+    return [range(turn, job.user_shards, turns) for turn in range(turns)]
+
+
+def _committed(
+    job: BatchJob, parsed: Sequence[ParsedFiles], worked: Sequence[WorkedShards]
+) -> BatchReport:
+    """Finish the marts, and commit all."""
+    totals = Counters.total(part.contributions for part in worked)
+    rows = finished(totals, job.started_at, job.active_types.known)
+    checked = [*(part.checked for part in parsed), *(part.checked for part in worked)]
+    if job.checks:
+        with closing(ArrowChecks(job.checks, TABLES)) as over:
+            checked.append(over.evaluate({name: rows[name] for name in FINISH}))
+    layout = job.warehouse.capabilities.layout
+    contracts = {**TABLES, **STATE_TABLES}
+    staged = [
+        *(file for part in parsed for file in part.letters),
+        *(file for part in worked for file in part.staged),
+        *(
+            file
+            for name, its_rows in rows.items()
+            for file in stage(contracts[name], its_rows, job.staging, layout)
+        ),
+    ]
+    counts = RunCounts.total([*(part.counts for part in parsed), *(part.counts for part in worked)])
+    commit = batch_commit(job, replaces_files=True)
+    if job.progress:
+        job.progress.enter_commit()
+    return commit.commit(staged, counts, CheckCounts.total(checked), job.files, _sources(parsed))
+
+
+def _sources(parsed: Sequence[ParsedFiles]) -> list[SourceCounts]:
+    """Of each file how many rows it has, and how many of them are dead letters."""
+    found: dict[str, list[RunCounts]] = defaultdict(list)
+    for part in parsed:
+        found[part.source].append(part.counts)
+    totals = {source: RunCounts.total(counts) for source, counts in found.items()}
+    return [(source, (total.input_rows, total.rejected)) for source, total in totals.items()]

@@ -1,0 +1,95 @@
+"""Input files -> events by user shard, dead letters and counts: what workers do first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pipeline import __version__
+from pipeline.graphs.batch_job import BatchJob
+from pipeline.inputs.csv_ranges import FileRange, blocks
+from pipeline.local_batch.shuffled_events import ShuffleWriter
+from pipeline.warehouse.changes import StagedFile
+from pipeline.warehouse.staged_files import StagedFiles
+from transforms.kernels.parse import Limits
+from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.user_shards import shard_key
+from transforms.marts import dead_letter_events
+from transforms.marts.registry import TABLES
+from transforms.parse_step import ParsedPart, parse_part
+from transforms.quality.buffered_checks import BufferedChecks
+from transforms.quality.check_counts import CheckCounts
+
+_LETTERS = dead_letter_events.TABLE
+
+
+class ParsedFiles(NamedTuple):
+    """What became of a part of the input.
+
+    Attributes:
+        source: its file.
+        shuffled: the files in which its events are, by user shard.
+        letters: staged rows of dead_letter_events.
+        counts: of input rows, dead letters and forgotten rows.
+        checked: what the checks of dead letters have counted.
+    """
+
+    source: str
+    shuffled: list[str]
+    letters: list[StagedFile]
+    counts: RunCounts
+    checked: CheckCounts
+
+
+@dataclass(frozen=True)
+class ParseRange:
+    """Parses ranges of files.
+
+    Attributes:
+        job: the run.
+        folder: of this machine, for the events.
+    """
+
+    job: BatchJob
+    folder: str
+
+    def __call__(self, part: FileRange) -> ParsedFiles:
+        """What a range holds.
+
+        Raises:
+            DataError: if the file can't be read, or has changed.
+            RunError: if what it holds can't be written.
+        """
+        job = self.job
+        events = ShuffleWriter(self.folder, job.user_shards, shard_key(job.run))
+        letters = StagedFiles(_LETTERS, job.staging, job.warehouse.capabilities.layout)
+        counts, checked = [], []
+        with closing(BufferedChecks(job.checks, TABLES, waiting=(_LETTERS.name,))) as over:
+            for found in self._parsed(part):
+                for parsed in found.parsed:
+                    events.add(parsed.events)
+                counts.append(found.counts)
+                if found.dead_letters.num_rows:
+                    letters.write(found.dead_letters)
+                    checked.append(over.evaluate({_LETTERS.name: found.dead_letters}))
+            checked.append(over.finish())
+        return ParsedFiles(
+            part.path,
+            events.close(),
+            list(letters.close()),
+            RunCounts.total(counts),
+            CheckCounts.total(checked),
+        )
+
+    def _parsed(self, part: FileRange) -> Iterator[ParsedPart]:
+        job = self.job
+        limits = Limits(job.max_future_minutes, event_types=job.active_types.known)
+        begin = part.start if part.start > part.header_bytes else 0
+        for records, read in blocks(part):
+            yield parse_part(
+                records, job.started_at, limits, __version__, job.corrections, job.forgotten
+            )
+            if job.progress:
+                job.progress.report(part.path, begin, read, len(records))

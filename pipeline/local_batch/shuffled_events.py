@@ -1,0 +1,105 @@
+"""Events by user shard in files of this machine, which several processes write and read."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.errors import RunError
+from transforms.kernels.event_batch import EVENT_BATCH
+from transforms.kernels.user_shards import user_shards
+
+# Some 60 MB in memory, and as much on disk.
+_ROWS_OF_FILE: Final = 500_000
+
+
+@dataclass
+class ShuffleWriter:
+    """Writes events, those of a shard's users as one batch of a file.
+
+    Attributes:
+        folder: of this machine.
+        shards: how many there are.
+        key: of the run, by `shard_key`.
+        rows_of_file: about how many events a file holds, which are in memory together.
+    """
+
+    folder: str
+    shards: int
+    key: bytes
+    rows_of_file: int = _ROWS_OF_FILE
+    _waiting: list[pa.RecordBatch] = field(default_factory=list)
+    _paths: list[str] = field(default_factory=list)
+
+    def add(self, events: pa.RecordBatch) -> None:
+        """Take some events, with the schema EVENT_BATCH.
+
+        Raises:
+            RunError: if they can't be written.
+        """
+        if len(events):
+            self._waiting.append(events)
+        if sum(map(len, self._waiting)) >= self.rows_of_file:
+            self._write()
+
+    def close(self) -> list[str]:
+        """Write what is left; gives the paths of all files.
+
+        Raises:
+            RunError: if it can't be written.
+        """
+        if self._waiting:
+            self._write()
+        return self._paths
+
+    def _write(self) -> None:
+        table = pa.Table.from_batches(self._waiting, EVENT_BATCH).unify_dictionaries()
+        self._waiting = []
+        (events,) = table.combine_chunks().to_batches()
+        shard = user_shards(events["user_id"], self.key, self.shards)
+        order = np.argsort(shard, kind="stable")
+        events = events.take(pa.array(order))
+        bounds = np.searchsorted(shard[order], np.arange(self.shards + 1)).tolist()
+        path = os.path.join(self.folder, f"{uuid.uuid4().hex}.arrow")
+        try:
+            with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, EVENT_BATCH) as writer:
+                for start, end in pairwise(bounds):
+                    writer.write_batch(events.slice(start, end - start))
+        except OSError as error:
+            raise RunError(
+                f"can't write events to {self.folder} ({error.strerror or error}): make room "
+                "there, and run again; no table was touched"
+            ) from error
+        self._paths.append(path)
+
+
+class ShuffleReader:
+    """Reads what ShuffleWriters have written, through the system's cache of files.
+
+    Args:
+        paths: of all files.
+
+    Raises:
+        RunError: if a file can't be read.
+    """
+
+    def __init__(self, paths: Sequence[str]):
+        try:
+            self._files = [pa.ipc.open_file(pa.memory_map(path)) for path in paths]
+        except (OSError, pa.ArrowException) as error:
+            raise RunError(
+                f"events that were written to be sorted can't be read back ({error}): see that "
+                "nobody clears that folder, and run again; no table was touched"
+            ) from error
+
+    def events_of(self, shard: int) -> list[pa.RecordBatch]:
+        """The events of a shard's users."""
+        batches = (file.get_batch(shard) for file in self._files)
+        return [batch for batch in batches if len(batch)]

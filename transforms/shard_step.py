@@ -1,0 +1,63 @@
+"""What follows from the events of a shard's users, wherever that is worked out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from transforms.active_event_types import ActiveEventTypes
+from transforms.kernels.contributions import contributions
+from transforms.kernels.counters import Counters
+from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.sessions import number_sessions, sort_events
+from transforms.kernels.timelines import timelines
+from transforms.marts import dim_users, fct_events, users_with_negative_miles
+from transforms.state import user_timelines
+from transforms.user_tables import EVENTS, NEGATIVE, TIMELINES, USERS
+
+
+class WorkedShard(NamedTuple):
+    """What a shard comes to.
+
+    Attributes:
+        rows: by EVENTS, USERS, NEGATIVE and TIMELINES tables of rows.
+        contributions: the sum over its users.
+        counts: of events and duplicates.
+        events_of_users: int64 [users], how many events each has.
+    """
+
+    rows: dict[str, pa.Table]
+    contributions: Counters
+    counts: RunCounts
+    events_of_users: NDArray[np.int64]
+
+
+def worked_out(
+    batches: list[pa.RecordBatch], types: ActiveEventTypes, written_at: datetime
+) -> WorkedShard:
+    """What follows from the events of a shard.
+
+    Args:
+        batches: all events of its users, with the schema EVENT_BATCH; emptied, for memory.
+        types: the event types, and which make a user active.
+        written_at: the moment of writing, in UTC without a zone.
+    """
+    moment = pa.scalar(written_at, pa.timestamp("us"))
+    events = sort_events(batches, types.known)
+    batches.clear()
+    lives = timelines(events)
+    users = dim_users.rows(lives, types.codes, moment)
+    rows = {
+        EVENTS: fct_events.rows(events, number_sessions(events), moment),
+        USERS: users,
+        NEGATIVE: users_with_negative_miles.rows(users),
+        TIMELINES: user_timelines.rows(lives, moment),
+    }
+    counts = RunCounts(events=len(events.time_us), duplicates=events.duplicates)
+    return WorkedShard(
+        rows, contributions(lives, types.codes), counts, lives.per_user(lives.events)
+    )
