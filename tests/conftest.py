@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pipeline.warehouse.duckdb import declarations
+from tests.support import descriptions
 from tests.support.thorough import examples
 
 # Speed is measured in benchmarks: a busy machine must fail no test.
@@ -43,3 +45,9 @@ def process_as_before() -> Iterator[None]:
     yield
     signal.signal(signal.SIGINT, interrupt)
     os.umask(mask)
+
+
+@pytest.fixture
+def described(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables in DuckDB whose columns are described, as they are where no test runs."""
+    monkeypatch.setattr(declarations, "_descriptions", descriptions.IN_FULL)

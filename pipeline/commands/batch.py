@@ -53,6 +53,7 @@ class BatchOptions:
     """
 
     input: tuple[str, ...] = given_by(shared.INPUT)
+    rules: str | None = given_by(shared.RULES)
     warehouse: str = given_by(shared.WAREHOUSE)
     location: str | None = given_by(shared.LOCATION)
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
@@ -92,8 +93,8 @@ def run(options: BatchOptions) -> None:
     from pipeline.launch.file_runs import prepare
     from pipeline.launch.tables_built import first_types, refuse_stream, warn_of_other_types
 
-    types = first_types(options.active_event_types)
     found, beam = prepare(options), options.beam
+    types = first_types(found.event_types(options.active_event_types))
     if not found.dry_run.offline:
         refuse_stream(found.warehouse, options.stream_stopped)
         warn_of_other_types(found.warehouse, types)
@@ -140,6 +141,8 @@ The files need a header with these columns, in any order; others are ignored:
   platform              {", ".join(PLATFORMS)}
   utm_source            any, may be empty
   country               two letters, may be empty
+
+Files that call them otherwise, and JSON lines, JSON and Parquet, are read by --rules.
 
 Rows that are equal in all of them are one event. Rows that break a rule go to the table
 dead_letter_events, with the reason and the row itself; nothing is lost:

@@ -21,6 +21,14 @@ _ACTIVE_TYPES: Final = replace(
     default=None,
 )
 
+_RULES: Final = replace(
+    shared.RULES,
+    help="a file of rules, local or gs://, that has more own event types than those that the "
+    "tables were built with and else says the same; update takes it then (default: the rules of "
+    "the tables)",
+    metavar="FILE",
+)
+
 
 @dataclass(frozen=True)
 class RebuildCommandOptions:
@@ -29,6 +37,7 @@ class RebuildCommandOptions:
     warehouse: str = given_by(shared.WAREHOUSE)
     active_event_types: AskedTypes | None = given_by(_ACTIVE_TYPES)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
+    rules: str | None = given_by(_RULES)
     user_shards: int | None = given_by(shared.USER_SHARDS)
     quality: shared.Quality = given_by(shared.QUALITY)
     summary_file: str | None = given_by(shared.SUMMARY_FILE)
@@ -48,6 +57,7 @@ def run(options: RebuildCommandOptions) -> None:
     keep_freed_memory()
     # All that can be wrong with the options is found before Beam is imported, which takes a second.
     from pipeline import summary_file
+    from pipeline.launch.rules_of_run import note_of, rules_to_keep, with_own_types
     from pipeline.launch.runners import choose_runner
     from pipeline.launch.stored_rows import check_stored
     from pipeline.launch.tables_built import refuse_stream, types_to_build
@@ -56,6 +66,7 @@ def run(options: RebuildCommandOptions) -> None:
     from pipeline.warehouse.run_ids import new_run
     from transforms.marts.registry import ALL_TABLES, CORRECTIONS
     from transforms.state.registry import STATE_TABLES
+    from transforms.state.warehouse_settings import RULES
 
     beam = options.beam
     warehouse = open_warehouse(options.warehouse)
@@ -67,7 +78,11 @@ def run(options: RebuildCommandOptions) -> None:
     warehouse.check((*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values()), beam.temp_location)
     check_stored(warehouse)
     refuse_stream(warehouse, options.stream_stopped)
-    types = types_to_build(warehouse, options.active_event_types)
+    rules = rules_to_keep(warehouse, options.rules)
+    types = types_to_build(warehouse, with_own_types(options.active_event_types, rules))
+    settings = recorded(options)
+    if options.rules is not None:
+        settings[RULES] = note_of(rules)
     from pipeline.graphs.batch_job import BatchJob
     from pipeline.launch.beam_run import pipeline_options
     from pipeline.launch.rebuild_launch import RebuildOptions, run_rebuild
@@ -82,7 +97,7 @@ def run(options: RebuildCommandOptions) -> None:
         max_dead_letter_pct=100.0,  # The dead letters were let in once.
         quality=options.quality,
         command=COMMAND.name,
-        settings=recorded(options),
+        settings=settings,
     )
     how = RebuildOptions(
         runner,

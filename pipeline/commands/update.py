@@ -50,6 +50,7 @@ class UpdateOptions:
     """
 
     input: tuple[str, ...] = given_by(_INPUT)
+    rules: str | None = given_by(shared.RULES)
     warehouse: str = given_by(shared.WAREHOUSE)
     location: str | None = given_by(shared.LOCATION)
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
@@ -91,10 +92,11 @@ def run(options: UpdateOptions) -> None:
     from pipeline.launch.update_launch import run_update
 
     leave_at_once_on_interrupt(COMMAND.name)
-    asked = Asked(options.active_event_types, options.user_shards, options.stream_stopped)
+    types = found.event_types(options.active_event_types)
+    asked = Asked(types, options.user_shards, options.stream_stopped, options.rules)
     # Until it is known what the tables were built with.
-    types = ActiveEventTypes()
-    job = found.job(started_at, types, command=COMMAND.name, settings=recorded(options))
+    unknown = ActiveEventTypes()
+    job = found.job(started_at, unknown, command=COMMAND.name, settings=recorded(options))
     for_beam = partial(_for_beam, found.runner, options.beam)
     where = options.beam.temp_location
     if found.waits:

@@ -31,7 +31,8 @@ _MONTHS_SHOWN: Final = 12
 def last_months(warehouse: TableReader) -> list[dict[str, Any]]:
     """The last rows of both monthly marts, joined; none where they can't be read now."""
     try:
-        growth, analysis = warehouse.read(GROWTH), warehouse.read(ANALYSIS)
+        with warehouse.kept_open():
+            growth, analysis = warehouse.read(GROWTH), warehouse.read(ANALYSIS)
     except RunError:
         return []  # The tables are there; another program has opened them first.
     read = {row["activity_month"]: row for row in analysis.to_pylist()}

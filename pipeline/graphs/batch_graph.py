@@ -13,6 +13,7 @@ from pipeline.graphs.batch_commit import batch_commit
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.read_csv import ReadCsv
+from pipeline.inputs.read_sources import ReadSources
 from pipeline.sinks import element_coders
 from pipeline.sinks.commit_batch import Commit
 from pipeline.sinks.stage_rows import StageRows
@@ -58,7 +59,7 @@ def read_files(pipeline: beam.Pipeline, job: BatchJob) -> ReadFiles:
     files = pipeline | "Input files" >> beam.Create(list(job.files)).with_output_types(InputFile)
     parsed = (
         files
-        | "ReadCsv" >> ReadCsv(job.range_bytes, job.progress)
+        | _reader(job)
         | "ParseEvents"
         >> ParseEvents(
             job.started_at,
@@ -71,6 +72,12 @@ def read_files(pipeline: beam.Pipeline, job: BatchJob) -> ReadFiles:
     )
     sources = parsed[SOURCES] | "SumSources" >> beam.CombinePerKey(_added)
     return ReadFiles(parsed, files, sources)
+
+
+def _reader(job: BatchJob) -> beam.PTransform:
+    if job.rules is None:
+        return "ReadCsv" >> ReadCsv(job.range_bytes, job.progress)
+    return "ReadSources" >> ReadSources(job.rules, job.range_bytes, job.progress)
 
 
 def _added(counts: Iterable[tuple[int, int]]) -> tuple[int, int]:

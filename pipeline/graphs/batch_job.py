@@ -20,6 +20,7 @@ from transforms.kernels.forgotten import Forgotten
 from transforms.marts.registry import ALL_TABLES, CORRECTIONS, TABLES, all_checks
 from transforms.quality.compile import Check
 from transforms.quality.policy import Mode
+from transforms.rules.model import Rules
 from transforms.state.pipeline_runs import Run
 from transforms.state.registry import STATE_TABLES
 from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES
@@ -50,6 +51,7 @@ class BatchJob:
         forgotten: whose records are dropped and only counted; None for nobody's.
         command: what was run, for pipeline_runs.
         settings: what it was asked to do, for pipeline_runs: JSON values by the names of options.
+        rules: how its files are read; None for CSV with the source columns.
         known_dead_letters: those of its files that the warehouse has, for an update; None for none.
     """
 
@@ -73,6 +75,7 @@ class BatchJob:
     command: str = "batch"
     settings: Mapping[str, Any] = field(default_factory=dict)
     known_dead_letters: KnownDeadLetters | None = None
+    rules: Rules | None = None
 
     @property
     def noted(self) -> Run:

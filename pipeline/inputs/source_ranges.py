@@ -34,6 +34,12 @@ class SourceRange:
     start: int
     size: int | None
 
+    @property
+    def stored_start(self) -> int:
+        """From where on a worker that reads it reads the stored file, about."""
+        begins = self.start <= self.source.first or not is_plain(self.source.form)
+        return 0 if begins or self.source.form.kind == "parquet" else self.start
+
 
 def source_ranges(source: Source, range_bytes: int | None) -> Iterator[SourceRange]:
     """The ranges of a source.

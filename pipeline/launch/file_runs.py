@@ -10,8 +10,21 @@ from typing import Any, Final, Protocol
 from pipeline import summary_file
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.inputs.input_versions import InputFile
-from pipeline.inputs.listing import default_shards, find_inputs, unseen_inputs
+from pipeline.inputs.listing import (
+    CSV_NAMES,
+    NAMES_OF_RULES,
+    default_shards,
+    find_inputs,
+    unseen_inputs,
+)
 from pipeline.launch.dry_run import DryRun, dry_run_of
+from pipeline.launch.rules_of_run import (
+    NO_RULES,
+    asked_rules,
+    note_of,
+    rules_of_run,
+    with_own_types,
+)
 from pipeline.launch.runners import (
     Runner,
     choose_runner,
@@ -24,9 +37,11 @@ from pipeline.storage import check_storage
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from pipeline.warehouse.run_ids import new_run
 from pipeline.webhook import Webhook
-from transforms.active_event_types import ActiveEventTypes
+from transforms.active_event_types import ActiveEventTypes, AskedTypes
 from transforms.marts.registry import ALL_TABLES, CORRECTIONS
+from transforms.rules.model import Rules
 from transforms.state.registry import STATE_TABLES
+from transforms.state.warehouse_settings import RULES
 
 # How large a part of a file one of several workers reads.
 _RANGE_BYTES: Final = 64 << 20
@@ -37,6 +52,8 @@ class FileOptions(Protocol):
 
     @property
     def input(self) -> tuple[str, ...]: ...
+    @property
+    def rules(self) -> str | None: ...
     @property
     def warehouse(self) -> str: ...
     @property
@@ -69,6 +86,7 @@ class FileRun:
         runner: what runs the graph.
         dry_run: whether it is a dry one.
         files: all files that the globs match, as they are now.
+        rules: by which they are read; None for CSV with the source columns.
     """
 
     options: FileOptions
@@ -76,6 +94,7 @@ class FileRun:
     runner: Runner
     dry_run: DryRun
     files: Sequence[InputFile]
+    rules: Rules | None = None
 
     @property
     def waits(self) -> bool:
@@ -84,6 +103,10 @@ class FileRun:
         A template's launcher writes the job down, and Dataflow starts it.
         """
         return _waits(self.options, self.dry_run)
+
+    def event_types(self, asked: AskedTypes | None) -> AskedTypes | None:
+        """What is asked of event types, with the own ones of the rules."""
+        return with_own_types(asked, self.rules)
 
     def job(self, started_at: datetime, active_types: ActiveEventTypes, **more: Any) -> BatchJob:
         """What the run does.
@@ -94,6 +117,8 @@ class FileRun:
             more: other fields of the job.
         """
         options = self.options
+        if self.rules is not None or options.rules == NO_RULES:
+            more["settings"] = {**more.get("settings", {}), RULES: note_of(self.rules)}
         return BatchJob(
             files=self.files,
             warehouse=self.warehouse,
@@ -107,6 +132,7 @@ class FileRun:
             # One worker reads every file itself: looking for ranges first would be for nothing.
             range_bytes=None if self.runner.workers == 1 else _RANGE_BYTES,
             quality=options.quality,
+            rules=self.rules,
             **more,
         )
 
@@ -130,12 +156,17 @@ def prepare(options: FileOptions) -> FileRun:
     refuse_local_input(options.input, runner)
     warehouse.check_staging(beam.temp_location)
     if not dry_run.offline:
-        check_storage([*options.input, beam.temp_location, options.summary_file], beam.own)
+        paths = [*options.input, options.rules, beam.temp_location, options.summary_file]
+        check_storage(paths, beam.own)
     if not dry_run.asked:
         summary_file.clear(options.summary_file)
     dry_run.check(warehouse, (*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values()), beam.temp_location)
-    files = unseen_inputs(options.input) if dry_run.offline else find_inputs(options.input)
-    return FileRun(options, warehouse, runner, dry_run, files)
+    if dry_run.offline:
+        rules = None if options.rules is None else asked_rules(options.rules)
+        return FileRun(options, warehouse, runner, dry_run, unseen_inputs(options.input), rules)
+    rules = rules_of_run(warehouse, options.rules)
+    files = find_inputs(options.input, CSV_NAMES if rules is None else NAMES_OF_RULES)
+    return FileRun(options, warehouse, runner, dry_run, files, rules)
 
 
 def _waits(options: FileOptions, dry_run: DryRun) -> bool:

@@ -11,6 +11,7 @@ from pipeline.graphs.batch_job import BatchJob
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import default_shards
 from pipeline.inputs.loaded_inputs import compare
+from pipeline.launch.rules_of_run import rules_to_add
 from pipeline.launch.state_of_tables import state_of, without_state
 from pipeline.launch.tables_built import first_types, refuse_stream, types_of_tables
 from pipeline.paths import typed_command
@@ -48,11 +49,13 @@ class Asked:
         types: what it says of event types; None for those of the tables.
         user_shards: in how many shards users are processed; None to go by the new files.
         stream_stopped: whether the stream that wrote the tables last is stopped for good.
+        rules: what --rules says; None for those that are noted.
     """
 
     types: AskedTypes | None = None
     user_shards: int | None = None
     stream_stopped: bool = False
+    rules: str | None = None
 
 
 def increment_of(job: BatchJob, asked: Asked) -> Increment:
@@ -63,7 +66,8 @@ def increment_of(job: BatchJob, asked: Asked) -> Increment:
         asked: what else the command line says.
 
     Raises:
-        OptionError: if the tables were built with other event types, or a stream may be at work.
+        OptionError: if the tables were built with other event types or rules, or a stream may be
+            at work.
         RunError: if a file has changed since it was loaded, the warehouse has no state that fits
             its tables, or can't be read.
     """
@@ -74,6 +78,7 @@ def increment_of(job: BatchJob, asked: Asked) -> Increment:
             first = replace(job, active_types=first_types(asked.types), max_shrink_pct=0.0)
             return Increment(first, 0, is_first=True)
         refuse_stream(warehouse, asked.stream_stopped)
+        rules = rules_to_add(warehouse, job.rules, asked.rules)
         types = types_of_tables(warehouse, asked.types)
         state = state_of(warehouse)
         loaded = files_of(warehouse.read(loaded_files.TABLE))
@@ -84,6 +89,7 @@ def increment_of(job: BatchJob, asked: Asked) -> Increment:
     changed = replace(
         job,
         files=new,
+        rules=rules,
         active_types=types,
         user_shards=asked.user_shards or default_shards(new),
         started_at=state.later(job.started_at),

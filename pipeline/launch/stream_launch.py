@@ -17,7 +17,7 @@ from pipeline.launch.dry_run import DryRun
 from pipeline.launch.process import Leaving, interrupted_by_sigterm
 from pipeline.launch.runners import is_dataflow
 from pipeline.launch.stream_start import begun_with
-from pipeline.launch.tables_built import types_of_tables
+from pipeline.launch.tables_built import first_types, types_of_tables
 from pipeline.paths import typed_command
 from pipeline.pubsub.runner_source import read_subscription
 from pipeline.terminal import print_error
@@ -130,20 +130,33 @@ def taken_over(
         job, asked, temp_location, dry_run: as in `claimed`.
 
     Raises:
-        OptionError: if there is no job to update, if its state can't be read, or if the tables
-            were built with other event types.
+        OptionError: if there is no job to update, if its state can't be read, if the tables
+            were built with other event types, or if some are new to the job.
         RunError: if the warehouse can't be read or written.
     """
     run = _updated(job.warehouse, dry_run)
     job = replace(job, run=run, started_at=begun(run) or job.started_at)
     if dry_run.reader(job.warehouse) is not None:
-        types = types_of_tables(job.warehouse, asked) or ActiveEventTypes()
-        job = replace(job, active_types=types)
+        types = types_of_tables(job.warehouse, asked)
+        if types is not None:
+            _refuse_new(types, types_of_tables(job.warehouse, None))
+        job = replace(job, active_types=types or first_types(asked))
     writer = dry_run.writer(job.warehouse)
     if writer is None:
         return replace(job, staging=dry_run.folder(temp_location, job.run))
     job = _staged(job, writer.resume(STREAMED, temp_location, job.run))
     return replace(job, start=staged_start(job.staging))
+
+
+def _refuse_new(types: ActiveEventTypes, noted: ActiveEventTypes | None) -> None:
+    """Raise OptionError for own types that are not noted: a job notes what it knows when it begins,
+    and then no more."""
+    if noted is not None and types.own != noted.own:
+        more = ", ".join(name for name in types.own if name not in noted.own)
+        raise OptionError(
+            f"--update can't add event types to a job, and {more} are not known to its tables: "
+            "drain the job, and start a new one with them"
+        )
 
 
 def _staged(job: StreamJob, staging: str) -> StreamJob:

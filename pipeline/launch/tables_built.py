@@ -132,9 +132,10 @@ def settings_of_tables(warehouse: Warehouse) -> dict[str, str]:
         RunError: if the warehouse can't be read.
     """
     table = warehouse_settings.TABLE
-    if table.name not in (warehouse.present() or ()):
-        return {}
-    return warehouse_settings.settings_of(warehouse.read(table))
+    with warehouse.kept_open():
+        if table.name not in (warehouse.present() or ()):
+            return {}
+        return warehouse_settings.settings_of(warehouse.read(table))
 
 
 def _noted_types(warehouse: Warehouse) -> ActiveEventTypes | None:

@@ -24,6 +24,7 @@ from pipeline.graphs.increment_commit import (
 from pipeline.graphs.stored_state import CountersOf
 from pipeline.inputs.csv_ranges import blocks, ranges
 from pipeline.inputs.input_versions import InputFile
+from pipeline.inputs.rule_records import ranges_by_rules, records_by_rules
 from pipeline.micro_batches.steps_here import Came, StepsHere
 from pipeline.reports import BatchReport
 from pipeline.sinks.run_rows import SourceCounts
@@ -39,6 +40,8 @@ from transforms.parse_step import COUNTS, parse_part
 from transforms.prefetch import prefetch
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import CheckCounts
+from transforms.rules.model import Rules
+from transforms.rules.read_by_rules import RuleReader
 from transforms.user_tables import CONTRIBUTIONS
 
 # A shard takes 100 MB of memory, and all are in memory at once.
@@ -110,7 +113,7 @@ def _parsed(job: BatchJob) -> tuple[Came, list[SourceCounts]]:
     came = Came()
     limits = Limits(job.max_future_minutes, event_types=job.active_types.known)
     sources: dict[str, list[RunCounts]] = defaultdict(list)
-    for records in _records(job.files):
+    for records in _records(job):
         found = parse_part(
             records, job.started_at, limits, __version__, job.corrections, job.forgotten
         )
@@ -120,10 +123,21 @@ def _parsed(job: BatchJob) -> tuple[Came, list[SourceCounts]]:
     return came, [(source, (total.input_rows, total.rejected)) for source, total in totals.items()]
 
 
-def _records(files: Sequence[InputFile]) -> Iterator[RawRecords]:
-    for file in files:
+def _records(job: BatchJob) -> Iterator[RawRecords]:
+    if job.rules is not None:
+        yield from _records_by_rules(job.files, job.rules)
+        return
+    for file in job.files:
         for part in ranges(file, None):
             for records, _ in prefetch(blocks(part)):
+                yield records
+
+
+def _records_by_rules(files: Sequence[InputFile], rules: Rules) -> Iterator[RawRecords]:
+    reader = RuleReader(rules)
+    for file in files:
+        for part in ranges_by_rules(file, rules, None):
+            for records, _ in prefetch(records_by_rules(part, rules, reader)):
                 yield records
 
 

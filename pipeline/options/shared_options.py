@@ -60,6 +60,19 @@ INPUT: Final = Option(
     ),
 )
 
+RULES: Final = Option(
+    "a file of rules (TOML, docs/rules.md), local or gs://, that says what the files are and which "
+    "of their columns and values mean what; none reads CSV files with the columns above as they "
+    "are (default: the rules that the tables were built with, or none)",
+    "FILE|none",
+    from_home,
+    parameter=Parameter(
+        "File of rules",
+        SOURCE,
+        values=matching(rf"none|{GCS_FILE}", "is neither none nor like gs://bucket/rules.toml"),
+    ),
+)
+
 WAREHOUSE: Final = Option(
     "where the tables live, as a SQLAlchemy URL: duckdb:///relative/path.duckdb, "
     "duckdb:////absolute/path.duckdb or bigquery://project/dataset (default: "

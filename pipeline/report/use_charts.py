@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ from transforms.marts import (
     growth_drivers,
     miles_analytics,
 )
-from transforms.vocabulary import CHANNELS, OTHER_CHANNEL, PLATFORMS
+from transforms.vocabulary import CHANNELS, EVENT_TYPES, OTHER_CHANNEL, PLATFORMS
 
 _MONTHS, _DRIVERS = growth_by_segment_monthly.TABLE, growth_drivers.TABLE
 _ENGAGED, _MILES = engagement_distribution.TABLE, miles_analytics.TABLE
@@ -115,24 +116,46 @@ def _power_users(rows: Sequence[Row]) -> Chart:
 
 
 def _types(rows: Sequence[Row]) -> Chart:
-    names = list(dict.fromkeys(row["event_type"] for row in rows))
+    series_of_type = _series_of_types(rows)
+    series = tuple(dict.fromkeys(series_of_type.values()))
     days: dict[Any, dict[str, Any]] = {}
     for row in rows:
-        day = days.setdefault(row["event_date"], {"event_date": row["event_date"]})
-        day[row["event_type"]] = row["events"]
+        nothing = {"event_date": row["event_date"], **dict.fromkeys(names_of(series), 0)}
+        day = days.setdefault(row["event_date"], nothing)
+        day[series_of_type[row["event_type"]].name] += row["events"]
     return weekly_bars(
         "event-types",
         "Events by week and type",
         "All events, whichever make a user active.",
-        by_week(list(days.values()), names),
-        tuple(
-            Series(name, name.replace("_", " ").capitalize(), pattern)
-            for name, pattern in zip(names, PATTERNS, strict=False)
-        ),
+        by_week(list(days.values()), names_of(series)),
+        series,
         unit="Events",
         format="~s",
         source="events_by_type",
     )
+
+
+def _series_of_types(rows: Sequence[Row]) -> dict[str, Series]:
+    """The series of each event type, in order: where there are more types than patterns, the rarer
+    ones share the last."""
+    events: Counter[str] = Counter()
+    for row in rows:
+        events[row["event_type"]] += row["events"]
+    shown = set(events)
+    if len(events) > len(PATTERNS):
+        shown = {name for name, _ in events.most_common(len(PATTERNS) - 1)}
+    patterns = iter(PATTERNS)
+    found = {
+        # An own type may have a name that Vega takes for a path.
+        name: Series(name, name.replace("_", " ").capitalize(), next(patterns))
+        if name in EVENT_TYPES
+        else Series(f"own_{place}", name, next(patterns))
+        for place, name in enumerate(events)
+        if name in shown
+    }
+    others = Series("others", f"{len(events) - len(shown)} other types", PATTERNS[-1])
+    rarer = {name: others for name in events if name not in shown}
+    return {**found, **rarer}
 
 
 def _platforms(days: Sequence[Row]) -> Chart:

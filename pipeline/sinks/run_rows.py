@@ -29,7 +29,8 @@ def rows_of_run(state: RunState) -> dict[str, pa.Table]:
     """By the names of state tables, what is noted of a run that commits: the run, and those of its
     settings that all runs share."""
     run = state.run
-    shared = {name: run.settings[name] for name in warehouse_settings.SHARED}
+    settings = run.settings
+    shared = {name: settings[name] for name in warehouse_settings.SHARED if name in settings}
     return {
         **rows_of_state(state),
         warehouse_settings.TABLE.name: warehouse_settings.rows(shared, run.started_at),

@@ -92,5 +92,7 @@ def test_a_new_job_begins_with_what_the_tables_hold_and_one_in_its_place_as_well
     assert len(decode_records(found.recent)) == 2
     assert job.start.users.find("cy") is None
     assert updated(home).start == job.start
+    with pytest.raises(OptionError, match="can't add event types to a job, and signed_up are"):
+        taken_over(job_of(home, 2), AskedTypes(own=("signed_up",)), home.temp, REAL_RUN)
     with pytest.raises(OptionError, match="share: the tables were built with"):
         claimed(job_of(home), AskedTypes(("share",)), home.temp, REAL_RUN)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import beam_memo
+from tests.support import beam_memo, descriptions
 from tests.support.tables import csv_text, row
 
-beam_memo.remember()
+beam_memo.remember_alone()
+descriptions.leave_out_columns()
 
 
 @pytest.fixture

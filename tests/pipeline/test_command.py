@@ -29,6 +29,7 @@ from tests.support.runs import (
     run_graph,
 )
 from tests.support.tables import csv_text, row
+from tests.support.thorough import thorough
 from transforms.marts.registry import TABLES
 
 
@@ -94,6 +95,7 @@ def test_progress_adds_up_over_workers(tmp_path: Path) -> None:
     assert progress.reached() == Reached(140, 14)
 
 
+@pytest.mark.usefixtures("described")
 def test_the_warehouse_carries_the_contracts_descriptions_and_modes(folder: Path) -> None:
     run_graph([folder / "events.csv"], folder / "growth.duckdb")
     with duckdb.connect(str(folder / "growth.duckdb"), read_only=True) as connection:
@@ -329,6 +331,7 @@ def test_the_list_of_beams_options_is_that_of_this_beam() -> None:
     assert known == json.loads(json.dumps(beam_options.describe()))
 
 
+@thorough
 def test_separate_worker_processes_give_the_same_tables(folder: Path) -> None:
     write_sample(folder / "events.csv", 3_000, 7)
     run_graph([folder / "events.csv"], folder / "one.duckdb")

@@ -46,8 +46,7 @@ def events(*days: int, kinds: Sequence[str] = (*OWN, "share", "miles_earned")) -
 
 @pytest.fixture
 def days(tmp_path: Path) -> Days:
-    (tmp_path / "events").mkdir()
-    return Days(tmp_path / "growth.duckdb", tmp_path / "events")
+    return Days.into(tmp_path)
 
 
 @pytest.fixture(scope="module")

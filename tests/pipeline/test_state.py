@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -151,11 +152,11 @@ def test_state_and_marts_change_together_or_not_at_all(
     for failing in some(["loaded_files", "user_timelines", "pipeline_runs"], 1):
 
         def failed(
-            connection: duckdb.DuckDBPyConnection, change: Change, at: str = failing
+            connection: duckdb.DuckDBPyConnection, changes: Sequence[Change], at: str = failing
         ) -> None:
-            original(connection, change)
-            if change.table.name == at:
-                raise duckdb.IOException("the disk is full")
+            last = [change.table.name for change in changes].index(at)
+            original(connection, changes[: last + 1])
+            raise duckdb.IOException("the disk is full")
 
         monkeypatch.setattr("pipeline.warehouse.duckdb.apply", failed)
         with pytest.raises(Exception, match="disk is full"):

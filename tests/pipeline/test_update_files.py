@@ -49,6 +49,12 @@ class Days:
     database: Path
     folder: Path
 
+    @classmethod
+    def into(cls, folder: Path) -> Days:
+        """An empty one."""
+        (folder / "events").mkdir()
+        return cls(folder / "growth.duckdb", folder / "events")
+
     def write(self, name: str, text: bytes) -> None:
         (self.folder / name).write_bytes(text)
 
@@ -78,16 +84,14 @@ class Days:
 
 @pytest.fixture
 def days(tmp_path: Path) -> Days:
-    (tmp_path / "events").mkdir()
-    return Days(tmp_path / "growth.duckdb", tmp_path / "events")
+    return Days.into(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def first_day(tmp_path_factory: pytest.TempPathFactory) -> Days:
     """A warehouse into which 1.csv was loaded in the first hour: an event and a dead letter."""
     folder = tmp_path_factory.mktemp("first_day")
-    (folder / "events").mkdir()
-    days = Days(folder / "growth.duckdb", folder / "events")
+    days = Days.into(folder)
     days.write("1.csv", csv_text([row("2024-01-01T00:00:00Z"), row("never")]))
     days.update(1)
     return days

@@ -14,6 +14,7 @@ import contextlib
 import functools
 import gc
 import json
+import logging
 import os
 import runpy
 import select
@@ -27,7 +28,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.support import beam_memo
+from tests.support import batch_graph, beam_memo, update_graph
 
 # What the commands import late.
 _MODULES = (
@@ -157,6 +158,10 @@ def _serve(path: str) -> None:
     for module in _MODULES:
         __import__(module)
     beam_memo.remember()
+    # What is laid out once is remembered in all forks.
+    for graph in (batch_graph, update_graph):
+        graph.laid_out().to_runner_api()
+    logging.root.handlers.clear()  # Beam's, which a command may never come to make.
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(path)
     listening.listen()

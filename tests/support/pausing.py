@@ -80,11 +80,11 @@ def _main() -> int:
         pause("staged")
         return commit(*given)
 
-    def committing(connection: Any, change: Any, *others: Any) -> Any:
-        applied = apply(connection, change, *others)
-        if change.table.name == "growth_metrics":
-            pause("committing")
-        return applied
+    def committing(connection: Any, changes: Any) -> None:
+        half = [change.table.name for change in changes].index("growth_metrics") + 1
+        apply(connection, changes[:half])
+        pause("committing")
+        apply(connection, changes[half:])
 
     with (
         patch.object(csv_ranges, "read_blocks", reading),

@@ -22,6 +22,8 @@ OPTIONS: Final = (
 )
 # Beam's pickles are compressed and written as base64.
 _PICKLE: Final = re.compile(rb"[A-Za-z0-9+/]{40,}={0,2}")
+# Of a pickle that is not compressed, see `beam_memo.remember_alone`.
+_BEGINNING: Final = b"\x80\x05"
 
 
 def translated(pipeline: beam.Pipeline) -> Any:
@@ -61,6 +63,8 @@ def _unpacked(content: bytes) -> Iterator[bytes]:
 
 
 def _decompressed(packed: bytes) -> bytes | None:
+    if packed.startswith(_BEGINNING):
+        return packed
     for unpack in (zlib.decompress, bz2.decompress):
         try:
             return unpack(packed)

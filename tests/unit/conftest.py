@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from templates.settings import Settings, load
+from tests.support import descriptions
 from tests.support.deployment import FILLED
+
+descriptions.leave_out_columns()
 
 
 @pytest.fixture

@@ -142,6 +142,7 @@ class _Said:
         return getattr(self._connection, name)
 
 
+@pytest.mark.usefixtures("described")
 def test_only_what_is_not_declared_yet_is_declared(tmp_path: Path) -> None:
     with duckdb.connect() as connection:
         said: Any = _Said(connection)

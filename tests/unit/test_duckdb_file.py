@@ -272,6 +272,7 @@ def test_what_a_replacement_would_drop_is_refused(
         warehouse.commit([users(tmp_path, "bob")], "b")
 
 
+@pytest.mark.usefixtures("described")
 def test_a_table_of_an_earlier_version_gets_the_columns_that_came_later(tmp_path: Path) -> None:
     warehouse, path = warehouse_in(tmp_path), tmp_path / "growth.duckdb"
     warehouse.commit([users(tmp_path, "ann")], "a")
@@ -382,6 +383,7 @@ def test_too_little_memory_is_reported_in_a_line(
         warehouse_in(tmp_path).commit([users(tmp_path, "ann")], "a")
 
 
+@pytest.mark.usefixtures("described")
 def test_a_commit_gives_a_table_the_descriptions_that_it_lacks(tmp_path: Path) -> None:
     warehouse = warehouse_in(tmp_path)
     warehouse.commit([users(tmp_path, "ann", how=WriteDisposition.MERGE)], "a")

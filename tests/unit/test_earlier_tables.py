@@ -20,6 +20,8 @@ from tests.support.thorough import paired
 from transforms.contract import INTEGER, Table
 from transforms.marts.registry import ALL_TABLES, TABLES
 
+pytestmark = pytest.mark.usefixtures("described")
+
 GROWN = [table for table in ALL_TABLES if any(column.is_added for column in table.columns)]
 DRIVERS = TABLES["growth_drivers"]
 

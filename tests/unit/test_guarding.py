@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from pipeline.errors import RunError
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import WriteDisposition
+from pipeline.warehouse.duckdb import staged_rows
 from pipeline.warehouse.duckdb.duckdb_sql import DIALECT
 from pipeline.warehouse.guarding import guard, guard_statement
 from tests.support.staging import Row, at, change, filled, in_order, stage
@@ -166,16 +167,26 @@ FAULTS: dict[str, Callable[[pa.Table], pa.Table]] = {
 }
 
 
+MANY, FEW = 0, 1 << 20
+
+
 @pytest.mark.parametrize(
-    ("column", "how"),
+    ("column", "how", "few_bytes"),
     [
-        *((column, WriteDisposition.REPLACE) for column in FAULTS),
-        ("country", WriteDisposition.MERGE),
+        *((column, WriteDisposition.REPLACE, MANY) for column in FAULTS),
+        ("country", WriteDisposition.REPLACE, FEW),
+        ("country", WriteDisposition.MERGE, FEW),
     ],
 )
 def test_a_load_of_other_values_than_were_staged_changes_nothing(
-    tmp_path: Path, column: str, how: WriteDisposition
+    tmp_path: Path,
+    column: str,
+    how: WriteDisposition,
+    few_bytes: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Whether DuckDB reads the files, or is given the rows that they hold."""
+    monkeypatch.setattr(staged_rows, "_FEW_BYTES", few_bytes)
     warehouse = warehouse_in(tmp_path)
     before = [filled(EVENTS, event_id="before")]
     warehouse.commit([change(EVENTS, WriteDisposition.REPLACE, str(tmp_path), before)], "a")

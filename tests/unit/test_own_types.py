@@ -12,12 +12,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from pipeline.errors import OptionError
+from pipeline.launch.tables_built import first_types, types_of_tables, types_to_build
+from pipeline.report.write_report import report_page
 from tests.support.strategies import valid_rows
-from tests.support.tables import compute, csv_text, differences, oracle_tables, parse, row
+from tests.support.tables import NOW, compute, csv_text, differences, oracle_tables, parse, row
 from tests.support.thorough import examples
 from tests.support.updates import Home, Rows, differing
+from tests.unit.test_commands import noting
 from tests.unit.test_contributions import assert_equal
 from tests.unit.test_increments import in_parts
+from tests.unit.test_report import embedded
 from transforms.active_event_types import (
     MOST_OWN_TYPES,
     ActiveEventTypes,
@@ -113,6 +118,37 @@ class TestNames:
         asked = AskedTypes.parse("Order Completed, like,share,like")
         assert asked.names == ("share", "like", "Order Completed")
         assert str(asked) == "share,like,Order Completed"
+
+
+class TestNoted:
+    def test_types_are_those_that_are_noted_and_new_ones(self) -> None:
+        noted = noting({"active_event_types": SOME.note})
+        assert types_of_tables(noted, None) == SOME
+        assert types_of_tables(noted, AskedTypes(own=("more",))) == SOME.adding(["more"])
+        assert types_of_tables(noted, AskedTypes(("signed_up", "like"))) == SOME
+        with pytest.raises(OptionError, match="more: the tables were built with like,signed_up"):
+            types_of_tables(noted, AskedTypes(("more",), ("more",)))
+
+    def test_own_ones_alone_do_not_say_what_is_active(self) -> None:
+        assert types_of_tables(noting(None), AskedTypes(own=OWN)) is None
+        assert types_of_tables(noting(None), AskedTypes(("share",), OWN)) == (
+            ActiveEventTypes.among(OWN, ("share",))
+        )
+
+    def test_a_rebuild_takes_others(self) -> None:
+        noted = noting({"active_event_types": SOME.note})
+        assert types_to_build(noted, None) == SOME
+        assert types_to_build(noted, AskedTypes(("more",), ("more",))) == (
+            ActiveEventTypes.among((*OWN, "more"), ("more",))
+        )
+        with pytest.raises(OptionError, match="no event type 'buy'"):
+            types_to_build(noted, AskedTypes(("buy",)))
+
+    def test_tables_from_nothing_know_what_is_given(self) -> None:
+        assert first_types(None) == ActiveEventTypes()
+        assert first_types(AskedTypes(own=OWN)) == TYPES
+        with pytest.raises(OptionError, match="--active_event_types buy: there is no event type"):
+            first_types(AskedTypes(("buy",), OWN))
 
 
 def test_records_of_own_types_need_nothing_but_their_name() -> None:
@@ -294,3 +330,34 @@ def test_types_that_come_later_are_appended(tmp_path: Path) -> None:
     home.types = ActiveEventTypes.among(OWN[:2])
     home.stream([later])
     assert differing(tmp_path / "growth.duckdb", [*first, *later], home.types) == []
+
+
+def test_the_report_shows_the_commonest_types_and_the_others_together(tmp_path: Path) -> None:
+    own = ("a.b[c]", "</script>", "Order Completed", "rare", "rarer")
+    types = ActiveEventTypes.among(checked_own(own))
+    kinds = [
+        *["share"] * 5,
+        *["a.b[c]"] * 4,
+        *["</script>"] * 4,
+        *["Order Completed"] * 3,
+        *own[3:],
+    ]
+    rows = [
+        row(f"{monday}T10:{minute:02}:00Z", kind=kind)
+        for monday in ("2025-09-01", "2025-10-06")
+        for minute, kind in enumerate(kinds)
+    ]
+    home = Home.at(tmp_path / "growth.duckdb", types)
+    home.batch(rows)
+    charts = embedded(report_page(home.warehouse, NOW), "charts")
+    (chart,) = [each for each in charts if each["name"] == "event-types"]
+    columns = {column["name"]: column["label"] for column in chart["columns"][1:-1]}
+    assert columns == {
+        "own_0": "</script>",
+        "own_1": "Order Completed",
+        "own_2": "a.b[c]",
+        "share": "Share",
+        "others": "2 other types",
+    }
+    totals = {name: sum(chart["values"][name]) for name in columns}
+    assert totals == {"own_0": 8, "own_1": 6, "own_2": 8, "share": 10, "others": 4}

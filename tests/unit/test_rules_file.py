@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.support.some_rules import some_rules
 from transforms.data_error import DataError
-from transforms.rules.model import AmountRules, Column, InputRules, Rules, TimeRules, ValueMap
+from transforms.kernels.input_formats import Given
+from transforms.rules.model import AmountRules, Column, Rules, TimeRules, ValueMap
 from transforms.rules.rules_document import canonical, digest, document_of, rules_of
 from transforms.rules.rules_file import read_rules
 from transforms.rules.rules_shape import SHAPE, json_schema
@@ -48,7 +49,7 @@ own = ["opened"]
 
 def test_all_keys_are_read() -> None:
     assert read_rules(WHOLE, "rules.toml") == Rules(
-        InputRules(format="csv", delimiter=";", encoding="cp1252"),
+        Given(format="csv", delimiter=";", encoding="cp1252"),
         {
             "event_time": Column(("timestamp",)),
             "user_id": Column(("userId", "anonymousId")),
@@ -112,8 +113,8 @@ def test_an_empty_file_says_nothing() -> None:
             '[event_types]\nown = ["share"]',
             "line 2: event_types.own is wrong: .* 'share' is one of the five",
         ),
-        ('[input]\ndelimiter = ";;"', "input.delimiter ';;' is no single sign"),
-        ('[input]\nencoding = "utf-9"', "input.encoding 'utf-9' is no encoding such as utf-8"),
+        ('[input]\ndelimiter = ";;"', "line 1: input is wrong: delimiter is ';;': it is one"),
+        ('[input]\nencoding = "utf-9"', "input is wrong: encoding is 'utf-9'"),
         ('[input]\nformat = "xlsx"', "input.format 'xlsx' is none of csv, jsonl, json, parquet"),
         ("[columns", "rules.toml: .*Rules are TOML"),
     ],

@@ -27,6 +27,8 @@ from pipeline.inputs.sources import Source, describe
 from tests.support.thorough import examples
 from transforms.data_error import DataError
 from transforms.kernels.input_formats import Given
+from transforms.kernels.source_records import PayloadFormat, read_payloads
+from transforms.kernels.source_rows import JSON, SourceRows
 
 NAMES: Final = ["when", "who", "größe", "note"]
 ROWS: Final = [
@@ -441,6 +443,85 @@ def test_damaged_parquet_ends_the_run(tmp_path: Path) -> None:
     (part,) = source_ranges(source, None)
     with pytest.raises(DataError, match="Parquet data is damaged or cut short"):
         list(source_rows(part, ["x"]))
+
+
+def reread(rows: SourceRows) -> list[dict[str, Any]]:
+    """All rows, read again from payload and attributes."""
+    found = []
+    for row in range(rows.table.num_rows):
+        form = PayloadFormat.from_attributes(json.loads(rows.origin.attributes(row) or ""))
+        assert form is not None
+        again = read_payloads([b"", rows.origin.payload(row)], form, rows.source)
+        # An empty payload is no CSV record; in JSON it is a text that the rules refuse.
+        place = again.table.num_rows - 1
+        assert again.origin.position(place) == "1"
+        found.append(again.table.to_pylist()[place])
+    return found
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+def test_payloads_of_csv_are_read_again(tmp_path: Path, delimiter: str, encoding: str) -> None:
+    text = as_csv([NAMES, *ROWS], delimiter=delimiter)
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+    (source,) = sources(tmp_path / "a.csv")
+    (part,) = source_ranges(source, None)
+    blocks = [rows for rows, _ in source_rows(part, ["note", "größe"])]
+    found = [row for rows in blocks for row in reread(rows)]
+    assert sorted((row["größe"], row["note"]) for row in found) == sorted(
+        (row[2], row[3]) for row in ROWS
+    )
+
+
+@pytest.mark.parametrize("name", ["lines", "array"])
+def test_payloads_of_json_are_read_again(tmp_path: Path, name: str) -> None:
+    text = as_lines(OBJECTS) if name == "lines" else json.dumps(OBJECTS, indent=1)
+    (tmp_path / "a.json").write_text(text)
+    (source,) = sources(tmp_path / "a.json")
+    (part,) = source_ranges(source, None)
+    ((rows, _),) = source_rows(part, [])
+    assert reread(rows) == rows.table.to_pylist()
+
+
+def test_payloads_of_parquet_are_read_again_as_json(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(as_parquet())
+    (source,) = sources(tmp_path / "a.parquet")
+    (part, *_) = source_ranges(source, 1)
+    ((rows, _),) = source_rows(part, ["context", "params"])
+    expected = EVENTS.slice(0, 30).select(["context", "params"]).to_pylist()
+    assert [json.loads(row[JSON]) for row in reread(rows)] == expected
+
+
+def test_a_payload_that_is_no_record_is_rejected() -> None:
+    found = {"kind": "csv", "delimiter": ";", "quote": "", "fields": 2, "columns": {"b": 1}}
+    form = PayloadFormat.from_attributes({"input_format": found})
+    assert form is not None
+    rows = read_payloads([b"1;2", b"1;2;3", b'"1;2', b"\xff;1", b"1;2\n3;4"], form, "a.csv")
+    assert rows.table.to_pydict() == {"b": ["2", "2"]}
+    assert [rows.origin.position(row) for row in range(2)] == ["0", "2"]
+    assert [(bad.position, bad.error_type) for bad in rows.unreadable] == [
+        ("1", "malformed_row"),
+        ("3", "invalid_utf8"),
+        ("4", "malformed_row"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        7,
+        {},
+        {"kind": "xml"},
+        {"kind": "csv"},
+        {"kind": "csv", "delimiter": ";", "quote": "", "fields": 2, "columns": {"b": 2}},
+        {"kind": "csv", "delimiter": ";", "quote": "", "fields": 2, "columns": ["b"]},
+        {"kind": "csv", "delimiter": ";;", "quote": "", "fields": 2, "columns": {"b": 1}},
+    ],
+)
+def test_other_attributes_are_refused(found: Any) -> None:
+    with pytest.raises(ValueError, match="input_format"):
+        PayloadFormat.from_attributes({"input_format": found})
+    assert PayloadFormat.from_attributes({"csv_header": found}) is None
 
 
 @pytest.mark.parametrize(

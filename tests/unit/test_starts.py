@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import zipfile
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,13 @@ from pipeline.commands import batch
 from pipeline.errors import OptionError
 from pipeline.inputs.input_streams import opened
 from pipeline.inputs.input_versions import local_file
-from pipeline.inputs.listing import find_inputs
+from pipeline.inputs.listing import NAMES_OF_RULES, find_inputs
 from pipeline.options.option import declare
 from tests.support.tables import csv_text, row
 from transforms.data_error import DataError
 from transforms.kernels.csv_header import read_header
 from transforms.kernels.csv_layout import STANDARD, Layout
+from transforms.kernels.time_hints import time_hint
 
 TEXT = csv_text([row("2024-01-01T00:00:00Z")])
 
@@ -58,7 +60,7 @@ def test_what_is_meant_is_read(tmp_path: Path, text: bytes) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (TEXT.decode().encode("utf-16"), "is UTF-16: save it as UTF-8"),
+        (TEXT.decode().encode("utf-16"), 'by --rules, of which [input] encoding = "utf-16" is'),
         (TEXT.decode().encode("utf-16-le"), "is UTF-16LE: save it as UTF-8"),
         (TEXT.decode().encode("utf-16-be"), "by iconv -f UTF-16BE -t UTF-8)"),
         (TEXT.decode().encode("utf-32"), "is UTF-32: save it as UTF-8"),
@@ -67,7 +69,12 @@ def test_what_is_meant_is_read(tmp_path: Path, text: bytes) -> None:
         (TEXT.replace(b"\n", b"\r"), "its lines end in CR alone"),
         (TEXT.replace(b"\n", b"\r") + b"\n", "its lines end in CR alone"),
         (b"sep=;\r\n" + TEXT.replace(b",", b";"), "says that ';' separates its fields"),
-        (TEXT.replace(b",", b";"), "its fields must be separated by commas"),
+        (b"sep=;\r\n" + TEXT.replace(b",", b";"), '--rules, of which [input] delimiter = ";" is'),
+        (TEXT.replace(b",", b";"), '--rules, of which [input] delimiter = ";" is a line'),
+        (TEXT.replace(b",", b"\t"), 'of which [input] delimiter = "\\t" is a line'),
+        (TEXT.replace(b"user_id", b"userId"), "'userId' looks like user_id"),
+        (TEXT.replace(b"user_id", b"userId"), '--rules, of which [columns] user_id = "userId" is'),
+        (b"a,b\n1,2\n", "files with columns of their own are read by --rules"),
         (zipped(), "is no CSV file but a zip archive"),
         (bz2.compress(TEXT), "compressed by bzip2"),
         (lzma.compress(TEXT), "compressed by xz"),
@@ -124,3 +131,45 @@ def test_names_are_taken_as_people_write_them(
 def test_a_bracket_that_matches_nothing_is_explained(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"\[ in a name is written as \[\[\]"):
         find_inputs([str(tmp_path / "[1].csv")])
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("a.jsonl", "read it by --rules"), ("a.parquet", "--rules"), ("a.doc", "")]
+)
+def test_files_of_other_tools_need_rules(tmp_path: Path, name: str, hint: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(OptionError, match=r"is neither \.csv nor \.csv\.gz") as raised:
+        find_inputs([str(tmp_path / name)])
+    assert ("--rules" in str(raised.value)) == bool(hint)
+    if hint:
+        assert len(find_inputs([str(tmp_path / name)], NAMES_OF_RULES)) == 1
+        return
+    with pytest.raises(OptionError, match=r"a\.doc ends in no name that is read: \.csv, \.tsv"):
+        find_inputs([str(tmp_path / name)], NAMES_OF_RULES)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1782874879", "epoch_s"),
+        ("1782874879689", "epoch_ms"),
+        ("1782874879689972", "epoch_us"),
+        ("2026-07-01", "%Y-%m-%d"),
+        ("01.07.2026 03:01:19", "%d.%m.%Y %H:%M:%S"),
+        ("07/01/2026", "%m/%d/%Y"),
+    ],
+)
+def test_a_time_of_another_format_names_its_line_of_rules(text: str, expected: str) -> None:
+    assert f'--rules with [time] format = "{expected}"' in time_hint(text)
+    read = {"epoch_s": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000}
+    moment = (
+        datetime.fromtimestamp(int(text) / read[expected], UTC)
+        if expected in read
+        else datetime.strptime(text, expected).replace(tzinfo=UTC)
+    )
+    assert moment.date() == date(2026, 7, 1)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "12", "2026-07-01T03:01:19Z", "1" * 40])
+def test_no_other_time_is_guessed_at(text: str) -> None:
+    assert time_hint(text) == ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 from dataclasses import dataclass
 from typing import IO, Final, NamedTuple
 
 from transforms.data_error import DataError
-from transforms.kernels.csv_dialect import RFC_4180, Dialect
+from transforms.kernels.csv_dialect import DELIMITERS, RFC_4180, Dialect
 from transforms.kernels.csv_layout import Layout
 from transforms.kernels.csv_lines import (
     BOM,
@@ -113,7 +114,8 @@ def text_beginning(text: bytes, source: str, dialect: Dialect) -> int:
         named = "commas" if dialect == RFC_4180 else repr(dialect.delimiter)
         raise DataError(
             f"{source}: its first line says that {separator!r} separates its fields: they must be "
-            f"separated by {named}"
+            f"separated by {named}, or read by --rules, of which [input] delimiter = "
+            f"{json.dumps(separator)} is a line"
         )
     return mark + length
 
@@ -121,19 +123,12 @@ def text_beginning(text: bytes, source: str, dialect: Dialect) -> int:
 def _check_columns(names: tuple[str, ...], source: str) -> None:
     missing = [name for name in SOURCE_COLUMNS if name not in names]
     if missing:
-        others = {name.lower(): name for name in names if name not in SOURCE_COLUMNS}
-        hints = [
-            f"{others[close[0]]!r} looks like {name}"
-            for name in missing
-            if (close := difflib.get_close_matches(name, others, n=1))
-        ]
-        if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
-            hints = ["its fields must be separated by commas"]
         found = ", ".join(names)[:300]
-        hint = f" ({'; '.join(hints)})" if hints else ""
+        hint = _hint(names, missing)
         if len(missing) == len(SOURCE_COLUMNS):
             raise DataError(
-                f"{source}: no header is found; the first line is {found!a}{hint}. {_NEEDED}"
+                f"{source}: no header is found; the first line is {found!a}{hint}. {_NEEDED}; "
+                "files with columns of their own are read by --rules"
             )
         raise DataError(
             f"{source}: the header lacks {', '.join(missing)}; it has {found!a}{hint}. {_NEEDED}"
@@ -144,3 +139,26 @@ def _check_columns(names: tuple[str, ...], source: str) -> None:
             f"{source}: the header has {', '.join(repeated)} more than once: rename or remove "
             "one of them, so that it is clear which to read"
         )
+
+
+def _hint(names: tuple[str, ...], missing: list[str]) -> str:
+    """What a header that lacks columns may have instead, and the lines of rules that would do."""
+    others = [delimiter for delimiter in DELIMITERS.values() if delimiter in names[0]]
+    if len(names) == 1 and others:
+        return (
+            " (its fields must be separated by commas, or read by --rules, of which [input] "
+            f"delimiter = {json.dumps(others[0])} is a line)"
+        )
+    unknown = {name.lower(): name for name in names if name not in SOURCE_COLUMNS}
+    close = {
+        name: unknown[near[0]]
+        for name in missing
+        if (near := difflib.get_close_matches(name, unknown, n=1))
+    }
+    if not close:
+        return ""
+    alike = "; ".join(f"{theirs!r} looks like {name}" for name, theirs in close.items())
+    lines = ", ".join(
+        f"{name} = {json.dumps(theirs, ensure_ascii=False)}" for name, theirs in close.items()
+    )
+    return f" ({alike}: rename it, or read it by --rules, of which [columns] {lines} is a line)"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import IO, Any, Final
+from collections.abc import Collection, Iterator, Sequence
+from typing import IO, Final
 
 import pyarrow as pa
 
@@ -55,24 +55,6 @@ def cut_of(
     attributes = json.dumps({FORMAT_ATTRIBUTE: found}, ensure_ascii=False)
     types = [LABEL if name in labels else pa.string() for name in wanted]
     return Cut(len(names), places, types, attributes, dialect)
-
-
-def cut_from_attributes(found: Mapping[str, Any]) -> tuple[Cut, list[str]]:
-    """What `cut_of` has noted in a dead letter's attributes, and the names of the columns.
-
-    Raises:
-        ValueError: if it is not what is written there.
-    """
-    try:
-        fields, columns = found["fields"], found["columns"]
-        dialect = Dialect(found["delimiter"], found["quote"])
-        places = list(columns.values())
-        if not all(type(place) is int and 0 <= place < fields for place in places):
-            raise ValueError(f"places {places} of {fields} fields")
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{FORMAT_ATTRIBUTE} is {found!r:.200}") from error
-    attributes = json.dumps({FORMAT_ATTRIBUTE: dict(found)}, ensure_ascii=False)
-    return Cut(fields, places, [pa.string()] * len(places), attributes, dialect), list(columns)
 
 
 def read_csv_rows(

@@ -25,6 +25,7 @@ from transforms.kernels.records import (
     Rejections,
     shown,
 )
+from transforms.kernels.time_hints import time_hint
 from transforms.vocabulary import EARLIEST, EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
 
 _EARLIEST_US: Final = int(np.datetime64(EARLIEST, "us").astype(np.int64))
@@ -296,6 +297,7 @@ _MESSAGES: Final[dict[str, Callable[[_Source], str]]] = {
     "missing_user_id": lambda row: "user_id is blank",
     "bad_event_time": lambda row: (
         f"event_time {shown(row.event_time)} is no date and time like 2025-01-31T12:34:56Z"
+        f"{time_hint(row.event_time)}"
     ),
     "event_time_out_of_range": lambda row: (
         f"event_time {shown(row.event_time)} lies before {EARLIEST.isoformat()}Z or more than "

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from transforms.kernels.csv_dialect import RFC_4180, Dialect
 from transforms.kernels.csv_layout import Layout
 from transforms.kernels.csv_lines import NOT_CLOSED, find_records, split_fields
 from transforms.kernels.records import RawRecords, Rejection, Rejections, encoding_problem
@@ -191,7 +192,17 @@ def split_record(data: bytes, layout: Layout) -> list[bytes]:
     Raises:
         UnreadableError: if it is not one record of as many fields.
     """
-    lines = find_records(data, layout.fields, final=True)
+    fields = record_of(data, layout.fields)
+    return [fields[place] for place in layout.places]
+
+
+def record_of(data: bytes, width: int, dialect: Dialect = RFC_4180) -> list[bytes]:
+    """The fields of one CSV record, be it UTF-8 or not.
+
+    Raises:
+        UnreadableError: if it is not one record of so many fields.
+    """
+    lines = find_records(data, width, True, dialect)
     records = len(lines.starts) + len(lines.odd)
     if records != 1:
         problem = f"it holds {records} CSV records, not one"
@@ -199,11 +210,11 @@ def split_record(data: bytes, layout: Layout) -> list[bytes]:
     fields = (
         lines.odd[0].fields
         if lines.odd
-        else split_fields(data[int(lines.starts[0]) : int(lines.ends[0])])
+        else split_fields(data[int(lines.starts[0]) : int(lines.ends[0])], dialect)
     )
     if fields is None:
         raise UnreadableError("malformed_row", NOT_CLOSED)
-    if len(fields) != layout.fields:
-        problem = f"a record has {layout.fields} fields, this one {len(fields)}"
+    if len(fields) != width:
+        problem = f"a record has {width} fields, this one {len(fields)}"
         raise UnreadableError("malformed_row", problem)
-    return [fields[place] for place in layout.places]
+    return fields

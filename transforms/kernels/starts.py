@@ -11,12 +11,14 @@ from transforms.kernels.input_formats import UTF_8
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 _ARCHIVES: Final = {
-    b"PK\x03\x04": "a zip archive or an Excel workbook: unpack it, or save the sheet as CSV UTF-8",
+    b"PK\x03\x04": "a zip archive or an Excel workbook: unpack it, or save the sheet as CSV UTF-8; "
+    "an archive of files can be read by --rules",
     b"\xd0\xcf\x11\xe0": "an Excel workbook: save the sheet as CSV UTF-8",
-    b"PAR1": "a Parquet file: write it as CSV",
-    b"BZh": "compressed by bzip2: decompress it, or compress it with gzip",
+    b"PAR1": "a Parquet file: read it by --rules, or write it as CSV",
+    b"BZh": "compressed by bzip2: read it by --rules, or decompress it, or compress it with gzip",
     b"\xfd7zXZ\x00": "compressed by xz: decompress it, or compress it with gzip",
-    b"\x28\xb5\x2f\xfd": "compressed by zstd: decompress it, or compress it with gzip",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd: read it by --rules, or decompress it, or compress it "
+    "with gzip",
     GZIP_MAGIC: "compressed by gzip twice: decompress it once",
 }
 # A CR that no LF follows, and no other CR that does.
@@ -48,7 +50,8 @@ def refuse_start(start: bytes, source: str) -> None:
     if encoding:
         raise DataError(
             f"{source} is {encoding}: save it as UTF-8 (in Excel as CSV UTF-8, or by iconv -f "
-            f"{encoding} -t UTF-8)"
+            f"{encoding} -t UTF-8), or read it by --rules, of which [input] encoding = "
+            f'"{encoding.lower()}" is a line'
         )
     head = _QUOTED.sub(b"", start).partition(b"\n")[0]
     if _BARE_CR.search(head):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from typing import Final
 
+from transforms.kernels.input_formats import Given
 from transforms.rules.field_paths import FieldPath
 from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
 
@@ -17,22 +18,6 @@ EPOCHS: Final = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 
 # Of [values]: for every value that has no line of its own, and is none of ours.
 OTHERS: Final = "*"
-
-
-@dataclass(frozen=True)
-class InputRules:
-    """How a file is to be read; what is None is found out from the file.
-
-    Attributes:
-        format: csv, jsonl, json or parquet.
-        delimiter, quote: of CSV, one character each.
-        encoding: of text, as Python names it.
-    """
-
-    format: str | None = None
-    delimiter: str | None = None
-    quote: str | None = None
-    encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +84,7 @@ class Rules:
     """All that a file of rules says. Workers get it by pickle.
 
     Attributes:
-        input: how files are read.
+        input: what files are; what is left out is found out from each.
         columns: by the names of our columns where they come from; one that is missing comes from
             the source's column of the same name.
         time: how event times are written.
@@ -108,7 +93,7 @@ class Rules:
         own_event_types: event types beside the five.
     """
 
-    input: InputRules = InputRules()
+    input: Given = field(default_factory=Given)
     columns: Mapping[str, Column] = field(default_factory=dict)
     time: TimeRules = TimeRules()
     amount: AmountRules | None = None
@@ -131,5 +116,13 @@ class Rules:
         A source has few of them: of `context.os.name` a CSV file has a column of that name, a
         Parquet file a struct `context`.
         """
-        paths = [path for name in SOURCE_COLUMNS for path in self.column(name).paths]
+        return self._names_for(SOURCE_COLUMNS)
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """Those of `wanted` whose columns have few values."""
+        return frozenset(self.wanted) - {*self._names_for(("event_time", "user_id"))}
+
+    def _names_for(self, ours: Iterable[str]) -> tuple[str, ...]:
+        paths = [path for name in ours for path in self.column(name).paths]
         return tuple(dict.fromkeys(name for path in paths for name in path.column_names))

@@ -10,11 +10,11 @@ from typing import Any
 
 from transforms.active_event_types import checked_own
 from transforms.data_error import DataError
+from transforms.kernels.input_formats import Given
 from transforms.rules.model import (
     OTHERS,
     AmountRules,
     Column,
-    InputRules,
     Rules,
     TimeRules,
     ValueMap,
@@ -38,7 +38,7 @@ def rules_of(document: Document) -> Rules:
     except DataError as error:
         raise ShapeError(("event_types", "own"), f"is wrong: {error}") from error
     rules = Rules(
-        InputRules(**document.get("input", {})),
+        _given(document.get("input", {})),
         {name: _column(given) for name, given in document.get("columns", {}).items()},
         _time(document.get("time", {})),
         _amount(document["amount"]) if "amount" in document else None,
@@ -81,7 +81,7 @@ def _our_values(rules: Rules) -> Iterator[tuple[tuple[str, ...], str, str]]:
 def document_of(rules: Rules) -> Document:
     """Rules as a document, without what is not said."""
     said = {
-        "input": {name: value for name, value in vars(rules.input).items() if value is not None},
+        "input": _given_said(rules.input),
         "columns": {name: _column_said(column) for name, column in rules.columns.items()},
         "time": _time_said(rules.time),
         "values": {name: _values_said(values) for name, values in rules.values.items()},
@@ -100,6 +100,18 @@ def canonical(rules: Rules) -> str:
 def digest(rules: Rules) -> str:
     """A short name of rules: 12 hexadecimal digits."""
     return hashlib.sha256(canonical(rules).encode()).hexdigest()[:12]
+
+
+def _given(said: Mapping[str, Any]) -> Given:
+    try:
+        return Given(**{**said, "names": tuple(said.get("names", ()))})
+    except ValueError as error:
+        raise ShapeError(("input",), f"is wrong: {error}") from error
+
+
+def _given_said(given: Given) -> dict[str, Any]:
+    said = {**vars(given), "names": list(given.names)}
+    return {name: value for name, value in said.items() if value not in (None, [])}
 
 
 def _column(given: Any) -> Column:

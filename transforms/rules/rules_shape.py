@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Mapping
 from typing import Any, Final
 
 import duckdb
 
 from transforms.kernels import fields
+from transforms.kernels.input_formats import COMPRESSIONS, KINDS
 from transforms.rules.model import EPOCHS, ISO, OTHERS
 from transforms.rules.shapes import (
     AnyKeys,
@@ -24,8 +24,6 @@ from transforms.rules.shapes import (
 )
 from transforms.rules.sql_text import quoted
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
-
-KINDS: Final = ("csv", "jsonl", "json", "parquet")
 
 
 def format_problem(text: str) -> str | None:
@@ -50,24 +48,9 @@ def zone_problem(text: str) -> str | None:
     return None if text in names else f"is no time zone such as Europe/Berlin{meant(text, names)}"
 
 
-def _mark_problem(text: str) -> str | None:
-    if len(text) != 1 or not text.isascii() or text.isalnum() or text in "\r\n\0":
-        return "is no single sign such as ; or |"
-    return None
-
-
 def _digit_mark_problem(text: str) -> str | None:
     if len(text) != 1 or text.isalnum() or text in "+-":
         return "is no single sign such as . or ,"
-    return None
-
-
-def _encoding_problem(text: str) -> str | None:
-    try:
-        codecs.lookup(text)
-        "".encode(text)
-    except (LookupError, UnicodeError):
-        return "is no encoding such as utf-8, utf-16, latin-1 or cp1252"
     return None
 
 
@@ -98,12 +81,6 @@ def _column_problem(column: Mapping[str, Any]) -> str | None:
         return "has a constant and more: a constant is for all rows, so leave out the others"
     if not column.keys() & {"constant", "field"}:
         return 'names no source: give field = "..." or constant = "..."'
-    return None
-
-
-def _input_problem(given: Mapping[str, Any]) -> str | None:
-    if "delimiter" in given and given["delimiter"] == given.get("quote"):
-        return "has the same delimiter and quote"
     return None
 
 
@@ -145,12 +122,13 @@ SHAPE: Final = Keys(
         "input": Keys(
             {
                 "format": Text("What the files are", choices=KINDS),
-                "delimiter": Text("Between the fields of CSV", problem=_mark_problem, blank=True),
-                "quote": Text("Around fields of CSV", problem=_mark_problem, blank=True),
-                "encoding": Text("Of text, as utf-8 or cp1252", problem=_encoding_problem),
+                "compression": Text("How they are compressed", choices=COMPRESSIONS),
+                "encoding": Text("Of text, as utf-8 or cp1252"),
+                "delimiter": Text("Between the fields of CSV", blank=True),
+                "quote": Text('Around fields of CSV; "" where nothing is quoted', blank=True),
+                "names": Several(Text("A name"), "Of the fields of CSV that has no header"),
             },
-            "How files are read; what is left out is found out from each file",
-            _input_problem,
+            "What files are; what is left out is found out from each file",
         ),
         "columns": Keys(
             dict.fromkeys(SOURCE_COLUMNS, _COLUMN),

@@ -56,6 +56,24 @@ def source_fields(rows: SourceRows, rules: Rules, database: duckdb.DuckDBPyConne
     return _of_columns(rows, rules, database)
 
 
+def refuse_absent(rules: Rules, names: Sequence[str], source: str) -> None:
+    """See that a source of columns has those that rules name.
+
+    Args:
+        rules: the rules.
+        names: of all columns of the source.
+        source: its path.
+
+    Raises:
+        DataError: if a column that is needed comes from none of them, or rules name fields for a
+            column and none of them is there.
+    """
+    for name in SOURCE_COLUMNS:
+        column = rules.column(name)
+        if not any(path.within(names) for path in column.paths):
+            _refuse_without(name, rules, names, source)
+
+
 def _of_json(rows: SourceRows, rules: Rules, database: duckdb.DuckDBPyConnection) -> Fields:
     paths = [path for name in SOURCE_COLUMNS for path in rules.column(name).paths]
     distinct = list(dict.fromkeys(paths))
@@ -71,7 +89,7 @@ def _of_columns(rows: SourceRows, rules: Rules, database: duckdb.DuckDBPyConnect
     found = {name: _present(table, rules.column(name).paths) for name in SOURCE_COLUMNS}
     for name in SOURCE_COLUMNS:
         if not found[name]:
-            _refuse_absent(name, rules, rows)
+            _refuse_without(name, rules, table.column_names, rows.source)
     distinct = list(dict.fromkeys(field for fields in found.values() for field in fields))
     other = [field for field in distinct if field.sql is not None]
     texts = {field: _as_text(table.column(field.column)) for field in distinct if field.sql is None}
@@ -128,23 +146,21 @@ def _present(table: pa.Table, paths: Sequence[FieldPath]) -> list[_Field]:
     return fields
 
 
-def _refuse_absent(name: str, rules: Rules, rows: SourceRows) -> None:
+def _refuse_without(name: str, rules: Rules, there: Sequence[str], source: str) -> None:
     """Raise DataError where our column can't do without the fields that a source lacks."""
-    if name in rules.columns and not rules.columns[name].fields:
+    is_said = name in rules.columns
+    fields = rules.column(name).fields
+    if not fields or (not is_said and name not in _NEEDED):
         return
-    if name not in rules.columns and name not in _NEEDED:
-        return
-    there = rows.table.column_names
-    asked = rules.column(name).fields
-    close = [near for field in asked for near in difflib.get_close_matches(field, there, n=1)]
+    close = [near for field in fields for near in difflib.get_close_matches(field, there, n=1)]
     hint = f", of which {close[0]!r} looks like it" if close else ""
     say = (
-        f"columns.{name} of the rules names {_listed(asked)}, which it lacks"
-        if name in rules.columns
+        f"columns.{name} of the rules names {_listed(fields)}, which it lacks"
+        if is_said
         else f"it has no column {name}, and the rules name none for it in [columns]"
     )
     has = ", ".join(there)[:300] or "none of the columns that the rules name"
-    raise DataError(f"{rows.source}: {say}; it has {has}{hint}. Correct the rules")
+    raise DataError(f"{source}: {say}; it has {has}{hint}. Correct the rules")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -24,8 +24,11 @@ TABLE = Table(
 
 # The event types that make a user active, joined by commas; and own ones where there are some.
 ACTIVE_EVENT_TYPES: Final = "active_event_types"
+# By which rules input files are read, as JSON; blank, or not there, for none. An option of a run
+# that names their file is noted as `rules`.
+RULES: Final = "input_rules"
 # Those of a run that all runs into its warehouse share.
-SHARED: Final = (ACTIVE_EVENT_TYPES,)
+SHARED: Final = (ACTIVE_EVENT_TYPES, RULES)
 
 
 def rows(settings: Mapping[str, str], noted_at: datetime) -> pa.Table:

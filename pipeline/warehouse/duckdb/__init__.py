@@ -25,7 +25,7 @@ from pipeline.warehouse.checksums import see_unchanged
 from pipeline.warehouse.duckdb.additions import refuse_conflicts, views_that_follow
 from pipeline.warehouse.duckdb.database_file import (
     MEMORY,
-    check_file,
+    checked,
     compact,
     connected,
     make_readable_everywhere,
@@ -121,8 +121,7 @@ class DuckDBWarehouse:
             raise OptionError(f"--warehouse: {self.path} is a folder: name a file in it")
         self.check_staging(temp_location)
         if os.path.exists(self.path):
-            check_file(self.path)
-            with reading(self.path) as connection:
+            with checked(self.path) as connection:
                 refuse_conflicts(connection, tables, self.path)
 
     @contextmanager
@@ -196,8 +195,7 @@ class DuckDBWarehouse:
                 ]
                 refuse_conflicts(connection, replaced, self.path)
                 declare(connection, [c.table for c in changes if c.table not in replaced])
-                for change in changes:
-                    apply(connection, change)
+                apply(connection, changes)
                 for change in changes:
                     see_unchanged(change.staged)
                 connection.commit()

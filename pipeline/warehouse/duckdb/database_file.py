@@ -107,12 +107,14 @@ def _holder(error: duckdb.Error) -> str:
     return f"{program if program.strip('.') else 'a program'} (PID {found[2]})"
 
 
-def check_file(path: str) -> None:
-    """See that a file that exists is a DuckDB database, and can be written.
+@contextmanager
+def checked(path: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a file that exists, once it is seen to be a DuckDB database that can be
+    written.
 
     Raises:
-        OptionError: if it is not.
-        RunError: if another program keeps it open.
+        OptionError: if it is none, or can't be.
+        RunError: if another program keeps it open; in place of what DuckDB raises later.
     """
     if not os.path.isfile(path):
         raise OptionError(f"--warehouse: {path} is no file: name one, or one that is to be made")
@@ -127,11 +129,16 @@ def check_file(path: str) -> None:
     if start and start[8:] != b"DUCK":
         raise OptionError(f"--warehouse: {path} is a file, but no DuckDB database")
     try:
-        connected(path, read_only=False).close()
+        opened = connected(path, read_only=False)
     except duckdb.Error as error:
         if _is_busy(error):
             raise RunError(reason(path, error)) from error
         raise OptionError(f"--warehouse: {reason(path, error)}") from error
+    try:
+        with opened:
+            yield opened
+    except duckdb.Error as error:
+        raise RunError(reason(path, error)) from error
 
 
 def make_readable_everywhere(path: str) -> None:

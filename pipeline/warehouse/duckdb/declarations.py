@@ -33,11 +33,9 @@ def create(connection: duckdb.DuckDBPyConnection, table: Table, *, replacing: bo
     connection.execute(f'{statement} "{table.name}" ({columns})')
     if not replacing:
         _add_columns(connection, table)
-    connection.execute(f'COMMENT ON TABLE "{table.name}" IS {literal(table.description)}')
-    for column in table.columns:
-        connection.execute(
-            f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {literal(column.description)}'
-        )
+    for name, text in _descriptions(table).items():
+        described = f'TABLE "{table.name}"' if name is None else f'COLUMN "{table.name}"."{name}"'
+        connection.execute(f"COMMENT ON {described} IS {literal(text)}")
 
 
 def _described(
@@ -54,6 +52,7 @@ def _described(
 
 
 def _descriptions(table: Table) -> Mapping[str | None, str]:
+    """What is said of each column, and under None of the table itself."""
     return {None: table.description, **{c.name: c.description for c in table.columns}}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import duckdb
@@ -12,7 +12,14 @@ from pipeline.warehouse.changes import Change, Matching, StagedFile, WriteDispos
 from pipeline.warehouse.duckdb.declarations import create, declare
 from pipeline.warehouse.duckdb.duckdb_sql import DIALECT, literal, quoted
 from pipeline.warehouse.duckdb.few_changes import merge_few
-from pipeline.warehouse.duckdb.staged_rows import changed, few_rows, guarded, see_as_staged, staged
+from pipeline.warehouse.duckdb.staged_rows import (
+    changed,
+    few_rows,
+    guarded,
+    registered,
+    see_as_staged,
+    staged,
+)
 from pipeline.warehouse.merging import delete_matching_statement, merge_statement
 from transforms.contract import Table
 
@@ -20,17 +27,23 @@ _HERE: Final = "schema_name = 'main' AND database_name = current_database()"
 _ROWS: Final = "rows_in_memory"
 
 
-def apply(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
-    """Change a table by its staged files, within the connection's transaction.
+def apply(connection: duckdb.DuckDBPyConnection, changes: Sequence[Change]) -> None:
+    """Change tables by their staged files, within the connection's transaction.
 
     A table that is replaced keeps its indexes; one that is not must be there, see `declare`.
 
     Raises:
-        RunError: if DuckDB has read other rows than were staged.
+        RunError: if other rows were read than were staged.
     """
-    if change.disposition is WriteDisposition.REPLACE:
-        _replace(connection, change)
-        return
+    indexes = _indexes(connection)
+    for change in changes:
+        if change.disposition is WriteDisposition.REPLACE:
+            _replace(connection, change, indexes.get(change.table.name, []))
+        else:
+            _change_rows(connection, change)
+
+
+def _change_rows(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
     for matching in change.matching:
         _delete_matching(connection, change.table, matching)
     if change.disposition is WriteDisposition.MERGE:
@@ -52,17 +65,18 @@ def insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) 
     """Add rows in memory to a table, within the connection's transaction."""
     declare(connection, [table])
     connection.register(_ROWS, rows)
-    changed(connection, f"INSERT INTO {DIALECT.name(table.name)} BY NAME FROM {_ROWS}")
+    _insert(connection, table, _ROWS)
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
-    table, target = change.table, DIALECT.name(change.table.name)
-    indexes = _indexes(connection, table)
+def _replace(connection: duckdb.DuckDBPyConnection, change: Change, indexes: Sequence[str]) -> None:
+    table = change.table
     create(connection, table, replacing=True)
-    rows = staged(table, change.files)
-    if rows is not None:
-        changed(connection, f"INSERT INTO {target} BY NAME FROM {rows}")
-        see_as_staged(connection, table, change.files, target)
+    if (rows := few_rows(table, change.files)) is not None:
+        _insert(connection, table, registered(connection, table, rows))
+    elif (source := staged(table, change.files)) is not None:
+        _insert(connection, table, source)
+        # Of many rows DuckDB's own are read again, sooner than all files twice.
+        see_as_staged(connection, table, change.files, DIALECT.name(table.name))
     for statement in indexes:
         connection.execute(statement)
 
@@ -100,19 +114,22 @@ def _append(
 ) -> None:
     rows = guarded(connection, contract, files)
     if rows is not None:
-        changed(connection, f"INSERT INTO {DIALECT.name(table.name)} BY NAME FROM {rows}")
+        _insert(connection, table, rows)
 
 
-def _indexes(connection: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
-    """The statements that make a table's indexes, and say what they are for."""
-    found = connection.execute(
-        "SELECT index_name, sql, comment FROM duckdb_indexes() "
-        f"WHERE table_name = ? AND {_HERE} AND sql IS NOT NULL",
-        [table.name],
-    ).fetchall()
-    comments = [
-        f"COMMENT ON INDEX {quoted(name)} IS {literal(comment)}"
-        for name, _, comment in found
-        if comment is not None
-    ]
-    return [statement for _, statement, _ in found] + comments
+def _insert(connection: duckdb.DuckDBPyConnection, table: Table, source: str) -> None:
+    changed(connection, f"INSERT INTO {DIALECT.name(table.name)} BY NAME FROM {source}")
+
+
+def _indexes(connection: duckdb.DuckDBPyConnection) -> Mapping[str, list[str]]:
+    """By table the statements that make its indexes, and say what they are for."""
+    statements: dict[str, list[str]] = {}
+    for table, name, statement, comment in connection.execute(
+        "SELECT table_name, index_name, sql, comment FROM duckdb_indexes() "
+        f"WHERE {_HERE} AND sql IS NOT NULL"
+    ).fetchall():
+        made = statements.setdefault(table, [])
+        made.append(statement)
+        if comment is not None:
+            made.append(f"COMMENT ON INDEX {quoted(name)} IS {literal(comment)}")
+    return statements

@@ -1,0 +1,189 @@
+"""The rules of a run: those that it is told, or those that its warehouse notes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from pipeline import storage
+from pipeline.errors import OptionError, RunError
+from pipeline.launch.tables_built import settings_of_tables
+from pipeline.paths import typed_command
+from pipeline.storage_errors import storage_errors, storage_reason
+from pipeline.warehouse import Warehouse
+from transforms.active_event_types import AskedTypes
+from transforms.data_error import DataError
+from transforms.kernels.input_formats import Given
+from transforms.rules.model import Rules
+from transforms.rules.rules_document import canonical, document_of, rules_of
+from transforms.rules.rules_file import read_rules
+from transforms.rules.shapes import ShapeError
+from transforms.state.warehouse_settings import RULES
+
+# What --rules takes in place of a file: files are read as they are, whatever is noted.
+NO_RULES: Final = "none"
+_LARGEST: Final = 1 << 20
+_SHOWN: Final = 3
+_SHOWN_LETTERS: Final = 60
+
+
+def rules_of_run(warehouse: Warehouse, asked: str | None) -> Rules | None:
+    """The rules by which a run reads its files.
+
+    Args:
+        warehouse: where the run writes.
+        asked: what --rules says.
+
+    Returns:
+        Those of the file; without one, those that the warehouse notes; None for none.
+
+    Raises:
+        OptionError: if the file is wrong.
+        RunError: if it can't be read, or the warehouse can't.
+    """
+    return noted_rules(warehouse) if asked is None else asked_rules(asked)
+
+
+def asked_rules(path: str) -> Rules | None:
+    """The rules of a file that --rules names; None for NO_RULES.
+
+    Raises:
+        OptionError: if it is wrong.
+        RunError: if it can't be read.
+    """
+    if path == NO_RULES:
+        return None
+    try:
+        with storage.opened(path) as file:
+            data = file.read(_LARGEST + 1)
+    except storage_errors() as error:
+        reason = storage_reason(error)
+        raise OptionError(f"--rules {path}: it can't be read ({reason}): check the path") from error
+    if len(data) > _LARGEST:
+        raise OptionError(f"--rules {path}: it has over {_LARGEST >> 20} MiB, and is no rules then")
+    try:
+        return read_rules(data, path)
+    except DataError as error:
+        raise OptionError(f"--rules {error}") from error
+
+
+def noted_rules(warehouse: Warehouse) -> Rules | None:
+    """The rules by which the tables of a warehouse were built; None for none.
+
+    Raises:
+        RunError: if it can't be read, or notes what this version does not know.
+    """
+    noted = settings_of_tables(warehouse).get(RULES)
+    if not noted:
+        return None
+    try:
+        return rules_of(json.loads(noted))
+    except (ShapeError, ValueError) as error:
+        raise RunError(
+            f"{warehouse.url} notes rules that this version does not know ({error}): a later one "
+            f"has written them. Use that one, or name a file with --rules in "
+            f"{typed_command('batch', warehouse.url)}"
+        ) from error
+
+
+def note_of(rules: Rules | None) -> str:
+    """Rules as a warehouse notes them."""
+    return "" if rules is None else canonical(rules)
+
+
+def with_own_types(asked: AskedTypes | None, rules: Rules | None) -> AskedTypes | None:
+    """What is asked of event types, with the own ones of rules."""
+    if rules is None or not rules.own_event_types:
+        return asked
+    return replace(asked or AskedTypes(), own=rules.own_event_types)
+
+
+def rules_to_add(warehouse: Warehouse, rules: Rules | None, asked: str | None) -> Rules | None:
+    """The rules by which rows are added to tables: those by which the tables were built.
+
+    What files are ([input]) may change: one day's are CSV, the next day's are compressed.
+
+    Args:
+        warehouse: where the tables are.
+        rules: those that the run is told.
+        asked: what --rules says; None where it says nothing: then they are those that are noted.
+
+    Raises:
+        OptionError: if they are others.
+        RunError: if the warehouse can't be read.
+    """
+    noted = noted_rules(warehouse)
+    if asked is None:
+        return noted
+    differs = differences(noted, rules)
+    if not differs:
+        return rules
+    ways = f"run {typed_command('batch', warehouse.url)} over all files with --rules {asked}"
+    if only_event_types(noted, rules):
+        ways = f"run {typed_command('rebuild', warehouse.url)} with --rules {asked}"
+    raise OptionError(
+        f"--rules {asked}: the tables of {warehouse.url} were built with "
+        f"{'other rules' if noted else 'no rules'}, and an update adds to them: {differs}. Leave "
+        f"--rules out to go on as they are, or {ways}"
+    )
+
+
+def rules_to_keep(warehouse: Warehouse, asked: str | None) -> Rules | None:
+    """The rules of tables that are built again from their events: those that are noted, or others
+    that say the same of these events.
+
+    Raises:
+        OptionError: if --rules names a file that is wrong, or says something else of them.
+        RunError: if the warehouse can't be read.
+    """
+    noted = noted_rules(warehouse)
+    if asked is None:
+        return noted
+    rules = asked_rules(asked)
+    if only_event_types(noted, rules):
+        return rules
+    raise OptionError(
+        f"--rules {asked}: stored events can't say what these rules make of their source: "
+        f"{differences(noted, rules)}. Run {typed_command('batch', warehouse.url)} over all files "
+        f"with --rules {asked}"
+    )
+
+
+def only_event_types(noted: Rules | None, rules: Rules | None) -> bool:
+    """Whether rules say the same of stored events, and differ in [event_types] alone, where they
+    have more."""
+    before, after = noted or Rules(), rules or Rules()
+    return set(before.own_event_types) <= set(after.own_event_types) and not differences(
+        replace(before, own_event_types=()), replace(after, own_event_types=())
+    )
+
+
+def differences(noted: Rules | None, rules: Rules | None) -> str:
+    """In what rules differ beside [input], in words; "" where they do not."""
+    before, after = (dict(_lines(found)) for found in (noted, rules))
+    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    told = [f"{key} is {_said(before, key)} there and {_said(after, key)} here" for key in keys]
+    more = f"; and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+    return f"{'; '.join(told[:_SHOWN])}{more}"
+
+
+def _said(lines: Mapping[str, Any], key: str) -> str:
+    if key not in lines:
+        return "not said"
+    text = json.dumps(lines[key], ensure_ascii=False)
+    return text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]}..."
+
+
+def _lines(rules: Rules | None) -> Iterator[tuple[str, Any]]:
+    """Each key of rules, with dots, and its value."""
+    document = document_of(replace(rules or Rules(), input=Given()))
+    for table, keys in document.items():
+        if not keys:
+            yield table, {}
+        for key, value in keys.items():
+            if table == "values":
+                yield from ((f"values.{key}.{text}", ours) for text, ours in value.items())
+            else:
+                yield f"{table}.{key}", value

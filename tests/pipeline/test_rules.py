@@ -1,0 +1,163 @@
+"""Exports of a shop by rules, day by day, as CSV, JSON lines and Parquet, against plain CSV."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.support.runs import command, contents
+from tests.support.tables import csv_text
+
+RULES = """\
+[columns]
+event_time = "at"
+user_id = ["customer", "visitor"]
+event_type = "what"
+miles_amount = "order.total"
+platform = {field = "device", default = "Web"}
+country = "address.country"
+utm_source = {constant = "shop"}
+[time]
+format = "%d.%m.%Y %H:%M:%S"
+zone = "Europe/Berlin"
+[amount]
+miles_per_unit = 100
+[values.event_type]
+Bought = "miles_earned"
+[values.platform]
+iPad = "iOS"
+[event_types]
+own = ["Viewed"]
+"""
+BERLIN_SUMMER = timedelta(hours=2)
+
+
+def shop_rows(day: int) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    """Rows of the shop, and each as a row of ours."""
+    for number in range(40):
+        at = datetime(2026, 7, day, 1, number, number)
+        bought, known = number % 4 == 0, number % 3 == 0
+        total = Decimal(number) + Decimal("0.905") if bought else None
+        device = ["iPad", "Android", ""][number % 3]
+        row = {
+            "at": f"{at:%d.%m.%Y %H:%M:%S}",
+            "customer": f"customer {number % 5}" if known else "",
+            "visitor": f"visitor {number % 7}",
+            "what": "Bought" if bought else "Viewed",
+            "order.total": "" if total is None else str(total),
+            "device": device,
+            "address.country": ["Germany", "FRA", "sg"][number % 3],
+        }
+        yield (
+            row,
+            {
+                "event_time": (at - BERLIN_SUMMER).isoformat(),
+                "user_id": row["customer"] or row["visitor"],
+                "event_type": "miles_earned" if bought else "Viewed",
+                "transaction_category": "",
+                "miles_amount": "" if total is None else str(int(total * 100 + Decimal("0.5"))),
+                "platform": {"iPad": "iOS", "": "Web"}.get(device, device),
+                "utm_source": "shop",
+                "country": ["DE", "FR", "SG"][number % 3],
+            },
+        )
+
+
+def nested(row: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, text in row.items():
+        outer, _, inner = name.rpartition(".")
+        (found.setdefault(outer, {}) if outer else found)[inner] = text or None
+    return found
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an export of each of three days, in a format each, and a plain one of all."""
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "rules.toml").write_text(RULES)
+    days = {day: list(shop_rows(day)) for day in (1, 2, 3)}
+    first = [row for row, _ in days[1]]
+    with (folder / "day1.csv").open("w", encoding="cp1252", newline="") as file:
+        writer = csv.DictWriter(file, list(first[0]), delimiter=";")
+        writer.writeheader()
+        writer.writerows([*first, {**first[0], "at": "32.07.2026 00:00:00"}])
+    lines = "\n".join(json.dumps(nested(row)) for row, _ in days[2])
+    (folder / "day2.jsonl.gz").write_bytes(gzip.compress(f"{lines}\n[]\n".encode()))
+    pq.write_table(
+        pa.Table.from_pylist([nested(row) for row, _ in days[3]]), folder / "day3.parquet"
+    )
+    plain = [ours for rows in days.values() for _, ours in rows]
+    (folder / "plain.csv").write_bytes(csv_text(plain))
+    return folder
+
+
+def ask(database: Path, statement: str) -> list[Any]:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def test_days_in_three_formats_are_the_plain_events(shop: Path) -> None:
+    """By Beam in ranges, by an update in this process that takes the noted rules, by Beam again."""
+    rules = ["--rules", "rules.toml"]
+    here, there = shop / "growth.duckdb", shop / "plain.duckdb"
+    runs = [
+        ["batch", "--input", "day1.csv", *rules],
+        ["update", "--input", "day1.csv", "day2.jsonl.gz"],
+        ["update", "--input", "day*", *rules, "--runner", "FnApiRunner"],
+    ]
+    for arguments in runs:
+        found = command(*arguments, "--warehouse", f"duckdb:///{here}", cwd=shop)
+        assert found.returncode == 0, found.stderr
+    (shop / "own.toml").write_text('[event_types]\nown = ["Viewed"]')
+    plain = ["batch", "--input", "plain.csv", "--rules", "own.toml"]
+    assert command(*plain, "--warehouse", f"duckdb:///{there}", cwd=shop).returncode == 0
+    tables, expected = contents(here), contents(there)
+    letters = tables.pop("dead_letter_events"), expected.pop("dead_letter_events")
+    assert [name for name, table in tables.items() if table != expected[name]] == []
+    assert [len(part) for part in letters] == [2, 0]
+    found_letters = ask(here, "SELECT error_type, error_message, payload FROM dead_letter_events")
+    assert sorted(letter[0] for letter in found_letters) == ["bad_event_time", "malformed_row"]
+    assert any("'32.07.2026 00:00:00' does not fit" in letter[1] for letter in found_letters)
+    assert {"[]"} <= {letter[2] for letter in found_letters}
+    counts = ask(here, "SELECT input_rows FROM loaded_files ORDER BY path")
+    assert counts == [(41,), (41,), (40,)]
+
+
+def test_other_rules_are_refused_and_more_event_types_rebuilt(shop: Path, tmp_path: Path) -> None:
+    url = f"duckdb:///{tmp_path / 'growth.duckdb'}"
+
+    def run(*arguments: str) -> tuple[int, str]:
+        found = command(*arguments, "--warehouse", url, cwd=shop)
+        return found.returncode, found.stderr
+
+    day1 = ("--input", str(shop / "day1.csv"))
+    assert run("batch", *day1, "--rules", "rules.toml")[0] == 0
+    (shop / "other.toml").write_text(RULES.replace("100", "10"))
+    code, said = run("update", *day1, "--rules", "other.toml")
+    assert code == 2 and "amount.miles_per_unit is 100 there and 10 here" in " ".join(said.split())
+    (shop / "more.toml").write_text(RULES.replace('"Viewed"', '"Viewed", "Left"'))
+    code, said = run("update", *day1, "--rules", "more.toml")
+    assert code == 2 and "rebuild" in said
+    assert run("rebuild", "--rules", "other.toml")[0] == 2
+    assert run("rebuild", "--rules", "more.toml")[0] == 0
+    assert run("update", *day1, "--rules", "more.toml")[0] == 0
+    code, said = run("batch", *day1, "--rules", "none")
+    assert code == 1 and "event_time" in said
+    assert run("batch", *day1)[0] == 0
+    noted = ask(
+        tmp_path / "growth.duckdb",
+        "SELECT value FROM warehouse_settings WHERE name = 'input_rules'",
+    )
+    assert json.loads(noted[0][0])["event_types"] == {"own": ["Viewed", "Left"]}
