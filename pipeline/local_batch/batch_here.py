@@ -17,8 +17,7 @@ from typing import Final
 
 from pipeline.graphs.batch_commit import batch_commit
 from pipeline.graphs.batch_job import BatchJob
-from pipeline.inputs.csv_ranges import ranges
-from pipeline.local_batch.parse_files import ParsedFiles, ParseRange
+from pipeline.local_batch.parse_files import ParsedFiles, ParseRange, ranges_of
 from pipeline.local_batch.work_shards import WorkedShards, WorkShards
 from pipeline.local_batch.worker_processes import (
     default_workers,
@@ -59,7 +58,7 @@ def batch_here(job: BatchJob, workers: int | None) -> BatchReport:
     Raises:
         RunError: if the warehouse can't be written, a worker was ended, or the run refuses what it
             has found; nothing is committed then.
-        DataError: if a file can't be read.
+        DataError: if a file can't be read, or is not what the rules say.
     """
     count = workers or default_workers()
     # One worker reads every file itself: looking for ranges first would be for nothing.
@@ -69,7 +68,7 @@ def batch_here(job: BatchJob, workers: int | None) -> BatchReport:
         parsed = results(
             executor,
             ParseRange(for_workers, folder),
-            (part for file in job.files for part in ranges(file, range_bytes)),
+            ranges_of(job, range_bytes),
         )
         shuffled = [path for part in parsed for path in part.shuffled]
         worked = results(executor, WorkShards(for_workers, shuffled), _turns(job, count))

@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 from pipeline import __version__
 from pipeline.graphs.batch_job import BatchJob
-from pipeline.inputs.csv_ranges import FileRange, blocks
+from pipeline.inputs.csv_ranges import FileRange, blocks, ranges
+from pipeline.inputs.rule_records import ranges_by_rules, records_by_rules
+from pipeline.inputs.source_ranges import SourceRange
 from pipeline.local_batch.shuffled_events import ShuffleWriter
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.kernels.parse import Limits
+from transforms.kernels.records import RawRecords
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
 from transforms.marts import dead_letter_events
@@ -21,6 +24,7 @@ from transforms.marts.registry import TABLES
 from transforms.parse_step import ParsedPart, parse_part
 from transforms.quality.buffered_checks import BufferedChecks
 from transforms.quality.check_counts import CheckCounts
+from transforms.rules.read_by_rules import RuleReader
 
 _LETTERS = dead_letter_events.TABLE
 
@@ -55,11 +59,11 @@ class ParseRange:
     job: BatchJob
     folder: str
 
-    def __call__(self, part: FileRange) -> ParsedFiles:
-        """What a range holds.
+    def __call__(self, part: FileRange | SourceRange) -> ParsedFiles:
+        """What a range holds; with rules it is one of a source.
 
         Raises:
-            DataError: if the file can't be read, or has changed.
+            DataError: if the file can't be read, or has changed, or lacks what the rules name.
             RunError: if what it holds can't be written.
         """
         job = self.job
@@ -76,20 +80,54 @@ class ParseRange:
                     checked.append(over.evaluate({_LETTERS.name: found.dead_letters}))
             checked.append(over.finish())
         return ParsedFiles(
-            part.path,
+            _path(part),
             events.close(),
             list(letters.close()),
             RunCounts.total(counts),
             CheckCounts.total(checked),
         )
 
-    def _parsed(self, part: FileRange) -> Iterator[ParsedPart]:
+    def _parsed(self, part: FileRange | SourceRange) -> Iterator[ParsedPart]:
         job = self.job
         limits = Limits(job.max_future_minutes, event_types=job.active_types.known)
-        begin = part.start if part.start > part.header_bytes else 0
-        for records, read in blocks(part):
+        path, begin = _path(part), _stored_start(part)
+        for records, read in self._records(part):
             yield parse_part(
                 records, job.started_at, limits, __version__, job.corrections, job.forgotten
             )
             if job.progress:
-                job.progress.report(part.path, begin, read, len(records))
+                job.progress.report(path, begin, read, len(records))
+
+    def _records(self, part: FileRange | SourceRange) -> Iterator[tuple[RawRecords, int]]:
+        rules = self.job.rules
+        if isinstance(part, SourceRange) and rules is not None:
+            yield from records_by_rules(part, rules, RuleReader(rules))
+        elif isinstance(part, FileRange):
+            yield from blocks(part)
+
+
+def ranges_of(job: BatchJob, range_bytes: int | None) -> Iterator[FileRange | SourceRange]:
+    """The ranges of a run's files.
+
+    Args:
+        job: the run.
+        range_bytes: about how large one is; None for one range a file.
+
+    Raises:
+        DataError: if a file can't be read, or is no CSV of events, or not what the rules say.
+    """
+    for file in job.files:
+        if job.rules is None:
+            yield from ranges(file, range_bytes)
+        else:
+            yield from ranges_by_rules(file, job.rules, range_bytes)
+
+
+def _path(part: FileRange | SourceRange) -> str:
+    return part.path if isinstance(part, FileRange) else part.source.file.path
+
+
+def _stored_start(part: FileRange | SourceRange) -> int:
+    if isinstance(part, SourceRange):
+        return part.stored_start
+    return part.start if part.start > part.header_bytes else 0
