@@ -49,9 +49,14 @@ class _RowWriter:
 
     def __init__(self, last_user: int, most_miles: int) -> None:
         day = np.datetime64(world.FIRST_DAY, "D") + np.arange(world.DAYS)
-        second = np.datetime64(0, "s") + np.arange(24 * 3600)
+        two_digits = [f"{n:02d}" for n in range(60)]
         self._day = _pieces(f"{text}T" for text in day.astype(str))
-        self._second = _pieces(f"{text[11:]}." for text in second.astype(str))
+        self._second = _pieces(
+            f"{hour}:{minute}:{second}."
+            for hour in two_digits[:24]
+            for minute in two_digits
+            for second in two_digits
+        )
         self._thousandth = _pieces(f"{n:03d}" for n in range(1000))
         self._user_thousands = _pieces(f"Z,u{n:04d}" for n in range(last_user // 1000 + 1))
         self._action = _pieces(
