@@ -11,7 +11,7 @@ from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import TABLES
 from transforms.quality.check_counts import CheckCounts
-from transforms.quality.compile import Check
+from transforms.quality.compile import Check, Checks
 from transforms.quality.declaration import RUN, Total
 from transforms.quality.planning import plan_of_increment
 from transforms.quality.policy import Policy
@@ -52,7 +52,7 @@ def _policy(job: BatchJob, of_rows: tuple[Check, ...]) -> Policy | None:
         return None
     answered = set(of_rows)
     checks = (check for check in job.checks if check in answered or RUN in check.tables)
-    return Policy(tuple(checks), job.quality)
+    return Policy(Checks(checks), job.quality)
 
 
 def adding_plan(job: BatchJob) -> CommitPlan:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import sqlglot
+from apache_beam.internal import pickler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
@@ -29,7 +30,7 @@ from transforms.marts.registry import TABLES, all_checks
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import MAX_SAMPLES, CheckCount, CheckCounts
 from transforms.quality.condition import Name, names, spell
-from transforms.quality.planning import plan_of_flush
+from transforms.quality.planning import plan_of_flush, plan_of_increment
 from transforms.quality.pushdown import evaluate
 from transforms.quality.results import conclude
 from transforms.vocabulary import EVENT_TYPES
@@ -251,3 +252,12 @@ def test_no_condition_uses_what_the_two_dialects_read_differently() -> None:
         for word in ("LEAST", "GREATEST", "\\", '"', "`", "//", "::", "%"):
             assert word not in "".join(condition.split("'")[::2]), check.check_id
         assert "\\" not in condition
+
+
+def test_checks_come_back_from_a_pickle_that_names_none_of_them_by_itself() -> None:
+    for checks in (CHECKS, plan_of_flush(CHECKS, "fct_events"), plan_of_increment(CHECKS, ())):
+        content = pickler.dumps(checks)
+        assert pickler.loads(content) == checks
+        function, (inner,) = checks.__reduce__()
+        assert function(inner) == checks
+        assert isinstance(inner, bytes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
@@ -39,7 +40,7 @@ from transforms.marts.growth_drivers_checks import (
     EVENT_TYPES_AMONG_OTHERS,
 )
 from transforms.marts.shared_columns import EVENT_TYPE
-from transforms.quality.compile import Check, compile_checks
+from transforms.quality.compile import Checks, compile_checks
 from transforms.quality.declaration import one_of
 
 _FINISHED: Final = (
@@ -82,7 +83,8 @@ ALL_TABLES: Final = (*TABLES.values(), RESULTS)
 CORRECTIONS: Final = dead_letter_corrections.TABLE
 
 
-def all_checks(types: ActiveEventTypes) -> tuple[Check, ...]:
+@functools.cache
+def all_checks(types: ActiveEventTypes) -> Checks:
     """All checks of TABLES, where there are some event types, and some make a user active."""
     active_events = types.active_users(dim_users.COUNT_COLUMNS, "active_days")
     tables = [_with_own_types(table, types) if types.own else table for table in TABLES.values()]

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
 from transforms.contract import Table
-from transforms.quality.compile import Check, ColumnRule, RowRule
+from transforms.quality.compile import Check, Checks, ColumnRule, RowRule
 from transforms.quality.condition import names
 from transforms.quality.declaration import References, Unique
 from transforms.quality.sql import Scan
@@ -52,15 +52,15 @@ def plan_in_warehouse(checks: Iterable[Check], tables: Mapping[str, Table]) -> P
     return Plan((), _of_keys(answerable(checks, tables)), scans)
 
 
-def plan_of_flush(checks: Iterable[Check], table: str) -> tuple[Check, ...]:
+def plan_of_flush(checks: Iterable[Check], table: str) -> Checks:
     """Those checks that any part of a table's rows answers, as a flush of a stream has it.
 
     They look neither at the row before nor at other tables, nor do they add up anything.
     """
-    return tuple(check for check in answerable(checks, [table]) if _is_row_by_row(check))
+    return Checks(check for check in answerable(checks, [table]) if _is_row_by_row(check))
 
 
-def plan_of_increment(checks: Iterable[Check], parts: Container[str]) -> tuple[Check, ...]:
+def plan_of_increment(checks: Iterable[Check], parts: Container[str]) -> Checks:
     """Those checks that an increment answers, which holds some tables whole and of others a part.
 
     Of the latter it holds the rows that change, and what belongs to the same users: so their checks
@@ -70,7 +70,7 @@ def plan_of_increment(checks: Iterable[Check], parts: Container[str]) -> tuple[C
         checks: any.
         parts: the names of the tables of which it holds a part.
     """
-    return tuple(
+    return Checks(
         check
         for check in checks
         if not any(table in parts for table in check.tables) or _is_of_parts(check)
