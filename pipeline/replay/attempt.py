@@ -13,7 +13,15 @@ import pyarrow as pa
 
 from pipeline import __version__
 from pipeline.replay.spool import DeadLetter, DeadLetters, chosen_rows, dead_letters_of
-from transforms.kernels.dead_letters import Failure, Record, Selection, reread, tried
+from transforms.kernels.dead_letters import (
+    ByRules,
+    Failure,
+    Record,
+    Reread,
+    Selection,
+    reread,
+    tried,
+)
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.parse import Limits
 from transforms.marts import dead_letter_corrections, dead_letter_events
@@ -107,6 +115,7 @@ class Step(NamedTuple):
     Attributes:
         events: those that passed, with the schema EVENT_BATCH.
         records: of each the record that passed.
+        texts: of each the texts of the eight source columns.
         leaving: of rows that leave dead_letter_events, or are there otherwise: the columns ROW.
         rewritten: what these are then.
         corrections: rows of dead_letter_corrections, of those that pass and were not so before.
@@ -114,6 +123,7 @@ class Step(NamedTuple):
 
     events: pa.RecordBatch
     records: list[Record]
+    texts: pa.Table
     leaving: pa.Table
     rewritten: pa.Table
     corrections: pa.Table
@@ -127,6 +137,7 @@ def attempt(
     limits: Limits,
     outcome: Outcome,
     forgotten: Forgotten | None = None,
+    by_rules: ByRules | None = None,
 ) -> Iterator[Step]:
     """Try dead letters again, part by part.
 
@@ -138,6 +149,7 @@ def attempt(
         limits: which event times are taken.
         outcome: where it is counted.
         forgotten: whose records do not pass; None for nobody's.
+        by_rules: reads records of files that are read by rules; None where there are none.
 
     Raises:
         RunError: if `correct` does.
@@ -153,7 +165,8 @@ def attempt(
             for row, dead_letter in zip(rows.tolist(), dead_letters_of(part, rows), strict=True)
             if (record := next(corrected)) is not None
         ]
-        yield _try(part, found, now, limits, outcome, forgotten)
+        result = reread([record for _, _, record in found], now, limits, forgotten, by_rules)
+        yield _try(part, found, result, now, outcome)
     # An edit that is not asked for its end would keep its files open.
     next(corrected, None)
 
@@ -161,12 +174,10 @@ def attempt(
 def _try(
     part: pa.Table,
     found: list[tuple[int, DeadLetter, Record]],
+    result: Reread,
     now: datetime,
-    limits: Limits,
     outcome: Outcome,
-    forgotten: Forgotten | None,
 ) -> Step:
-    result = reread([record for _, _, record in found], now, limits, forgotten)
     leaves, is_rewritten = np.zeros((2, part.num_rows), np.bool_)
     attributes = part["attributes"].to_pylist()
     sources = part["source"]
@@ -200,6 +211,7 @@ def _try(
     return Step(
         result.events,
         records,
+        result.texts,
         part.filter(pa.array(leaves | is_rewritten)).select(dead_letter_events.ROW),
         now_so.filter(pa.array(is_rewritten)),
         corrections,

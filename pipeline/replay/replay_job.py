@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pipeline.errors import OptionError
 from pipeline.graphs.staged_forgotten import known_forgotten
+from pipeline.launch.rules_of_run import noted_rules
 from pipeline.replay.attempt import Correct, Outcome, Step, attempt
 from pipeline.replay.spool import DeadLetters, spooled
 from pipeline.replay.spreadsheet import Corrected
@@ -20,6 +21,7 @@ from transforms.active_event_types import ActiveEventTypes
 from transforms.kernels.dead_letters import KNOWN_ERROR_TYPES, Selection
 from transforms.kernels.parse import Limits
 from transforms.quality.policy import Mode
+from transforms.rules.read_again import ReadAgain
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class ReplayJob:
     def attempt(self, dead_letters: DeadLetters, outcome: Outcome) -> Iterator[Step]:
         """Try the selected dead letters; see `attempt`."""
         limits = Limits(self.max_future_minutes, event_types=self.active_types.known)
-        forgotten = known_forgotten(self.warehouse)
+        forgotten, rules = known_forgotten(self.warehouse), noted_rules(self.warehouse)
         return attempt(
             dead_letters,
             self.selection,
@@ -78,6 +80,7 @@ class ReplayJob:
             limits,
             outcome,
             forgotten,
+            None if rules is None else ReadAgain(rules),
         )
 
 

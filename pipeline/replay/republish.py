@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import google.cloud.pubsub as pubsub
 
@@ -11,8 +11,6 @@ from pipeline.pubsub.publishing import Publisher
 from pipeline.pubsub.resources import explained
 from pipeline.replay.attempt import Step
 from transforms.kernels.dead_letters import Record
-from transforms.kernels.single_records import record_fields
-from transforms.vocabulary import SOURCE_COLUMNS
 
 
 def publish_steps(steps: Iterable[Step], topic: str) -> None:
@@ -27,12 +25,9 @@ def publish_steps(steps: Iterable[Step], topic: str) -> None:
         Publisher(client, topic) as publisher,
     ):
         for step in steps:
-            for record in step.records:
-                publisher.publish(_message(record), {})
+            for record, texts in zip(step.records, step.texts.to_pylist(), strict=True):
+                publisher.publish(_message(record, texts), {})
 
 
-def _message(record: Record) -> bytes:
-    if record.layout is None:
-        return record.data
-    texts = record_fields(record.data, record.layout)
-    return json.dumps(dict(zip(SOURCE_COLUMNS, texts, strict=True))).encode()
+def _message(record: Record, texts: Mapping[str, str]) -> bytes:
+    return record.data if record.layout is None else json.dumps(texts).encode()

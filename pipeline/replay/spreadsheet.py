@@ -23,6 +23,7 @@ from pipeline.replay.spool import DeadLetter, DeadLetters
 from transforms.kernels.csv_layout import STANDARD
 from transforms.kernels.dead_letters import Record
 from transforms.kernels.single_records import UnreadableError, record_fields, split_record
+from transforms.kernels.source_records import PayloadFormat
 from transforms.vocabulary import SOURCE_COLUMNS
 
 _ID: Final = "dead_letter_id"
@@ -129,6 +130,8 @@ def cells_of(record: Record) -> Cells:
     try:
         if record.layout is None:
             return (*record_fields(record.data, None), "")
+        if isinstance(record.layout, PayloadFormat):
+            return (*[""] * len(SOURCE_COLUMNS), _text(record.data))
         return (*(_text(field) for field in split_record(record.data, record.layout)), "")
     except UnreadableError:
         return (*[""] * len(SOURCE_COLUMNS), _text(record.data))

@@ -135,6 +135,21 @@ def test_days_in_three_formats_are_the_plain_events(shop: Path) -> None:
     assert counts == [(41,), (41,), (40,)]
 
 
+def test_dead_letters_are_corrected_by_the_rules(shop: Path, tmp_path: Path) -> None:
+    url = ["--warehouse", f"duckdb:///{tmp_path / 'growth.duckdb'}"]
+    batch = ["batch", "--input", "day1.csv", "day2.jsonl.gz", "--rules", "rules.toml", *url]
+    assert command(*batch, cwd=shop).returncode == 0
+    edit = "s/32.07.2026 00:00:00/31.07.2026 12:00:00/"
+    found = command("replay", "--edit", edit, *url, cwd=shop)
+    assert found.returncode == 0, found.stderr
+    at = "SELECT user_id FROM fct_events WHERE event_time = TIMESTAMP '2026-07-31 10:00:00'"
+    left = "SELECT error_type FROM dead_letter_events"
+    for _ in range(2):
+        assert ask(tmp_path / "growth.duckdb", at) == [("customer 0",)]
+        assert ask(tmp_path / "growth.duckdb", left) == [("malformed_row",)]
+        assert command(*batch[:-4], *url, cwd=shop).returncode == 0
+
+
 def test_other_rules_are_refused_and_more_event_types_rebuilt(shop: Path, tmp_path: Path) -> None:
     url = f"duckdb:///{tmp_path / 'growth.duckdb'}"
 

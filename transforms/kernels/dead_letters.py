@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -20,7 +21,9 @@ from transforms.kernels.csv_layout import Layout
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.messages import layout_of
 from transforms.kernels.parse import ERROR_TYPES, Limits, parse_records
+from transforms.kernels.records import RawRecords
 from transforms.kernels.single_records import read_records
+from transforms.kernels.source_records import PayloadFormat
 from transforms.vocabulary import SOURCE_COLUMNS
 
 # In a dead letter's attributes: how many different records were tried in its place, and the last
@@ -40,11 +43,16 @@ class Record(NamedTuple):
 
     Attributes:
         data: its bytes.
-        layout: of a CSV record; None for a JSON object.
+        layout: of a CSV record; of one of a file that is read by rules its format; None for a JSON
+            object.
     """
 
     data: bytes
-    layout: Layout | None
+    layout: Layout | PayloadFormat | None
+
+
+# Reads payloads of one format by the rules of the warehouse; their positions are their indices.
+ByRules = Callable[[Sequence[bytes], PayloadFormat], RawRecords]
 
 
 @dataclass(frozen=True)
@@ -76,8 +84,9 @@ def _mask(found: pa.ChunkedArray) -> NDArray[np.bool_]:
     return mask
 
 
-def how_to_read(dead_letter: Mapping[str, Any]) -> Layout | None:
-    """The layout by which a dead letter's payload is read as CSV; None for a JSON object.
+def how_to_read(dead_letter: Mapping[str, Any]) -> Layout | PayloadFormat | None:
+    """The layout by which a dead letter's payload is read as CSV, or the format of one of a file
+    that is read by rules; None for a JSON object.
 
     Args:
         dead_letter: dead_letter_id, attributes and source of a row of dead_letter_events.
@@ -90,7 +99,7 @@ def how_to_read(dead_letter: Mapping[str, Any]) -> Layout | None:
         texts = {name: text for name, text in attributes.items() if isinstance(text, str)}
         return layout_of(texts)
     try:
-        return Layout.from_attributes(attributes)
+        return PayloadFormat.from_attributes(attributes) or Layout.from_attributes(attributes)
     except (TypeError, ValueError) as error:
         raise _strange(dead_letter) from error
 
@@ -138,6 +147,17 @@ class Reread:
     failures: Mapping[int, Failure]
 
 
+@dataclass(frozen=True)
+class _RereadPart(Reread):
+    """What became of records of one form.
+
+    Attributes:
+        indices: int64 [events], of the records that passed.
+    """
+
+    indices: NDArray[np.int64]
+
+
 class _Numbered(NamedTuple):
     """A record whose position is its index; a `SingleRecord`."""
 
@@ -148,7 +168,11 @@ class _Numbered(NamedTuple):
 
 
 def reread(
-    records: Sequence[Record], now: datetime, limits: Limits, forgotten: Forgotten | None = None
+    records: Sequence[Record],
+    now: datetime,
+    limits: Limits,
+    forgotten: Forgotten | None = None,
+    by_rules: ByRules | None = None,
 ) -> Reread:
     """Read records by the parser of batch and streaming.
 
@@ -157,24 +181,76 @@ def reread(
         now: in UTC without a zone.
         limits: which event times are taken.
         forgotten: whose records do not pass; None for nobody's.
+        by_rules: reads those of files that are read by rules; None where there are none.
+
+    Raises:
+        DataError: if there are some nevertheless.
     """
-    numbered = [_Numbered(*record, str(index)) for index, record in enumerate(records)]
-    raw = read_records(numbered, "")
+    parts = [
+        _reread(raw, numbers, now, limits, forgotten) for raw, numbers in _raw(records, by_rules)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    failures = {index: why for part in parts for index, why in part.failures.items()}
+    order = pa.array(np.argsort(np.concatenate([part.indices for part in parts])))
+    events = pa.Table.from_batches([part.events for part in parts]).unify_dictionaries()
+    batches = events.combine_chunks().to_batches()
+    whole = batches[0] if batches else parts[0].events
+    texts = pa.concat_tables([part.texts for part in parts])
+    return Reread(whole.take(order), texts.take(order), failures)
+
+
+def _raw(
+    records: Sequence[Record], by_rules: ByRules | None
+) -> Iterator[tuple[RawRecords, list[int]]]:
+    """The raw records of each format, whose positions are places in the list beside them, which has
+    their indices."""
+    formats: dict[PayloadFormat | None, list[int]] = defaultdict(list)
+    for index, (_, layout) in enumerate(records):
+        formats[layout if isinstance(layout, PayloadFormat) else None].append(index)
+    for form, numbers in formats.items() or [(None, [])]:
+        chosen = [records[index] for index in numbers]
+        if form is None:
+            plain = [_numbered(record, place) for place, record in enumerate(chosen)]
+            yield read_records(plain, ""), numbers
+        elif by_rules is None:
+            raise DataError(
+                "a dead letter comes of a file that was read by rules, and the warehouse notes "
+                "none: run batch over all files with --rules"
+            )
+        else:
+            yield by_rules([record.data for record in chosen], form), numbers
+
+
+def _numbered(record: Record, place: int) -> _Numbered:
+    layout = None if isinstance(record.layout, PayloadFormat) else record.layout
+    return _Numbered(record.data, layout, str(place))
+
+
+def _reread(
+    raw: RawRecords,
+    numbers: Sequence[int],
+    now: datetime,
+    limits: Limits,
+    forgotten: Forgotten | None,
+) -> _RereadPart:
     parsed = parse_records(raw, now, limits)
     failures = {
-        int(rejection.position): Failure(rejection.error_type, rejection.message)
+        numbers[int(rejection.position)]: Failure(rejection.error_type, rejection.message)
         for rejection in parsed.rejections
     }
-    indices = [int(raw.origin.position(row)) for row in range(raw.rows)]
+    indices = [numbers[int(raw.origin.position(row))] for row in range(raw.rows)]
     passing = np.array([index for index in indices if index not in failures], np.int64)
     events = parsed.events
     if forgotten is not None:
         theirs = forgotten.among(events.column("user_id"))
         failures.update(dict.fromkeys(passing[theirs].tolist(), _FORGOTTEN))
         events = events.filter(pa.array(~theirs))
+        passing = passing[~theirs]
     passes = pa.array([index not in failures for index in indices], pa.bool_())
-    passed = pa.Table.from_arrays(raw.columns, names=SOURCE_COLUMNS).filter(passes)
-    return Reread(events, passed, failures)
+    columns = [column.cast(pa.string()) for column in raw.columns]
+    passed = pa.Table.from_arrays(columns, names=SOURCE_COLUMNS).filter(passes)
+    return _RereadPart(events, passed, failures, passing)
 
 
 def tried(dead_letter: Mapping[str, Any], record: Record, version: str) -> str | None:

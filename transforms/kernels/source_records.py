@@ -28,12 +28,14 @@ class PayloadFormat(NamedTuple):
         places: of CSV the index of each.
         fields: of CSV how many fields a record has; 0 for JSON.
         dialect: of CSV.
+        is_parquet: whether it is JSON of what had types in its file.
     """
 
     columns: tuple[str, ...] = ()
     places: tuple[int, ...] = ()
     fields: int = 0
     dialect: Dialect = Dialect()
+    is_parquet: bool = False
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any]) -> PayloadFormat | None:
@@ -47,7 +49,7 @@ class PayloadFormat(NamedTuple):
             return None
         try:
             if found["kind"] in _JSON_KINDS:
-                return cls()
+                return cls(is_parquet=found["kind"] == "parquet")
             fields, columns = found["fields"], found["columns"]
             names, places = tuple(columns), tuple(columns.values())
             known = found["kind"] == "csv" and _is_mark(found["delimiter"])

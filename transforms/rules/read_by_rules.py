@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.kernels import fields
+from transforms.kernels.json_rows import json_problem
 from transforms.kernels.records import Origin, RawRecords, Reading, Rejection, Rejections
 from transforms.kernels.source_rows import SourceRows
 from transforms.rules.amounts import whole_miles
@@ -22,8 +23,6 @@ from transforms.rules.source_fields import asked, source_fields
 from transforms.rules.times_sql import passes_through, time_sql
 from transforms.rules.values import MAPPED, value_rule
 from transforms.vocabulary import SOURCE_COLUMNS
-
-_NO_OBJECT: Final = "the record is no JSON object"
 
 Masks = NDArray[np.bool_]
 
@@ -174,7 +173,7 @@ def _no_objects(origin: Origin, unreadable: Masks) -> Rejections:
     return Rejections.of(
         Rejection.unreadable(
             "malformed_row",
-            _NO_OBJECT,
+            json_problem(origin.payload(row).decode()),
             origin.payload(row),
             origin.position(row),
             origin.attributes(row),
