@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from pipeline.allocator import keep_freed_memory
 from pipeline.commands.command import Command
@@ -13,6 +14,11 @@ from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import given_by, recorded
 from transforms.active_event_types import AskedTypes
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from pipeline.launch.runners import Runner
 
 _ACTIVE_TYPES: Final = replace(
     shared.ACTIVE_TYPES,
@@ -39,9 +45,13 @@ class RebuildCommandOptions:
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     rules: str | None = given_by(_RULES)
     user_shards: int | None = given_by(shared.USER_SHARDS)
+    workers: int | None = given_by(shared.WORKERS)
     quality: shared.Quality = given_by(shared.QUALITY)
     summary_file: str | None = given_by(shared.SUMMARY_FILE)
     beam: BeamArguments = BeamArguments()
+
+    def __post_init__(self) -> None:
+        shared.refuse_workers(self.workers, self.beam.values)
 
 
 def run(options: RebuildCommandOptions) -> None:
@@ -55,10 +65,10 @@ def run(options: RebuildCommandOptions) -> None:
     leave_at_once_on_interrupt(COMMAND.name)
     keep_to_owner()
     keep_freed_memory()
-    # All that can be wrong with the options is found before Beam is imported, which takes a second.
+    # Beam, which takes a second to import, is imported where it is needed.
     from pipeline import summary_file
     from pipeline.launch.rules_of_run import note_of, rules_to_keep, with_own_types
-    from pipeline.launch.runners import choose_runner
+    from pipeline.launch.runners import ByBeam, choose_runner
     from pipeline.launch.stored_rows import check_stored
     from pipeline.launch.tables_built import refuse_stream, types_to_build
     from pipeline.storage import check_storage
@@ -84,7 +94,6 @@ def run(options: RebuildCommandOptions) -> None:
     if options.rules is not None:
         settings[RULES] = note_of(rules)
     from pipeline.graphs.batch_job import BatchJob
-    from pipeline.launch.beam_run import pipeline_options
     from pipeline.launch.rebuild_launch import RebuildOptions, run_rebuild
 
     job = BatchJob(
@@ -100,13 +109,19 @@ def run(options: RebuildCommandOptions) -> None:
         settings=settings,
     )
     how = RebuildOptions(
-        runner,
-        pipeline_options(runner, beam.own),
+        ByBeam(runner, beam.values, partial(_for_beam, runner, beam)),
         beam.temp_location,
         options.user_shards,
         options.summary_file,
+        options.workers,
     )
     run_rebuild(job, how)
+
+
+def _for_beam(runner: Runner, arguments: BeamArguments) -> PipelineOptions:
+    from pipeline.launch.beam_run import pipeline_options
+
+    return pipeline_options(runner, arguments.own)
 
 
 _HELP: Final = """\

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import apache_beam as beam
 import pyarrow as pa
-import pyarrow.parquet as pq
 from apache_beam import pvalue
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+from apache_beam.transforms.window import GlobalWindows
 
+from pipeline.graphs.staged_parts import staged_parts
 from pipeline.progress import Progress
-from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse.changes import StagedFile
-from transforms.contract import Table
-from transforms.data_error import DataError
 from transforms.kernels.parse import Parsed
 from transforms.kernels.run_counts import RunCounts
-from transforms.marts import dead_letter_events
-from transforms.metrics import count
-from transforms.parse_step import COUNTS, DEAD_LETTERS, count_dead_letters
+from transforms.parse_outputs import beside_events
+from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.prefetch import prefetch
-from transforms.stored_events import STORED, restored
 from transforms.vocabulary import EVENT_TYPES
-
-_BATCH_ROWS = 200_000
-_BATCH_BYTES = 64 << 20
 
 
 @dataclass
@@ -60,41 +50,10 @@ class _Read(beam.DoFn):
 
     def process(self, file: StagedFile) -> Iterator[Parsed | pvalue.TaggedOutput]:
         done = 0
-        if file.table == STORED.name:
-            restore = partial(restored, event_types=self._event_types)
-            for parsed in prefetch(map(restore, _rows(file, STORED))):
-                yield parsed
-                number = len(parsed.events)
-                yield self._counted(RunCounts(input_rows=number))
-                done += number
-                self._report(file, done, number)
-            return
-        for dead_letters in _rows(file, dead_letter_events.TABLE):
-            yield pvalue.TaggedOutput(DEAD_LETTERS, dead_letters)
-            counts = RunCounts(input_rows=dead_letters.num_rows)
-            yield self._counted(RunCounts.total([counts, count_dead_letters(dead_letters)]))
-            done += dead_letters.num_rows
-            self._report(file, done, dead_letters.num_rows)
-
-    def _counted(self, counts: RunCounts) -> pvalue.TaggedOutput:
-        count(counts)
-        return pvalue.TaggedOutput(COUNTS, counts)
-
-    def _report(self, file: StagedFile, done: int, more: int) -> None:
-        if self._progress:
-            self._progress.report(file.path, 0, file.bytes * done // file.rows, more)
-
-
-def _rows(file: StagedFile, table: Table) -> Iterator[pa.Table]:
-    """A staged file's rows, with the contract's Arrow types."""
-    try:
-        with FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-            fitting = file.rows * _BATCH_BYTES // max(file.bytes, 1)
-            rows = max(1, min(_BATCH_ROWS, fitting))
-            for batch in pq.ParquetFile(stream).iter_batches(rows, use_threads=False):
-                yield pa.Table.from_batches([batch]).cast(table.arrow_schema)
-    except storage_errors(pa.ArrowException) as error:
-        raise DataError(
-            f"{file.path}: staged rows can't be read ({storage_reason(error)}): see that nobody "
-            "else clears that folder, and run again"
-        ) from error
+        for part in prefetch(staged_parts(file, self._event_types)):
+            yield from part.parsed
+            yield from beside_events(part, GlobalWindows.windowed_value)
+            rows = part.counts.input_rows
+            done += rows
+            if self._progress:
+                self._progress.report(file.path, 0, file.bytes * done // file.rows, rows)

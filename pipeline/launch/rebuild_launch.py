@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from apache_beam.options.pipeline_options import PipelineOptions
-
 from pipeline.display.progress_bar import show_progress
 from pipeline.display.rebuild_summary import show_rebuild
 from pipeline.graphs.batch_job import BatchJob, written
-from pipeline.graphs.rebuild_graph import build
 from pipeline.inputs.listing import shards_for
-from pipeline.launch.beam_run import run_to_end
 from pipeline.launch.run_files import noted, read_report
-from pipeline.launch.runners import Runner
+from pipeline.launch.runners import ByBeam
 from pipeline.launch.stored_rows import FILE_ROWS, stage_stored
+from pipeline.local_batch.batch_here import rebuild_here
+from pipeline.reports import BatchReport
 from pipeline.sinks.run_notes import failure_noted
 from pipeline.summary_file import finish, forgiving
 from pipeline.terminal import is_watched
+from pipeline.warehouse.changes import StagedFile
 
 # What is said of a run beside what went wrong behind it.
 DONE: Final = "the tables are rebuilt"
@@ -31,18 +31,18 @@ class RebuildOptions:
     """How a rebuild is run.
 
     Attributes:
-        runner: what runs the graph.
-        beam: options of Beam.
+        by_beam: what runs the graph, where the command line asks for it.
         temp_location: where to stage; None for beside the warehouse.
         user_shards: in how many shards the users are processed; None to go by their events.
         summary_file: where the summary is written; None for nowhere.
+        workers: as `batch_here` takes them.
     """
 
-    runner: Runner
-    beam: PipelineOptions
+    by_beam: ByBeam
     temp_location: str | None = None
     user_shards: int | None = None
     summary_file: str | None = None
+    workers: int | None = None
 
 
 def run_rebuild(job: BatchJob, options: RebuildOptions) -> None:
@@ -58,10 +58,11 @@ def run_rebuild(job: BatchJob, options: RebuildOptions) -> None:
         RunError, or a runner's error around it: if another run writes to the warehouse, or the
             run failed; the tables are as before.
     """
-    report, runner, warehouse = None, options.runner, job.warehouse
+    report: BatchReport | None = None
+    by_beam, warehouse = options.by_beam, job.warehouse
     with (
         forgiving(DONE) as is_done,
-        noted(runner.local and is_watched(sys.stderr)) as progress,
+        noted(by_beam.runner.local and is_watched(sys.stderr)) as progress,
         warehouse.lock(written(job.quality), options.temp_location, job.run) as staging,
         failure_noted(warehouse, job.noted, staging),
     ):
@@ -72,12 +73,23 @@ def run_rebuild(job: BatchJob, options: RebuildOptions) -> None:
             staging=staging,
             progress=progress,
             user_shards=options.user_shards or shards_for(rows),
-            range_bytes=None if runner.workers == 1 else FILE_ROWS,
+            range_bytes=None if by_beam.runner.workers == 1 else FILE_ROWS,
         )
         with show_progress(progress, sum(file.bytes for file in files)):
-            run_to_end(partial(build, job=job, files=files), options.beam)
-            is_done()
-        report = read_report(job.report_path)
+            if by_beam.is_asked:
+                _by_beam(job, by_beam, files)
+                is_done()
+                report = read_report(job.report_path)
+            else:
+                report = rebuild_here(job, files, options.workers)
+                is_done()
     if report is not None:
         show = partial(show_rebuild, report, warehouse)
         finish(report.to_json(), options.summary_file, DONE, show)
+
+
+def _by_beam(job: BatchJob, by_beam: ByBeam, files: Sequence[StagedFile]) -> None:
+    from pipeline.graphs.rebuild_graph import build
+    from pipeline.launch.beam_run import run_to_end
+
+    run_to_end(partial(build, job=job, files=files), by_beam.options())

@@ -1,4 +1,4 @@
-"""A batch on this machine, without Beam: what the graph of a batch does, by worker processes.
+"""A batch or rebuild on this machine, without Beam: what its graph does, by worker processes.
 
 Workers read ranges of files and write the events by user shard; then they work out the shards.
 What crosses between them lies in files. The sums over users are small: marts, checks of them, and
@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from pipeline.graphs.batch_commit import batch_commit
 from pipeline.graphs.batch_job import BatchJob
-from pipeline.local_batch.parse_files import ParsedFiles, ParseRange, ranges_of
+from pipeline.local_batch.parse_files import ParsedFiles, ParseRange, ReadStagedFile, ranges_of
 from pipeline.local_batch.work_shards import WorkedShards, WorkShards
 from pipeline.local_batch.worker_processes import (
     default_workers,
@@ -27,6 +27,7 @@ from pipeline.local_batch.worker_processes import (
 )
 from pipeline.reports import BatchReport
 from pipeline.sinks.run_rows import SourceCounts
+from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import stage
 from transforms.finished_marts import finished
 from transforms.kernels.counters import Counters
@@ -35,6 +36,8 @@ from transforms.marts.registry import FINISH, TABLES
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.state.registry import STATE_TABLES
+
+_Part = TypeVar("_Part")
 
 # Of a file: some 200,000 events, so that workers end at about the same time.
 _RANGE_BYTES: Final = 16 << 20
@@ -63,16 +66,37 @@ def batch_here(job: BatchJob, workers: int | None) -> BatchReport:
     count = workers or default_workers()
     # One worker reads every file itself: looking for ranges first would be for nothing.
     range_bytes = None if count == 1 else _RANGE_BYTES
+    parsed, worked = _worked(job, count, ParseRange, ranges_of(job, range_bytes))
+    return _committed(job, parsed, worked, replaces_files=True)
+
+
+def rebuild_here(job: BatchJob, files: Sequence[StagedFile], workers: int | None) -> BatchReport:
+    """Replace all tables by what follows from stored rows; loaded_files stays.
+
+    Args:
+        job: as `batch_here` takes it.
+        files: staged rows of STORED, and of dead_letter_events.
+        workers: as `batch_here` takes them.
+
+    Returns, raises: as `batch_here`.
+    """
+    parsed, worked = _worked(job, workers or default_workers(), ReadStagedFile, files)
+    return _committed(job, parsed, worked, replaces_files=False)
+
+
+def _worked(
+    job: BatchJob,
+    workers: int,
+    work: Callable[[BatchJob, str], Callable[[_Part], ParsedFiles]],
+    parts: Iterable[_Part],
+) -> tuple[list[ParsedFiles], list[WorkedShards]]:
+    """What workers make of parts of the input, and of the shards behind it."""
     for_workers = replace(job, files=(), settings={})
-    with _folder(job) as folder, _workers(job, count) as executor:
-        parsed = results(
-            executor,
-            ParseRange(for_workers, folder),
-            ranges_of(job, range_bytes),
-        )
+    with _folder(job) as folder, _workers(job, workers) as executor:
+        parsed = results(executor, work(for_workers, folder), parts)
         shuffled = [path for part in parsed for path in part.shuffled]
-        worked = results(executor, WorkShards(for_workers, shuffled), _turns(job, count))
-    return _committed(job, parsed, worked)
+        worked = results(executor, WorkShards(for_workers, shuffled), _turns(job, workers))
+    return parsed, worked
 
 
 @contextmanager
@@ -97,7 +121,10 @@ def _turns(job: BatchJob, workers: int) -> list[range]:
 
 
 def _committed(
-    job: BatchJob, parsed: Sequence[ParsedFiles], worked: Sequence[WorkedShards]
+    job: BatchJob,
+    parsed: Sequence[ParsedFiles],
+    worked: Sequence[WorkedShards],
+    replaces_files: bool,
 ) -> BatchReport:
     """Finish the marts, and commit all."""
     totals = Counters.total(part.contributions for part in worked)
@@ -118,7 +145,7 @@ def _committed(
         ),
     ]
     counts = RunCounts.total([*(part.counts for part in parsed), *(part.counts for part in worked)])
-    commit = batch_commit(job, replaces_files=True)
+    commit = batch_commit(job, replaces_files)
     if job.progress:
         job.progress.enter_commit()
     return commit.commit(staged, counts, CheckCounts.total(checked), job.files, _sources(parsed))

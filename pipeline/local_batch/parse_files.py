@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from pipeline import __version__
 from pipeline.graphs.batch_job import BatchJob
+from pipeline.graphs.staged_parts import staged_parts
 from pipeline.inputs.csv_ranges import FileRange, blocks, ranges
 from pipeline.inputs.rule_records import ranges_by_rules, records_by_rules
 from pipeline.inputs.source_ranges import SourceRange
@@ -66,26 +67,7 @@ class ParseRange:
             DataError: if the file can't be read, or has changed, or lacks what the rules name.
             RunError: if what it holds can't be written.
         """
-        job = self.job
-        events = ShuffleWriter(self.folder, job.user_shards, shard_key(job.run))
-        letters = StagedFiles(_LETTERS, job.staging, job.warehouse.capabilities.layout)
-        counts, checked = [], []
-        with closing(BufferedChecks(job.checks, TABLES, waiting=(_LETTERS.name,))) as over:
-            for found in self._parsed(part):
-                for parsed in found.parsed:
-                    events.add(parsed.events)
-                counts.append(found.counts)
-                if found.dead_letters.num_rows:
-                    letters.write(found.dead_letters)
-                    checked.append(over.evaluate({_LETTERS.name: found.dead_letters}))
-            checked.append(over.finish())
-        return ParsedFiles(
-            _path(part),
-            events.close(),
-            list(letters.close()),
-            RunCounts.total(counts),
-            CheckCounts.total(checked),
-        )
+        return _gathered(self.job, self.folder, _path(part), self._parsed(part))
 
     def _parsed(self, part: FileRange | SourceRange) -> Iterator[ParsedPart]:
         job = self.job
@@ -104,6 +86,59 @@ class ParseRange:
             yield from records_by_rules(part, rules, RuleReader(rules))
         elif isinstance(part, FileRange):
             yield from blocks(part)
+
+
+@dataclass(frozen=True)
+class ReadStagedFile:
+    """Reads staged rows of STORED and of dead_letter_events.
+
+    Attributes:
+        job: the run.
+        folder: of this machine, for the events.
+    """
+
+    job: BatchJob
+    folder: str
+
+    def __call__(self, file: StagedFile) -> ParsedFiles:
+        """What a staged file holds.
+
+        Raises:
+            DataError: if it can't be read.
+            RunError: if what it holds can't be written.
+        """
+        return _gathered(self.job, self.folder, file.path, self._read(file))
+
+    def _read(self, file: StagedFile) -> Iterator[ParsedPart]:
+        done, job = 0, self.job
+        for part in staged_parts(file, job.active_types.known):
+            yield part
+            done += part.counts.input_rows
+            if job.progress:
+                read = file.bytes * done // file.rows
+                job.progress.report(file.path, 0, read, part.counts.input_rows)
+
+
+def _gathered(job: BatchJob, folder: str, source: str, parts: Iterable[ParsedPart]) -> ParsedFiles:
+    events = ShuffleWriter(folder, job.user_shards, shard_key(job.run))
+    letters = StagedFiles(_LETTERS, job.staging, job.warehouse.capabilities.layout)
+    counts, checked = [], []
+    with closing(BufferedChecks(job.checks, TABLES, waiting=(_LETTERS.name,))) as over:
+        for part in parts:
+            for parsed in part.parsed:
+                events.add(parsed.events)
+            counts.append(part.counts)
+            if part.dead_letters.num_rows:
+                letters.write(part.dead_letters)
+                checked.append(over.evaluate({_LETTERS.name: part.dead_letters}))
+        checked.append(over.finish())
+    return ParsedFiles(
+        source,
+        events.close(),
+        list(letters.close()),
+        RunCounts.total(counts),
+        CheckCounts.total(checked),
+    )
 
 
 def ranges_of(job: BatchJob, range_bytes: int | None) -> Iterator[FileRange | SourceRange]:

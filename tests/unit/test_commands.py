@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import FrozenInstanceError, fields
 from datetime import datetime
 from types import SimpleNamespace
@@ -143,6 +144,7 @@ def noting(settings: dict[str, str] | None, earlier: tuple[str, ...] | None = No
     return cast(
         Warehouse,
         SimpleNamespace(
+            kept_open=nullcontext,
             present=lambda: set() if settings is None else {table.name},
             read=lambda _: rows,
             active_event_types=lambda: earlier,
