@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from pipeline.display.check_display import checks_line
+from pipeline.display.formats_line import formats_line
 from pipeline.display.page import (
     Page,
     dead_letter_lines,
@@ -20,16 +21,30 @@ from pipeline.inputs.input_versions import InputFile
 from pipeline.reports import BatchReport
 from pipeline.terminal import counted
 from pipeline.warehouse import TableReader
+from transforms.kernels.input_formats import Given
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts.registry import TABLES
 
 
-def show_summary(report: BatchReport, warehouse: TableReader, files: Sequence[InputFile]) -> None:
-    """Print a finished run's summary on stdout."""
+def show_summary(
+    report: BatchReport,
+    warehouse: TableReader,
+    files: Sequence[InputFile],
+    given: Given | None = None,
+) -> None:
+    """Print a finished run's summary on stdout.
+
+    Args:
+        report: what it did.
+        warehouse: where it wrote.
+        files: those that it read.
+        given: what its rules say of them; None where it has no rules.
+    """
     console = Page()
     counts = report.counts
     console.print()
     console.print(speed_line(report, files))
+    show_formats(console, files, given)
     show_sum(console, counts)
     if not counts.input_rows:
         console.print("  [bold]No row was read: all tables are empty now.[/]")
@@ -49,6 +64,12 @@ def speed_line(report: BatchReport, files: Sequence[InputFile]) -> str:
         f"[bold]Done in {report.seconds:.1f} s:[/] {counted(rows, 'row')} of "
         f"{counted(len(files), 'file')} ({size}), {rows / max(report.seconds, 1e-9):,.0f} a second"
     )
+
+
+def show_formats(console: Console, files: Sequence[InputFile], given: Given | None) -> None:
+    """Print what files were taken for, where rules read them."""
+    if given is not None and files:
+        console.print(f"  {formats_line(files, given)}", markup=False, soft_wrap=True)
 
 
 def show_sum(console: Console, counts: RunCounts) -> None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.display.batch_summary import show_notes, show_sum, show_tables, speed_line
+from pipeline.display.batch_summary import (
+    show_formats,
+    show_notes,
+    show_sum,
+    show_tables,
+    speed_line,
+)
 from pipeline.display.check_display import checks_line
 from pipeline.display.page import Page, show_failed, show_growth
 from pipeline.inputs.input_versions import InputFile
@@ -12,6 +18,7 @@ from pipeline.paths import typed_command
 from pipeline.reports import UpdateReport
 from pipeline.terminal import counted
 from pipeline.warehouse import TableReader
+from transforms.kernels.input_formats import Given
 
 
 def other_checks(warehouse: TableReader) -> str:
@@ -22,13 +29,19 @@ def other_checks(warehouse: TableReader) -> str:
     )
 
 
-def show_update(report: UpdateReport, warehouse: TableReader, files: Sequence[InputFile]) -> None:
+def show_update(
+    report: UpdateReport,
+    warehouse: TableReader,
+    files: Sequence[InputFile],
+    given: Given | None = None,
+) -> None:
     """Print a finished update's summary on stdout.
 
     Args:
         report: what it did.
         warehouse: what it updated.
         files: those that it loaded.
+        given: what its rules say of them; None where it has no rules.
     """
     console, counts = Page(), report.counts
     console.print()
@@ -37,6 +50,7 @@ def show_update(report: UpdateReport, warehouse: TableReader, files: Sequence[In
         console.print()
         return
     console.print(speed_line(report, files))
+    show_formats(console, files, given)
     if report.known_files:
         console.print(f"  {counted(report.known_files, 'other file')} had been loaded before")
     show_sum(console, counts)

@@ -14,6 +14,7 @@ from typing import IO, Final, cast
 import pyarrow as pa
 
 from pipeline.inputs.input_streams import (
+    CHUNK_BYTES,
     DamagedError,
     StoredBytes,
     refuse_short,
@@ -85,13 +86,21 @@ def is_plain(form: Format) -> bool:
 
 
 @contextmanager
-def opened_source(file: InputFile, form: Format, member: str = "") -> Iterator[SourceStream]:
+def opened_source(
+    file: InputFile, form: Format, member: str = "", chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[SourceStream]:
     """A source's text; that its file is the one that was listed is seen to at both ends.
+
+    Args:
+        file: the file.
+        form: what it is.
+        member: of a zip archive, its name.
+        chunk_bytes: as in `stored_bytes`.
 
     Raises:
         DataError: if it is not, or can't be read; the message names the file.
     """
-    with stored_bytes(file) as stored:
+    with stored_bytes(file, chunk_bytes) as stored:
         yield SourceStream(file, stored, form, member)
 
 

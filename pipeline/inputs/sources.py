@@ -65,7 +65,7 @@ def describe(file: InputFile, given: Given) -> list[Source]:
     Raises:
         DataError: if it can't be read, or is not what its name or `given` says.
     """
-    with stored_bytes(file) as stored:
+    with stored_bytes(file, _HEADER_LOOK) as stored:
         start = stored.read(_FIRST_LOOK)
         compression = cast(Compression, given.compression) or guessed_compression(start, file.path)
         names = [""]
@@ -116,7 +116,7 @@ def _sources(source: Source, given: Given) -> Iterator[Source]:
         with opened_parquet(source.file, source.form, source.member) as (found, _):
             yield replace(source, names=tuple(found.schema_arrow.names))
         return
-    with opened_source(source.file, source.form, source.member) as stream:
+    with opened_source(source.file, source.form, source.member, _HEADER_LOOK) as stream:
         text = cast(IO[bytes], stream)
         if source.form.kind != "csv":
             yield replace(source, first=len(BOM) if stream.read(len(BOM)) == BOM else 0)

@@ -63,7 +63,8 @@ def run_batch(
                 report = batch_here(job, workers)
                 is_done()
     if report is not None:
-        show = partial(show_summary, report, job.warehouse, job.files)
+        given = None if job.rules is None else job.rules.input
+        show = partial(show_summary, report, job.warehouse, job.files, given)
         finish(report.to_json(), summary_file, DONE, show)
 
 

@@ -66,7 +66,8 @@ def run_update(
     if not increment.job.files:
         report = UpdateReport(RunCounts(), {}, _seconds(job), known_files=increment.known)
     if report is not None:
-        show = partial(show_update, report, job.warehouse, increment.job.files)
+        given = None if increment.job.rules is None else increment.job.rules.input
+        show = partial(show_update, report, job.warehouse, increment.job.files, given)
         done = DONE if increment.job.files else "no file was new"
         finish(report.to_json(), summary_file, done, show)
 

@@ -21,6 +21,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.display.formats_line import formats_line
 from pipeline.inputs.input_versions import local_file
 from pipeline.inputs.source_ranges import source_ranges, source_rows
 from pipeline.inputs.sources import Source, describe
@@ -457,6 +458,25 @@ def reread(rows: SourceRows) -> list[dict[str, Any]]:
         assert again.origin.position(place) == "1"
         found.append(again.table.to_pylist()[place])
     return found
+
+
+def test_what_files_were_taken_for_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("a;b\nü;1\n".encode("cp1252"))
+    (tmp_path / "b.jsonl").write_text(as_lines(OBJECTS))
+    one, two = (local_file(str(tmp_path / name)) for name in ("a.csv", "b.jsonl"))
+    ending = "; where that is wrong, say so in [input] of the rules"
+    assert formats_line([one], Given()) == f"read as CSV, semicolon, cp1252{ending}"
+    assert formats_line([one], Given(encoding="latin-1")).startswith(
+        "read as CSV, semicolon, Latin-1;"
+    )
+    assert formats_line([one, two, two], Given()) == (
+        f"read as JSON lines, UTF-8 (2); CSV, semicolon, cp1252 (1){ending}"
+    )
+    assert formats_line([two] * 11, Given()) == (
+        f"read as JSON lines, UTF-8, to go by the first 10 files{ending}"
+    )
+    (tmp_path / "a.csv").unlink()
+    assert formats_line([one], Given()) == f"read as nothing{ending}"
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
