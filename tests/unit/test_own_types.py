@@ -317,15 +317,17 @@ def test_batches_updates_and_streams_end_as_one_batch(
     _mixed(parts, ["batch", *ways[1:]], types)
 
 
-def test_types_that_come_later_are_appended(tmp_path: Path) -> None:
-    first = [row("2024-01-01T00:00:00Z", kind="signed_up"), row("2024-01-02T00:00:00Z")]
+@pytest.mark.parametrize("known", [OWN[:1], ()])
+def test_types_that_come_later_are_appended(tmp_path: Path, known: tuple[str, ...]) -> None:
+    kinds = [*known, "like"]
+    first = [row("2024-01-01T00:00:00Z", kind=kinds[0]), row("2024-01-02T00:00:00Z")]
     later = [
         row("2024-01-02T00:10:00Z", kind="Order Completed"),
         row("2024-01-05T00:00:00Z", "bob", "signed_up"),
     ]
-    home = Home.at(tmp_path / "growth.duckdb", ActiveEventTypes.among(OWN[:1]))
+    home = Home.at(tmp_path / "growth.duckdb", ActiveEventTypes.among(known))
     home.batch(first)
-    with home.streaming(asked=AskedTypes(own=(OWN[1],)), quality="off") as batches:
+    with home.streaming(asked=AskedTypes(own=OWN[:2]), quality="off") as batches:
         assert batches.job.active_types == ActiveEventTypes.among(OWN[:2])
     home.types = ActiveEventTypes.among(OWN[:2])
     home.stream([later])
