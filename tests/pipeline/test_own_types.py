@@ -66,7 +66,7 @@ def copied(built: Path, folder: Path) -> Path:
 def test_files_of_several_days_end_as_plain_sql_says(tmp_path: Path, days: Days) -> None:
     parts = [events(1, 2, 15), events(2, 3, 31), events(3, 4, 15)]
     days.write("1.csv", csv_text(parts[0]))
-    days.update(1, ASKED, quality="enforce")
+    days.update(1, ASKED, by_beam=True, quality="enforce")
     days.write("2.csv", csv_text(parts[1]))
     days.update(2, by_beam=True, quality="enforce")
     days.write("3.csv", csv_text(parts[2]))
