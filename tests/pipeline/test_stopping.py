@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
-import sys
+from pathlib import Path
 
+from tests.support import forks
 from tests.support.runs import process_environment
 
 PROGRAM = """
-import os, sys
+import os, signal
 from pipeline.launch.stream_here import _stopping
 with _stopping(lambda: os.write(1, b'left\\n')) as stop:
     print("ready", flush=True)
     stop.wait()
     print("flushing", flush=True)
-    sys.stdin.read()
-print("done", flush=True)
+    while True:
+        signal.pause()
 """
 
 
-def test_the_first_signal_is_waited_for_and_the_second_one_is_not() -> None:
+def test_the_first_signal_is_waited_for_and_the_second_one_is_not(tmp_path: Path) -> None:
+    script, told = tmp_path / "stream.py", tmp_path / "told.txt"
+    script.write_text(PROGRAM)
     for number in (signal.SIGINT, signal.SIGTERM):
-        with subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
-            env=process_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            process.send_signal(number)
-            assert process.stdout.readline() == "flushing\n"
-            process.send_signal(number)
-            printed, output = process.communicate()
-        assert (process.returncode, printed) == (130, "left\n")
-        assert "Stopping: what was read is committed" in output
+        reading, writing = os.pipe()
+        with open(reading) as printed, open(told, "w") as stderr:
+            streams = (writing, stderr.fileno())
+            run = forks.Fork([], tmp_path, process_environment(), streams, script)
+            os.close(writing)
+            assert printed.readline() == "ready\n"
+            run.send_signal(number)
+            assert printed.readline() == "flushing\n"
+            run.send_signal(number)
+            assert (run.wait(), printed.read()) == (130, "left\n")
+        assert "Stopping: what was read is committed" in told.read_text()

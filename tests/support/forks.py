@@ -3,8 +3,8 @@
 python -m tests.support.forks SOCKET   # serves until its stdin ends
 
 A fork is a process as any: it has its own arguments, folder, environment and streams, runs
-`pipeline.__main__` or a script to the end. What an interpreter reads of its environment
-when it begins (PYTHON...) is not its own.
+`pipeline.__main__` or a script to the end. What an interpreter reads of its environment when it
+begins (PYTHON...) is not its own, but for PYTHONIOENCODING.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import atexit
 import contextlib
 import functools
 import gc
+import io
 import json
 import logging
 import os
@@ -196,6 +197,10 @@ def _answer(connection: socket.socket) -> None:
     _become(folder, dict(zip(asked["streams"], streams, strict=True)))
     os.environ.clear()
     os.environ.update(asked["environment"])
+    if encoding := os.environ.get("PYTHONIOENCODING"):
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(encoding=encoding)
     script = asked["script"]
     sys.path[0] = os.path.dirname(script) if script else ""
     sys.argv = [script or "pipeline", *asked["arguments"]]

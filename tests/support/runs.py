@@ -129,7 +129,7 @@ def comparable(name: str, table: pa.Table) -> pa.Table:
 def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """`python -m pipeline` with these arguments, from `cwd`."""
     whole = process_environment(**environment)
-    if not any(name.startswith("PYTHON") for name in environment):
+    if not any(name.startswith("PYTHON") for name in environment.keys() - {"PYTHONIOENCODING"}):
         return forks.run(arguments, cwd, whole)
     return subprocess.run(
         [sys.executable, "-m", "pipeline", *arguments],

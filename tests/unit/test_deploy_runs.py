@@ -17,6 +17,7 @@ from templates.commands import Command, Step, perform
 from templates.deploy import STEPS
 from templates.settings import Settings
 from tests.support.deployment import gcloud, make, printed, refused
+from tests.support.thorough import thorough
 
 FAKE = """#!{python}
 import json, os, sys
@@ -110,6 +111,7 @@ WITH_GCLOUD = pytest.mark.skipif(
 )
 
 
+@thorough
 @WITH_GCLOUD
 def test_gcloud_knows_every_command_and_flag(settings: Settings, tmp_path: Path) -> None:
     # It takes a quoted flag that follows one without a value for that value.
@@ -128,6 +130,7 @@ def test_gcloud_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     assert (found, "--regionn" in reason) == (line, True)
 
 
+@thorough
 @WITH_GCLOUD
 @pytest.mark.parametrize("name", ["batch", "streaming"])
 def test_gcloud_would_build_the_same_spec(name: str, settings: Settings, tmp_path: Path) -> None:
