@@ -15,7 +15,7 @@ from tests.support.some_rules import some_rules
 from transforms.data_error import DataError
 from transforms.kernels.input_formats import Given
 from transforms.rules.model import AmountRules, Column, Rules, TimeRules, ValueMap
-from transforms.rules.rules_document import canonical, digest, document_of, rules_of
+from transforms.rules.rules_document import canonical, document_of, rules_of
 from transforms.rules.rules_file import read_rules
 from transforms.rules.rules_shape import SHAPE, json_schema
 
@@ -137,7 +137,7 @@ def test_other_encodings_are_refused() -> None:
 def test_rules_come_back_from_what_is_noted_and_sent(rules: Rules) -> None:
     again = rules_of(json.loads(canonical(rules)))
     assert again == rules
-    assert (canonical(again), digest(again)) == (canonical(rules), digest(rules))
+    assert canonical(again) == canonical(rules)
     assert pickle.loads(pickle.dumps(rules)) == rules
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ class Noted:
 
     def __init__(self, note: str | None):
         self._note = note
+
+    def kept_open(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def present(self) -> set[str]:
         return set() if self._note is None else {warehouse_settings.TABLE.name}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -95,11 +94,6 @@ def document_of(rules: Rules) -> Document:
 def canonical(rules: Rules) -> str:
     """Rules as one line of text that is the same for all files that say the same."""
     return json.dumps(document_of(rules), ensure_ascii=False, sort_keys=True)
-
-
-def digest(rules: Rules) -> str:
-    """A short name of rules: 12 hexadecimal digits."""
-    return hashlib.sha256(canonical(rules).encode()).hexdigest()[:12]
 
 
 def _given(said: Mapping[str, Any]) -> Given:
