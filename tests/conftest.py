@@ -10,8 +10,6 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from pipeline.warehouse.duckdb import declarations
-from tests.support import descriptions
 from tests.support.thorough import examples
 
 # Speed is measured in benchmarks: a busy machine must fail no test.
@@ -50,4 +48,8 @@ def process_as_before() -> Iterator[None]:
 @pytest.fixture
 def described(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables in DuckDB whose columns are described, as they are where no test runs."""
+    # Not above: xdist's own process imports this file, and runs no test.
+    from pipeline.warehouse.duckdb import declarations
+    from tests.support import descriptions
+
     monkeypatch.setattr(declarations, "_descriptions", descriptions.IN_FULL)

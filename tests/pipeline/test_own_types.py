@@ -18,7 +18,7 @@ from tests.pipeline.test_rebuild import run_rebuild
 from tests.pipeline.test_update_files import Days, state_of
 from tests.support.dead_letters import run_replay
 from tests.support.forgetting import forgotten, job_of
-from tests.support.runs import contents, read_all
+from tests.support.runs import CHECKED_THOROUGHLY, contents, read_all
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, Row, csv_text, differences, oracle_tables, row
 from tests.support.updates import Home, differing
@@ -66,7 +66,7 @@ def copied(built: Path, folder: Path) -> Path:
 def test_files_of_several_days_end_as_plain_sql_says(tmp_path: Path, days: Days) -> None:
     parts = [events(1, 2, 15), events(2, 3, 31), events(3, 4, 15)]
     days.write("1.csv", csv_text(parts[0]))
-    days.update(1, ASKED, by_beam=True, quality="enforce")
+    days.update(1, ASKED, by_beam=True)
     days.write("2.csv", csv_text(parts[1]))
     days.update(2, by_beam=True, quality="enforce")
     days.write("3.csv", csv_text(parts[2]))
@@ -84,7 +84,7 @@ def test_files_of_several_days_end_as_plain_sql_says(tmp_path: Path, days: Days)
          "own: signed_up,Order Completed",)
     ]  # fmt: skip
     before = contents(days.database), state_of(days.database)
-    run_rebuild(days.database, "--quality", "enforce")
+    run_rebuild(days.database, "--quality", CHECKED_THOROUGHLY)
     assert (contents(days.database), state_of(days.database)) == before
 
 

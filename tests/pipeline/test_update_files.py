@@ -146,7 +146,7 @@ def test_files_of_several_days_end_as_one_batch_and_as_plain_sql(
 ) -> None:
     first, second, third = parted(lines, 3)
     days.write("1.csv", first)
-    days.update(1, quality="enforce")
+    days.update(1)
     days.write("2.csv", second)
     days.update(2, by_beam=True, quality="enforce")
     days.write("3.csv", third)

@@ -138,7 +138,7 @@ def pickled_once(
 
 def options_once(begin: Callable[..., None]) -> Callable[..., None]:
     """Parse the same flags once for each class of options; each object has its own values."""
-    known: dict[tuple[type, tuple[str, ...]], dict[str, Any]] = {}
+    known: dict[tuple[type, tuple[str, ...]], Callable[[], Any]] = {}
 
     def begun(self: PipelineOptions, flags: Any = None, **kwargs: Any) -> None:
         if kwargs or not isinstance(flags, list):
@@ -147,19 +147,23 @@ def options_once(begin: Callable[..., None]) -> Callable[..., None]:
         key = (type(self), tuple(flags))
         if key not in known:
             begin(self, flags)
-            known[key] = copy.deepcopy(vars(self))
+            known[key] = copier(copy.deepcopy(vars(self)))
         # Views of the same options share one list of flags.
-        vars(self).update(
-            {name: _copied(values) for name, values in known[key].items()}, _flags=flags
-        )
+        vars(self).update(known[key](), _flags=flags)
 
     return begun
 
 
-def _copied(values: Any) -> Any:
-    """The same values of options, or of a view of them; deepcopy takes ten times as long."""
+def copier(values: Any) -> Callable[[], Any]:
+    """What copies values of options, or a view of them; deepcopy takes fifty times as long."""
     if isinstance(values, argparse.Namespace):
-        return argparse.Namespace(**_copied(vars(values)))
+        copied = copier(vars(values))
+        return lambda: argparse.Namespace(**copied())
     if type(values) is dict:
-        return {name: _copied(value) for name, value in values.items()}
-    return values if type(values) in (str, int, bool, type(None)) else copy.deepcopy(values)
+        others = {name: copier(value) for name, value in values.items() if not _is_plain(value)}
+        return lambda: {**values, **{name: copied() for name, copied in others.items()}}
+    return lambda: copy.deepcopy(values)
+
+
+def _is_plain(value: Any) -> bool:
+    return type(value) in (str, int, bool, type(None))

@@ -172,7 +172,7 @@ def test_records_of_own_types_need_nothing_but_their_name() -> None:
     )
 
 
-@settings(max_examples=examples(5, 60), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(3, 60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=row_lists, types=st.sampled_from([TYPES, SOME, FIVE]))
 def test_all_tables_agree_with_the_oracle(
     rows: list[dict[str, str]], types: ActiveEventTypes, tmp_path_factory: pytest.TempPathFactory

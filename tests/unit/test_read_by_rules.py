@@ -8,11 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.made_source_rows import of_columns, of_lines, of_objects
 from tests.support.some_rules import FIELDS, some_rules
+from tests.support.thorough import examples
 from transforms.data_error import DataError
 from transforms.kernels.parse import Limits, Parsed, parse_records
 from transforms.kernels.source_rows import SourceRows
@@ -317,11 +318,13 @@ def whole(rows: SourceRows, rules: Rules) -> Parsed:
     return found
 
 
+@settings(max_examples=examples(25, 100))
 @given(some_rules(), st.lists(st.fixed_dictionaries(dict.fromkeys(FIELDS, VALUES)), max_size=4))
 def test_no_row_of_text_is_lost(rules: Rules, rows: list[dict[str, str]]) -> None:
     whole(of_columns({name: [row[name] for row in rows] for name in FIELDS}), rules)
 
 
+@settings(max_examples=examples(25, 100))
 @given(some_rules(), st.lists(OBJECTS, max_size=4), st.lists(st.text(max_size=10), max_size=2))
 def test_no_row_of_json_is_lost(
     rules: Rules, objects: list[dict[str, Any]], others: list[str]

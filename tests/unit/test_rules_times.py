@@ -22,7 +22,8 @@ WHOLE_SECONDS = MOMENTS.map(lambda moment: moment.replace(microsecond=0))
 
 
 def read(rules: TimeRules, *texts: str) -> list[str | None]:
-    with duckdb.connect() as database:
+    # Of the module's own database: to make one takes 12 ms.
+    with duckdb.cursor() as database:
         database.register("rows", pa.table({"text": pa.array(texts)}))
         found = database.sql(f"SELECT {time_sql('text', rules)} FROM rows").fetchall()
     return [text for (text,) in found]
