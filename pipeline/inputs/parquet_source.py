@@ -42,7 +42,8 @@ def opened_parquet(
     """
     with stored_bytes(file, _PAGE_BYTES) as stored, tempfile.TemporaryFile() as unpacked:
         if form.compression != "none":
-            shutil.copyfileobj(decompressed(file, stored, form.compression, member), unpacked)
+            packed = decompressed(file, stored, form.compression, member, form.packed)
+            shutil.copyfileobj(packed, unpacked)
         source = stored if form.compression == "none" else unpacked
         try:
             yield pq.ParquetFile(cast(IO[bytes], source), buffer_size=_PAGE_BYTES), stored

@@ -29,7 +29,8 @@ def ranges_by_rules(
     """
     for source in describe(file, rules.input):
         if source.form.kind in ("csv", "parquet"):
-            refuse_absent(rules, source.names, source.path)
+            # A wrong guess at a delimiter shows in its columns.
+            refuse_absent(rules, source.names, f"{source.path} (read as {source.form.text})")
         yield from source_ranges(source, range_bytes)
 
 

@@ -112,8 +112,8 @@ def source_rows(
         part: the range.
         wanted: of CSV the names of the columns to read; of Parquet those of columns, or of fields
             in them, with dots; of JSON nothing, as it stays text. What is not there is left out.
-        labels: those of them that have few values: of CSV they come as dictionaries, which takes a
-            third less time.
+        labels: those of them that have few values: of CSV they come as dictionaries, so that nobody
+            has to make these.
 
     Raises:
         DataError: if the file can't be read, or has changed; or if it has a wanted column twice.

@@ -40,7 +40,7 @@ class SourceStream(io.RawIOBase):
 
     def __init__(self, file: InputFile, stored: StoredBytes, form: Format, member: str):
         self._file, self._stored, self._form = file, stored, form
-        self._source = decompressed(file, stored, form.compression, member)
+        self._source = decompressed(file, stored, form.compression, member, form.packed)
         transcoded = form.encoding != UTF_8
         self._text = Transcoder(self._source, form.encoding) if transcoded else self._source
 
@@ -105,7 +105,11 @@ def opened_source(
 
 
 def decompressed(
-    file: InputFile, stored: StoredBytes, compression: Compression, member: str = ""
+    file: InputFile,
+    stored: StoredBytes,
+    compression: Compression,
+    member: str = "",
+    packed: Compression = "none",
 ) -> IO[bytes]:
     """A file's bytes, decompressed.
 
@@ -114,22 +118,29 @@ def decompressed(
         stored: its bytes.
         compression: of the file.
         member: of a zip archive, its name.
+        packed: how that is compressed itself.
 
     Raises:
         DamagedError: here or in reading, if they can't be.
         DataError: if it is an archive that can't be read.
     """
+    source = cast(IO[bytes], stored)
+    if compression != "zip":
+        return _unpacked(source, compression)
+    within = cast(IO[bytes], _Decompressed(_member(file, stored, member), "zip"))
+    return _unpacked(within, packed)
+
+
+def _unpacked(source: IO[bytes], compression: Compression) -> IO[bytes]:
     if compression == "none":
-        return cast(IO[bytes], stored)
-    if compression == "zip":
-        source = _member(file, stored, member)
-    elif compression == "gzip":
-        source = cast(IO[bytes], gzip.GzipFile(fileobj=stored))
+        return source
+    if compression == "gzip":
+        unpacked = cast(IO[bytes], gzip.GzipFile(fileobj=source))
     elif compression == "bzip2":
-        source = cast(IO[bytes], bz2.BZ2File(stored))
+        unpacked = cast(IO[bytes], bz2.BZ2File(source))
     else:
-        source = pa.CompressedInputStream(pa.PythonFile(stored, mode="r"), "zstd")
-    return cast(IO[bytes], _Decompressed(source, compression))
+        unpacked = pa.CompressedInputStream(pa.PythonFile(source, mode="r"), "zstd")
+    return cast(IO[bytes], _Decompressed(unpacked, compression))
 
 
 def archive(file: InputFile, stored: StoredBytes) -> zipfile.ZipFile:
@@ -170,6 +181,9 @@ class _Decompressed(io.RawIOBase):
 
     def __init__(self, source: IO[bytes], kind: str):
         self._source, self._kind = source, kind
+
+    def readable(self) -> bool:
+        return True
 
     def read(self, size: int = -1, /) -> bytes:
         try:

@@ -89,8 +89,14 @@ def _format(
     stored.seek(0)
     stream = decompressed(file, stored, compression, member)
     start = stream.read(_FIRST_LOOK)
+    packed: Compression = "none"
+    if member and (packed := guessed_compression(start, member)) != "none":
+        if packed == "zip":
+            raise DataError(f"{file.path}: {member} is an archive in an archive: unpack it")
+        stream = decompressed(file, stored, compression, member, packed)
+        start = stream.read(_FIRST_LOOK)
     if start.startswith(PARQUET_MAGIC) and given.format in (None, "parquet"):
-        return Format("parquet", compression)
+        return Format("parquet", compression, packed=packed)
     if not start:
         return None
     encoding = of_mark(codec_of(given.encoding), start) if given.encoding else None
@@ -106,7 +112,7 @@ def _format(
     kind = guessed_kind(text, member or file.path, given)
     if kind == "parquet":
         raise DataError(f"{file.path} is no Parquet file, though the rules say so")
-    form = Format(kind, compression, encoding)
+    form = Format(kind, compression, encoding, packed=packed)
     return replace(form, dialect=guessed_dialect(text, given)) if kind == "csv" else form
 
 

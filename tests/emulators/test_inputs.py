@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import json
+import zipfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Blob
@@ -14,11 +19,14 @@ from google.cloud.storage import Client as StorageClient
 from pipeline.errors import RunError
 from pipeline.inputs.input_streams import opened
 from pipeline.inputs.input_versions import InputFile, refuse_any_changed
-from pipeline.inputs.listing import find_inputs
+from pipeline.inputs.listing import NAMES_OF_RULES, find_inputs
+from pipeline.inputs.source_ranges import source_ranges, source_rows
+from pipeline.inputs.sources import describe
 from tests.emulators.servers import PROJECT
 from tests.emulators.support import Home
 from tests.support.tables import csv_text, row
 from transforms.data_error import DataError
+from transforms.kernels.input_formats import Given
 
 TEXT = csv_text([row("2024-01-01T00:00:00Z")])
 
@@ -88,6 +96,56 @@ def test_a_removed_object_is_reported(home: Home) -> None:
         text_of(file)
     with pytest.raises(RunError, match="it is gone"):
         refuse_any_changed([file])
+
+
+def as_parquet(rows: int) -> bytes:
+    found = io.BytesIO()
+    pq.write_table(pa.table({"a": [str(row) for row in range(rows)]}), found, row_group_size=30)
+    return found.getvalue()
+
+
+def zipped(name: str, data: bytes) -> bytes:
+    found = io.BytesIO()
+    with zipfile.ZipFile(found, "w") as archive:
+        archive.writestr(name, data)
+    return found.getvalue()
+
+
+CSV = "".join(["a;b\n", *(f"{row};ü\n" for row in range(100))]).encode("cp1252")
+LINES = "".join(f'{{"a": "{row}"}}\n' for row in range(100)).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "encoding", "said"),
+    [
+        ("a.csv", CSV, None, "CSV, semicolon, cp1252"),
+        ("a.csv.gz", gzip.compress(CSV), "gzip", "CSV, semicolon, cp1252, gzip"),
+        ("a.jsonl", LINES, None, "JSON lines, UTF-8"),
+        ("a.jsonl.bz2", bz2.compress(LINES), None, "JSON lines, UTF-8, bzip2"),
+        ("a.json", b"[%b]" % LINES.strip().replace(b"\n", b","), None, "JSON, UTF-8"),
+        ("a.parquet", as_parquet(100), None, "Parquet"),
+        ("a.zip", zipped("in.csv", CSV), None, "CSV, semicolon, cp1252, zip"),
+        ("b.zip", zipped("in.parquet", as_parquet(100)), None, "Parquet, zip"),
+    ],
+)
+def test_files_of_other_tools_are_read(
+    home: Home, name: str, data: bytes, encoding: str | None, said: str
+) -> None:
+    put(home, name, data, encoding)
+    (file,) = find_inputs([f"{home.temp}/{name}"], NAMES_OF_RULES)
+    (source,) = describe(file, Given())
+    assert source.form.text == said
+    for range_bytes in (None, 300):
+        found = []
+        for part in source_ranges(source, range_bytes):
+            for rows, _ in source_rows(part, ["a"]):
+                assert not len(rows.unreadable)
+                found += rows.table.column(0).to_pylist()
+        found = [json.loads(text)["a"] for text in found] if "JSON" in said else found
+        assert found == [str(row) for row in range(100)]
+    put(home, name, data, encoding)
+    with pytest.raises(DataError, match="it was replaced"):
+        describe(file, Given())
 
 
 def test_the_command_reads_such_names(home: Home, tmp_path: Path) -> None:

@@ -280,6 +280,26 @@ def test_each_file_of_an_archive_is_a_source(tmp_path: Path) -> None:
     assert read(two) == ([("two.jsonl:0", '{"a": 1}')], rejected)
 
 
+@pytest.mark.parametrize("packed", ["gzip", "zstd", "bzip2"])
+def test_files_of_an_archive_may_be_compressed(tmp_path: Path, packed: str) -> None:
+    lines = PACKED[packed](as_lines(OBJECTS).encode())
+    files = {"1/a.json": lines, "1/b.parquet": PACKED[packed](as_parquet())}
+    (tmp_path / "all.zip").write_bytes(zipped(files))
+    one, two = sources(tmp_path / "all.zip")
+    assert one.form.text == f"JSON lines, UTF-8, {packed} in zip"
+    assert values(one) == OBJECTS
+    (part,) = source_ranges(two, None)
+    tables = [found.table for found, _ in source_rows(part, ["flat.name"])]
+    assert pa.concat_tables(tables).equals(EVENTS.select(["flat.name"]))
+    damaged = zipped({"a.json": lines[:-4]})
+    (tmp_path / "all.zip").write_bytes(damaged)
+    with pytest.raises(DataError, match=f"{packed} data is damaged or cut short"):
+        values(sources(tmp_path / "all.zip")[0])
+    (tmp_path / "all.zip").write_bytes(zipped({"a.zip": zipped({})}))
+    with pytest.raises(DataError, match="an archive in an archive"):
+        sources(tmp_path / "all.zip")
+
+
 def test_an_excel_workbook_is_no_archive_of_files(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(zipped({"[Content_Types].xml": b"<x/>"}))
     with pytest.raises(DataError, match="Excel workbook"):
@@ -542,6 +562,72 @@ def test_other_attributes_are_refused(found: Any) -> None:
     with pytest.raises(ValueError, match="input_format"):
         PayloadFormat.from_attributes({"input_format": found})
     assert PayloadFormat.from_attributes({"csv_header": found}) is None
+
+
+ANY_PIECES: Final = [
+    *(
+        b'"',
+        b"'",
+        b",",
+        b";",
+        b"\t",
+        b"|",
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b"a",
+        b" ",
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+    ),
+    *(b":", b"\\", b"\0", b"\xff", b"\xe9", b"\x81", "é".encode(), codecs.BOM_UTF8, b"sep=;\n"),
+    *(b'{"a": 1}', b'[{"a":1}]', b"a;b\n1;2\n", "a,b\n1,é\n".encode("utf-16")),
+    *(b"PAR1", b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd"),
+]
+any_given = st.builds(
+    Given,
+    format=st.sampled_from([None, "csv", "jsonl", "json"]),
+    delimiter=st.sampled_from([None, ";"]),
+    quote=st.sampled_from([None, "", "'"]),
+    encoding=st.sampled_from([None, "utf-8", "utf-16", "cp1252"]),
+    names=st.sampled_from([(), ("x", "y")]),
+)
+
+
+@settings(max_examples=examples(60, 400), deadline=None)
+@given(
+    data=st.lists(st.sampled_from(ANY_PIECES), max_size=25).map(b"".join),
+    known=any_given,
+    range_bytes=st.integers(1, 30),
+)
+def test_any_bytes_are_read_or_refused_whatever_the_ranges(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, known: Given, range_bytes: int
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "a.txt"
+    path.write_bytes(data)
+    outcomes: list[object] = []
+    for size in (None, range_bytes):
+        try:
+            outcomes.append([records_of(source, size) for source in sources(path, known)])
+        except DataError as error:
+            outcomes.append(str(error))
+    assert outcomes[0] == outcomes[1]
+
+
+def records_of(source: Source, range_bytes: int | None) -> list[tuple[str, bytes]]:
+    """Position and payload of every record."""
+    records = []
+    wanted = [name for name in source.names if source.names.count(name) == 1]
+    for part in source_ranges(source, range_bytes):
+        for rows, _ in source_rows(part, wanted):
+            rows.table.validate(full=True)
+            origin = rows.origin
+            places = range(rows.table.num_rows)
+            records += [(origin.position(row), origin.payload(row)) for row in places]
+            records += [(bad.position, bad.payload) for bad in rows.unreadable]
+    return sorted(records)
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,7 @@ class Format:
     Attributes:
         kind: CSV, JSON lines, JSON (an array, or objects one after the other), or Parquet.
         compression: of the file; of one in a zip archive "zip".
+        packed: of a file in an archive how it is compressed itself, as Amplitude does.
         encoding: Python's name of it; of Parquet UTF-8.
         dialect: of CSV.
     """
@@ -111,6 +112,7 @@ class Format:
     compression: Compression = "none"
     encoding: str = UTF_8
     dialect: Dialect = RFC_4180
+    packed: Compression = "none"
 
     @property
     def text(self) -> str:
@@ -121,7 +123,8 @@ class Format:
         if self.kind != "parquet":
             parts.append(_ENCODING_NAMES.get(self.encoding, self.encoding))
         if self.compression != "none":
-            parts.append(self.compression)
+            packed = "" if self.packed == "none" else f"{self.packed} in "
+            parts.append(f"{packed}{self.compression}")
         return ", ".join(parts)
 
 
