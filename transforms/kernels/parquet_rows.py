@@ -10,12 +10,18 @@ from typing import Final
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.kernels.records import MAX_RECORD_BYTES
 
-# A row's names, quotes and commas as JSON take more bytes than its values.
-_SURELY_FITS: Final = MAX_RECORD_BYTES // 4
+# What a byte of text takes in JSON at most, as \u0000 does, and what a number or a time does.
+_MOST_BYTES: Final = 6
+_OF_NUMBERS: Final = 100
+# Rows become JSON so many at a time where few are asked for; after so many times all do, which
+# takes as long.
+_PART_ROWS: Final = 64
+_MOST_PARTS: Final = 200
 # No column has that name.
 _ROW: Final = '"the whole row"'
 
@@ -35,14 +41,19 @@ class ParquetRows:
     attributes_json: str | None
 
     def sizes(self) -> NDArray[np.int64]:
-        """int64 [rows], of each as JSON; 0 for rows that are surely short."""
-        if self.table.nbytes < _SURELY_FITS:
+        """int64 [rows], of each as JSON; 0 where all are surely short."""
+        if longest_row(self.table) <= MAX_RECORD_BYTES:
             return np.zeros(self.table.num_rows, np.int64)
-        return np.array([len(text.encode()) for text in self._texts], np.int64)
+        return np.array([len(text.encode()) for text in self._all], np.int64)
 
     def payload(self, row: int) -> bytes:
         """What was read of a row, as a JSON object."""
-        return self._texts[row].encode()
+        if len(self._parts) >= _MOST_PARTS:
+            return self._all[row].encode()
+        part, place = divmod(row, _PART_ROWS)
+        if part not in self._parts:
+            self._parts[part] = self._texts(self.table.slice(part * _PART_ROWS, _PART_ROWS))
+        return self._parts[part][place].encode()
 
     def position(self, row: int) -> str:
         """The row's number in the file, from 0."""
@@ -51,13 +62,52 @@ class ParquetRows:
     def attributes(self, row: int) -> str | None:
         return self.attributes_json
 
+    def __getstate__(self) -> dict[str, object]:
+        """The attributes, without what is kept beside them."""
+        return {name: getattr(self, name) for name in ("table", "first", "attributes_json")}
+
     @cached_property
-    def _texts(self) -> list[str]:
-        # All at once: one by one they take a thousand times longer.
-        with duckdb.connect(config={"threads": 1}) as connection:
-            connection.register("the_rows", self.table)
-            connection.execute(f"SELECT to_json({_ROW})::VARCHAR FROM the_rows AS {_ROW}")
-            return [text for (text,) in connection.fetchall()]
+    def _parts(self) -> dict[int, list[str]]:
+        return {}
+
+    @cached_property
+    def _all(self) -> list[str]:
+        return self._texts(self.table)
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(config={"threads": 1})
+
+    def _texts(self, rows: pa.Table) -> list[str]:
+        self._connection.register("the_rows", rows)
+        self._connection.execute(f"SELECT to_json({_ROW})::VARCHAR FROM the_rows AS {_ROW}")
+        return [text for (text,) in self._connection.fetchall()]
+
+
+def longest_row(table: pa.Table) -> int:
+    """No row has more bytes as JSON."""
+    names = sum(len(name.encode()) + 1 for name in table.column_names)
+    return names * _MOST_BYTES + sum(map(_longest, table.columns))
+
+
+def _longest(column: pa.ChunkedArray) -> int:
+    """No value of a column has more bytes as JSON."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return max(
+            (_longest(pa.chunked_array([part.dictionary])) for part in column.chunks), default=0
+        )
+    if pa.types.is_struct(kind):
+        names = sum(len(field.name.encode()) + 4 for field in kind)
+        return names * _MOST_BYTES + sum(map(_longest, column.flatten()))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        items = pc.max(pc.list_value_length(column)).as_py() or 0
+        return 4 + items * (_longest(pc.list_flatten(column)) + 1)
+    if pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
+        return _OF_NUMBERS
+    if pa.types.is_string(kind) or pa.types.is_binary(kind) or pa.types.is_large_string(kind):
+        return 4 + _MOST_BYTES * (pc.max(pc.binary_length(column)).as_py() or 0)
+    return _OF_NUMBERS + _MOST_BYTES * int(column.nbytes)
 
 
 def parquet_columns(schema: pa.Schema, wanted: Sequence[str]) -> list[str]:
