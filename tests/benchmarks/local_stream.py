@@ -34,7 +34,7 @@ import google.cloud.pubsub as pubsub
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.emulators.servers import create_subscription, missing_pubsub, running_pubsub
-from tests.support.breakages import AGAIN
+from tests.support.breakages.statements import AGAIN
 from tests.support.tables import row
 from tests.support.updates import Home, messages_of
 from transforms.kernels.messages import Message

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.support.breakages import AGAIN, breakage
+from tests.support.breakages.of_checks import breakage
+from tests.support.breakages.statements import AGAIN
 from tests.support.quality import CHECKS, Copy, failures, write_events
 from tests.support.runs import CHECKED, run_graph
 from tests.support.thorough import THOROUGH
