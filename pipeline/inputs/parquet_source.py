@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Final, cast
 
@@ -29,13 +29,14 @@ _PAGE_BYTES: Final = 1 << 20
 
 @contextmanager
 def opened_parquet(
-    file: InputFile, form: Format, member: str
+    file: InputFile, form: Format, member: str, labels: Collection[str] = ()
 ) -> Iterator[tuple[pq.ParquetFile, StoredBytes]]:
     """A Parquet file, and its stored bytes; that it is the one that was listed is seen to at both
     ends.
 
     One that is compressed, or in an archive, is decompressed into a temporary file: it is read from
-    its end.
+    its end. Those of its columns that are called as labels come as dictionaries, where they are
+    texts.
 
     Raises:
         DataError: if it is not, or can't be read; the message names the file.
@@ -46,7 +47,7 @@ def opened_parquet(
             shutil.copyfileobj(packed, unpacked)
         source = stored if form.compression == "none" else unpacked
         try:
-            yield pq.ParquetFile(cast(IO[bytes], source), buffer_size=_PAGE_BYTES), stored
+            yield _opened(cast(IO[bytes], source), labels), stored
         except pa.ArrowException as error:
             raise DamagedError("Parquet", error) from error
         except OSError as error:
@@ -54,6 +55,21 @@ def opened_parquet(
             if error.errno is not None:
                 raise
             raise DamagedError("Parquet", error) from error
+
+
+def _opened(source: IO[bytes], labels: Collection[str]) -> pq.ParquetFile:
+    """A Parquet file whose labels come as dictionaries, where they are texts."""
+    found = pq.ParquetFile(source, buffer_size=_PAGE_BYTES)
+    texts = [
+        field.name
+        for field in found.schema_arrow
+        if field.name in labels and pa.types.is_string(field.type)
+    ]
+    if not texts:
+        return found
+    return pq.ParquetFile(
+        source, metadata=found.metadata, buffer_size=_PAGE_BYTES, read_dictionary=texts
+    )
 
 
 def row_group_ranges(found: pq.ParquetFile, range_bytes: int | None) -> Iterator[tuple[int, int]]:

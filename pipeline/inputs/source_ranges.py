@@ -112,15 +112,15 @@ def source_rows(
         part: the range.
         wanted: of CSV the names of the columns to read; of Parquet those of columns, or of fields
             in them, with dots; of JSON nothing, as it stays text. What is not there is left out.
-        labels: those of them that have few values: of CSV they come as dictionaries, so that nobody
-            has to make these.
+        labels: those of them that have few values: where they are texts they come as
+            dictionaries, so that nobody has to make these.
 
     Raises:
         DataError: if the file can't be read, or has changed; or if it has a wanted column twice.
     """
     source = part.source
     if source.form.kind == "parquet":
-        yield from _parquet_rows(part, wanted)
+        yield from _parquet_rows(part, wanted, labels)
         return
     with opened_source(source.file, source.form, source.member) as stream:
         _go_to(stream, part.start)
@@ -129,9 +129,11 @@ def source_rows(
         stream.refuse_short(None if part.size is None else part.start + part.size)
 
 
-def _parquet_rows(part: SourceRange, wanted: Sequence[str]) -> Iterator[tuple[SourceRows, int]]:
+def _parquet_rows(
+    part: SourceRange, wanted: Sequence[str], labels: Collection[str]
+) -> Iterator[tuple[SourceRows, int]]:
     source, path = part.source, part.source.file.path
-    with opened_parquet(source.file, source.form, source.member) as (found, stored):
+    with opened_parquet(source.file, source.form, source.member, labels) as (found, stored):
         for rows in read_parquet(found, wanted, path, part.start, part.size or 0):
             yield in_member(rows, source.member), stored.tell()
 

@@ -23,8 +23,8 @@ class Made:
     def sizes(self) -> NDArray[np.int64]:
         return np.ones(self.number, np.int64)
 
-    def payload(self, row: int) -> bytes:
-        return f"row {row}".encode()
+    def payloads(self, rows: Sequence[int]) -> list[bytes]:
+        return [f"row {row}".encode() for row in rows]
 
     def position(self, row: int) -> str:
         return str(row)

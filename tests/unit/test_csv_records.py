@@ -60,7 +60,7 @@ def read_range(
         columns = zip(*(column.to_pylist() for column in block.columns), strict=True)
         for row, fields in enumerate(columns):
             position = int(block.origin.position(row))
-            records.append(Record(position, block.origin.payload(row), list(fields)))
+            records.append(Record(position, block.origin.payloads([row])[0], list(fields)))
         for broken in block.unreadable:
             position = int(broken.position)
             records.append(Record(position, broken.payload, None, broken.error_type))

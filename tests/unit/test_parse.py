@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -84,8 +85,8 @@ class Numbered:
     def sizes(self) -> NDArray[np.int64]:
         return np.full(self.rows, 5)
 
-    def payload(self, row: int) -> bytes:
-        return b"row %d" % row
+    def payloads(self, rows: Sequence[int]) -> list[bytes]:
+        return [b"row %d" % row for row in rows]
 
     def position(self, row: int) -> str:
         return str(row)

@@ -421,7 +421,7 @@ def test_a_row_of_parquet_as_a_dead_letter_is_json(tmp_path: Path) -> None:
     ((rows, _),) = source_rows(parts[2], ["at", "context", "params"])
     assert rows.origin.position(5) == "65"
     assert json.loads(rows.origin.attributes(5) or "") == {"input_format": {"kind": "parquet"}}
-    assert json.loads(rows.origin.payload(5)) == {
+    assert json.loads(rows.origin.payloads([5])[0]) == {
         "at": "2023-11-14 22:13:20.000065",
         "context": {"os": {"name": "os65", "more": "x"}, "id": 65},
         "params": [{"key": "k", "value": {"int": 65}}],
@@ -472,7 +472,7 @@ def reread(rows: SourceRows) -> list[dict[str, Any]]:
     for row in range(rows.table.num_rows):
         form = PayloadFormat.from_attributes(json.loads(rows.origin.attributes(row) or ""))
         assert form is not None
-        again = read_payloads([b"", rows.origin.payload(row)], form, rows.source)
+        again = read_payloads([b"", rows.origin.payloads([row])[0]], form, rows.source)
         # An empty payload is no CSV record; in JSON it is a text that the rules refuse.
         place = again.table.num_rows - 1
         assert again.origin.position(place) == "1"
@@ -625,7 +625,7 @@ def records_of(source: Source, range_bytes: int | None) -> list[tuple[str, bytes
             rows.table.validate(full=True)
             origin = rows.origin
             places = range(rows.table.num_rows)
-            records += [(origin.position(row), origin.payload(row)) for row in places]
+            records += [(origin.position(row), origin.payloads([row])[0]) for row in places]
             records += [(bad.position, bad.payload) for bad in rows.unreadable]
     return sorted(records)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -85,8 +86,8 @@ class _Texts:
         sizes: NDArray[np.int64] = np.sum(lengths, axis=0, dtype=np.int64)
         return sizes
 
-    def payload(self, row: int) -> bytes:
-        return b""
+    def payloads(self, rows: Sequence[int]) -> list[bytes]:
+        return [b""] * len(rows)
 
     def position(self, row: int) -> str:
         return str(row)

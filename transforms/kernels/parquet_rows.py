@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 import duckdb
@@ -18,10 +17,6 @@ from transforms.kernels.records import MAX_RECORD_BYTES
 # What a byte of text takes in JSON at most, as \u0000 does, and what a number or a time does.
 _MOST_BYTES: Final = 6
 _OF_NUMBERS: Final = 100
-# Rows become JSON so many at a time where few are asked for; after so many times all do, which
-# takes as long.
-_PART_ROWS: Final = 64
-_MOST_PARTS: Final = 200
 # No column has that name.
 _ROW: Final = '"the whole row"'
 
@@ -44,16 +39,11 @@ class ParquetRows:
         """int64 [rows], of each as JSON; 0 where all are surely short."""
         if longest_row(self.table) <= MAX_RECORD_BYTES:
             return np.zeros(self.table.num_rows, np.int64)
-        return np.array([len(text.encode()) for text in self._all], np.int64)
+        return np.array(list(map(len, self._as_json(self.table))), np.int64)
 
-    def payload(self, row: int) -> bytes:
-        """What was read of a row, as a JSON object."""
-        if len(self._parts) >= _MOST_PARTS:
-            return self._all[row].encode()
-        part, place = divmod(row, _PART_ROWS)
-        if part not in self._parts:
-            self._parts[part] = self._texts(self.table.slice(part * _PART_ROWS, _PART_ROWS))
-        return self._parts[part][place].encode()
+    def payloads(self, rows: Sequence[int]) -> list[bytes]:
+        """What was read of some rows, as JSON objects."""
+        return self._as_json(self.table.take(pa.array(rows, pa.int64())))
 
     def position(self, row: int) -> str:
         """The row's number in the file, from 0."""
@@ -62,26 +52,12 @@ class ParquetRows:
     def attributes(self, row: int) -> str | None:
         return self.attributes_json
 
-    def __getstate__(self) -> dict[str, object]:
-        """The attributes, without what is kept beside them."""
-        return {name: getattr(self, name) for name in ("table", "first", "attributes_json")}
-
-    @cached_property
-    def _parts(self) -> dict[int, list[str]]:
-        return {}
-
-    @cached_property
-    def _all(self) -> list[str]:
-        return self._texts(self.table)
-
-    @cached_property
-    def _connection(self) -> duckdb.DuckDBPyConnection:
-        return duckdb.connect(config={"threads": 1})
-
-    def _texts(self, rows: pa.Table) -> list[str]:
-        self._connection.register("the_rows", rows)
-        self._connection.execute(f"SELECT to_json({_ROW})::VARCHAR FROM the_rows AS {_ROW}")
-        return [text for (text,) in self._connection.fetchall()]
+    def _as_json(self, rows: pa.Table) -> list[bytes]:
+        # All at once: one by one they take a thousand times longer.
+        with duckdb.connect(config={"threads": 1}) as connection:
+            connection.register("the_rows", rows)
+            connection.execute(f"SELECT to_json({_ROW})::VARCHAR FROM the_rows AS {_ROW}")
+            return [text.encode() for (text,) in connection.fetchall()]
 
 
 def longest_row(table: pa.Table) -> int:

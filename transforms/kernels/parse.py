@@ -240,6 +240,7 @@ def _rejections(
         first_failure[rows].tolist(),
         time_us.tolist(),
         storable.tolist(),
+        records.origin.payloads(rows.tolist()),
         zip(*taken, strict=True),
         strict=True,
     )
@@ -253,7 +254,7 @@ def _rejections(
                 row,
                 _message(ERROR_TYPES[failure], _Source(*(text.strip() for text in texts)), limits),
             ),
-            records.origin.payload(row)[:MAX_RECORD_BYTES],
+            payload[:MAX_RECORD_BYTES],
             records.origin.position(row),
             records.origin.attributes(row),
             int(sizes[row]),
@@ -261,7 +262,7 @@ def _rejections(
             _readable(texts[1]),
             _readable(texts[2]),
         )
-        for row, failure, instant, keep, texts in found
+        for row, failure, instant, keep, payload, texts in found
     )
 
 

@@ -33,8 +33,8 @@ class Origin(Protocol):
     def sizes(self) -> NDArray[np.int64]:
         """int64 [rows], the bytes of the input behind each row."""
 
-    def payload(self, row: int) -> bytes:
-        """The input behind a row, as it came."""
+    def payloads(self, rows: Sequence[int]) -> list[bytes]:
+        """The input behind some rows, as it came."""
 
     def position(self, row: int) -> str:
         """Where in the source it stood."""
@@ -63,8 +63,8 @@ class Spans:
     def sizes(self) -> NDArray[np.int64]:
         return self.ends - self.starts
 
-    def payload(self, row: int) -> bytes:
-        return self.data[self.starts[row] : self.ends[row]]
+    def payloads(self, rows: Sequence[int]) -> list[bytes]:
+        return [self.data[self.starts[row] : self.ends[row]] for row in rows]
 
     def position(self, row: int) -> str:
         return str(self.offset + int(self.starts[row]))

@@ -53,8 +53,8 @@ class _SingleRecords:
     def sizes(self) -> NDArray[np.int64]:
         return np.array([len(record.data) for record in self.records], np.int64)
 
-    def payload(self, row: int) -> bytes:
-        return self.records[row].data
+    def payloads(self, rows: Sequence[int]) -> list[bytes]:
+        return [self.records[row].data for row in rows]
 
     def position(self, row: int) -> str:
         return self.records[row].position

@@ -110,14 +110,14 @@ def _json(payload: bytes, form: PayloadFormat) -> list[str]:
 class _Payloads:
     """Payloads that became rows: their `Origin`."""
 
-    payloads: Sequence[bytes]
+    records: Sequence[bytes]
     kept: Sequence[int]
 
     def sizes(self) -> NDArray[np.int64]:
-        return np.array([len(self.payloads[index]) for index in self.kept], np.int64)
+        return np.array([len(self.records[index]) for index in self.kept], np.int64)
 
-    def payload(self, row: int) -> bytes:
-        return self.payloads[self.kept[row]]
+    def payloads(self, rows: Sequence[int]) -> list[bytes]:
+        return [self.records[self.kept[row]] for row in rows]
 
     def position(self, row: int) -> str:
         return str(self.kept[row])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -67,8 +68,8 @@ class _InMember:
     def sizes(self) -> NDArray[np.int64]:
         return self.within.sizes()
 
-    def payload(self, row: int) -> bytes:
-        return self.within.payload(row)
+    def payloads(self, rows: Sequence[int]) -> list[bytes]:
+        return self.within.payloads(rows)
 
     def position(self, row: int) -> str:
         return f"{self.member}:{self.within.position(row)}"

@@ -157,7 +157,14 @@ def _first_not_blank(columns: Sequence[pa.Array], rows: int) -> pa.Array:
 
 def _filled(column: pa.Array) -> pa.Array:
     """Texts without NULLs."""
-    return _plain(column).fill_null("") if column.null_count else column
+    if not column.null_count:
+        return column
+    if not pa.types.is_dictionary(column.type):
+        return column.fill_null("")
+    values = column.dictionary
+    return pa.DictionaryArray.from_arrays(
+        column.indices.fill_null(len(values)), pa.concat_arrays([values, pa.array([""])])
+    )
 
 
 def _plain(column: pa.Array) -> pa.Array:
@@ -170,15 +177,16 @@ def _encoded(column: pa.Array) -> pa.DictionaryArray:
 
 def _no_objects(origin: Origin, unreadable: Masks) -> Rejections:
     """Rows that are no JSON objects."""
+    rows = np.flatnonzero(unreadable).tolist()
     return Rejections.of(
         Rejection.unreadable(
             "malformed_row",
-            json_problem(origin.payload(row).decode()),
-            origin.payload(row),
+            json_problem(payload.decode()),
+            payload,
             origin.position(row),
             origin.attributes(row),
         )
-        for row in np.flatnonzero(unreadable).tolist()
+        for row, payload in zip(rows, origin.payloads(rows), strict=True)
     )
 
 
@@ -198,8 +206,8 @@ class _Chosen:
         sizes: NDArray[np.int64] = self.origin.sizes()[self.rows]
         return sizes
 
-    def payload(self, row: int) -> bytes:
-        return self.origin.payload(int(self.rows[row]))
+    def payloads(self, rows: Sequence[int]) -> list[bytes]:
+        return self.origin.payloads([int(self.rows[row]) for row in rows])
 
     def position(self, row: int) -> str:
         return self.origin.position(int(self.rows[row]))

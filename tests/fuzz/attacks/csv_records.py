@@ -81,7 +81,7 @@ def parsed(records: RawRecords) -> Iterable[Outcome]:
     events = events_of(result.events)
     assert len(events) == len(accepted), f"{len(events)} events of {len(accepted)} records"
     for (place, row), event in zip(accepted, events, strict=True):
-        yield Outcome(place, records.origin.payload(row), event)
+        yield Outcome(place, records.origin.payloads([row])[0], event)
     for place, rejection in refused.items():
         yield Outcome(place, rejection.payload, Refused(rejection.error_type))
 
