@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 _INPUT: Final = replace(
     shared.INPUT,
-    help="CSV files (.csv, .csv.gz): one or more paths or globs, local or gs://, the same every "
-    "day; quote globs. Files that were loaded before are left out",
+    help="CSV files (.csv, .csv.gz), by rules also JSON lines, JSON and Parquet: one or more paths "
+    "or globs, local or gs://, the same every day; quote globs. Files that were loaded before are "
+    "left out",
 )
 _ACTIVE_TYPES: Final = replace(
     shared.ACTIVE_TYPES,

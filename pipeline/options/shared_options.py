@@ -45,16 +45,16 @@ LOAD: Final = "Load"
 _NO_PARAMETER: Final = Parameter(is_offered=False)
 
 INPUT: Final = Option(
-    "CSV files (.csv, .csv.gz): one or more paths or globs, local or gs://; quote globs, so "
-    "that the shell leaves them alone",
+    "CSV files (.csv, .csv.gz), with --rules also JSON lines, JSON and Parquet: one or more paths "
+    "or globs, local or gs://; quote globs, so that the shell leaves them alone",
     "GLOB",
     from_home,
     many=True,
     parameter=Parameter(
         "Input files",
         SOURCE,
-        "CSV files (.csv, .csv.gz) of events: one or more paths or globs on gs://, "
-        "comma-separated; a comma in a name is written as ?",
+        "CSV files (.csv, .csv.gz) of events, with rules also JSON lines, JSON and Parquet: one or "
+        "more paths or globs on gs://, comma-separated; a comma in a name is written as ?",
         matching(GCS_FILES, "is no comma-separated list of gs://bucket/path"),
         required=True,
     ),
