@@ -105,7 +105,8 @@ class Campaign:
                     continue
                 if not at_work:
                     return scores
-                done, _ = wait(at_work, return_when=FIRST_COMPLETED)
+                # Not for long: of a signal that comes just before, Python hears afterwards.
+                done, _ = wait(at_work, LOOK_SECONDS, FIRST_COMPLETED)
                 for turn in done:
                     del at_work[turn]
                     turn.result()

@@ -10,14 +10,16 @@ from tests.support import forks
 from tests.support.runs import process_environment
 
 PROGRAM = """
-import os, signal
+import os, time
 from pipeline.launch.stream_here import _stopping
 with _stopping(lambda: os.write(1, b'left\\n')) as stop:
     print("ready", flush=True)
-    stop.wait()
+    # Not without end: of a signal that comes just before, Python hears afterwards.
+    while not stop.wait(0.1):
+        pass
     print("flushing", flush=True)
     while True:
-        signal.pause()
+        time.sleep(0.1)
 """
 
 
