@@ -28,6 +28,7 @@ _MODULES: Final = (
     "report",
     "superset",
     "docs",
+    "inspect",
     "publish",
     "sample",
 )

@@ -35,6 +35,7 @@ NEEDED = {
     "update": ["--input", "a.csv"],
     "stream": ["--subscription", "projects/project-1/subscriptions/events"],
     "forget": ["--user_ids", "ids.txt"],
+    "inspect": ["--input", "a.csv"],
     "publish": ["--input", "a.csv", "--topic", "projects/project-1/topics/events"],
 }
 
@@ -84,7 +85,9 @@ def test_options_of_beam_are_kept_beside_ours() -> None:
     assert beam.whole[-1] == "--quality=off"
 
 
-@pytest.mark.parametrize("name", ["check", "docs", "publish", "report", "sample", "superset"])
+@pytest.mark.parametrize(
+    "name", ["check", "docs", "inspect", "publish", "report", "sample", "superset"]
+)
 def test_a_command_without_a_graph_refuses_options_of_beam(name: str) -> None:
     with pytest.raises(OptionError, match="there is no option --runner"):
         built(name, "--runner=DirectRunner")

@@ -1,0 +1,68 @@
+"""The first rows of input files, by the files' own names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from pipeline.inputs.input_versions import InputFile
+from pipeline.inputs.source_ranges import source_ranges, source_rows
+from pipeline.inputs.sources import Source, describe
+from transforms.kernels.input_formats import Given
+from transforms.kernels.source_rows import SourceRows
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The beginning of a source.
+
+    Attributes:
+        source: the source.
+        parts: its first rows.
+        is_whole: whether it has no more.
+    """
+
+    source: Source
+    parts: tuple[SourceRows, ...]
+    is_whole: bool
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has, with those that can't be read."""
+        return sum(map(len, self.parts))
+
+
+def samples(file: InputFile, given: Given, rows: int) -> list[Sample]:
+    """The first rows of a file; of an archive, of each file in it.
+
+    Args:
+        file: the file.
+        given: what rules say of it.
+        rows: how many of each, at most.
+
+    Raises:
+        DataError: if it can't be read, or is not what its name or `given` says.
+    """
+    return [_sample(source, rows) for source in describe(file, given)]
+
+
+def _sample(source: Source, rows: int) -> Sample:
+    parts: list[SourceRows] = []
+    left = rows
+    # Of columns of one name rules can take none.
+    names = [name for name in dict.fromkeys(source.names) if source.names.count(name) == 1]
+    for found in _rows(source, names):
+        if left <= 0:
+            return Sample(source, tuple(parts), False)
+        cut = found.table.num_rows > left
+        parts.append(replace(found, table=found.table.slice(0, left)))
+        left -= found.table.num_rows
+        if cut:
+            return Sample(source, tuple(parts), False)
+    return Sample(source, tuple(parts), True)
+
+
+def _rows(source: Source, names: list[str]) -> Iterator[SourceRows]:
+    for part in source_ranges(source, None):
+        for rows, _ in source_rows(part, names):
+            yield rows

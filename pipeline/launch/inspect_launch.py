@@ -1,0 +1,209 @@
+"""The first rows of input files, what they may mean, and how many of them would pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from pipeline.display.inspect_summary import Inspection, LookedAt, show_inspection
+from pipeline.errors import OptionError, RunError
+from pipeline.inputs.input_versions import InputFile
+from pipeline.inputs.listing import CSV_NAMES, NAMES_OF_RULES, find_inputs
+from pipeline.inputs.sample_rows import Sample, samples
+from pipeline.launch.rules_of_run import asked_rules
+from pipeline.paths import typed_program
+from pipeline.terminal import counted
+from transforms.data_error import DataError
+from transforms.kernels.csv_dialect import RFC_4180
+from transforms.kernels.input_formats import UTF_8, Given
+from transforms.kernels.parse import Limits, parse_records
+from transforms.kernels.records import Rejections
+from transforms.rules.guess.guesses import proposed
+from transforms.rules.guess.rules_text import rules_text
+from transforms.rules.guess.sample_fields import sample_fields
+from transforms.rules.model import Rules
+from transforms.rules.read_by_rules import RuleReader
+from transforms.rules.rules_file import read_rules
+from transforms.vocabulary import SOURCE_COLUMNS
+
+_MOST_FILES: Final = 20
+_ROWS: Final = 10_000
+_ALL_ROWS: Final = 50_000
+_LEAST_ROWS: Final = 1_000
+_MOST: Final = 0.9
+# Without these a record is no event; the others may be blank.
+_NEEDED: Final = ("event_time", "user_id")
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """A file, and its first rows; or why it can't be read."""
+
+    path: str
+    sample: Sample | None
+    problem: str = ""
+
+
+def inspect_files(
+    globs: Sequence[str], asked: str | None, write_to: str | None, now: datetime
+) -> None:
+    """Print what files are and may mean, and write rules for them if asked.
+
+    Args:
+        globs: the files.
+        asked: the file of rules by which rows are tried; None for those that are proposed.
+        write_to: where a file of rules is written; None for nowhere.
+        now: in UTC without a zone.
+
+    Raises:
+        OptionError: if no file is there, the rules are wrong, or `write_to` is there already.
+        RunError: if no file can be read, or the rules can't be written.
+    """
+    if write_to is not None and Path(write_to).exists():
+        raise OptionError(
+            f"--write_rules {write_to} is there already, and is never replaced: name another file"
+        )
+    rules = None if asked is None else asked_rules(asked)
+    given = Given() if rules is None else rules.input
+    files = find_inputs(globs, NAMES_OF_RULES)
+    looked = [one for file in _spread(files) for one in _look(file, given, len(files))]
+    read = [one.sample for one in looked if one.sample is not None]
+    if not any(sample.rows for sample in read):
+        problems = [one.problem for one in looked if one.problem]
+        raise RunError(problems[0] if problems else f"--input: {files[0].path} holds no rows")
+    database = duckdb.connect(config={"threads": 1})
+    parts = [part for sample in read for part in sample.parts]
+    proposal = proposed(sample_fields(parts), now, database)
+    text = rules_text(proposal, given, _what(looked, files))
+    own = read_rules(text.encode(), "the proposed rules")
+    tried = [_tried(one, own if rules is None else rules, now) for one in looked]
+    needs_none = asked is None and _needs_none(looked, tried, now)
+    if needs_none:
+        tried = [_tried(one, Rules(), now) for one in looked]
+    missing = [
+        name
+        for name in _NEEDED
+        if rules is None and not needs_none and not proposal.guess(name).chosen
+    ]
+    by = _by(asked, needs_none)
+    found = Inspection(tried, len(files) - len(_spread(files)), proposal, by, needs_none, missing)
+    if write_to is not None and not needs_none:
+        _write(write_to, text)
+    show_inspection(found, _next_steps(found, globs, asked, write_to))
+
+
+def _spread(files: Sequence[InputFile]) -> Sequence[InputFile]:
+    """All files, or some of them, the first, the last and those between at equal distances."""
+    if len(files) <= _MOST_FILES:
+        return files
+    last = len(files) - 1
+    return [files[place * last // (_MOST_FILES - 1)] for place in range(_MOST_FILES)]
+
+
+def _look(file: InputFile, given: Given, files: int) -> list[_Looked]:
+    rows = max(_LEAST_ROWS, min(_ROWS, _ALL_ROWS // min(files, _MOST_FILES)))
+    try:
+        return [_Looked(found.source.path, found) for found in samples(file, given, rows)] or [
+            _Looked(file.path, None, f"{file.path} holds nothing")
+        ]
+    except DataError as error:
+        return [_Looked(file.path, None, str(error))]
+
+
+def _tried(looked: _Looked, rules: Rules, now: datetime) -> LookedAt:
+    """What becomes of a file's first rows by rules."""
+    sample = looked.sample
+    if sample is None:
+        return LookedAt(looked.path, "can't be read", problem=looked.problem)
+    reader, limits = RuleReader(rules), Limits(event_types=rules.event_types)
+    passed, rejections = 0, []
+    form = sample.source.form.text
+    fields = len(sample.source.names) or len(sample_fields(sample.parts))
+    try:
+        for part in sample.parts:
+            parsed = parse_records(reader(part), now, limits)
+            passed += parsed.events.num_rows
+            rejections.append(parsed.rejections)
+    except DataError as error:
+        return LookedAt(looked.path, form, sample.rows, sample.is_whole, fields, problem=str(error))
+    return LookedAt(
+        looked.path,
+        form,
+        sample.rows,
+        sample.is_whole,
+        fields,
+        passed,
+        Rejections.total(rejections),
+    )
+
+
+def _needs_none(looked: Sequence[_Looked], tried: Sequence[LookedAt], now: datetime) -> bool:
+    """Whether batch takes all files as they are: most rows pass so, or no more do by rules."""
+    if not all(_is_ours(one) for one in looked):
+        return False
+    plain = [_tried(one, Rules(), now) for one in looked]
+    passed, rows = sum(file.passed for file in plain), sum(file.rows for file in plain)
+    return passed >= min(sum(file.passed for file in tried), _MOST * rows)
+
+
+def _is_ours(looked: _Looked) -> bool:
+    if looked.sample is None:
+        return False
+    source = looked.sample.source
+    form = source.form
+    is_plain = form.kind == "csv" and form.dialect == RFC_4180 and form.encoding == UTF_8
+    return (
+        is_plain
+        and source.file.path.lower().endswith(CSV_NAMES)
+        and set(SOURCE_COLUMNS) <= set(source.names)
+    )
+
+
+def _what(looked: Sequence[_Looked], files: Sequence[InputFile]) -> str:
+    rows = sum(one.sample.rows for one in looked if one.sample is not None)
+    kinds = {one.sample.source.form.text for one in looked if one.sample is not None}
+    more = f" and {counted(len(files) - 1, 'other file')}" if len(files) > 1 else ""
+    return f"{counted(rows, 'row')} of {files[0].path}{more} ({'; '.join(sorted(kinds))})"
+
+
+def _by(asked: str | None, needs_none: bool) -> str:
+    if asked is not None:
+        return f"by {asked}"
+    return "as they are" if needs_none else "by the rules that are proposed"
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise OptionError(f"--write_rules {path} is there already: name another file") from error
+    except OSError as error:
+        raise RunError(f"can't write {path}: {error.strerror}") from error
+
+
+def _next_steps(
+    found: Inspection, globs: Sequence[str], asked: str | None, write_to: str | None
+) -> list[str]:
+    program = typed_program()
+    inputs = " ".join(f"'{pattern}'" for pattern in globs)
+    if found.needs_none:
+        return [
+            "These are our own columns as plain CSV: they need no rules.",
+            f"  {program} batch --input {inputs}",
+        ]
+    steps = []
+    if write_to is not None:
+        steps.append(f"The proposed rules are in {write_to}: look through them, then run")
+        steps.append(f"  {program} batch --input {inputs} --rules {write_to}")
+    elif asked is not None:
+        steps.append(f"  {program} batch --input {inputs} --rules {asked}")
+    else:
+        steps.append("To have these rules in a file, with all other choices as comments, run")
+        steps.append(f"  {program} inspect --input {inputs} --write_rules rules.toml")
+    return steps

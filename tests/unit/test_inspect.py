@@ -1,0 +1,280 @@
+"""inspect: what files are, which of their fields are our columns, and rules that they pass with."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.__main__ import main
+from pipeline.inputs.input_versions import local_file
+from pipeline.inputs.sample_rows import samples
+from tests.support.made_exports import MADE, Export, Read, as_csv
+from tests.support.made_source_rows import of_columns, of_lines, of_objects
+from transforms.kernels.event_time import parse_event_times
+from transforms.kernels.input_formats import Given
+from transforms.kernels.parse import Limits, parse_records
+from transforms.rules.guess.guesses import Proposal, proposed
+from transforms.rules.guess.rules_text import rules_text
+from transforms.rules.guess.sample_fields import sample_fields
+from transforms.rules.guess.time_guess import guessed_times
+from transforms.rules.model import Rules
+from transforms.rules.read_by_rules import RuleReader
+from transforms.rules.rules_file import read_rules
+from transforms.vocabulary import SOURCE_COLUMNS
+
+NOW = datetime(2026, 11, 27)
+OURS = {
+    "event_time": "2026-07-01T00:00:00Z",
+    "user_id": "u1",
+    "event_type": "like",
+    "transaction_category": "",
+    "miles_amount": "",
+    "platform": "Web",
+    "utm_source": "",
+    "country": "SG",
+}
+
+
+def read_by(path: Path, rules: Rules) -> list[Read]:
+    """What the parser makes of a whole file by rules."""
+    found = []
+    for sample in samples(local_file(str(path)), rules.input, 10_000):
+        for part in sample.parts:
+            records = RuleReader(rules)(part)
+            parsed = parse_records(records, NOW, Limits(event_types=rules.event_types))
+            assert len(parsed.rejections) == 0
+            rows = parsed.events.to_pylist()
+            found += [
+                Read(
+                    row["event_time"].isoformat(timespec="microseconds"),
+                    row["user_id"],
+                    rules.event_types[row["event_type"]],
+                    ("iOS", "Android", "Web")[row["platform"]],
+                    row["utm_source"] or "",
+                    row["country"] or "",
+                )
+                for row in rows
+            ]
+    return found
+
+
+def stored(folder: Path, export: Export) -> Path:
+    path = folder / export.name
+    path.write_bytes(export.data)
+    return path
+
+
+def proposal_of(*parts: object) -> Proposal:
+    return proposed(sample_fields(parts), NOW, duckdb.connect())  # type: ignore[arg-type]
+
+
+def fields_of(proposal: Proposal, ours: str) -> list[str]:
+    return [found.name for found in proposal.guess(ours).chosen]
+
+
+@pytest.mark.parametrize("tool", MADE)
+def test_an_export_passes_with_the_rules_that_are_written(
+    tool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export = MADE[tool]()
+    path, written = stored(tmp_path, export), tmp_path / "rules.toml"
+    assert main(["inspect", "--input", str(path), "--write_rules", str(written)]) == 0
+    assert "300 of 300 rows (100.00%) pass" in " ".join(capsys.readouterr().out.split())
+    rules = read_rules(written.read_bytes(), "rules.toml")
+    assert read_by(path, rules) == list(export.read)
+
+
+def test_our_own_columns_need_no_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, written = tmp_path / "a.csv", tmp_path / "rules.toml"
+    path.write_text(as_csv([OURS] * 18 + [{**OURS, "user_id": ""}, {**OURS, "country": "S1"}]))
+    assert main(["inspect", "--input", str(path), "--write_rules", str(written)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "they need no rules" in told
+    assert "18 of 20 rows (90.00%) pass as they are" in told
+    assert "missing_user_id 1 user_id is blank" in told
+    assert not written.exists()
+
+
+def test_our_own_columns_with_others_values_need_rules(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, written = tmp_path / "a.csv", tmp_path / "rules.toml"
+    path.write_text(as_csv([{**OURS, "platform": "iPhone"}, OURS]))
+    assert main(["inspect", "--input", str(path), "--write_rules", str(written)]) == 0
+    assert "2 of 2 rows (100.00%) pass by the rules" in " ".join(capsys.readouterr().out.split())
+    assert read_rules(written.read_bytes(), "r").values["platform"].lines == {"iPhone": "iOS"}
+
+
+def test_a_file_that_is_there_is_never_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, written = stored(tmp_path, MADE["segment"]()), tmp_path / "rules.toml"
+    written.write_text("# mine")
+    with pytest.raises(SystemExit) as stopped:
+        main(["inspect", "--input", str(path), "--write_rules", str(written)])
+    assert stopped.value.code == 2
+    assert "is there already, and is never replaced" in capsys.readouterr().err
+    assert written.read_text() == "# mine"
+
+
+def test_rows_are_tried_by_rules_that_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, rules = stored(tmp_path, MADE["segment"]()), tmp_path / "mine.toml"
+    rules.write_text(
+        '[columns]\nevent_time = "timestamp"\nuser_id = "anonymousId"\nevent_type = "event"\n'
+        'platform = {constant = "Web"}\n[event_types]\nown = ["Signed Up", "Order Completed"]\n'
+    )
+    assert main(["inspect", "--input", str(path), "--rules", str(rules)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"200 of 300 rows (66.67%) pass by {rules}" in told
+    assert "unknown_event_type 100 event_type 'Product Viewed' is none of" in told
+
+
+def test_what_is_no_file_of_events_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = stored(tmp_path, MADE["mixpanel"]()), tmp_path / "b.parquet"
+    bad.write_bytes(b"no parquet")
+    assert main(["inspect", "--input", str(tmp_path / "*")]) == 0
+    assert "b.parquet is no Parquet file" in " ".join(capsys.readouterr().out.split())
+    good.unlink()
+    assert main(["inspect", "--input", str(bad)]) == 1
+    assert "b.parquet is no Parquet file" in capsys.readouterr().err
+
+
+def test_fields_inside_others_come_by_their_paths() -> None:
+    found = sample_fields(
+        [
+            of_objects(
+                {"a": {"b": [{"c": 1.50}, {"c": 2}]}, "x.y": True, "z": None},
+                {"params": [{"key": "k", "value": {"int_value": "7"}}, {"key": "l", "value": "m"}]},
+            ),
+            of_columns({"json": ['{"in": {"side": 1e3}}'], "plain": [" p "]}),
+        ]
+    )
+    assert {one.name: one.texts for one in found} == {
+        "a.b[0].c": ["1.5", "", ""],
+        "x.y": ["true", "", ""],
+        "z": ["", "", ""],
+        "params[k]": ["", "7", ""],
+        "params[l]": ["", "m", ""],
+        "json.in.side": ["", "", "1e3"],
+        "plain": ["", "", "p"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("texts", "formats"),
+    [
+        (["2026-07-01T03:01:19.689Z", "2026-07-01 03:01:19"], ("iso",)),
+        (["1782874879"], ("epoch_s",)),
+        (["1782874879689"], ("epoch_ms",)),
+        (["1782874879689972"], ("epoch_us",)),
+        (["31.12.2025 23:59"], ("%d.%m.%Y %H:%M",)),
+        (["12/31/2025 11:59:00 PM"], ("%m/%d/%Y %I:%M:%S %p",)),
+        (["2026-07-01 03:01:19 +0200"], ("%Y-%m-%d %H:%M:%S %z",)),
+        (["2026-07-01 03:01:19 UTC", "2026-07-01 03:01:19.123 UTC"], ("iso",)),
+        (["2026-07-01T03:01:19Z", "2026-07-02"], ("iso", "%Y-%m-%d")),
+        (["+49 170 1234567", "1234567890123456789"], ()),
+        (["2097-01-01T00:00:00Z"], ()),
+        ([], ()),
+    ],
+)
+def test_how_times_are_written(texts: list[str], formats: tuple[str, ...]) -> None:
+    found = guessed_times(texts, NOW, duckdb.connect())
+    assert found.formats == formats
+
+
+def test_days_and_months_that_may_be_either_are_told() -> None:
+    rows = of_columns(
+        {"when": ["01/02/2026 10:00:00"], "user_id": ["u"], "event": ["e"], "platform": ["Web"]}
+    )
+    proposal = proposal_of(rows)
+    assert proposal.guess("event_time").chosen[0].times.as_well == ("%m/%d/%Y %H:%M:%S",)
+    text = rules_text(proposal, Given(), "1 row")
+    assert '# format = "%m/%d/%Y %H:%M:%S"  # fits as well, and means other days' in text
+    assert '# zone = "Europe/Berlin"' in text
+
+
+def test_names_of_events_are_own_types_100_at_most() -> None:
+    names = [f"event {place}" for place in range(150)] * 3 + ["like", 'say "hi"']
+    rows = of_columns(
+        {
+            "time": ["2026-07-01T00:00:00Z"] * 452,
+            "user": ["u"] * 452,
+            "event": names,
+        }
+    )
+    proposal = proposal_of(rows)
+    rules = read_rules(rules_text(proposal, Given(), "452 rows").encode(), "r")
+    assert len(rules.own_event_types) == 100
+    assert "like" not in rules.own_event_types
+    assert rules.values["event_type"].others == "other_event"
+    records = RuleReader(rules)(rows)
+    assert len(parse_records(records, NOW, Limits(event_types=rules.event_types)).rejections) == 0
+
+
+def test_an_amount_in_all_rows_of_an_event_looks_like_miles() -> None:
+    proposal = proposal_of(
+        of_objects(
+            {"time": 1782874879, "user_id": "u", "event": "Paid", "revenue": "1.234,50"},
+            {"time": 1782874880, "user_id": "u", "event": "Seen"},
+        )
+    )
+    assert proposal.looks_like_miles == ("Paid",)
+    assert proposal.rules.amount is not None
+    assert (proposal.rules.amount.decimal, proposal.rules.amount.thousands) == (",", ".")
+    assert '# Paid = "miles_earned"' in rules_text(proposal, Given(), "2 rows")
+
+
+def test_an_id_that_is_known_comes_before_one_that_is_not() -> None:
+    proposal = proposal_of(
+        of_objects(
+            {"time": 1782874879, "anonymous_id": "a", "event": "e"},
+            {"time": 1782874880, "anonymous_id": "a", "user_id": "u", "event": "e"},
+            {"time": 1782874881, "anonymous_id": "a", "event": "e"},
+        )
+    )
+    assert fields_of(proposal, "user_id") == ["user_id", "anonymous_id"]
+
+
+_TEXTS = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(
+        ["2026-07-01T00:00:00Z", "1782874879", "iPhone", "DE", "Signed Up", "1,5", "*"]
+    ),
+)
+_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), _TEXTS),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+_NAMES = st.one_of(
+    st.sampled_from([*SOURCE_COLUMNS, "time", "event", "user", "os", "revenue", "a.b", "c[d]"]),
+    st.text(max_size=6),
+)
+
+
+@given(st.lists(st.dictionaries(_NAMES, _VALUES, max_size=6), min_size=1, max_size=6))
+def test_whatever_rows_hold_what_is_written_are_rules(rows: list[dict[str, object]]) -> None:
+    lines = of_lines([json.dumps(row) for row in rows])
+    proposal = proposal_of(lines)
+    text = rules_text(proposal, Given(delimiter="\t", quote=""), "these\nrows")
+    rules = read_rules(text.encode(), "r")
+    assert tomllib.loads(text)["input"] == {"delimiter": "\t", "quote": ""}
+    records = RuleReader(rules)(lines)
+    parsed = parse_records(records, NOW, Limits(event_types=rules.event_types))
+    assert parsed.events.num_rows + len(parsed.rejections) == len(rows)
+    if fields_of(proposal, "event_time"):
+        _, known = parse_event_times(records.columns[0].cast("string").fill_null(""))
+        assert known.any()

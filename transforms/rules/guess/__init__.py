@@ -1,0 +1,1 @@
+"""What the fields of an export may mean: rules to start from."""

@@ -1,0 +1,176 @@
+"""How likely a field is one of our columns, by its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+# What a name ends with, the likeliest first; with = it is the whole name.
+ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "event_time": (
+        "event time",
+        "event timestamp",
+        "=timestamp",
+        "derived tstamp",
+        "occurred at",
+        "created at",
+        "client event time",
+        "collector tstamp",
+        "properties time",
+        "=time",
+        "=ts",
+        "timestamp",
+        "datetime",
+        "date time",
+        "zeitpunkt",
+        "zeit",
+        "time",
+        "tstamp",
+        "processed at",
+        "paid at",
+        "date",
+        "datum",
+        "received at",
+        "sent at",
+    ),
+    "user_id": (
+        "user id",
+        "customer id",
+        "distinct id",
+        "member id",
+        "account id",
+        "subscriber id",
+        "uid",
+        "=email",
+        "customer email",
+        "=user",
+        "=customer",
+        "kundennummer",
+        "=kunde",
+        "anonymous id",
+        "user pseudo id",
+        "domain userid",
+        "device id",
+        "visitor id",
+        "client id",
+        "network userid",
+        "userid",
+        "email",
+    ),
+    "event_type": (
+        "event type",
+        "event name",
+        "=event",
+        "=action",
+        "=activity",
+        "=ereignis",
+        "=aktion",
+        "=type",
+        "=verb",
+        "=name",
+    ),
+    "transaction_category": (
+        "transaction category",
+        "properties category",
+        "product category",
+        "item category",
+        "=category",
+        "=kategorie",
+        "se category",
+    ),
+    "miles_amount": (
+        "miles amount",
+        "=miles",
+        "=points",
+        "purchase revenue",
+        "revenue",
+        "purchase revenue in usd",
+        "=total",
+        "tr total",
+        "total price",
+        "amount",
+        "betrag",
+        "umsatz",
+        "order total",
+        "=value",
+        "params value",
+        "properties value",
+        "properties total",
+        "properties price",
+        "=price",
+        "se value",
+    ),
+    "platform": (
+        "platform",
+        "os name",
+        "operating system",
+        "os family",
+        "=os",
+        "properties os",
+        "device type",
+        "device category",
+        "=device",
+        "source name",
+    ),
+    "utm_source": (
+        "utm source",
+        "campaign source",
+        "mkt source",
+        "traffic source source",
+        "traffic source",
+        "=source",
+        "=quelle",
+        "refr source",
+        "referring domain",
+        "initial referring domain",
+    ),
+    "country": (
+        "country",
+        "country code",
+        "country name",
+        "=land",
+        "=geo",
+        "nation",
+        "billing country",
+        "shipping country",
+    ),
+}
+# Such ids come before somebody is known: they are for rows that have no better one.
+ANONYMOUS: Final = (
+    "anonymous id",
+    "user pseudo id",
+    "domain userid",
+    "network userid",
+    "device id",
+    "visitor id",
+    "client id",
+)
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def words_of(name: str) -> str:
+    """The words of a name, in lower case: `context.os.name` and `contextOsName` are alike."""
+    return " ".join(re.findall(r"[^\W_]+", _CAMEL.sub(" ", name).casefold()))
+
+
+def likeness(ours: str, name: str) -> float:
+    """How likely a field is one of our columns by its name, from 0 to 1; 0 where nothing says so.
+
+    The column's own name comes first, then what stands earlier in ENDINGS; a field further inside
+    comes after one outside.
+    """
+    words = words_of(name)
+    if name == ours:
+        return 1.0
+    depth = name.count(".") + name.count("[")
+    for place, ending in enumerate(ENDINGS[ours]):
+        whole = ending.removeprefix("=")
+        if words == whole or (whole == ending and words.endswith(f" {whole}")):
+            return 0.95 - 0.6 * place / len(ENDINGS[ours]) - 0.01 * depth - 0.02 * (words != whole)
+    return 0.0
+
+
+def is_anonymous(name: str) -> bool:
+    """Whether a field holds ids of people who are not known yet."""
+    return words_of(name).endswith(ANONYMOUS)

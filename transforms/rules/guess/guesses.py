@@ -1,0 +1,317 @@
+"""The fields of some rows -> which of them are our columns, and the rules that say so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import duckdb
+
+from transforms.active_event_types import MOST_OWN_TYPES
+from transforms.kernels.fields import platform_code
+from transforms.rules.guess.column_names import is_anonymous, likeness
+from transforms.rules.guess.sample_fields import SampleField
+from transforms.rules.guess.time_guess import TimeGuess, guessed_times
+from transforms.rules.guess.value_kinds import (
+    guessed_amounts,
+    is_country,
+    lines_for_platforms,
+    own_type,
+    platform_of,
+    whole_share,
+)
+from transforms.rules.model import ISO, AmountRules, Column, Rules, TimeRules, ValueMap
+from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
+
+# Of which a field is told to be an event's type: more names than that are no names of events.
+_MOST_NAMES: Final = 1_000
+_MOST_LINES: Final = 50
+_MOST_LIKELY: Final = 4
+# What is no country becomes this, which ISO 3166 leaves to whoever needs it.
+UNKNOWN_COUNTRY: Final = "ZZ"
+OTHER_EVENTS: Final = "other_event"
+ANY_EVENT: Final = "event"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A field, and what is in it.
+
+    Attributes:
+        name: as rules call it.
+        values: how often each text is there, the most frequent first; without blanks.
+        rows: how many rows were looked at.
+        times: how its texts are written as times.
+    """
+
+    name: str
+    values: Mapping[str, int]
+    rows: int
+    times: TimeGuess
+
+    @property
+    def filled(self) -> int:
+        """In how many rows it is not blank."""
+        return sum(self.values.values())
+
+    @property
+    def blank_share(self) -> float:
+        """The share of rows in which it is blank, from 0 to 1."""
+        return 1 - self.filled / self.rows if self.rows else 1.0
+
+    @property
+    def example(self) -> str:
+        """The most frequent text; "" without one."""
+        return next(iter(self.values), "")
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Where one of our columns may come from.
+
+    Attributes:
+        ours: its name.
+        chosen: the fields, in order of preference; none where no field looks like it.
+        why: what says so, in words.
+        others: other fields that look like it, the likeliest first.
+    """
+
+    ours: str
+    chosen: tuple[Finding, ...]
+    why: str
+    others: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What some rows may mean.
+
+    Attributes:
+        findings: all fields.
+        guesses: one for each of our columns, in their order.
+        rules: the rules that say so.
+        event_names: the source's names of events, the most frequent first.
+        looks_like_miles: of them those that have an amount in all rows, where others have none.
+        other_amounts: another way to read the amounts that fits as well.
+    """
+
+    findings: Sequence[Finding]
+    guesses: Sequence[Guess]
+    rules: Rules
+    event_names: Mapping[str, int] = field(default_factory=dict)
+    looks_like_miles: tuple[str, ...] = ()
+    other_amounts: AmountRules | None = None
+
+    def guess(self, ours: str) -> Guess:
+        """That for one of our columns."""
+        return self.guesses[SOURCE_COLUMNS.index(ours)]
+
+
+def proposed(
+    fields: Sequence[SampleField], now: datetime, database: duckdb.DuckDBPyConnection
+) -> Proposal:
+    """What some rows may mean, by the names of their fields and by what is in them.
+
+    Args:
+        fields: of the same rows.
+        now: in UTC without a zone; no time of an event lies far behind it.
+        database: an empty one in memory.
+    """
+    findings = [_finding(found, now, database) for found in fields]
+    guesses = [_guess(ours, findings) for ours in SOURCE_COLUMNS]
+    by_name = dict(zip(SOURCE_COLUMNS, guesses, strict=True))
+    texts = {found.name: found.texts for found in fields}
+    names = Counter(filter(None, _joined(by_name["event_type"], texts)))
+    amounts, other = _amounts(by_name["miles_amount"])
+    columns = dict(_columns(by_name))
+    values, own = _event_types(names)
+    values = {**values, **_values(by_name)}
+    times = by_name["event_time"].chosen
+    formats = times[0].times.formats if times else ()
+    rules = Rules(
+        columns={name: columns[name] for name in SOURCE_COLUMNS if name in columns},
+        time=TimeRules(formats or (ISO,)),
+        amount=amounts,
+        values=values,
+        own_event_types=own,
+    )
+    miles = _with_amounts(by_name, texts, names)
+    ordered = dict(names.most_common())
+    return Proposal(findings, guesses, rules, ordered, miles, other)
+
+
+def _finding(found: SampleField, now: datetime, database: duckdb.DuckDBPyConnection) -> Finding:
+    values = Counter(filter(None, found.texts))
+    times = TimeGuess((ISO,), 1.0) if found.is_moment else guessed_times([*values], now, database)
+    return Finding(found.name, dict(values.most_common()), len(found.texts), times)
+
+
+def _guess(ours: str, findings: Sequence[Finding]) -> Guess:
+    scored = [(_score(ours, found), found) for found in findings]
+    likely = [f for score, f in sorted(scored, key=lambda pair: -pair[0]) if score > 0]
+    if not likely:
+        return Guess(ours, (), "no field looks like it")
+    chosen = [likely[0]]
+    if ours in ("user_id", "event_type"):
+        chosen = list(_filling(likely))
+    others = [found for found in likely if found not in chosen][:_MOST_LIKELY]
+    return Guess(ours, tuple(chosen), _why(ours, chosen[0]), tuple(others))
+
+
+def _filling(likely: Sequence[Finding]) -> Iterator[Finding]:
+    """The likeliest field, and further ones as long as rows are left where they are blank."""
+    first, *others = likely
+    yield first
+    blank = first.blank_share
+    for found in others:
+        if blank > 0 and found.blank_share < blank:
+            yield found
+            blank = found.blank_share
+
+
+def _score(ours: str, found: Finding) -> float:
+    """How likely a field is a column, from 0 to 1: by its name, its values and its blanks."""
+    if not found.filled:
+        return 0.0
+    named = likeness(ours, found.name) or _WITHOUT_NAME.get(ours, 0.0)
+    share = _fitting(ours, found)
+    if ours == "user_id" and not is_anonymous(found.name):
+        return named * share  # One that is rarely known is still the better one.
+    return named * share * (0.5 + 0.5 * (1 - found.blank_share))
+
+
+# What a column is guessed by where no name speaks for it.
+_WITHOUT_NAME: Final = {"event_time": 0.1, "platform": 0.05}
+
+
+def _fitting(ours: str, found: Finding) -> float:
+    """The share of the texts that are values of a column; 0 where they are too few."""
+    share, least = 1.0, 0.5
+    texts = [*found.values]
+    if ours == "event_time":
+        share, least = found.times.share, 0.8
+    elif ours == "event_type":
+        few = len(texts) <= min(_MOST_NAMES, max(20, found.filled // 2))
+        share = float(few and not found.times.formats and whole_share(texts) < least)
+    elif ours == "user_id":
+        share = float(found.times.share < least and not _is_flag(texts))
+    elif ours == "miles_amount":
+        share, least = max(guessed_amounts(texts)[1], whole_share(texts)), 0.8
+    elif ours == "platform":
+        known = sum(number for text, number in found.values.items() if platform_of(text))
+        share = known / found.filled if len(texts) <= _MOST_NAMES else 0.0
+    elif ours == "country":
+        known = sum(number for text, number in found.values.items() if is_country(text))
+        share = known / found.filled
+    elif ours == "utm_source":
+        share = float(whole_share(texts) < least)
+    return share if share >= least else 0.0
+
+
+def _is_flag(texts: Sequence[str]) -> bool:
+    return {text.casefold() for text in texts} <= {"true", "false"}
+
+
+def _why(ours: str, found: Finding) -> str:
+    by_name = "its name" if likeness(ours, found.name) else ""
+    if ours == "event_time":
+        said = f"{found.times.share:.0%} are times ({' or '.join(found.times.formats)})"
+    elif ours == "country":
+        letters = max(map(len, found.values)) <= 2
+        said = "two letters" if letters else f"{_fitting(ours, found):.0%} are countries"
+    elif ours == "platform":
+        said = f"{_fitting(ours, found):.0%} are systems or devices"
+    elif ours == "miles_amount":
+        said = f"{_fitting(ours, found):.0%} are amounts"
+    else:
+        said = ""
+    return ", ".join(filter(None, (by_name, said)))
+
+
+def _joined(guess: Guess, texts: Mapping[str, Sequence[str]]) -> list[str]:
+    """Of each row the first text of some fields that is not blank."""
+    columns = [texts[found.name] for found in guess.chosen]
+    return [next(filter(None, row), "") for row in zip(*columns, strict=True)]
+
+
+def _amounts(guess: Guess) -> tuple[AmountRules | None, AmountRules | None]:
+    """How amounts are written, None for whole miles; and another way that fits as well."""
+    if not guess.chosen or whole_share([*guess.chosen[0].values]) == 1.0:
+        return None, None
+    best, _, other = guessed_amounts([*guess.chosen[0].values])
+    return best, other
+
+
+def _columns(guesses: Mapping[str, Guess]) -> Iterator[tuple[str, Column]]:
+    for name, guess in guesses.items():
+        fields = tuple(found.name for found in guess.chosen)
+        default = "Web" if name == "platform" and _has_blanks(guess) else None
+        if name == "event_type" and not fields:
+            yield name, Column(default=ANY_EVENT)
+        elif name == "platform" and not fields:
+            yield name, Column(default="Web")
+        elif fields and (fields != (name,) or default):
+            yield name, Column(fields, default)
+
+
+def _has_blanks(guess: Guess) -> bool:
+    return any(found.blank_share > 0 for found in guess.chosen)
+
+
+def _event_types(names: Counter[str]) -> tuple[dict[str, ValueMap], tuple[str, ...]]:
+    """Lines for names that can't be event types, and the own event types."""
+    if not names:
+        return {}, (ANY_EVENT,)
+    ours = {name: own_type(name) for name, _ in names.most_common()}
+    own = list(dict.fromkeys(type_ for type_ in ours.values() if type_ not in EVENT_TYPES))
+    others = None
+    if len(own) > MOST_OWN_TYPES:
+        others = OTHER_EVENTS
+        own = [*[name for name in own if name != others][: MOST_OWN_TYPES - 1], others]
+    lines = {name: type_ for name, type_ in ours.items() if name != type_ and type_ in own}
+    values = {"event_type": ValueMap(lines, others)} if lines or others else {}
+    return values, tuple(own)
+
+
+def _values(guesses: Mapping[str, Guess]) -> dict[str, ValueMap]:
+    """What platforms and countries are called here."""
+    values = {}
+    platforms = guesses["platform"].chosen
+    if platforms:
+        found = platforms[0].values
+        lines = lines_for_platforms(found)
+        mapped = {text: ours for text, ours in lines.items() if ours != "Web"}
+        others = "Web" if any(_is_web(text, lines) for text in found) else None
+        if mapped or others:
+            values["platform"] = ValueMap(mapped, others)
+    countries = guesses["country"].chosen
+    if countries:
+        strange = [text for text in countries[0].values if not is_country(text)]
+        if len(strange) > _MOST_LINES:
+            values["country"] = ValueMap({}, UNKNOWN_COUNTRY)
+        elif strange:
+            values["country"] = ValueMap(dict.fromkeys(strange, UNKNOWN_COUNTRY))
+    return values
+
+
+def _is_web(text: str, lines: Mapping[str, str]) -> bool:
+    """Whether a platform is the web by another name, or nothing that is known."""
+    return platform_code(text) < 0 and lines.get(text, "Web") == "Web"
+
+
+def _with_amounts(
+    guesses: Mapping[str, Guess], texts: Mapping[str, Sequence[str]], names: Counter[str]
+) -> tuple[str, ...]:
+    """The names of events that have an amount in all rows, where others have none."""
+    amounts = guesses["miles_amount"].chosen
+    if not amounts or not names:
+        return ()
+    types = _joined(guesses["event_type"], texts)
+    filled = Counter(
+        name for name, text in zip(types, texts[amounts[0].name], strict=True) if name and text
+    )
+    found = tuple(name for name in names if filled[name] == names[name] and name not in EVENT_TYPES)
+    return found if len(found) < len(names) else ()
