@@ -35,6 +35,12 @@ _ACTIVE_TYPES: Final = replace(
     "where its tables were built with others (default: those of the tables)",
     default=None,
 )
+_RULES: Final = replace(
+    shared.RULES,
+    help="a file of rules (TOML, docs/rules.md), local or gs://, that says what fields and values "
+    "of messages mean, where the warehouse holds nothing yet; none reads messages as they are, and "
+    "what differs from the rules of its tables is refused (default: those of the tables, or none)",
+)
 _LATE_HORIZON: Final = Option(
     "on other runners than this machine's: how late an event may come, in days; a later one is a "
     "dead letter (too_late), and events are known as repeated for so long (default: "
@@ -102,6 +108,7 @@ class StreamOptions:
     location: str | None = given_by(shared.LOCATION)
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
     active_event_types: AskedTypes | None = given_by(_ACTIVE_TYPES)
+    rules: str | None = given_by(_RULES)
     late_horizon_days: int | None = given_by(_LATE_HORIZON)
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
     flush_seconds: float = given_by(_FLUSH)
@@ -146,10 +153,11 @@ def run(options: StreamOptions) -> None:
     refuse_alert(alerts is not None, runner.local)
     dry_run.check(warehouse, (*ALL_TABLES, *STATE_TABLES.values()), beam.temp_location)
     from pipeline.graphs.streaming_graph import StreamJob
+    from pipeline.launch.rules_of_run import with_own_types
     from pipeline.pubsub.resources import check_subscription, check_topic
 
     if not dry_run.offline:
-        check_storage([beam.temp_location], beam.own)
+        check_storage([beam.temp_location, options.rules], beam.own)
         check_subscription(options.subscription)
         if options.dead_letter_topic is not None:
             check_topic(options.dead_letter_topic)
@@ -175,14 +183,31 @@ def run(options: StreamOptions) -> None:
         started_at=started_at,
         settings=recorded(options),
     )
+    asked = options.active_event_types
+    if not dry_run.offline:
+        job = _by_rules(job, options.rules)
+        asked = with_own_types(asked, job.rules)
     if runner.local:
-        _run_here(options, job, alerts)
+        _run_here(options, job, asked, alerts)
     else:
-        _hand_over(options, job, runner, dry_run, updates=updates)
+        _hand_over(options, job, asked, runner, dry_run, updates=updates)
     dry_run.print_ending()
 
 
-def _run_here(options: StreamOptions, job: StreamJob, alerts: Alerts | None) -> None:
+def _by_rules(job: StreamJob, asked: str | None) -> StreamJob:
+    """A stream with the rules of its tables, or with those that it is told and that it notes."""
+    from pipeline.launch.rules_of_run import note_of
+    from pipeline.launch.stream_start import rules_of_stream
+    from transforms.state.warehouse_settings import RULES
+
+    rules = rules_of_stream(job.warehouse, asked)
+    noted = {} if asked is None else {RULES: note_of(rules)}
+    return replace(job, rules=rules, settings={**job.settings, **noted})
+
+
+def _run_here(
+    options: StreamOptions, job: StreamJob, asked: AskedTypes | None, alerts: Alerts | None
+) -> None:
     from pipeline.alerts.telling import alerting
     from pipeline.launch.stream_here import run_stream
 
@@ -193,11 +218,17 @@ def _run_here(options: StreamOptions, job: StreamJob, alerts: Alerts | None) -> 
     if options.merge_seconds is not None:
         print_error("--merge_seconds is not used: a stream on this machine merges at each flush")
     with alerting(alerts, job.warehouse, COMMAND.name):
-        run_stream(job, options.active_event_types, options.beam.temp_location, alerts)
+        run_stream(job, asked, options.beam.temp_location, alerts)
 
 
 def _hand_over(
-    options: StreamOptions, job: StreamJob, runner: Runner, dry_run: DryRun, *, updates: bool
+    options: StreamOptions,
+    job: StreamJob,
+    asked: AskedTypes | None,
+    runner: Runner,
+    dry_run: DryRun,
+    *,
+    updates: bool,
 ) -> None:
     from pipeline.launch.beam_run import pipeline_options
     from pipeline.launch.runners import is_dataflow
@@ -213,7 +244,7 @@ def _hand_over(
     stage = taken_over if updates else claimed
     # Dataflow's state is durable when a bundle ends, that of others at their next checkpoint.
     job = replace(job, appends=is_dataflow(runner.name), merge_every=_merge_every(options))
-    job = stage(job, options.active_event_types, beam.temp_location, dry_run)
+    job = stage(job, asked, beam.temp_location, dry_run)
     if is_dataflow(runner.name):
         hand_over_stream(job, for_beam)
     else:
@@ -230,9 +261,9 @@ def _merge_every(options: StreamOptions) -> int:
 _HELP: Final = """\
 Keep the same tables true from Pub/Sub messages, near real time.
 
-A message is a JSON object with the columns of `batch` as fields or, where its attribute
-content_type is text/csv, one CSV record of them in order. Late, repeated and out-of-order events
-end in the figures that batch would compute.
+A message is a JSON object with the columns of `batch` as fields, or as --rules say; where its
+attribute content_type is text/csv, it is one CSV record of these columns in order. Late, repeated
+and out-of-order events end in the figures that batch would compute.
 
 On this machine the stream goes on from what the tables hold, by whichever command: start it behind
 a batch, and again after any stop. It takes in events of any age. It runs until Ctrl-C or SIGTERM:

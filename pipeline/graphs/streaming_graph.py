@@ -31,6 +31,7 @@ from transforms.marts import dead_letter_events, dim_users, fct_events, users_wi
 from transforms.marts.registry import ALL_TABLES, all_checks
 from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.quality.compile import Check
+from transforms.rules.model import Rules
 from transforms.state import user_timelines
 from transforms.state.pipeline_runs import Run
 from transforms.state.registry import STATE_TABLES
@@ -83,6 +84,7 @@ class StreamJob:
         merge_every: rows that are merged are staged every so many steps of staging; a flush has
             two of them.
         settings: what it was asked to do, for pipeline_runs: JSON values by the names of options.
+        rules: how its messages are read; None for JSON with the source columns.
     """
 
     subscription: str
@@ -103,6 +105,7 @@ class StreamJob:
     appends: bool = True
     merge_every: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)
+    rules: Rules | None = None
 
     @property
     def noted(self) -> Run:
@@ -133,6 +136,7 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.max_future_minutes,
         job.forgotten,
         job.active_types.known,
+        job.rules,
     )
     users = parsed.by_user | "UpdateUsers" >> UpdateUsers(
         job.active_types,

@@ -125,7 +125,7 @@ def rules_to_add(warehouse: Warehouse, rules: Rules | None, asked: str | None) -
         ways = f"run {typed_command('rebuild', warehouse.url)} with --rules {asked}"
     raise OptionError(
         f"--rules {asked}: the tables of {warehouse.url} were built with "
-        f"{'other rules' if noted else 'no rules'}, and an update adds to them: {differs}. Leave "
+        f"{'other rules' if noted else 'no rules'}, and this run adds to them: {differs}. Leave "
         f"--rules out to go on as they are, or {ways}"
     )
 

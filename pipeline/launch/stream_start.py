@@ -9,6 +9,7 @@ import pyarrow as pa
 from pipeline.graphs.staged_forgotten import known_forgotten
 from pipeline.graphs.streaming_graph import STREAMED, StreamJob
 from pipeline.launch.new_files import holds_anything
+from pipeline.launch.rules_of_run import rules_of_run, rules_to_add
 from pipeline.launch.state_of_tables import state_of, without_state
 from pipeline.launch.tables_built import first_types, types_of_tables
 from pipeline.sinks.commit_plan import CommitPlan
@@ -17,6 +18,7 @@ from pipeline.sinks.run_notes import staged_state
 from pipeline.sinks.run_rows import how_far, rows_of_run
 from pipeline.warehouse import Warehouse
 from transforms.active_event_types import ActiveEventTypes, AskedTypes
+from transforms.rules.model import Rules
 
 
 def warm(job: StreamJob, asked: AskedTypes | None) -> tuple[StreamJob, Totals]:
@@ -33,6 +35,24 @@ def warm(job: StreamJob, asked: AskedTypes | None) -> tuple[StreamJob, Totals]:
     types, before = begun_with(job.warehouse, asked)
     forgotten = known_forgotten(job.warehouse)
     return replace(job, active_types=types, forgotten=forgotten), before or Totals()
+
+
+def rules_of_stream(warehouse: Warehouse, asked: str | None) -> Rules | None:
+    """The rules by which a stream reads its messages: those of the tables that it goes on from, or
+    where these hold nothing those that it is told.
+
+    Args:
+        warehouse: where the tables are.
+        asked: what --rules says; None where it says nothing.
+
+    Raises:
+        OptionError: if the file is wrong, or the tables were built with other rules.
+        RunError: if the warehouse can't be read.
+    """
+    rules = rules_of_run(warehouse, asked)
+    if asked is None or not holds_anything(warehouse):
+        return rules
+    return rules_to_add(warehouse, rules, asked)
 
 
 def begun_with(

@@ -33,13 +33,14 @@ from transforms.kernels.calendar import as_datetime
 from transforms.kernels.messages import Message
 from transforms.kernels.parse import Limits
 from transforms.kernels.run_counts import RunCounts
-from transforms.kernels.single_records import read_records
 from transforms.mart_changes import Finishing
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import TABLES
 from transforms.parse_step import COUNTS, parse_part
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.planning import plan_of_increment
+from transforms.rules.read_by_rules import RuleReader
+from transforms.rules.read_messages import read_messages
 from transforms.state.registry import STATE_TABLES
 from transforms.streaming.clock import later
 from transforms.user_tables import CONTRIBUTIONS
@@ -81,6 +82,7 @@ class MicroBatches:
         self._publish, self._sleep = publish, sleep
         self._plan = CommitPlan.adding(STREAMED)
         self._here = StepsHere(job.warehouse, job.run, job.staging, self._plan.contracts)
+        self._reader = None if job.rules is None else RuleReader(job.rules)
         checks = plan_of_increment(job.checks, PARTS)
         self._over = ArrowChecks(checks, TABLES)
         finishing = Finishing(job.active_types.known)
@@ -134,8 +136,8 @@ class MicroBatches:
         job, came = self.job, Came()
         limits = Limits(job.max_future_minutes, event_types=job.active_types.known)
         for part in _parts(messages):
-            records = read_records(part, job.subscription)
-            came.add(parse_part(records, now, limits, __version__, forgotten=job.forgotten))
+            for records in read_messages(part, job.subscription, self._reader):
+                came.add(parse_part(records, now, limits, __version__, forgotten=job.forgotten))
         return came
 
     def _new_letters(self, parts: Sequence[pa.Table]) -> tuple[dict[str, pa.Table], RunCounts]:

@@ -29,6 +29,7 @@ from transforms.active_event_types import ActiveEventTypes
 from transforms.kernels.forgotten import Forgotten
 from transforms.marts import fct_events
 from transforms.marts.registry import TABLES
+from transforms.rules.model import Rules
 from transforms.state import growth_counters
 from transforms.streaming.clock import Clock
 from transforms.streaming.users import kept_us
@@ -115,6 +116,7 @@ def finished_stream(
     max_future_minutes: int = 60,
     forgotten: Forgotten | None = None,
     own: Sequence[str] = (),
+    rules: Rules | None = None,
 ) -> PipelineResult:
     """Run the streaming graph over a stream; returns what Beam knows of the run.
 
@@ -139,6 +141,7 @@ def finished_stream(
             max_future_minutes=max_future_minutes,
             forgotten=forgotten,
             start=start,
+            rules=rules,
         )
         pipeline = beam.Pipeline(BundleBasedDirectRunner(), PipelineOptions(["--streaming"]))
         build(pipeline | "Messages" >> stream, job)

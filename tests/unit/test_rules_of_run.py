@@ -96,10 +96,10 @@ def test_what_is_added_is_read_as_what_is_there() -> None:
         (
             SHOP,
             SHOP.replace("who", "whom"),
-            'other rules, and an update adds to them: columns.user_id is "who" there and "whom" '
+            'other rules, and this run adds to them: columns.user_id is "who" there and "whom" '
             "here. Leave --rules out to go on as they are, or run .*batch.* over all files with",
         ),
-        (None, SHOP, "no rules, and an update adds to them: columns.user_id is not said there and"),
+        (None, SHOP, "no rules, and this run adds to them: columns.user_id is not said there and"),
         (SHOP, None, 'columns.user_id is "who" there and not said here; values.event_type.Order'),
         (
             SHOP,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from transforms.data_error import DataError
 from transforms.kernels.csv_layout import Layout
+from transforms.kernels.csv_sources import FORMAT_ATTRIBUTE
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.messages import layout_of
 from transforms.kernels.parse import ERROR_TYPES, Limits, parse_records
@@ -96,7 +97,10 @@ def how_to_read(dead_letter: Mapping[str, Any]) -> Layout | PayloadFormat | None
     """
     attributes = _loaded(dead_letter)
     if _SUBSCRIPTION.fullmatch(dead_letter["source"]):
+        # A message's own attributes are texts.
         texts = {name: text for name, text in attributes.items() if isinstance(text, str)}
+        if FORMAT_ATTRIBUTE in texts.keys() ^ attributes.keys():
+            return PayloadFormat.from_attributes(attributes)
         return layout_of(texts)
     try:
         return PayloadFormat.from_attributes(attributes) or Layout.from_attributes(attributes)

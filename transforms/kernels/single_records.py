@@ -45,7 +45,7 @@ class SingleRecord(Protocol):
 
 
 @dataclass(frozen=True)
-class _SingleRecords:
+class SingleRecords:
     """Rows that came one by one: their `Origin`."""
 
     records: Sequence[SingleRecord]
@@ -93,7 +93,7 @@ def read_records(records: Iterable[SingleRecord], source: str) -> RawRecords:
             )
     texts = zip(*rows, strict=True) if rows else [()] * len(SOURCE_COLUMNS)
     columns = [pa.array(column, pa.string()) for column in texts]
-    return RawRecords(columns, _SingleRecords(kept), source, Rejections.of(unreadable))
+    return RawRecords(columns, SingleRecords(kept), source, Rejections.of(unreadable))
 
 
 def record_fields(data: bytes, layout: Layout | None) -> list[str]:

@@ -17,13 +17,16 @@ from transforms.kernels.codecs.record_codec import encode_users
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.messages import Message
 from transforms.kernels.parse import Limits
+from transforms.kernels.records import RawRecords
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.sessions import sort_events
-from transforms.kernels.single_records import read_records
 from transforms.marts import dead_letter_events
 from transforms.metrics import LATENESS, count
 from transforms.parse_outputs import beside_events
 from transforms.parse_step import COUNTS, DEAD_LETTERS, parse_part
+from transforms.rules.model import Rules
+from transforms.rules.read_by_rules import RuleReader
+from transforms.rules.read_messages import read_messages
 from transforms.streaming.clock import Clock, arriving, microseconds
 from transforms.vocabulary import EVENT_TYPES
 
@@ -48,6 +51,7 @@ class ParseMessages(beam.PTransform):
         max_future_minutes: event times may be so far ahead of the clock.
         forgotten: whose messages are dropped and only counted; None for nobody's.
         event_types: the names of the event types, by their codes.
+        rules: how messages are read; None for JSON with the source columns.
     """
 
     source: str
@@ -57,6 +61,7 @@ class ParseMessages(beam.PTransform):
     max_future_minutes: int = 60
     forgotten: Forgotten | None = None
     event_types: tuple[str, ...] = EVENT_TYPES
+    rules: Rules | None = None
 
     def expand(self, messages: beam.PCollection) -> pvalue.DoOutputsTuple:
         parse = beam.ParDo(_Parse(self)).with_output_types(
@@ -70,6 +75,10 @@ class _Parse(beam.DoFn):
 
     def __init__(self, options: ParseMessages):
         self._options = options
+
+    def setup(self) -> None:
+        rules = self._options.rules
+        self._reader = None if rules is None else RuleReader(rules)
 
     def start_bundle(self) -> None:
         self._messages: list[Message] = []
@@ -87,9 +96,14 @@ class _Parse(beam.DoFn):
         if not self._messages:
             return
         options, now_us = self._options, microseconds(self._options.clock)
+        for records in read_messages(self._messages, options.source, self._reader):
+            yield from self._parsed(records, now_us)
+
+    def _parsed(self, records: RawRecords, now_us: int) -> Iterator[Any]:
+        options = self._options
         since_us = now_us - options.horizon_days * US_PER_DAY
         part = parse_part(
-            read_records(self._messages, options.source),
+            records,
             as_datetime(now_us),
             Limits(options.max_future_minutes, since_us, options.event_types),
             options.version,
