@@ -18,6 +18,8 @@ from transforms.kernels.user_shards import user_shards
 
 # Some 60 MB in memory, and as much on disk.
 _ROWS_OF_FILE: Final = 500_000
+# Of events with long user ids, whose column may hold 2 GB.
+_BYTES_OF_FILE: Final = 256 << 20
 
 
 @dataclass
@@ -29,12 +31,14 @@ class ShuffleWriter:
         shards: how many there are.
         key: of the run, by `shard_key`.
         rows_of_file: about how many events a file holds, which are in memory together.
+        bytes_of_file: about how many bytes they may have there.
     """
 
     folder: str
     shards: int
     key: bytes
     rows_of_file: int = _ROWS_OF_FILE
+    bytes_of_file: int = _BYTES_OF_FILE
     _waiting: list[pa.RecordBatch] = field(default_factory=list)
     _paths: list[str] = field(default_factory=list)
 
@@ -46,8 +50,13 @@ class ShuffleWriter:
         """
         if len(events):
             self._waiting.append(events)
-        if sum(map(len, self._waiting)) >= self.rows_of_file:
+        rows = sum(map(len, self._waiting))
+        if rows >= self.rows_of_file or self._waiting_bytes >= self.bytes_of_file:
             self._write()
+
+    @property
+    def _waiting_bytes(self) -> int:
+        return sum(batch.nbytes for batch in self._waiting)
 
     def close(self) -> list[str]:
         """Write what is left; gives the paths of all files.
@@ -83,6 +92,8 @@ class ShuffleWriter:
 class ShuffleReader:
     """Reads what ShuffleWriters have written, through the system's cache of files.
 
+    No file stays open: a process may have 1,024, and there may be more of these.
+
     Args:
         paths: of all files.
 
@@ -92,7 +103,7 @@ class ShuffleReader:
 
     def __init__(self, paths: Sequence[str]):
         try:
-            self._files = [pa.ipc.open_file(pa.memory_map(path)) for path in paths]
+            self._files = [_mapped(path) for path in paths]
         except (OSError, pa.ArrowException) as error:
             raise RunError(
                 f"events that were written to be sorted can't be read back ({error}): see that "
@@ -103,3 +114,8 @@ class ShuffleReader:
         """The events of a shard's users."""
         batches = (file.get_batch(shard) for file in self._files)
         return [batch for batch in batches if len(batch)]
+
+
+def _mapped(path: str) -> pa.RecordBatchFileReader:
+    with pa.memory_map(path) as file:
+        return pa.ipc.open_file(file.read_buffer())

@@ -183,5 +183,29 @@ def test_events_come_back_by_shard(
     assert sum(map(len, users)) == len(set().union(*users))
 
 
+def _some_events() -> pa.RecordBatch:
+    rows = [row("2024-01-01T00:00:00Z", user) for user in ("ann", "bob", "cyd")]
+    (events,) = (found.events for found in parse(csv_text(rows)))
+    return events
+
+
+def test_files_of_events_are_read_without_staying_open(tmp_path: Path) -> None:
+    writer = ShuffleWriter(str(tmp_path), 2, shard_key("run"), rows_of_file=1)
+    for _ in range(40):
+        writer.add(_some_events())
+    before = len(os.listdir("/proc/self/fd"))
+    reader = ShuffleReader(writer.close())
+    assert sum(map(len, reader.events_of(0) + reader.events_of(1))) == 120
+    assert len(os.listdir("/proc/self/fd")) < before + 40
+
+
+def test_events_with_much_text_are_written_before_there_are_many(tmp_path: Path) -> None:
+    events = _some_events()
+    writer = ShuffleWriter(str(tmp_path), 2, shard_key("run"), bytes_of_file=2 * events.nbytes)
+    for _ in range(4):
+        writer.add(events)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def _plain(event: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(event.values())
