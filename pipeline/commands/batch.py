@@ -54,6 +54,7 @@ class BatchOptions:
 
     input: tuple[str, ...] = given_by(shared.INPUT)
     rules: str | None = given_by(shared.RULES)
+    preset: str | None = given_by(shared.PRESET)
     warehouse: str = given_by(shared.WAREHOUSE)
     location: str | None = given_by(shared.LOCATION)
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
@@ -75,7 +76,13 @@ class BatchOptions:
     def __post_init__(self) -> None:
         if not self.input:
             raise OptionError("--input is missing: give one or more CSV files or globs")
+        shared.asked_rules(self.rules, self.preset)
         shared.refuse_workers(self.workers, self.beam.values)
+
+    @property
+    def asked_rules(self) -> str | None:
+        """What it says of rules."""
+        return shared.asked_rules(self.rules, self.preset)
 
 
 def run(options: BatchOptions) -> None:
@@ -93,7 +100,7 @@ def run(options: BatchOptions) -> None:
     from pipeline.launch.file_runs import prepare
     from pipeline.launch.tables_built import first_types, refuse_stream, warn_of_other_types
 
-    found, beam = prepare(options), options.beam
+    found, beam = prepare(options).with_types_of_files(), options.beam
     types = first_types(found.event_types(options.active_event_types))
     if not found.dry_run.offline:
         refuse_stream(found.warehouse, options.stream_stopped)
@@ -142,7 +149,8 @@ The files need a header with these columns, in any order; others are ignored:
   utm_source            any, may be empty
   country               two letters, may be empty
 
-Files that call them otherwise, and JSON lines, JSON and Parquet, are read by --rules.
+Files that call them otherwise, and JSON lines, JSON and Parquet, are read by --rules, which
+`inspect` proposes, or by --preset.
 
 Rows that are equal in all of them are one event. Rows that break a rule go to the table
 dead_letter_events, with the reason and the row itself; nothing is lost:

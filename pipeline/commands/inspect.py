@@ -40,11 +40,18 @@ class InspectOptions:
 
     input: tuple[str, ...] = given_by(_INPUT)
     rules: str | None = given_by(_RULES)
+    preset: str | None = given_by(shared.PRESET)
     write_rules: str | None = given_by(_WRITE)
 
     def __post_init__(self) -> None:
         if not self.input:
             raise OptionError("--input is missing: give one or more files or globs")
+        shared.asked_rules(self.rules, self.preset)
+
+    @property
+    def asked_rules(self) -> str | None:
+        """What it says of rules."""
+        return shared.asked_rules(self.rules, self.preset)
 
 
 def run(options: InspectOptions) -> None:
@@ -52,7 +59,7 @@ def run(options: InspectOptions) -> None:
     from pipeline.launch.inspect_launch import inspect_files
     from pipeline.moments import utc_now
 
-    inspect_files(options.input, options.rules, options.write_rules, utc_now())
+    inspect_files(options.input, options.asked_rules, options.write_rules, utc_now())
 
 
 _HELP: Final = """\
@@ -61,8 +68,9 @@ which of their columns and fields look like which of ours and why, how many rows
 what fails. Nothing is loaded.
 
 --write_rules writes the rules that it proposes to a file, with the event types that it has found as
-types of your own, and other choices as comments. Look through them: what is a mile, which zone
-local times are of, and who a user is, a few rows can't tell. docs/rules.md says what rules can.
+types of your own, and other choices as comments; with --preset, the rules of the preset. Look
+through them: what is a mile, which zone local times are of, and who a user is, a few rows can't
+tell. docs/rules.md says what rules can.
 """
 
 _EXAMPLES: Final = """\
@@ -70,6 +78,7 @@ examples:
   %(prog)s --input 'exports/*'
   %(prog)s --input 'exports/*.jsonl.gz' --write_rules rules.toml
   %(prog)s --input 'exports/*.jsonl.gz' --rules rules.toml
+  %(prog)s --input 'events_*.parquet' --preset ga4
 
 exit codes: 0 done; 1 no file can be read; 2 a wrong option
 """

@@ -52,6 +52,7 @@ class UpdateOptions:
 
     input: tuple[str, ...] = given_by(_INPUT)
     rules: str | None = given_by(shared.RULES)
+    preset: str | None = given_by(shared.PRESET)
     warehouse: str = given_by(shared.WAREHOUSE)
     location: str | None = given_by(shared.LOCATION)
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
@@ -70,6 +71,12 @@ class UpdateOptions:
     def __post_init__(self) -> None:
         if not self.input:
             raise OptionError("--input is missing: give one or more CSV files or globs")
+        shared.asked_rules(self.rules, self.preset)
+
+    @property
+    def asked_rules(self) -> str | None:
+        """What it says of rules."""
+        return shared.asked_rules(self.rules, self.preset)
 
 
 def run(options: UpdateOptions) -> None:
@@ -94,7 +101,7 @@ def run(options: UpdateOptions) -> None:
 
     leave_at_once_on_interrupt(COMMAND.name)
     types = found.event_types(options.active_event_types)
-    asked = Asked(types, options.user_shards, options.stream_stopped, options.rules)
+    asked = Asked(types, options.user_shards, options.stream_stopped, options.asked_rules)
     # Until it is known what the tables were built with.
     unknown = ActiveEventTypes()
     job = found.job(started_at, unknown, command=COMMAND.name, settings=recorded(options))

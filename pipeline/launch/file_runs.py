@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -18,6 +18,7 @@ from pipeline.inputs.listing import (
     unseen_inputs,
 )
 from pipeline.launch.dry_run import DryRun, dry_run_of
+from pipeline.launch.found_types import with_types_of_files
 from pipeline.launch.rules_of_run import (
     NO_RULES,
     asked_rules,
@@ -54,6 +55,8 @@ class FileOptions(Protocol):
     def input(self) -> tuple[str, ...]: ...
     @property
     def rules(self) -> str | None: ...
+    @property
+    def asked_rules(self) -> str | None: ...
     @property
     def warehouse(self) -> str: ...
     @property
@@ -103,6 +106,17 @@ class FileRun:
         A template's launcher writes the job down, and Dataflow starts it.
         """
         return _waits(self.options, self.dry_run)
+
+    def with_types_of_files(self) -> FileRun:
+        """It, knowing the event types of its files, where its rules take all of them.
+
+        Raises:
+            OptionError: if there are too many.
+            DataError: if a file can't be read.
+        """
+        if self.dry_run.offline:
+            return self
+        return replace(self, rules=with_types_of_files(self.rules, self.files))
 
     def event_types(self, asked: AskedTypes | None) -> AskedTypes | None:
         """What is asked of event types, with the own ones of the rules."""
@@ -162,9 +176,10 @@ def prepare(options: FileOptions) -> FileRun:
         summary_file.clear(options.summary_file)
     dry_run.check(warehouse, (*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values()), beam.temp_location)
     if dry_run.offline:
-        rules = None if options.rules is None else asked_rules(options.rules)
+        asked = options.asked_rules
+        rules = None if asked is None else asked_rules(asked)
         return FileRun(options, warehouse, runner, dry_run, unseen_inputs(options.input), rules)
-    rules = rules_of_run(warehouse, options.rules)
+    rules = rules_of_run(warehouse, options.asked_rules)
     files = find_inputs(options.input, CSV_NAMES if rules is None else NAMES_OF_RULES)
     return FileRun(options, warehouse, runner, dry_run, files, rules)
 

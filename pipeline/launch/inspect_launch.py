@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,10 +25,13 @@ from transforms.kernels.csv_dialect import RFC_4180
 from transforms.kernels.input_formats import UTF_8, Given
 from transforms.kernels.parse import Limits, parse_records
 from transforms.kernels.records import Rejections
+from transforms.kernels.source_rows import SourceRows
+from transforms.rules.event_names import names_alone, names_in, with_types
 from transforms.rules.guess.guesses import proposed
 from transforms.rules.guess.rules_text import rules_text
 from transforms.rules.guess.sample_fields import sample_fields
 from transforms.rules.model import Rules
+from transforms.rules.presets import AS_RULES, preset_text, said
 from transforms.rules.read_by_rules import RuleReader
 from transforms.rules.rules_file import read_rules
 from transforms.vocabulary import SOURCE_COLUMNS
@@ -80,8 +85,10 @@ def inspect_files(
     parts = [part for sample in read for part in sample.parts]
     proposal = proposed(sample_fields(parts), now, database)
     text = rules_text(proposal, given, _what(looked, files))
-    own = read_rules(text.encode(), "the proposed rules")
-    tried = [_tried(one, own if rules is None else rules, now) for one in looked]
+    by_rules = read_rules(text.encode(), "the proposed rules")
+    if rules is not None:
+        by_rules = _with_types(rules, parts)
+    tried = [_tried(one, by_rules, now) for one in looked]
     needs_none = asked is None and _needs_none(looked, tried, now)
     if needs_none:
         tried = [_tried(one, Rules(), now) for one in looked]
@@ -93,8 +100,23 @@ def inspect_files(
     by = _by(asked, needs_none)
     found = Inspection(tried, len(files) - len(_spread(files)), proposal, by, needs_none, missing)
     if write_to is not None and not needs_none:
-        _write(write_to, text)
+        _write(write_to, _of_preset(asked) or text)
     show_inspection(found, _next_steps(found, globs, asked, write_to))
+
+
+def _with_types(rules: Rules, parts: Sequence[SourceRows]) -> Rules:
+    """Rules with the event types of some rows, where they take all of them."""
+    column = rules.column("event_type")
+    if not rules.takes_all_types or not column.fields:
+        return rules
+    reader, names = RuleReader(names_alone(rules)), Counter[str]()
+    for part in parts:
+        with suppress(DataError):  # It lacks the column, and is told so.
+            names += names_in(reader(part))
+    try:
+        return with_types(rules, names)
+    except DataError as error:
+        raise OptionError(f"--input: {error}") from error
 
 
 def _spread(files: Sequence[InputFile]) -> Sequence[InputFile]:
@@ -173,7 +195,7 @@ def _what(looked: Sequence[_Looked], files: Sequence[InputFile]) -> str:
 
 def _by(asked: str | None, needs_none: bool) -> str:
     if asked is not None:
-        return f"by {asked}"
+        return f"by {said(asked).removeprefix('rules ')}"
     return "as they are" if needs_none else "by the rules that are proposed"
 
 
@@ -199,11 +221,16 @@ def _next_steps(
         ]
     steps = []
     if write_to is not None:
-        steps.append(f"The proposed rules are in {write_to}: look through them, then run")
+        steps.append(f"The rules are in {write_to}: look through them, then run")
         steps.append(f"  {program} batch --input {inputs} --rules {write_to}")
     elif asked is not None:
-        steps.append(f"  {program} batch --input {inputs} --rules {asked}")
+        steps.append(f"  {program} batch --input {inputs} --{said(asked)}")
     else:
         steps.append("To have these rules in a file, with all other choices as comments, run")
         steps.append(f"  {program} inspect --input {inputs} --write_rules rules.toml")
     return steps
+
+
+def _of_preset(asked: str | None) -> str | None:
+    """The file of a preset; None where none is asked for."""
+    return preset_text(asked).decode() if asked is not None and asked in AS_RULES else None

@@ -11,7 +11,8 @@ from pipeline.graphs.batch_job import BatchJob
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import default_shards
 from pipeline.inputs.loaded_inputs import compare
-from pipeline.launch.rules_of_run import rules_to_add
+from pipeline.launch.found_types import with_types_of_files
+from pipeline.launch.rules_of_run import rules_to_add, with_own_types
 from pipeline.launch.state_of_tables import state_of, without_state
 from pipeline.launch.tables_built import first_types, refuse_stream, types_of_tables
 from pipeline.paths import typed_command
@@ -75,17 +76,21 @@ def increment_of(job: BatchJob, asked: Asked) -> Increment:
     with warehouse.kept_open():
         if not holds_anything(warehouse):
             # Should another run have come first meanwhile, nothing of it may go.
-            first = replace(job, active_types=first_types(asked.types), max_shrink_pct=0.0)
+            rules = with_types_of_files(job.rules, job.files)
+            types = first_types(with_own_types(asked.types, rules))
+            first = replace(job, rules=rules, active_types=types, max_shrink_pct=0.0)
             return Increment(first, 0, is_first=True)
         refuse_stream(warehouse, asked.stream_stopped)
         rules = rules_to_add(warehouse, job.rules, asked.rules)
-        types = types_of_tables(warehouse, asked.types)
+        known = types_of_tables(warehouse, asked.types)
         state = state_of(warehouse)
         loaded = files_of(warehouse.read(loaded_files.TABLE))
     written_anew = written_since(job.files, loaded, warehouse.url)
     new = [file for file in job.files if file.path not in loaded]
-    if types is None:
+    if known is None:
         raise without_state(warehouse, "does not say which event types make a user active")
+    rules = with_types_of_files(rules, new, known.own)
+    types = known.adding(rules.own_event_types if rules is not None else ())
     changed = replace(
         job,
         files=new,

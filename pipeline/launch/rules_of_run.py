@@ -17,6 +17,7 @@ from transforms.active_event_types import AskedTypes
 from transforms.data_error import DataError
 from transforms.kernels.input_formats import Given
 from transforms.rules.model import Rules
+from transforms.rules.presets import AS_RULES, preset_text, said
 from transforms.rules.rules_document import canonical, document_of, rules_of
 from transforms.rules.rules_file import read_rules
 from transforms.rules.shapes import ShapeError
@@ -34,7 +35,7 @@ def rules_of_run(warehouse: Warehouse, asked: str | None) -> Rules | None:
 
     Args:
         warehouse: where the run writes.
-        asked: what --rules says.
+        asked: what --rules or --preset says.
 
     Returns:
         Those of the file; without one, those that the warehouse notes; None for none.
@@ -47,7 +48,7 @@ def rules_of_run(warehouse: Warehouse, asked: str | None) -> Rules | None:
 
 
 def asked_rules(path: str) -> Rules | None:
-    """The rules of a file that --rules names; None for NO_RULES.
+    """The rules of a file that --rules names, or of a preset; None for NO_RULES.
 
     Raises:
         OptionError: if it is wrong.
@@ -55,6 +56,8 @@ def asked_rules(path: str) -> Rules | None:
     """
     if path == NO_RULES:
         return None
+    if path in AS_RULES:
+        return read_rules(preset_text(path), said(path))
     try:
         with storage.opened(path) as file:
             data = file.read(_LARGEST + 1)
@@ -120,11 +123,11 @@ def rules_to_add(warehouse: Warehouse, rules: Rules | None, asked: str | None) -
     differs = differences(noted, rules)
     if not differs:
         return rules
-    ways = f"run {typed_command('batch', warehouse.url)} over all files with --rules {asked}"
-    if only_event_types(noted, rules):
-        ways = f"run {typed_command('rebuild', warehouse.url)} with --rules {asked}"
+    ways = f"run {typed_command('batch', warehouse.url)} over all files with --{said(asked)}"
+    if only_event_types(noted, rules) and asked not in AS_RULES:
+        ways = f"run {typed_command('rebuild', warehouse.url)} with --{said(asked)}"
     raise OptionError(
-        f"--rules {asked}: the tables of {warehouse.url} were built with "
+        f"--{said(asked)}: the tables of {warehouse.url} were built with "
         f"{'other rules' if noted else 'no rules'}, and this run adds to them: {differs}. Leave "
         f"--rules out to go on as they are, or {ways}"
     )
@@ -145,9 +148,9 @@ def rules_to_keep(warehouse: Warehouse, asked: str | None) -> Rules | None:
     if only_event_types(noted, rules):
         return rules
     raise OptionError(
-        f"--rules {asked}: stored events can't say what these rules make of their source: "
+        f"--{said(asked)}: stored events can't say what these rules make of their source: "
         f"{differences(noted, rules)}. Run {typed_command('batch', warehouse.url)} over all files "
-        f"with --rules {asked}"
+        f"with --{said(asked)}"
     )
 
 
@@ -155,9 +158,13 @@ def only_event_types(noted: Rules | None, rules: Rules | None) -> bool:
     """Whether rules say the same of stored events, and differ in [event_types] alone, where they
     have more."""
     before, after = noted or Rules(), rules or Rules()
-    return set(before.own_event_types) <= set(after.own_event_types) and not differences(
-        replace(before, own_event_types=()), replace(after, own_event_types=())
+    has_all = set(before.own_event_types) <= set(after.own_event_types) or after.takes_all_types
+    if before.takes_all_types > after.takes_all_types or not has_all:
+        return False
+    before, after = (
+        replace(found, own_event_types=(), takes_all_types=False) for found in (before, after)
     )
+    return not differences(before, after)
 
 
 def differences(noted: Rules | None, rules: Rules | None) -> str:

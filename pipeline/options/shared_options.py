@@ -26,6 +26,7 @@ from pipeline.options.option_values import (
 from pipeline.paths import from_home
 from pipeline.webhook import Webhook
 from transforms.active_event_types import AskedTypes
+from transforms.rules.presets import PRESETS, as_rules
 from transforms.vocabulary import EVENT_TYPES
 
 MAX_USER_SHARDS: Final = 65_536
@@ -71,6 +72,14 @@ RULES: Final = Option(
         SOURCE,
         values=matching(rf"none|{GCS_FILE}", "is neither none nor like gs://bucket/rules.toml"),
     ),
+)
+
+PRESET: Final = Option(
+    "in place of --rules: the rules for the exports of a tool, which take its names of events as "
+    "event types (docs/rules.md)",
+    "TOOL",
+    one_of(*PRESETS),
+    parameter=Parameter("Rules for a tool", SOURCE),
 )
 
 WAREHOUSE: Final = Option(
@@ -209,6 +218,20 @@ SUMMARY_FILE: Final = Option(
         matching(GCS_FILE, "is not like gs://bucket/file", "GCS_WRITE_FILE"),
     ),
 )
+
+
+def asked_rules(rules: str | None, preset: str | None) -> str | None:
+    """What --rules or --preset asks for, as `rules_of_run` takes it.
+
+    Raises:
+        OptionError: if both are given.
+    """
+    if rules is not None and preset is not None:
+        raise OptionError(
+            "--rules and --preset do not go together: leave out one; inspect --preset "
+            f"{preset} --write_rules FILE writes a file that begins with the preset's"
+        )
+    return rules if preset is None else as_rules(preset)
 
 
 def refuse_workers(workers: int | None, for_beam: Mapping[str, str]) -> None:

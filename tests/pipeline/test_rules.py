@@ -176,3 +176,46 @@ def test_other_rules_are_refused_and_more_event_types_rebuilt(shop: Path, tmp_pa
         "SELECT value FROM warehouse_settings WHERE name = 'input_rules'",
     )
     assert json.loads(noted[0][0])["event_types"] == {"own": ["Viewed", "Left"]}
+
+
+def test_days_by_a_preset_add_their_names_as_types(tmp_path: Path) -> None:
+    """A batch, an update here and one by Beam come to what one batch over all comes to."""
+
+    def events(day: int, *names: str) -> list[dict[str, Any]]:
+        at = int(datetime(2026, 7, day).timestamp())
+        return [
+            {
+                "event": name,
+                "properties": {"time": at + 60 * place, "distinct_id": f"u{place % 3}"},
+            }
+            for place, name in enumerate(names * 5)
+        ]
+
+    days = [events(1, "Seen", "Bought"), events(2, "Signed Up", "Seen"), events(3, "Left", "like")]
+    for day, rows in enumerate(days, 1):
+        (tmp_path / f"day{day}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    by_day, at_once = tmp_path / "a.duckdb", tmp_path / "b.duckdb"
+    preset = ["--preset", "mixpanel"]
+    for home, arguments in (
+        (by_day, ["batch", "--input", "day1.jsonl", *preset]),
+        (by_day, ["update", "--input", "day1.jsonl", "day2.jsonl"]),
+        (by_day, ["update", "--input", "day*.jsonl", *preset, "--runner", "FnApiRunner"]),
+        (at_once, ["update", "--input", "day*.jsonl", *preset]),
+    ):
+        found = command(*arguments, "--warehouse", f"duckdb:///{home}", cwd=tmp_path)
+        assert found.returncode == 0, found.stderr
+    tables, expected = contents(by_day), contents(at_once)
+    assert [name for name, table in tables.items() if table != expected[name]] == []
+    types = ask(by_day, "SELECT event_type, sum(events) FROM events_by_type GROUP BY 1 ORDER BY 1")
+    named = {"Bought": 5, "Left": 5, "Seen": 10, "Signed Up": 5, "like": 5}
+    assert {name: number for name, number in types if number} == named
+    (noted,) = ask(by_day, "SELECT value FROM warehouse_settings WHERE name = 'input_rules'")[0]
+    assert json.loads(noted)["event_types"] == {"own": "*"}
+    many = [{**events(1, "x")[0], "event": f"viewed {place}"} for place in range(120)]
+    (tmp_path / "day4.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in many))
+    found = command(
+        "update", "--input", "day*.jsonl", "--warehouse", f"duckdb:///{by_day}", cwd=tmp_path
+    )
+    told = " ".join(found.stderr.split())
+    assert found.returncode == 2
+    assert "the files have 120 names of events, beside the 4 that the tables have" in told

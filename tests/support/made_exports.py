@@ -272,6 +272,62 @@ def parquet() -> Export:
     return Export("events.parquet", file.getvalue(), read(made, 6))
 
 
+def snowplow() -> Export:
+    """Snowplow's enriched TSV: no header, 131 columns."""
+    made = events()
+    known: dict[int, Callable[[Event, int], str]] = {
+        0: lambda _, place: "shop",
+        1: lambda _, place: "web",
+        3: lambda event, place: f"{event.time + timedelta(seconds=3):%Y-%m-%d %H:%M:%S.689}",
+        5: lambda _, place: "unstruct",
+        6: lambda _, place: f"e{place}",
+        12: lambda event, place: event.known,
+        15: lambda event, place: event.anonymous,
+        18: lambda event, place: _COUNTRIES[event.country],
+        48: lambda event, place: event.source,
+        52: lambda _, place: '{"schema":"iglu:x","data":[{"data":{"id":"a, b"}}]}',
+        98: lambda event, place: event.system,
+        124: lambda event, place: str(event.time.replace(tzinfo=None))[:23],
+        126: lambda event, place: event.name.lower().replace(" ", "_"),
+    }
+    rows = [
+        "\t".join(known[at](event, place) if at in known else "" for at in range(131))
+        for place, event in enumerate(made)
+    ]
+    told = read(
+        made,
+        type=lambda event: event.name.lower().replace(" ", "_"),
+        platform=lambda event: _SYSTEMS[event.system] if event.system != "iPadOS" else "Web",
+    )
+    return Export("snowplow.tsv", "".join(f"{row}\n" for row in rows).encode(), told)
+
+
+def shopify_orders() -> tuple[str, list[tuple[str, str, int, str]]]:
+    """Shopify's orders as CSV, some with several items; and the orders themselves: the moment in
+    UTC, who, the total in cents, and the country."""
+    orders, rows = [], []
+    for place, event in enumerate(event for event in events() if event.amount is not None):
+        email = f"{event.known}@example.com" if event.known else ""
+        local = event.time.replace(microsecond=0) + timedelta(hours=2)
+        cents = event.amount or 0
+        order = {
+            "Name": f"#{1001 + place}",
+            "Email": email,
+            "Financial Status": "paid",
+            "Currency": "EUR",
+            "Total": f"{cents / 100:.2f}",
+            "Created at": f"{local:%Y-%m-%d %H:%M:%S} +0200",
+            "Lineitem name": "item 0",
+            "Billing Country": _COUNTRIES[event.country],
+        }
+        rows.append(order)
+        blank = dict.fromkeys(("Financial Status", "Currency", "Total", "Billing Country"), "")
+        rows += [{**order, **blank, "Lineitem name": f"item {n}"} for n in range(1, 1 + place % 4)]
+        moment = event.time.replace(microsecond=0, tzinfo=None)
+        orders.append((str(moment), email or order["Name"], cents, _COUNTRIES[event.country]))
+    return as_csv(rows), orders
+
+
 def _us(event: Event) -> int:
     return round(event.time.timestamp() * 1_000_000)
 
@@ -283,4 +339,12 @@ MADE: Final[Mapping[str, Callable[[], Export]]] = {
     "amplitude": amplitude,
     "excel": german_excel,
     "parquet": parquet,
+}
+# By the preset that reads it.
+OF_PRESETS: Final[Mapping[str, Callable[[], Export]]] = {
+    "segment": segment,
+    "ga4": ga4,
+    "mixpanel": mixpanel,
+    "amplitude": amplitude,
+    "snowplow": snowplow,
 }

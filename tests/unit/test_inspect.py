@@ -13,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.__main__ import main
-from pipeline.inputs.input_versions import local_file
-from pipeline.inputs.sample_rows import samples
-from tests.support.made_exports import MADE, Export, Read, as_csv
+from tests.support.made_exports import MADE, Export, as_csv
 from tests.support.made_source_rows import of_columns, of_lines, of_objects
+from tests.support.read_exports import read_by
 from transforms.kernels.event_time import parse_event_times
 from transforms.kernels.input_formats import Given
 from transforms.kernels.parse import Limits, parse_records
@@ -24,7 +23,6 @@ from transforms.rules.guess.guesses import Proposal, proposed
 from transforms.rules.guess.rules_text import rules_text
 from transforms.rules.guess.sample_fields import sample_fields
 from transforms.rules.guess.time_guess import guessed_times
-from transforms.rules.model import Rules
 from transforms.rules.read_by_rules import RuleReader
 from transforms.rules.rules_file import read_rules
 from transforms.vocabulary import SOURCE_COLUMNS
@@ -40,29 +38,6 @@ OURS = {
     "utm_source": "",
     "country": "SG",
 }
-
-
-def read_by(path: Path, rules: Rules) -> list[Read]:
-    """What the parser makes of a whole file by rules."""
-    found = []
-    for sample in samples(local_file(str(path)), rules.input, 10_000):
-        for part in sample.parts:
-            records = RuleReader(rules)(part)
-            parsed = parse_records(records, NOW, Limits(event_types=rules.event_types))
-            assert len(parsed.rejections) == 0
-            rows = parsed.events.to_pylist()
-            found += [
-                Read(
-                    row["event_time"].isoformat(timespec="microseconds"),
-                    row["user_id"],
-                    rules.event_types[row["event_type"]],
-                    ("iOS", "Android", "Web")[row["platform"]],
-                    row["utm_source"] or "",
-                    row["country"] or "",
-                )
-                for row in rows
-            ]
-    return found
 
 
 def stored(folder: Path, export: Export) -> Path:

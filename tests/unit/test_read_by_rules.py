@@ -68,6 +68,24 @@ def test_of_several_fields_the_first_that_is_not_blank_counts() -> None:
     assert one(rows, with_default, "user_id") == ["u1", "u2", "u3", "nobody"]
 
 
+def test_a_file_may_lack_fields_that_are_optional() -> None:
+    lines = """
+        [columns]
+        country = {field = "where", optional = true}
+        platform = {field = "device", default = "iOS", optional = true}
+        """
+    rows = of_columns({name: column for name, column in PLAIN.items() if name != "platform"})
+    assert one(rows, lines, "country") == [""]
+    assert one(rows, lines, "platform") == ["iOS"]
+    with pytest.raises(DataError, match=r"columns\.country of the rules names 'where', which it"):
+        one(rows, lines.replace('"where", optional = true', '"where"'), "country")
+    needed = 'columns.user_id = {field = "who", optional = true}'
+    with pytest.raises(
+        DataError, match=r"columns\.user_id of the rules names 'who', which it lacks"
+    ):
+        one(of_columns(PLAIN), needed, "user_id")
+
+
 def test_constants_and_defaults_are_our_values() -> None:
     rules = """
         [columns]

@@ -16,7 +16,8 @@ ISO: Final = "iso"
 # How many microseconds one of it has.
 EPOCHS: Final = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 
-# Of [values]: for every value that has no line of its own, and is none of ours.
+# Of [values]: for every value that has no line of its own, and is none of ours. As own of
+# [event_types]: all names.
 OTHERS: Final = "*"
 
 
@@ -27,10 +28,12 @@ class Column:
     Attributes:
         fields: the source's names, in order of preference: the first that is not blank counts.
         default: our value where all of them are blank; of a constant column, everywhere.
+        optional: whether a source may have none of them: they are blank then.
     """
 
     fields: tuple[str, ...] = ()
     default: str | None = None
+    optional: bool = False
 
     @cached_property
     def paths(self) -> tuple[FieldPath, ...]:
@@ -91,6 +94,8 @@ class Rules:
         amount: how amounts are; None for whole miles.
         values: by the names of our columns what values are called here.
         own_event_types: event types beside the five.
+        takes_all_types: whether every name that a run's files have is an event type; the run adds
+            what it finds to `own_event_types`, and what is noted and compared has none.
     """
 
     input: Given = field(default_factory=Given)
@@ -99,6 +104,7 @@ class Rules:
     amount: AmountRules | None = None
     values: Mapping[str, ValueMap] = field(default_factory=dict)
     own_event_types: tuple[str, ...] = ()
+    takes_all_types: bool = False
 
     def column(self, name: str) -> Column:
         """Where one of our columns comes from."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -32,28 +32,44 @@ def rules_of(document: Document) -> Rules:
         ShapeError: if it is none, with where and why.
     """
     SHAPE.check(document, ())
-    try:
-        own = checked_own(document.get("event_types", {}).get("own", ()))
-    except DataError as error:
-        raise ShapeError(("event_types", "own"), f"is wrong: {error}") from error
+    own = document.get("event_types", {}).get("own", ())
+    takes_all = own == OTHERS
     rules = Rules(
         _given(document.get("input", {})),
         {name: _column(given) for name, given in document.get("columns", {}).items()},
         _time(document.get("time", {})),
         _amount(document["amount"]) if "amount" in document else None,
         {name: _value_map(given) for name, given in document.get("values", {}).items()},
-        own,
+        () if takes_all else _own(own, ("event_types", "own")),
+        takes_all,
     )
     _check_lines(rules)
     for keys, name, text in _our_values(rules):
-        problem = ours_problem(name, text, rules.event_types)
+        types = rules.event_types
+        if takes_all and name == "event_type" and text not in types:
+            types = _own([text], keys)
+        problem = ours_problem(name, text, types)
         if problem is not None:
             raise ShapeError(keys, f"{text!r} {problem}")
     return rules
 
 
+def _own(names: Iterable[str], keys: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return checked_own(names)
+    except DataError as error:
+        raise ShapeError(keys, f"is wrong: {error}") from error
+
+
 def _check_lines(rules: Rules) -> None:
-    """See that a value has one line, and a blank none."""
+    """See that a value has one line, and a blank none; and that all others go one way."""
+    types = rules.values.get("event_type", ValueMap())
+    if rules.takes_all_types and types.others is not None:
+        raise ShapeError(
+            ("values", "event_type", OTHERS),
+            'is for all other names, which own = "*" in [event_types] takes as they are: leave out '
+            "one of the two",
+        )
     for name, values in rules.values.items():
         seen: dict[str, str] = {}
         for text in values.lines:
@@ -84,11 +100,17 @@ def document_of(rules: Rules) -> Document:
         "columns": {name: _column_said(column) for name, column in rules.columns.items()},
         "time": _time_said(rules.time),
         "values": {name: _values_said(values) for name, values in rules.values.items()},
-        "event_types": {"own": list(rules.own_event_types)} if rules.own_event_types else {},
+        "event_types": _types_said(rules),
     }
     if rules.amount is not None:
         said["amount"] = _amount_said(rules.amount)
     return {name: table for name, table in said.items() if table or name == "amount"}
+
+
+def _types_said(rules: Rules) -> dict[str, Any]:
+    if rules.takes_all_types:
+        return {"own": OTHERS}
+    return {"own": list(rules.own_event_types)} if rules.own_event_types else {}
 
 
 def canonical(rules: Rules) -> str:
@@ -112,7 +134,7 @@ def _column(given: Any) -> Column:
     if isinstance(given, dict):
         if "constant" in given:
             return Column(default=given["constant"])
-        return Column(_texts(given["field"]), given.get("default"))
+        return Column(_texts(given["field"]), given.get("default"), given.get("optional", False))
     return Column(_texts(given))
 
 
@@ -124,7 +146,10 @@ def _column_said(column: Column) -> Any:
     if not column.fields:
         return {"constant": column.default}
     found: Any = column.fields[0] if len(column.fields) == 1 else list(column.fields)
-    return found if column.default is None else {"field": found, "default": column.default}
+    said: dict[str, Any] = {"default": column.default} if column.default is not None else {}
+    if column.optional:
+        said["optional"] = True
+    return {"field": found, **said} if said else found
 
 
 def _time(given: Mapping[str, Any]) -> TimeRules:

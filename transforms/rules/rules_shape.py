@@ -12,6 +12,7 @@ from transforms.kernels.input_formats import COMPRESSIONS, KINDS
 from transforms.rules.model import EPOCHS, ISO, OTHERS
 from transforms.rules.shapes import (
     AnyKeys,
+    Flag,
     Keys,
     Number,
     OneOrSeveral,
@@ -19,6 +20,7 @@ from transforms.rules.shapes import (
     Shape,
     Text,
     TextsOrKeys,
+    WordOrSeveral,
     among,
     meant,
 )
@@ -99,6 +101,7 @@ _COLUMN: Final = TextsOrKeys(
         {
             "field": OneOrSeveral(_FIELD, "The source's name, or several in order of preference"),
             "default": Text("Our value where the field is blank"),
+            "optional": Flag("Whether files may lack the field, which is blank there then"),
             "constant": Text("Our value in all rows"),
         },
         problem=_column_problem,
@@ -166,7 +169,13 @@ SHAPE: Final = Keys(
             "What values are called here",
         ),
         "event_types": Keys(
-            {"own": Several(Text("An event type"), "Event types beside the five")},
+            {
+                "own": WordOrSeveral(
+                    OTHERS,
+                    Several(Text("An event type")),
+                    f'Event types beside the five; "{OTHERS}" takes every name that files have',
+                )
+            },
             "Which event types there are",
         ),
     },

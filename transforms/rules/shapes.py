@@ -109,6 +109,21 @@ class Number:
 
 
 @dataclass(frozen=True)
+class Flag:
+    """True or false."""
+
+    says: str
+
+    def check(self, value: Any, keys: tuple[str, ...]) -> None:
+        if not isinstance(value, bool):
+            raise ShapeError(keys, f"is {_kind(value)}: give true or false without quotes")
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return _described({"type": "boolean"}, self.says)
+
+
+@dataclass(frozen=True)
 class Several:
     """A list, not empty, without repetitions."""
 
@@ -148,6 +163,27 @@ class OneOrSeveral:
     @property
     def schema(self) -> dict[str, Any]:
         return _described({"anyOf": [self.of.schema, Several(self.of).schema]}, self.says)
+
+
+@dataclass(frozen=True)
+class WordOrSeveral:
+    """One certain text, or a list."""
+
+    word: str
+    several: Several
+    says: str
+
+    def check(self, value: Any, keys: tuple[str, ...]) -> None:
+        if isinstance(value, str) and value != self.word:
+            raise ShapeError(
+                keys, f'is {value!r}: give a list, as in ["a", "b"], or "{self.word}" for all'
+            )
+        if value != self.word:
+            self.several.check(value, keys)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return _described({"anyOf": [{"const": self.word}, self.several.schema]}, self.says)
 
 
 @dataclass(frozen=True)

@@ -148,9 +148,10 @@ def _present(table: pa.Table, paths: Sequence[FieldPath]) -> list[_Field]:
 
 def _refuse_without(name: str, rules: Rules, there: Sequence[str], source: str) -> None:
     """Raise DataError where our column can't do without the fields that a source lacks."""
-    is_said = name in rules.columns
-    fields = rules.column(name).fields
-    if not fields or (not is_said and name not in _NEEDED):
+    is_said, column = name in rules.columns, rules.column(name)
+    fields = column.fields
+    may_lack = column.optional and (column.default is not None or name not in _NEEDED)
+    if not fields or may_lack or (not is_said and name not in _NEEDED):
         return
     close = [near for field in fields for near in difflib.get_close_matches(field, there, n=1)]
     hint = f", of which {close[0]!r} looks like it" if close else ""

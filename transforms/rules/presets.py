@@ -1,0 +1,27 @@
+"""Rules that come with the pipeline, for exports of tools that many have."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Final
+
+PRESETS: Final = ("segment", "ga4", "mixpanel", "amplitude", "snowplow", "shopify")
+_MARK: Final = "preset:"
+# What stands for a preset where a file of rules may stand, too.
+AS_RULES: Final = tuple(f"{_MARK}{name}" for name in PRESETS)
+
+
+def as_rules(preset: str) -> str:
+    """A preset as one of AS_RULES."""
+    return f"{_MARK}{preset}"
+
+
+def preset_text(asked: str) -> bytes:
+    """The file of rules of a preset, one of AS_RULES."""
+    name = f"{asked.removeprefix(_MARK)}.toml"
+    return files("transforms.rules").joinpath("preset_files", name).read_bytes()
+
+
+def said(asked: str) -> str:
+    """How a file of rules, or a preset, is asked for on the command line, without the dashes."""
+    return f"preset {asked.removeprefix(_MARK)}" if asked in AS_RULES else f"rules {asked}"
