@@ -81,12 +81,13 @@ def unseen_inputs(globs: Iterable[str]) -> list[InputFile]:
 
 def default_shards(files: Iterable[InputFile]) -> int:
     """Shards of some 12 MB of CSV: 150,000 events, which take 100 MB of memory to process."""
-    total = sum(file.size * (_GZIP_RATIO if _is_compressed(file) else 1) for file in files)
+    total = sum(map(text_bytes, files))
     return max(1, min(_MOST_SHARDS, -(-total // _BYTES_PER_SHARD)))
 
 
-def _is_compressed(file: InputFile) -> bool:
-    return file.path.lower().endswith(PACKED_NAMES)
+def text_bytes(file: InputFile) -> int:
+    """How large a file is as CSV, about."""
+    return file.size * (_GZIP_RATIO if file.path.lower().endswith(PACKED_NAMES) else 1)
 
 
 def shards_for(events: int) -> int:

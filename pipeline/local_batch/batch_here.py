@@ -144,7 +144,8 @@ def _committed(
             for file in stage(contracts[name], its_rows, job.staging, layout)
         ),
     ]
-    counts = RunCounts.total([*(part.counts for part in parsed), *(part.counts for part in worked)])
+    by_file = (counts for part in parsed for counts in part.counts.values())
+    counts = RunCounts.total([*by_file, *(part.counts for part in worked)])
     commit = batch_commit(job, replaces_files)
     if job.progress:
         job.progress.enter_commit()
@@ -155,6 +156,7 @@ def _sources(parsed: Sequence[ParsedFiles]) -> list[SourceCounts]:
     """Of each file how many rows it has, and how many of them are dead letters."""
     found: dict[str, list[RunCounts]] = defaultdict(list)
     for part in parsed:
-        found[part.source].append(part.counts)
-    totals = {source: RunCounts.total(counts) for source, counts in found.items()}
+        for source, counts in part.counts.items():
+            found[source].append(counts)
+    totals = {source: RunCounts.total(parts) for source, parts in found.items()}
     return [(source, (total.input_rows, total.rejected)) for source, total in totals.items()]

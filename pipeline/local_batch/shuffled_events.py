@@ -40,6 +40,8 @@ class ShuffleWriter:
     rows_of_file: int = _ROWS_OF_FILE
     bytes_of_file: int = _BYTES_OF_FILE
     _waiting: list[pa.RecordBatch] = field(default_factory=list)
+    _rows: int = 0
+    _bytes: int = 0
     _paths: list[str] = field(default_factory=list)
 
     def add(self, events: pa.RecordBatch) -> None:
@@ -50,13 +52,10 @@ class ShuffleWriter:
         """
         if len(events):
             self._waiting.append(events)
-        rows = sum(map(len, self._waiting))
-        if rows >= self.rows_of_file or self._waiting_bytes >= self.bytes_of_file:
+            self._rows += len(events)
+            self._bytes += events.nbytes
+        if self._rows >= self.rows_of_file or self._bytes >= self.bytes_of_file:
             self._write()
-
-    @property
-    def _waiting_bytes(self) -> int:
-        return sum(batch.nbytes for batch in self._waiting)
 
     def close(self) -> list[str]:
         """Write what is left; gives the paths of all files.
@@ -70,7 +69,7 @@ class ShuffleWriter:
 
     def _write(self) -> None:
         table = pa.Table.from_batches(self._waiting, EVENT_BATCH).unify_dictionaries()
-        self._waiting = []
+        self._waiting, self._rows, self._bytes = [], 0, 0
         (events,) = table.combine_chunks().to_batches()
         shard = user_shards(events["user_id"], self.key, self.shards)
         order = np.argsort(shard, kind="stable")

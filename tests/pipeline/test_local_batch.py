@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -25,7 +26,9 @@ from pipeline.errors import RunError
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.inputs.input_versions import local_file
 from pipeline.local_batch import batch_here as here
+from pipeline.local_batch import parse_files
 from pipeline.local_batch.batch_here import batch_here
+from pipeline.local_batch.parse_files import ranges_of
 from pipeline.local_batch.shuffled_events import ShuffleReader, ShuffleWriter
 from pipeline.local_batch.worker_processes import results, worker_processes
 from pipeline.sample import write_sample
@@ -40,21 +43,24 @@ from transforms.kernels.user_shards import shard_key
 from transforms.marts.registry import TABLES
 
 
+def job_of(paths: list[Path], database: Path, shards: int = 3) -> BatchJob:
+    """A batch over files, without a staging folder."""
+    return BatchJob(
+        files=[local_file(str(path)) for path in paths],
+        warehouse=open_warehouse(f"duckdb:///{database}"),
+        user_shards=shards,
+        active_types=ActiveEventTypes(),
+        max_dead_letter_pct=100.0,
+        run="test",
+        started_at=NOW,
+    )
+
+
 def run_here(paths: list[Path], database: Path, workers: int, shards: int = 3) -> None:
     """A batch as the command runs it."""
-    warehouse = open_warehouse(f"duckdb:///{database}")
-    with warehouse.lock(tuple(TABLES.values()), None, "test") as staging:
-        job = BatchJob(
-            files=[local_file(str(path)) for path in paths],
-            warehouse=warehouse,
-            staging=staging,
-            user_shards=shards,
-            active_types=ActiveEventTypes(),
-            max_dead_letter_pct=100.0,
-            run="test",
-            started_at=NOW,
-        )
-        batch_here(job, workers)
+    job = job_of(paths, database, shards)
+    with job.warehouse.lock(tuple(TABLES.values()), None, "test") as staging:
+        batch_here(replace(job, staging=staging), workers)
 
 
 _OF_A_RUN = ("data_quality_results", "loaded_files", "user_timelines", "growth_counters")
@@ -101,6 +107,7 @@ def test_the_tables_are_those_of_the_graph(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(here, "_RANGE_BYTES", 200_000)  # Several ranges of a file.
+    monkeypatch.setattr(parse_files, "_TOGETHER_BYTES", 10_000)
     run_here(files, tmp_path / "here.duckdb", workers, shards)
     ours = all_of(tmp_path / "here.duckdb")
     assert [name for name, table in of_graph.items() if not ours[name].equals(table)] == []
@@ -111,6 +118,20 @@ def test_an_input_without_a_row_leaves_empty_tables(tmp_path: Path) -> None:
     (tmp_path / "none.csv").write_bytes(csv_text([]))
     run_here([tmp_path / "none.csv"], tmp_path / "here.duckdb", 2)
     assert {table.num_rows for table in contents(tmp_path / "here.duckdb").values()} == {0}
+
+
+def test_small_files_are_read_together_and_counted_each(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number:02}.csv" for number in range(30)]
+    for number, path in enumerate(paths):
+        path.write_bytes(csv_text([row("2024-01-01T00:00:00Z"), *[row("never")] * number]))
+    (together,) = ranges_of(job_of(paths, tmp_path / "here.duckdb"), None)
+    assert len(together) == 30
+    run_here(paths, tmp_path / "here.duckdb", 2)
+    with duckdb.connect(str(tmp_path / "here.duckdb"), read_only=True) as connection:
+        found = connection.sql(
+            "SELECT input_rows, dead_letters FROM loaded_files ORDER BY path"
+        ).fetchall()
+    assert found == [(1 + number, number) for number in range(30)]
 
 
 def test_what_a_worker_finds_wrong_ends_the_run(files: list[Path], tmp_path: Path) -> None:

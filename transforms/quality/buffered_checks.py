@@ -36,6 +36,7 @@ class BufferedChecks:
     def begin(self) -> None:
         """Forget what waits: a bundle that failed begins again."""
         self._waiting: dict[str, list[pa.Table]] = {name: [] for name in self._names}
+        self._waiting_bytes = 0
 
     def evaluate(self, rows: Mapping[str, pa.Table]) -> CheckCounts:
         """What a part's tables come to, and perhaps those that waited."""
@@ -43,8 +44,9 @@ class BufferedChecks:
             return CheckCounts()
         for name, parts in self._waiting.items():
             parts.append(rows[name])
+        self._waiting_bytes += rows[self._names[0]].nbytes
         counts = [self._over.look(rows), self._over.scan(rows, rows.keys() - self._waiting.keys())]
-        if sum(part.nbytes for part in self._waiting[self._names[0]]) > BUFFERED_BYTES:
+        if self._waiting_bytes > BUFFERED_BYTES:
             counts.append(self.finish())
         return CheckCounts.total(counts)
 
