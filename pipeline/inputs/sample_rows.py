@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.source_ranges import source_ranges, source_rows
 from pipeline.inputs.sources import Source, describe
 from transforms.kernels.input_formats import Given
+from transforms.kernels.records import NO_REJECTIONS, Origin
 from transforms.kernels.source_rows import SourceRows
 
 
@@ -55,11 +59,42 @@ def _sample(source: Source, rows: int) -> Sample:
         if left <= 0:
             return Sample(source, tuple(parts), False)
         cut = found.table.num_rows > left
-        parts.append(replace(found, table=found.table.slice(0, left)))
-        left -= found.table.num_rows
         if cut:
+            parts.append(_beginning(found, left))
             return Sample(source, tuple(parts), False)
+        parts.append(found)
+        left -= found.table.num_rows
     return Sample(source, tuple(parts), True)
+
+
+def _beginning(found: SourceRows, rows: int) -> SourceRows:
+    """The first rows of others, without what could not be read behind them."""
+    return replace(
+        found,
+        table=found.table.slice(0, rows),
+        origin=_Beginning(found.origin, rows),
+        unreadable=NO_REJECTIONS,
+    )
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """Where the first rows of others came from: their `Origin`."""
+
+    whole: Origin
+    rows: int
+
+    def sizes(self) -> NDArray[np.int64]:
+        return self.whole.sizes()[: self.rows]
+
+    def payloads(self, rows: Sequence[int]) -> list[bytes]:
+        return self.whole.payloads(rows)
+
+    def position(self, row: int) -> str:
+        return self.whole.position(row)
+
+    def attributes(self, row: int) -> str | None:
+        return self.whole.attributes(row)
 
 
 def _rows(source: Source, names: list[str]) -> Iterator[SourceRows]:

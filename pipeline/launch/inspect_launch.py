@@ -31,7 +31,7 @@ from transforms.rules.guess.guesses import proposed
 from transforms.rules.guess.rules_text import rules_text
 from transforms.rules.guess.sample_fields import sample_fields
 from transforms.rules.model import Rules
-from transforms.rules.presets import AS_RULES, preset_text, said
+from transforms.rules.presets import AS_RULES, looked_like, preset_text, said
 from transforms.rules.read_by_rules import RuleReader
 from transforms.rules.rules_file import read_rules
 from transforms.vocabulary import SOURCE_COLUMNS
@@ -220,6 +220,10 @@ def _next_steps(
             f"  {program} batch --input {inputs}",
         ]
     steps = []
+    known = looked_like([field.name for field in found.proposal.findings])
+    if asked is None and known is not None:
+        steps.append("This looks like an export of a tool that is known. To try its rules, run")
+        steps.append(f"  {program} inspect --input {inputs} --preset {known}")
     if write_to is not None:
         steps.append(f"The rules are in {write_to}: look through them, then run")
         steps.append(f"  {program} batch --input {inputs} --rules {write_to}")

@@ -13,7 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.__main__ import main
-from tests.support.made_exports import MADE, Export, as_csv
+from pipeline.inputs.input_versions import local_file
+from pipeline.inputs.sample_rows import samples
+from pipeline.launch import inspect_launch
+from tests.support.made_exports import MADE, Export, as_csv, shopify_orders
 from tests.support.made_source_rows import of_columns, of_lines, of_objects
 from tests.support.read_exports import read_by
 from transforms.kernels.event_time import parse_event_times
@@ -125,6 +128,43 @@ def test_what_is_no_file_of_events_is_told(
     assert "b.parquet is no Parquet file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("tool", ["segment", "ga4", "parquet"])
+def test_of_a_long_file_the_first_rows_are_tried(
+    tool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspect_launch, "_ROWS", 70)
+    monkeypatch.setattr(inspect_launch, "_LEAST_ROWS", 70)
+    path = stored(tmp_path, MADE[tool]())
+    assert main(["inspect", "--input", str(path)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "first 70" in told
+    assert "70 of 70 rows (100.00%) pass" in told
+    rules = tmp_path / "none.toml"
+    rules.write_text('[columns]\nplatform = {constant = "Web"}\ncountry = {constant = "SG"}\n')
+    main(["inspect", "--input", str(path), "--rules", str(rules)])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "0 of 70 rows" in told
+
+
+@pytest.mark.parametrize("tool", ["segment", "ga4", "mixpanel", "amplitude"])
+def test_the_preset_of_a_tool_that_is_known_is_named(
+    tool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = stored(tmp_path, MADE[tool]())
+    assert main(["inspect", "--input", str(path)]) == 0
+    assert f"--preset {tool}" in capsys.readouterr().out
+
+
+def test_numbers_of_orders_are_no_names_of_events(tmp_path: Path) -> None:
+    text, _ = shopify_orders()
+    path = tmp_path / "orders.csv"
+    path.write_text(text)
+    (sample,) = samples(local_file(str(path)), Given(), 10_000)
+    proposal = proposal_of(*sample.parts)
+    assert fields_of(proposal, "event_type") == []
+    assert proposal.rules.own_event_types == ("event",)
+
+
 def test_fields_inside_others_come_by_their_paths() -> None:
     found = sample_fields(
         [
@@ -180,16 +220,17 @@ def test_days_and_months_that_may_be_either_are_told() -> None:
 
 
 def test_names_of_events_are_own_types_100_at_most() -> None:
-    names = [f"event {place}" for place in range(150)] * 3 + ["like", 'say "hi"']
+    words = [f"{first}{last}ed" for first in "abcdefghijklmno" for last in "abcdefghij"]
+    names = [*words * 5, "like", 'say "hi"']
     rows = of_columns(
         {
-            "time": ["2026-07-01T00:00:00Z"] * 452,
-            "user": ["u"] * 452,
+            "time": ["2026-07-01T00:00:00Z"] * 752,
+            "user": ["u"] * 752,
             "event": names,
         }
     )
     proposal = proposal_of(rows)
-    rules = read_rules(rules_text(proposal, Given(), "452 rows").encode(), "r")
+    rules = read_rules(rules_text(proposal, Given(), "752 rows").encode(), "r")
     assert len(rules.own_event_types) == 100
     assert "like" not in rules.own_event_types
     assert rules.values["event_type"].others == "other_event"

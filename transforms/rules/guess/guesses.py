@@ -194,8 +194,8 @@ def _fitting(ours: str, found: Finding) -> float:
     if ours == "event_time":
         share, least = found.times.share, 0.8
     elif ours == "event_type":
-        few = len(texts) <= min(_MOST_NAMES, max(20, found.filled // 2))
-        share = float(few and not found.times.formats and whole_share(texts) < least)
+        few = len(texts) <= min(_MOST_NAMES, max(20, found.filled // 4))
+        share = float(few and not found.times.formats and not _are_numbered(texts))
     elif ours == "user_id":
         share = float(found.times.share < least and not _is_flag(texts))
     elif ours == "miles_amount":
@@ -209,6 +209,11 @@ def _fitting(ours: str, found: Finding) -> float:
     elif ours == "utm_source":
         share = float(whole_share(texts) < least)
     return share if share >= least else 0.0
+
+
+def _are_numbered(texts: Sequence[str]) -> bool:
+    """Whether most have digits in them, as numbers of orders have and names of events have not."""
+    return sum(any(sign.isdigit() for sign in text) for text in texts) > len(texts) / 2
 
 
 def _is_flag(texts: Sequence[str]) -> bool:
