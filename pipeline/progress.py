@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,11 @@ class Progress:
     folder: str
 
     def report(self, path: str, start: int, position: int, records: int) -> None:
-        """Note that the range of `path` from `start` is read up to `position`, `records` more."""
+        """Note that the range of `path` from `start` is read up to `position`, `records` more.
+
+        Row groups of a Parquet file and files of an archive are one range, which several workers
+        may read: each has a note of its own.
+        """
         note = self._note(f"{path}:{start}")
         before = _read(note)
         text = json.dumps({"bytes": position - start, "records": before.records + records})
@@ -50,13 +55,18 @@ class Progress:
         return Path(self.folder, "commit")
 
     def reached(self) -> Reached:
-        """The sum of all notes."""
-        notes = [_read(note) for note in Path(self.folder).glob("*.json")]
-        return Reached(sum(note.bytes for note in notes), sum(note.records for note in notes))
+        """The records of all notes, and how far the one is that is farthest in its range."""
+        farthest: dict[str, int] = {}
+        records = 0
+        for path in Path(self.folder).glob("*.json"):
+            name, note = path.name.partition("-")[0], _read(path)
+            farthest[name] = max(farthest.get(name, 0), note.bytes)
+            records += note.records
+        return Reached(sum(farthest.values()), records)
 
     def _note(self, name: str) -> Path:
         digest = hashlib.blake2b(name.encode(), digest_size=12).hexdigest()
-        return Path(self.folder, f"{digest}.json")
+        return Path(self.folder, f"{digest}-{os.getpid()}-{threading.get_ident()}.json")
 
 
 def _read(note: Path) -> Reached:

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 
@@ -93,6 +94,19 @@ def test_progress_adds_up_over_workers(tmp_path: Path) -> None:
     progress.report("a.csv", 0, 100, 3)
     progress.report("a.csv", 500, 540, 4)
     assert progress.reached() == Reached(140, 14)
+
+
+def test_workers_share_the_progress_of_a_range(tmp_path: Path) -> None:
+    """As row groups of a Parquet file, or files of an archive."""
+    progress = Progress(str(tmp_path))
+
+    def report(worker: int) -> None:
+        for position in range(300):
+            progress.report("a.parquet", 0, 300 * worker + position, 1)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(report, range(4)))
+    assert progress.reached() == Reached(1_199, 1_200)
 
 
 @pytest.mark.usefixtures("described")
