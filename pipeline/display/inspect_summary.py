@@ -86,15 +86,16 @@ def show_inspection(found: Inspection, next_steps: Sequence[str]) -> None:
         section(console, "Our columns", lines, *_GUESS_COLUMNS)
         _show_names(console, found.proposal)
     share = f" ({found.passed / found.rows:.2%})" if found.rows else ""
+    passed = f"\n{found.passed:,} of {counted(found.rows, 'row')}"
     console.print(
-        f"\n[bold]{found.passed:,} of {counted(found.rows, 'row')}[/]{share} pass {found.by}",
-        soft_wrap=True,
+        Text.assemble((passed, "bold"), printable(f"{share} pass {found.by}")), soft_wrap=True
     )
     lines = [*_failures(found)]
     if lines:
         section(console, "What fails", lines, "reason", ">rows", "~for example")
     for name in found.missing:
-        console.print(f"  no field looks like {name}, which every event needs: say it in [columns]")
+        told = f"no field looks like {name}, which every event needs: say it in [columns]"
+        console.print(Padding(Text(told), (0, 2)))
     console.print()
     for step in next_steps:
         console.print(Text(printable(step)), soft_wrap=True)

@@ -68,7 +68,8 @@ def _strange(path: str, names: tuple[str, ...]) -> str:
     hint = ""
     if path.lower().endswith(NAMES_OF_RULES):
         hint = (
-            ": read it by --rules, a file that says where our columns come from, e.g. [columns] "
+            ": read it by --rules, a file that says where our columns come from, which inspect "
+            "writes, e.g. [columns] "
             'event_time = "timestamp"'
         )
     return f"--input: {path} is neither .csv nor .csv.gz{hint}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -41,6 +42,8 @@ _ROWS: Final = 10_000
 _ALL_ROWS: Final = 50_000
 _LEAST_ROWS: Final = 1_000
 _MOST: Final = 0.9
+_A_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d|\d\d[./]\d\d[./]\d{4}|\d{10}(\d{3}){0,2}$")
+_SNOWPLOW_COLUMNS: Final = 131
 # Without these a record is no event; the others may be blank.
 _NEEDED: Final = ("event_time", "user_id")
 
@@ -137,12 +140,27 @@ def _look(file: InputFile, given: Given, files: int) -> list[_Looked]:
         return [_Looked(file.path, None, str(error))]
 
 
+def _headless(sample: Sample) -> str:
+    """What to do where the first line of CSV is a row already; "" where it is a header."""
+    names, form = sample.source.names, sample.source.form
+    if form.kind != "csv" or not any(_A_TIME.match(name) for name in names):
+        return ""
+    tool = ", or try --preset snowplow" if len(names) == _SNOWPLOW_COLUMNS else ""
+    return (
+        f"{sample.source.path}: its first line looks like a row, and no header: name its columns "
+        f"in [input] of the rules, names = [...]{tool}"
+    )
+
+
 def _tried(looked: _Looked, rules: Rules, now: datetime) -> LookedAt:
     """What becomes of a file's first rows by rules."""
     sample = looked.sample
     if sample is None:
         return LookedAt(looked.path, "can't be read", problem=looked.problem)
     reader, limits = RuleReader(rules), Limits(event_types=rules.event_types)
+    if headless := _headless(sample):
+        rows, whole = sample.rows, sample.is_whole
+        return LookedAt(looked.path, sample.source.form.text, rows, whole, problem=headless)
     passed, rejections = 0, []
     form = sample.source.form.text
     fields = len(sample.source.names) or len(sample_fields(sample.parts))

@@ -16,7 +16,7 @@ from pipeline.__main__ import main
 from pipeline.inputs.input_versions import local_file
 from pipeline.inputs.sample_rows import samples
 from pipeline.launch import inspect_launch
-from tests.support.made_exports import MADE, Export, as_csv, shopify_orders
+from tests.support.made_exports import MADE, OF_PRESETS, Export, as_csv, shopify_orders
 from tests.support.made_source_rows import of_columns, of_lines, of_objects
 from tests.support.read_exports import read_by
 from transforms.kernels.event_time import parse_event_times
@@ -163,6 +163,17 @@ def test_numbers_of_orders_are_no_names_of_events(tmp_path: Path) -> None:
     proposal = proposal_of(*sample.parts)
     assert fields_of(proposal, "event_type") == []
     assert proposal.rules.own_event_types == ("event",)
+
+
+def test_a_file_without_a_header_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = stored(tmp_path, OF_PRESETS["snowplow"]())
+    assert main(["inspect", "--input", str(path)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "looks like a row, and no header: name its columns in [input] of the rules" in told
+    assert "or try --preset snowplow" in told
+    assert "no field looks like user_id, which every event needs: say it in [columns]" in told
 
 
 def test_fields_inside_others_come_by_their_paths() -> None:
