@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Final, TypeVar
 
 from pipeline.graphs.batch_commit import batch_commit
@@ -28,6 +29,7 @@ from pipeline.local_batch.worker_processes import (
 from pipeline.reports import BatchReport
 from pipeline.sinks.run_rows import SourceCounts
 from pipeline.warehouse.changes import StagedFile
+from pipeline.warehouse.local_staging import staging_folder
 from pipeline.warehouse.staged_files import stage
 from transforms.finished_marts import finished
 from transforms.kernels.counters import Counters
@@ -101,10 +103,14 @@ def _worked(
 
 @contextmanager
 def _folder(job: BatchJob) -> Iterator[str]:
-    """A folder of this machine for events: beside what is staged, where that is here, too."""
-    beside = None if "://" in job.staging else job.staging
-    with tempfile.TemporaryDirectory(prefix="shuffle-", dir=beside) as folder:
-        yield folder
+    """A folder of this machine for events, which the next run clears if this one is killed:
+    beside what is staged, where that is here, too."""
+    if "://" in job.staging:
+        with staging_folder(job.warehouse.location, Path(tempfile.gettempdir())) as folder:
+            yield folder
+    else:
+        with tempfile.TemporaryDirectory(prefix="shuffle-", dir=job.staging) as folder:
+            yield folder
 
 
 def _workers(job: BatchJob, count: int) -> AbstractContextManager[Executor]:

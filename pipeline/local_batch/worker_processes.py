@@ -7,7 +7,14 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import (
+    FIRST_EXCEPTION,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Final, TypeVar
@@ -83,6 +90,9 @@ def results(
     futures: list[Future[_Result]] = []
     try:
         futures.extend(executor.submit(work, item) for item in items)
+        wait(futures, return_when=FIRST_EXCEPTION)
+        for future in filter(Future.done, futures):
+            future.result()
         return [future.result() for future in futures]
     except BrokenProcessPool as error:
         raise RunError(

@@ -30,7 +30,7 @@ from pipeline.local_batch import parse_files
 from pipeline.local_batch.batch_here import batch_here
 from pipeline.local_batch.parse_files import ranges_of
 from pipeline.local_batch.shuffled_events import ShuffleReader, ShuffleWriter
-from pipeline.local_batch.worker_processes import results, worker_processes
+from pipeline.local_batch.worker_processes import results, worker_processes, worker_threads
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.support.runs import CHECKED, contents, run_graph
@@ -155,6 +155,35 @@ def test_a_worker_that_is_killed_ends_the_run(tmp_path: Path) -> None:
         worker_processes(2, str(tmp_path)) as executor,
     ):
         results(executor, partial(_end, signal.SIGKILL), range(3))
+
+
+def test_what_one_worker_finds_wrong_is_said_while_others_work() -> None:
+    may_end, ended = threading.Event(), []
+
+    def work(number: int) -> None:
+        if number:
+            raise DataError("b.csv is damaged")
+        may_end.wait(5)
+        ended.append(number)
+
+    with worker_threads(2) as executor:
+        with pytest.raises(DataError, match=r"b\.csv is damaged"):
+            results(executor, work, range(2))
+        assert not ended
+        may_end.set()
+
+
+def test_a_folder_of_events_is_cleared_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where rows are staged on Cloud Storage."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    job = replace(job_of([], tmp_path / "here.duckdb"), staging="gs://bucket/tmp")
+    killed = here._folder(job)
+    left = Path(killed.__enter__())
+    with here._folder(job) as folder:
+        assert [str(path) for path in tmp_path.iterdir()] == [folder]
+    assert not left.exists()
 
 
 def _wait(folder: str, _: object) -> None:

@@ -16,7 +16,7 @@ from pipeline.errors import OptionError, RunError
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import Change, WriteDisposition
 from pipeline.warehouse.duckdb import database_file
-from pipeline.warehouse.duckdb.local_staging import MARKER
+from pipeline.warehouse.local_staging import MARKER
 from tests.support.staging import change, filled, in_order
 from transforms.contract import Table
 from transforms.marts import data_quality_results, dim_users, fct_events

@@ -35,9 +35,9 @@ from pipeline.warehouse.duckdb.database_file import (
 from pipeline.warehouse.duckdb.declarations import declare
 from pipeline.warehouse.duckdb.duckdb_sql import DIALECT
 from pipeline.warehouse.duckdb.file_lock import locked
-from pipeline.warehouse.duckdb.local_staging import staging_folder
 from pipeline.warehouse.duckdb.semi_joins import matches, staged_matches
 from pipeline.warehouse.duckdb.table_changes import apply, insert, replace_rows
+from pipeline.warehouse.local_staging import staging_folder
 from pipeline.warehouse.lookups import FoundRows, Lookup
 from transforms.contract import Table
 from transforms.google_sql import MACROS

@@ -16,7 +16,7 @@ import duckdb
 from pipeline.errors import OptionError, RunError
 from pipeline.terminal import print_error
 from pipeline.warehouse.duckdb.duckdb_sql import literal
-from pipeline.warehouse.duckdb.local_staging import staging_folder
+from pipeline.warehouse.local_staging import staging_folder
 
 # What DuckDB 1.4 and later open; by default DuckDB 2 writes files that only itself opens.
 STORAGE_VERSION: Final = "v1.4.0"

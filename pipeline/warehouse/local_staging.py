@@ -27,7 +27,7 @@ def staging_folder(warehouse: str, root: Path) -> Iterator[str]:
     What killed runs into the same warehouse left behind below `root` is removed first.
 
     Args:
-        warehouse: the absolute path of the database.
+        warehouse: its location.
         root: below which folder.
 
     Raises:
