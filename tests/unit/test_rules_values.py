@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import transforms.rules
+from transforms.data_error import DataError
 from transforms.kernels.fields import MOST_MILES
 from transforms.rules.amounts import whole_miles
 from transforms.rules.countries import two_letters
 from transforms.rules.field_paths import FieldPath, Step
 from transforms.rules.model import AmountRules, Rules, ValueMap
+from transforms.rules.rules_file import read_rules
 from transforms.rules.values import value_rule
 
 GERMAN = AmountRules(",", ".")
@@ -75,6 +77,16 @@ def test_a_line_comes_before_what_is_ours_and_that_before_all_others() -> None:
     assert of("event_type", "share", types) == "share"
     assert of("event_type", "opened", types, ("opened",)) == "opened"
     assert of("event_type", "opened", ValueMap({"x": "like"})) == "opened"
+
+
+def test_what_stands_for_a_blank_becomes_one() -> None:
+    rules = read_rules(b'[values.country]\n"(not set)" = ""\n[values.utm_source]\nnone = ""', "r")
+    for name, text in (("country", "(Not Set)"), ("utm_source", "none")):
+        rule = value_rule(name, rules)
+        assert rule is not None
+        assert (rule(text), rule("SG")) == ("", "SG")
+    with pytest.raises(DataError, match="is blank: say what"):
+        read_rules(b'[values.event_type]\n"(none)" = ""', "r")
 
 
 def test_case_matters_where_it_does_for_the_parser() -> None:

@@ -110,10 +110,10 @@ _COLUMN: Final = TextsOrKeys(
 )
 _OURS: Final[Mapping[str, Shape]] = {
     "event_type": Text("An event type: one of the five, or of own in [event_types]"),
-    "transaction_category": Text("A category"),
+    "transaction_category": Text('A category; "" for none', blank=True),
     "platform": Text(choices=PLATFORMS),
-    "utm_source": Text("A utm_source"),
-    "country": Text("The two letters of a country"),
+    "utm_source": Text('A utm_source; "" for none', blank=True),
+    "country": Text('The two letters of a country; "" for none', blank=True),
 }
 _FORMAT: Final = Text(
     f"{ISO}, {', '.join(EPOCHS)} or a pattern of strptime as %d.%m.%Y %H:%M:%S",
