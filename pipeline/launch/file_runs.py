@@ -17,6 +17,7 @@ from pipeline.inputs.listing import (
     find_inputs,
     unseen_inputs,
 )
+from pipeline.launch.absent_fields import warn_of_absent_fields
 from pipeline.launch.dry_run import DryRun, dry_run_of
 from pipeline.launch.found_types import with_types_of_files
 from pipeline.launch.rules_of_run import (
@@ -181,6 +182,8 @@ def prepare(options: FileOptions) -> FileRun:
         return FileRun(options, warehouse, runner, dry_run, unseen_inputs(options.input), rules)
     rules = rules_of_run(warehouse, options.asked_rules)
     files = find_inputs(options.input, CSV_NAMES if rules is None else NAMES_OF_RULES)
+    if rules is not None:
+        warn_of_absent_fields(files, rules)
     return FileRun(options, warehouse, runner, dry_run, files, rules)
 
 

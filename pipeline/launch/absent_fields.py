@@ -1,0 +1,58 @@
+"""Fields that rules name and the first rows of JSON files lack: most often a name is misspelt."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import duckdb
+
+from pipeline.inputs.input_versions import InputFile
+from pipeline.inputs.sample_rows import Sample, samples
+from transforms.rules.guess.sample_fields import sample_fields
+from transforms.rules.model import Rules
+from transforms.rules.source_fields import source_fields
+from transforms.vocabulary import SOURCE_COLUMNS
+
+_ROWS: Final = 1_000
+
+
+def warn_of_absent_fields(files: Sequence[InputFile], rules: Rules) -> None:
+    """Say so where no row at the beginning of the last file has a field that rules name.
+
+    Rows of JSON may lack a field, so that only all of them together say that it has another name; a
+    CSV or Parquet file that lacks a column is refused.
+
+    Raises:
+        DataError: if the file can't be read, or is not what the rules say.
+    """
+    for sample in samples(files[-1], rules.input, _ROWS) if files else ():
+        if sample.parts and all(part.is_json for part in sample.parts):
+            for line in _absent(sample, rules):
+                logging.getLogger(__name__).warning("%s", line)
+
+
+def _absent(sample: Sample, rules: Rules) -> Iterator[str]:
+    with duckdb.connect(config={"threads": 1}) as database:
+        found = [source_fields(part, rules, database) for part in sample.parts]
+    if all(part.unreadable.all() for part in found):
+        return
+    known = {field.name for field in sample_fields(sample.parts)}
+    for name in SOURCE_COLUMNS:
+        column = rules.columns.get(name)
+        if column is None or not column.fields or column.optional or known & {*column.fields}:
+            continue
+        if any(text.null_count < len(text) for part in found for text in part.texts[name]):
+            continue
+        near = [
+            other
+            for field in column.fields
+            for other in difflib.get_close_matches(field, sorted(known), 1)
+        ]
+        hint = f"; {near[0]!r} is there, and looks like it" if near else ""
+        yield (
+            f"{sample.source.path}: none of its first {sample.rows:,} rows has "
+            f"{' or '.join(map(repr, column.fields))}, from which the rules take {name}{hint}"
+        )

@@ -1,0 +1,42 @@
+"""A misspelt field of JSON files is told before a run: every row may lack it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.inputs.input_versions import local_file
+from pipeline.launch.absent_fields import warn_of_absent_fields
+from transforms.rules.rules_file import read_rules
+
+RULES = """
+[columns]
+event_time = "time"
+country = "geo.contry"
+platform = {field = "os", default = "Web"}
+utm_source = {field = "source", optional = true}
+transaction_category = ["kind", "sort"]
+"""
+ROWS = [{"time": "2026-01-01", "geo": {"country": "DE"}}, {"time": "", "sort": "x", "os": None}]
+
+
+def told(path: Path, caplog: pytest.LogCaptureFixture) -> list[str]:
+    warn_of_absent_fields([local_file(str(path))], read_rules(RULES.encode(), "rules.toml"))
+    return caplog.messages
+
+
+def test_a_field_that_no_row_has_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text("\n".join(map(json.dumps, ROWS)))
+    assert told(path, caplog) == [
+        f"{path}: none of its first 2 rows has 'geo.contry', from which the rules take country; "
+        "'geo.country' is there, and looks like it",
+    ]
+
+
+def test_columns_are_not_looked_at(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("time,kind\n2026-01-01,a\n")
+    assert told(path, caplog) == []
