@@ -171,9 +171,21 @@ def differences(noted: Rules | None, rules: Rules | None) -> str:
     """In what rules differ beside [input], in words; "" where they do not."""
     before, after = (dict(_lines(found)) for found in (noted, rules))
     keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-    told = [f"{key} is {_said(before, key)} there and {_said(after, key)} here" for key in keys]
+    told = [_told(before, after, key) for key in keys]
     more = f"; and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
     return f"{'; '.join(told[:_SHOWN])}{more}"
+
+
+def _told(before: Mapping[str, Any], after: Mapping[str, Any], key: str) -> str:
+    there, here = before.get(key), after.get(key)
+    if not (isinstance(there, list) and isinstance(here, list)):
+        return f"{key} is {_said(before, key)} there and {_said(after, key)} here"
+    parts = [
+        f"has {', '.join(map(repr, more[:_SHOWN]))} {where}"
+        for where, items, others in (("there", there, here), ("here", here, there))
+        if (more := [item for item in items if item not in others])
+    ]
+    return f"{key} {' and '.join(parts) or 'has another order'}"
 
 
 def _said(lines: Mapping[str, Any], key: str) -> str:

@@ -116,6 +116,14 @@ def test_other_rules_are_refused_with_the_way_out(
         rules_to_add(noting(noted), given, "rules.toml")
 
 
+def test_of_lists_what_is_more_on_either_side_is_told() -> None:
+    names = [f"name {number}" for number in range(30)]
+    there, here = (
+        rules(f"{SHOP}[event_types]\nown = {own}") for own in (names, [*names[1:], "new"])
+    )
+    assert differences(there, here) == "event_types.own has 'name 0' there and has 'new' here"
+
+
 def test_many_differences_are_told_in_short() -> None:
     lines = "".join(f'"kind {number}" = "like"\n' for number in range(9))
     found = differences(rules(SHOP), rules(f"{SHOP}{lines}"))

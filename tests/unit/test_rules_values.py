@@ -79,6 +79,12 @@ def test_a_line_comes_before_what_is_ours_and_that_before_all_others() -> None:
     assert of("event_type", "opened", ValueMap({"x": "like"})) == "opened"
 
 
+def test_two_letters_that_name_a_country_otherwise_become_its_own() -> None:
+    rule = value_rule("country", Rules())
+    assert rule is not None
+    assert [rule(text) for text in ("UK", "uk", "EL", "GB", "fr")] == ["GB", "GB", "GR", "GB", "fr"]
+
+
 def test_what_stands_for_a_blank_becomes_one() -> None:
     rules = read_rules(b'[values.country]\n"(not set)" = ""\n[values.utm_source]\nnone = ""', "r")
     for name, text in (("country", "(Not Set)"), ("utm_source", "none")):

@@ -68,6 +68,8 @@ def _is_ours(name: str, rules: Rules) -> Callable[[str], bool]:
 
 
 def _is_country(text: str) -> bool:
+    if two_letters(text) is not None:  # UK and EL are other names of GB and GR.
+        return False
     try:
         return fields.country(text) is not None
     except ValueError:
