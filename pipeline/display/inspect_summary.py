@@ -80,7 +80,7 @@ def show_inspection(found: Inspection, next_steps: Sequence[str]) -> None:
     more = f", and {counted(found.more_files, 'more file')} like them" if found.more_files else ""
     section(console, f"Files{more}", [_file_line(file) for file in found.files], *_FILE_COLUMNS)
     for problem in filter(None, (file.problem for file in found.files)):
-        console.print(Padding(Text(printable(problem)), (0, 2)))
+        console.print(Text(f"  {printable(problem)}"), soft_wrap=True)
     if not found.needs_none:
         lines = [line for guess in found.proposal.guesses for line in _guess_lines(guess)]
         section(console, "Our columns", lines, *_GUESS_COLUMNS)
@@ -103,12 +103,12 @@ def show_inspection(found: Inspection, next_steps: Sequence[str]) -> None:
 
 
 _GUESS_COLUMNS: Final = ("column", "from", ">blank", ">distinct", "for example", "~why")
-_FILE_COLUMNS: Final = ("file", ">rows", ">fields", "what it is")
+_FILE_COLUMNS: Final = (">rows", ">fields", "what it is", "~file")
 
 
 def _file_line(file: LookedAt) -> tuple[str, str, str, str]:
     rows = f"{file.rows:,}" if file.is_whole else f"first {file.rows:,}"
-    return file.path, rows, f"{file.fields:,}", file.text
+    return rows, f"{file.fields:,}", file.text, file.path
 
 
 def _guess_lines(guess: Guess) -> Iterator[tuple[str, ...]]:

@@ -23,6 +23,7 @@ def test_a_bundle_is_parsed_in_parts_of_some_bytes(monkeypatch: pytest.MonkeyPat
     event = json.dumps(row("2025-12-31T00:00:00Z", category="x" * 900)).encode()
     monkeypatch.setattr(parse_messages, "_PART_BYTES", 3 * len(event))
     parse = _Parse(ParseMessages("s", 3_650, "1", lambda: 1_767_225_600.0))
+    parse.setup()
     parse.start_bundle()
     found: list[Any] = []
     sizes = []
