@@ -23,7 +23,7 @@ from tests.support.replays import computed
 from tests.support.runs import Run, comparable, contents, read_all, run_graph
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import COLLIDING, NOW, csv_text, differences, oracle_tables, row
-from tests.support.thorough import examples
+from tests.support.thorough import examples, thorough
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts.registry import TABLES
 from transforms.vocabulary import SOURCE_COLUMNS
@@ -94,6 +94,7 @@ def test_input_rows_are_events_duplicates_and_dead_letters(sample: Path, of_samp
             assert lines[at : at + len(payload)] == payload
 
 
+@thorough
 def test_the_result_does_not_depend_on_how_the_input_is_cut(
     tmp_path: Path, sample: Path, of_sample: Path
 ) -> None:
@@ -260,6 +261,7 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path, built: Path) -> None:
     assert str(clear_message(raised.value)).startswith(expected)
 
 
+@thorough
 def test_hostile_bytes_keep_the_sum(tmp_path: Path) -> None:
     good = csv_text([row(f"2024-01-01T00:00:{second:02}Z") for second in range(30)]).splitlines()
     hostile = [

@@ -21,6 +21,7 @@ from tests.support.forgetting import forgotten, job_of
 from tests.support.runs import CHECKED_THOROUGHLY, contents, read_all
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, Row, csv_text, differences, oracle_tables, row
+from tests.support.thorough import thorough
 from tests.support.updates import Home, differing
 from transforms.active_event_types import ActiveEventTypes, AskedTypes
 from transforms.marts.registry import TABLES
@@ -165,6 +166,7 @@ def test_under_pseudonyms_no_figure_changes(built: Path, tmp_path: Path) -> None
     check_tables(warehouse, NOW)
 
 
+@thorough
 def test_streams_of_a_runner_take_own_types(built: Path, tmp_path: Path) -> None:
     """Late and repeated ones, of users whom the tables know and of new ones."""
     path = copied(built, tmp_path)

@@ -20,7 +20,7 @@ from tests.support import batch_graph
 from tests.support.quality import CHECKS, in_memory
 from tests.support.runs import CHECKED, Run, command, contents, read_all, run_graph
 from tests.support.tables import NOW, csv_text, row
-from tests.support.thorough import THOROUGH, examples, some
+from tests.support.thorough import THOROUGH, examples, some, thorough
 from tests.support.translation import OPTIONS
 from transforms.active_event_types import ActiveEventTypes
 from transforms.data_error import DataError
@@ -115,6 +115,7 @@ def test_samples_keep_every_check(
     assert (alone.returncode, alone.stderr) == (0, "")
 
 
+@thorough
 def test_results_do_not_depend_on_shards(tmp_path: Path) -> None:
     write_sample(tmp_path / "events.csv", 2_000, 3)
     for shards in (1, 7):

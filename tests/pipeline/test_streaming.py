@@ -246,6 +246,7 @@ def test_a_failed_check_is_recorded_and_stops_nothing(
     assert "growth_metrics" in {result["table_name"] for result in found}
 
 
+@thorough
 def test_checks_of_a_sound_stream_find_nothing(tmp_path: Path) -> None:
     rows = [at(0, "ann", "miles_redeemed", amount="10"), row("never"), at(40, "bob"), at(0, "bob")]
     streamed(tmp_path, rows[:2], rows[2:], active_types=["share"], quality="warn")

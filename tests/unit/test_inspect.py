@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.__main__ import main
@@ -19,6 +19,7 @@ from pipeline.launch import inspect_launch
 from tests.support.made_exports import MADE, OF_PRESETS, Export, as_csv, shopify_orders
 from tests.support.made_source_rows import of_columns, of_lines, of_objects
 from tests.support.read_exports import read_by
+from tests.support.thorough import examples
 from transforms.kernels.event_time import parse_event_times
 from transforms.kernels.input_formats import Given
 from transforms.kernels.parse import Limits, parse_records
@@ -292,6 +293,7 @@ _NAMES = st.one_of(
 )
 
 
+@settings(max_examples=examples(30, 200))
 @given(st.lists(st.dictionaries(_NAMES, _VALUES, max_size=6), min_size=1, max_size=6))
 def test_whatever_rows_hold_what_is_written_are_rules(rows: list[dict[str, object]]) -> None:
     lines = of_lines([json.dumps(row) for row in rows])
