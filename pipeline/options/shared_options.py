@@ -124,7 +124,9 @@ PARTITION_FILTER: Final = Option(
 )
 
 # Own ones, which rules name, are known later.
-ACTIVE_EVENT_TYPES: Final = Values(AskedTypes.parse, r"\s*[^,\s][^,]*(,\s*[^,\s][^,]*)*")
+ACTIVE_EVENT_TYPES: Final = Values(
+    AskedTypes.parse, r"[^,\s\x00-\x20\x7f-\xa0][^,]*(,[^,\s\x00-\x20\x7f-\xa0][^,]*)*"
+)
 
 ACTIVE_TYPES: Final = Option(
     "the event types that make a user active on a date or in a month, comma-separated; "
