@@ -153,10 +153,9 @@ def test_many_events_are_staged_in_several_files(
     database = tmp_path / "events.duckdb"
     run_graph([tmp_path / "events.csv"], database)
     before = contents(database)
-    # Of commands in several processes one is enough: test_command has it.
-    several = ("--direct_num_workers", "2", "--direct_running_mode", "multi_processing")
-    run_rebuild(database, *some(several, 0))
-    assert unlike(contents(database), before) == []
+    for by in some([(), ("--runner", "FnApiRunner")], 1):
+        run_rebuild(database, *by)
+        assert unlike(contents(database), before) == []
 
 
 def test_what_stored_events_can_not_give_is_refused(built: Path, tmp_path: Path) -> None:
