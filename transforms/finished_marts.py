@@ -8,8 +8,7 @@ from typing import Final
 import pyarrow as pa
 
 from transforms.kernels.counters import Counters
-from transforms.kernels.spine import lay_out
-from transforms.marts.registry import FINISH
+from transforms.mart_changes import marts_of
 from transforms.state import growth_counters
 
 SUMS: Final = growth_counters.TABLE.name
@@ -26,6 +25,5 @@ def finished(
         event_types: the names of the event types, by their codes.
     """
     moment = pa.scalar(written_at, pa.timestamp("us"))
-    spine = lay_out(totals, moment, event_types)
-    marts = {name: rows(spine) for name, rows in FINISH.items()}
+    marts = marts_of(totals, moment.value, event_types)
     return {**marts, SUMS: growth_counters.rows(totals, moment)}

@@ -17,7 +17,10 @@ from pipeline.warehouse.changes import Change
 from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
 from transforms.kernels.forgotten import Forgotten
+from transforms.kernels.parse import Limits
+from transforms.kernels.records import RawRecords
 from transforms.marts.registry import ALL_TABLES, CORRECTIONS, TABLES, all_checks
+from transforms.parse_step import ParsedPart, parse_part
 from transforms.quality.compile import Check
 from transforms.quality.policy import Mode
 from transforms.rules.model import Rules
@@ -92,6 +95,13 @@ class BatchJob:
     def report_paths(self) -> list[str]:
         """Wherever the run's report is written."""
         return [path for path in (self.report_path, self.summary_path) if path]
+
+    def parsed(self, records: RawRecords) -> ParsedPart:
+        """Events, dead letters and counts of records of its files."""
+        limits = Limits(self.max_future_minutes, event_types=self.active_types.known)
+        return parse_part(
+            records, self.started_at, limits, __version__, self.corrections, self.forgotten
+        )
 
     @property
     def checks(self) -> tuple[Check, ...]:

@@ -27,7 +27,7 @@ from pipeline.local_batch.worker_processes import (
     worker_threads,
 )
 from pipeline.reports import BatchReport
-from pipeline.sinks.run_rows import SourceCounts
+from pipeline.sinks.run_rows import SourceCounts, source_counts
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.local_staging import staging_folder
 from pipeline.warehouse.staged_files import stage
@@ -160,9 +160,8 @@ def _committed(
 
 def _sources(parsed: Sequence[ParsedFiles]) -> list[SourceCounts]:
     """Of each file how many rows it has, and how many of them are dead letters."""
-    found: dict[str, list[RunCounts]] = defaultdict(list)
+    totals = defaultdict[str, RunCounts](RunCounts)
     for part in parsed:
         for source, counts in part.counts.items():
-            found[source].append(counts)
-    totals = {source: RunCounts.total(parts) for source, parts in found.items()}
-    return [(source, (total.input_rows, total.rejected)) for source, total in totals.items()]
+            totals[source] = RunCounts.total([totals[source], counts])
+    return source_counts(totals)

@@ -7,27 +7,22 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from pipeline import __version__
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.graphs.staged_parts import staged_parts
-from pipeline.inputs.csv_ranges import FileRange, blocks, ranges
-from pipeline.inputs.input_versions import InputFile
+from pipeline.inputs.csv_ranges import FileRange
 from pipeline.inputs.listing import text_bytes
-from pipeline.inputs.rule_records import ranges_by_rules, records_by_rules
+from pipeline.inputs.run_records import Range, RangeReader, ranges_of_file
 from pipeline.inputs.source_ranges import SourceRange
 from pipeline.local_batch.shuffled_events import ShuffleWriter
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
-from transforms.kernels.parse import Limits
-from transforms.kernels.records import RawRecords
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import TABLES
-from transforms.parse_step import ParsedPart, parse_part
+from transforms.parse_step import ParsedPart
 from transforms.quality.buffered_checks import BufferedChecks
 from transforms.quality.check_counts import CheckCounts
-from transforms.rules.read_by_rules import RuleReader
 
 _LETTERS = dead_letter_events.TABLE
 # Text of small files: with dead letters each alone costs 25 ms of staging and checks.
@@ -62,33 +57,24 @@ class ParseRange:
     job: BatchJob
     folder: str
 
-    def __call__(self, parts: Sequence[FileRange | SourceRange]) -> ParsedFiles:
-        """What some ranges hold; with rules they are those of sources.
+    def __call__(self, parts: Sequence[Range]) -> ParsedFiles:
+        """What some ranges hold.
 
         Raises:
             DataError: if a file can't be read, or has changed, or lacks what the rules name.
             RunError: if what it holds can't be written.
         """
-        found = ((_path(part), parsed) for part in parts for parsed in self._parsed(part))
+        read = RangeReader(self.job.rules)
+        found = ((_path(part), parsed) for part in parts for parsed in self._parsed(part, read))
         return _gathered(self.job, self.folder, found)
 
-    def _parsed(self, part: FileRange | SourceRange) -> Iterator[ParsedPart]:
+    def _parsed(self, part: Range, read: RangeReader) -> Iterator[ParsedPart]:
         job = self.job
-        limits = Limits(job.max_future_minutes, event_types=job.active_types.known)
         path, begin = _path(part), _stored_start(part)
-        for records, read in self._records(part):
-            yield parse_part(
-                records, job.started_at, limits, __version__, job.corrections, job.forgotten
-            )
+        for records, position in read(part):
+            yield job.parsed(records)
             if job.progress:
-                job.progress.report(path, begin, read, len(records))
-
-    def _records(self, part: FileRange | SourceRange) -> Iterator[tuple[RawRecords, int]]:
-        rules = self.job.rules
-        if isinstance(part, SourceRange) and rules is not None:
-            yield from records_by_rules(part, rules, RuleReader(rules))
-        elif isinstance(part, FileRange):
-            yield from blocks(part)
+                job.progress.report(path, begin, position, len(records))
 
 
 @dataclass(frozen=True)
@@ -141,7 +127,7 @@ def _gathered(job: BatchJob, folder: str, parts: Iterable[tuple[str, ParsedPart]
     return ParsedFiles(events.close(), list(letters.close()), counts, CheckCounts.total(checked))
 
 
-def ranges_of(job: BatchJob, range_bytes: int | None) -> Iterator[list[FileRange | SourceRange]]:
+def ranges_of(job: BatchJob, range_bytes: int | None) -> Iterator[list[Range]]:
     """The ranges of a run's files: those of small files some together.
 
     Args:
@@ -151,7 +137,7 @@ def ranges_of(job: BatchJob, range_bytes: int | None) -> Iterator[list[FileRange
     Raises:
         DataError: if a file can't be read, or is no CSV of events, or not what the rules say.
     """
-    together: list[FileRange | SourceRange] = []
+    together: list[Range] = []
     text = 0
     for file in job.files:
         size = text_bytes(file)
@@ -159,28 +145,19 @@ def ranges_of(job: BatchJob, range_bytes: int | None) -> Iterator[list[FileRange
             yield together
             together, text = [], 0
         if size > _TOGETHER_BYTES:
-            yield from ([part] for part in _ranges(job, file, range_bytes))
+            yield from ([part] for part in ranges_of_file(file, job.rules, range_bytes))
         else:
-            together += _ranges(job, file, range_bytes)
+            together += ranges_of_file(file, job.rules, range_bytes)
             text += size
     if together:
         yield together
 
 
-def _ranges(
-    job: BatchJob, file: InputFile, range_bytes: int | None
-) -> Iterator[FileRange | SourceRange]:
-    if job.rules is None:
-        yield from ranges(file, range_bytes)
-    else:
-        yield from ranges_by_rules(file, job.rules, range_bytes)
-
-
-def _path(part: FileRange | SourceRange) -> str:
+def _path(part: Range) -> str:
     return part.path if isinstance(part, FileRange) else part.source.file.path
 
 
-def _stored_start(part: FileRange | SourceRange) -> int:
+def _stored_start(part: Range) -> int:
     if isinstance(part, SourceRange):
         return part.stored_start
     return part.start if part.start > part.header_bytes else 0

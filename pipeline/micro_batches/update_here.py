@@ -13,7 +13,6 @@ from typing import Final
 
 import pyarrow as pa
 
-from pipeline import __version__
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.graphs.increment_commit import (
     adding_plan,
@@ -22,26 +21,21 @@ from pipeline.graphs.increment_commit import (
     totals_of_run,
 )
 from pipeline.graphs.stored_state import CountersOf
-from pipeline.inputs.csv_ranges import blocks, ranges
-from pipeline.inputs.input_versions import InputFile
-from pipeline.inputs.rule_records import ranges_by_rules, records_by_rules
+from pipeline.inputs.run_records import RangeReader, ranges_of_file
 from pipeline.micro_batches.steps_here import Came, StepsHere
 from pipeline.reports import BatchReport
-from pipeline.sinks.run_rows import SourceCounts
+from pipeline.sinks.run_rows import SourceCounts, source_counts
 from transforms.advance_step import CHANGES, checkable
 from transforms.kernels.counters import Counters
-from transforms.kernels.parse import Limits
 from transforms.kernels.records import RawRecords
 from transforms.kernels.run_counts import RunCounts
 from transforms.mart_changes import finish
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import TABLES
-from transforms.parse_step import COUNTS, parse_part
+from transforms.parse_step import COUNTS
 from transforms.prefetch import prefetch
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import CheckCounts
-from transforms.rules.model import Rules
-from transforms.rules.read_by_rules import RuleReader
 from transforms.user_tables import CONTRIBUTIONS
 
 # A shard takes 100 MB of memory, and all are in memory at once.
@@ -110,34 +104,19 @@ def take_in_here(job: BatchJob, came: Came, sources: Sequence[SourceCounts] = ()
 
 def _parsed(job: BatchJob) -> tuple[Came, list[SourceCounts]]:
     """What the files are, and of each with a row how many it has, and dead letters."""
-    came = Came()
-    limits = Limits(job.max_future_minutes, event_types=job.active_types.known)
-    sources: dict[str, list[RunCounts]] = defaultdict(list)
+    came, counts = Came(), defaultdict[str, RunCounts](RunCounts)
     for records in _records(job):
-        found = parse_part(
-            records, job.started_at, limits, __version__, job.corrections, job.forgotten
-        )
+        found = job.parsed(records)
         came.add(found)
-        sources[records.source].append(found.counts)
-    totals = {source: RunCounts.total(counts) for source, counts in sources.items()}
-    return came, [(source, (total.input_rows, total.rejected)) for source, total in totals.items()]
+        counts[records.source] = RunCounts.total([counts[records.source], found.counts])
+    return came, source_counts(counts)
 
 
 def _records(job: BatchJob) -> Iterator[RawRecords]:
-    if job.rules is not None:
-        yield from _records_by_rules(job.files, job.rules)
-        return
+    read = RangeReader(job.rules)
     for file in job.files:
-        for part in ranges(file, None):
-            for records, _ in prefetch(blocks(part)):
-                yield records
-
-
-def _records_by_rules(files: Sequence[InputFile], rules: Rules) -> Iterator[RawRecords]:
-    reader = RuleReader(rules)
-    for file in files:
-        for part in ranges_by_rules(file, rules, None):
-            for records, _ in prefetch(records_by_rules(part, rules, reader)):
+        for part in ranges_of_file(file, job.rules, None):
+            for records, _ in prefetch(read(part)):
                 yield records
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -16,6 +16,11 @@ from transforms.state.pipeline_runs import Outcome, Run, RunState
 
 # Of a source its input rows and its dead letters.
 SourceCounts = tuple[str, tuple[int, int]]
+
+
+def source_counts(counts: Mapping[str, RunCounts]) -> list[SourceCounts]:
+    """Of each source how many input rows and dead letters it has."""
+    return [(source, (its.input_rows, its.rejected)) for source, its in counts.items()]
 
 
 def how_far(
