@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pipeline.alerts.bounds import Alerts
 from pipeline.allocator import keep_freed_memory
@@ -19,11 +18,6 @@ from pipeline.options.option_values import PERCENTAGE, SWITCH
 from pipeline.webhook import Webhook
 from transforms.active_event_types import AskedTypes
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
-
-if TYPE_CHECKING:
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    from pipeline.launch.runners import Runner
 
 _MAX_SHRINK: Final = Option(
     "how much less of the history a run may leave than the tables hold, in percent of the "
@@ -77,7 +71,7 @@ class BatchOptions:
         if not self.input:
             raise OptionError("--input is missing: give one or more CSV files or globs")
         shared.asked_rules(self.rules, self.preset)
-        shared.refuse_workers(self.workers, self.beam.values)
+        shared.refuse_workers(self.workers, self.beam)
 
     @property
     def asked_rules(self) -> str | None:
@@ -106,8 +100,8 @@ def run(options: BatchOptions) -> None:
         refuse_stream(found.warehouse, options.stream_stopped)
         warn_of_other_types(found.warehouse, types)
     from pipeline.alerts.telling import alerting
+    from pipeline.launch.asked_beam import ByBeam
     from pipeline.launch.batch_launch import run_batch
-    from pipeline.launch.runners import ByBeam
 
     leave_at_once_on_interrupt(COMMAND.name)
     job = found.job(
@@ -116,23 +110,16 @@ def run(options: BatchOptions) -> None:
         max_shrink_pct=None if options.allow_shrink else options.max_shrink_pct,
         settings=recorded(options),
     )
-    for_beam = partial(_for_beam, found.runner, beam)
+    by_beam = ByBeam.of(found.runner, beam, COMMAND.name, COMMAND.declared)
     where = beam.temp_location
     if found.waits:
-        by_beam = ByBeam(found.runner, beam.values, for_beam)
         with alerting(alerts, found.warehouse, COMMAND.name):
             run_batch(job, by_beam, where, options.summary_file, options.workers)
     else:
         from pipeline.launch.handover import hand_over
 
-        hand_over(job, for_beam(), where, found.dry_run)
+        hand_over(job, by_beam.options(), where, found.dry_run)
     found.dry_run.print_ending()
-
-
-def _for_beam(runner: Runner, arguments: BeamArguments) -> PipelineOptions:
-    from pipeline.launch.beam_run import pipeline_options
-
-    return pipeline_options(runner, arguments.whole, COMMAND.name, COMMAND.declared)
 
 
 _HELP: Final = f"""\

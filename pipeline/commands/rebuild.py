@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pipeline.allocator import keep_freed_memory
 from pipeline.commands.command import Command
@@ -14,11 +13,6 @@ from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import given_by, recorded
 from transforms.active_event_types import AskedTypes
-
-if TYPE_CHECKING:
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    from pipeline.launch.runners import Runner
 
 _ACTIVE_TYPES: Final = replace(
     shared.ACTIVE_TYPES,
@@ -51,7 +45,7 @@ class RebuildCommandOptions:
     beam: BeamArguments = BeamArguments()
 
     def __post_init__(self) -> None:
-        shared.refuse_workers(self.workers, self.beam.values)
+        shared.refuse_workers(self.workers, self.beam)
 
 
 def run(options: RebuildCommandOptions) -> None:
@@ -67,8 +61,9 @@ def run(options: RebuildCommandOptions) -> None:
     keep_freed_memory()
     # Beam, which takes a second to import, is imported where it is needed.
     from pipeline import summary_file
+    from pipeline.launch.asked_beam import ByBeam
     from pipeline.launch.rules_of_run import note_of, rules_to_keep, with_own_types
-    from pipeline.launch.runners import ByBeam, choose_runner
+    from pipeline.launch.runners import choose_runner
     from pipeline.launch.stored_rows import check_stored
     from pipeline.launch.tables_built import refuse_stream, types_to_build
     from pipeline.storage import check_storage
@@ -109,19 +104,13 @@ def run(options: RebuildCommandOptions) -> None:
         settings=settings,
     )
     how = RebuildOptions(
-        ByBeam(runner, beam.values, partial(_for_beam, runner, beam)),
+        ByBeam.of(runner, beam, COMMAND.name),
         beam.temp_location,
         options.user_shards,
         options.summary_file,
         options.workers,
     )
     run_rebuild(job, how)
-
-
-def _for_beam(runner: Runner, arguments: BeamArguments) -> PipelineOptions:
-    from pipeline.launch.beam_run import pipeline_options
-
-    return pipeline_options(runner, arguments.own)
 
 
 _HELP: Final = """\

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pipeline.allocator import keep_freed_memory
 from pipeline.commands.command import Command
@@ -24,11 +23,6 @@ from pipeline.options.option_values import (
     resource,
 )
 from transforms.active_event_types import ActiveEventTypes, AskedTypes
-
-if TYPE_CHECKING:
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    from pipeline.launch.runners import Runner
 
 _ERROR_TYPE: Final = Option(
     "take only dead letters of these types: one or more, e.g. bad_country (default: all)",
@@ -126,7 +120,8 @@ def run(options: ReplayOptions) -> None:
     keep_freed_memory()
     # Beam, which takes a second to import, is imported where it is needed.
     from pipeline import summary_file
-    from pipeline.launch.runners import ByBeam, choose_runner
+    from pipeline.launch.asked_beam import ByBeam
+    from pipeline.launch.runners import choose_runner
     from pipeline.replay.preconditions import check_tables, correcting, settle
     from pipeline.storage import check_storage
     from pipeline.warehouse import open_warehouse
@@ -173,14 +168,8 @@ def run(options: ReplayOptions) -> None:
     elif options.topic:
         actions.publish(job, options.topic, options.summary_file)
     else:
-        by_beam = ByBeam(runner, beam.values, partial(_for_beam, runner, beam))
+        by_beam = ByBeam.of(runner, beam, COMMAND.name)
         actions.update_tables(job, by_beam, beam.temp_location, options.summary_file)
-
-
-def _for_beam(runner: Runner, arguments: BeamArguments) -> PipelineOptions:
-    from pipeline.launch.beam_run import pipeline_options
-
-    return pipeline_options(runner, arguments.own)
 
 
 _HELP: Final = """\

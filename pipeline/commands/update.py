@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pipeline.alerts.bounds import Alerts
 from pipeline.allocator import keep_freed_memory
@@ -17,11 +16,6 @@ from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import given_by, recorded
 from pipeline.webhook import Webhook
 from transforms.active_event_types import ActiveEventTypes, AskedTypes
-
-if TYPE_CHECKING:
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    from pipeline.launch.runners import Runner
 
 _INPUT: Final = replace(
     shared.INPUT,
@@ -95,8 +89,8 @@ def run(options: UpdateOptions) -> None:
 
     found = prepare(options)
     from pipeline.alerts.telling import alerting
+    from pipeline.launch.asked_beam import ByBeam
     from pipeline.launch.new_files import Asked
-    from pipeline.launch.runners import ByBeam
     from pipeline.launch.update_launch import run_update
 
     leave_at_once_on_interrupt(COMMAND.name)
@@ -105,23 +99,16 @@ def run(options: UpdateOptions) -> None:
     # Until it is known what the tables were built with.
     unknown = ActiveEventTypes()
     job = found.job(started_at, unknown, command=COMMAND.name, settings=recorded(options))
-    for_beam = partial(_for_beam, found.runner, options.beam)
+    by_beam = ByBeam.of(found.runner, options.beam, COMMAND.name, COMMAND.declared)
     where = options.beam.temp_location
     if found.waits:
-        by_beam = ByBeam(found.runner, options.beam.values, for_beam)
         with alerting(alerts, found.warehouse, COMMAND.name):
             run_update(job, asked, by_beam, where, options.summary_file)
     else:
         from pipeline.launch.update_handover import hand_over_update
 
-        hand_over_update(job, asked, for_beam(), where, found.dry_run)
+        hand_over_update(job, asked, by_beam.options(), where, found.dry_run)
     found.dry_run.print_ending()
-
-
-def _for_beam(runner: Runner, arguments: BeamArguments) -> PipelineOptions:
-    from pipeline.launch.beam_run import pipeline_options
-
-    return pipeline_options(runner, arguments.whole, COMMAND.name, COMMAND.declared)
 
 
 _HELP: Final = """\

@@ -11,8 +11,8 @@ from typing import Final
 from pipeline.display.batch_summary import show_summary
 from pipeline.display.progress_bar import show_progress
 from pipeline.graphs.batch_job import BatchJob, written
+from pipeline.launch.asked_beam import ByBeam
 from pipeline.launch.run_files import noted, read_report, with_staged
-from pipeline.launch.runners import ByBeam
 from pipeline.local_batch.batch_here import batch_here
 from pipeline.reports import BatchReport
 from pipeline.sinks.run_notes import failure_noted

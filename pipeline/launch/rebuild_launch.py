@@ -12,8 +12,8 @@ from pipeline.display.progress_bar import show_progress
 from pipeline.display.rebuild_summary import show_rebuild
 from pipeline.graphs.batch_job import BatchJob, written
 from pipeline.inputs.listing import shards_for
+from pipeline.launch.asked_beam import ByBeam
 from pipeline.launch.run_files import noted, read_report
-from pipeline.launch.runners import ByBeam
 from pipeline.launch.stored_rows import FILE_ROWS, stage_stored
 from pipeline.local_batch.batch_here import rebuild_here
 from pipeline.reports import BatchReport

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pipeline.errors import OptionError
 from pipeline.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from apache_beam.options.pipeline_options import PipelineOptions
 
 _DEFAULT: Final = "FnApiRunner"
 _STREAMING_DEFAULT: Final = "BundleBasedDirectRunner"
@@ -39,26 +36,6 @@ class Runner:
     name: str
     local: bool
     workers: int | None
-
-
-@dataclass(frozen=True)
-class ByBeam:
-    """How Beam runs a graph, where one is needed.
-
-    Attributes:
-        runner: what runs it.
-        given: Beam's options on the command line, by name.
-        options: gives Beam's options; Beam is imported where they are asked for.
-    """
-
-    runner: Runner
-    given: Mapping[str, str]
-    options: Callable[[], PipelineOptions]
-
-    @property
-    def is_asked(self) -> bool:
-        """Whether the command line asks anything of a runner; else few events need none."""
-        return not self.runner.local or not self.given.keys() <= {"temp_location"}
 
 
 def choose_streaming_runner(given: Mapping[str, str], warehouse: Warehouse) -> Runner:

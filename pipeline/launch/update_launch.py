@@ -15,10 +15,10 @@ from pipeline.errors import is_data_error
 from pipeline.graphs.batch_job import BatchJob, written
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import default_shards
+from pipeline.launch.asked_beam import ByBeam
 from pipeline.launch.batch_launch import run_batch
 from pipeline.launch.new_files import Asked, Increment, increment_of
 from pipeline.launch.run_files import noted, read_report, with_known
-from pipeline.launch.runners import ByBeam
 from pipeline.micro_batches.update_here import fits_here, update_here
 from pipeline.moments import utc_now
 from pipeline.reports import BatchReport, UpdateReport

@@ -59,6 +59,11 @@ class BeamArguments:
         return cls(check(own, ours), tuple(own), tuple(whole))
 
     @property
+    def of_runner(self) -> list[str]:
+        """The names of Beam's options that ask something of a runner: all but where to stage."""
+        return sorted(self.values.keys() - {"temp_location"})
+
+    @property
     def temp_location(self) -> str | None:
         """Where to stage; None for beside the warehouse."""
         return self.values.get("temp_location")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
 from pipeline.errors import OptionError
 from pipeline.google_names import BIGQUERY_URL
+from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import Option, Parameter
 from pipeline.options.option_values import (
     GCS_FILE,
@@ -236,17 +236,17 @@ def asked_rules(rules: str | None, preset: str | None) -> str | None:
     return rules if preset is None else as_rules(preset)
 
 
-def refuse_workers(workers: int | None, for_beam: Mapping[str, str]) -> None:
+def refuse_workers(workers: int | None, for_beam: BeamArguments) -> None:
     """See that --workers is given to a run that Beam has no part in.
 
     Args:
         workers: as it is given.
-        for_beam: Beam's options on the command line, by name.
+        for_beam: what the command line says to Beam.
 
     Raises:
         OptionError: if it is not.
     """
-    named = sorted(for_beam.keys() - {"temp_location"})
+    named = for_beam.of_runner
     if workers is not None and named:
         raise OptionError(
             f"--workers and --{named[0]} do not go together: with an option of Beam its runner "

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from pipeline.launch.runners import ByBeam
+from pipeline.launch.asked_beam import ByBeam
 from pipeline.replay import spreadsheet
 from pipeline.replay.applying import DONE, apply
 from pipeline.replay.attempt import Outcome

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.graphs.batch_job import BatchJob, written
 from pipeline.inputs.listing import shards_for
-from pipeline.launch.runners import ByBeam
+from pipeline.launch.asked_beam import ByBeam
 from pipeline.launch.state_of_tables import state_of
 from pipeline.micro_batches.steps_here import Came
 from pipeline.micro_batches.update_here import fits_here, take_in_here

@@ -13,9 +13,9 @@ from pipeline.display.progress_bar import show_progress
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.graphs.read_staged import ReadStaged
 from pipeline.graphs.update_graph import NewEvents, build_increment
+from pipeline.launch.asked_beam import ByBeam
 from pipeline.launch.beam_run import run_to_end
 from pipeline.launch.run_files import noted, read_report
-from pipeline.launch.runners import ByBeam
 from pipeline.reports import BatchReport
 from pipeline.sinks import element_coders
 from pipeline.terminal import is_watched

@@ -9,10 +9,11 @@ from pathlib import Path
 from pipeline.forget.leaving import WRITTEN
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.inputs.input_versions import local_file
+from pipeline.launch.asked_beam import ByBeam
 from pipeline.launch.beam_run import pipeline_options
 from pipeline.launch.check_launch import check_tables
 from pipeline.launch.new_files import Asked
-from pipeline.launch.runners import ByBeam, Runner
+from pipeline.launch.runners import Runner
 from pipeline.launch.update_launch import run_update
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.changes import WriteDisposition
@@ -152,7 +153,7 @@ def test_own_event_types_are_taken_and_checked(home: Home, tmp_path: Path, here:
             run=home.run(f"day{day}"),
             started_at=NOW + timedelta(hours=day),
         )
-        beam = ByBeam(runner, {}, lambda: pipeline_options(runner, []))
+        beam = ByBeam(runner, False, lambda: pipeline_options(runner, []))
         run_update(job, Asked(asked), beam, f"{home.temp}/tmp", None)
     found = home.contents()
     events = [part.events for part in parse(csv_text(rows), own=types.own)]

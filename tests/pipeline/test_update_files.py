@@ -16,10 +16,11 @@ import pytest
 from pipeline.errors import OptionError, RunError, clear_message
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.inputs.input_versions import fingerprint, local_file
+from pipeline.launch.asked_beam import ByBeam
 from pipeline.launch.beam_run import pipeline_options
 from pipeline.launch.check_launch import check_tables
 from pipeline.launch.new_files import Asked
-from pipeline.launch.runners import ByBeam, Runner
+from pipeline.launch.runners import Runner
 from pipeline.launch.update_launch import run_update
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
@@ -73,8 +74,7 @@ class Days:
             command="update",
             quality=CHECKED_THOROUGHLY,
         )
-        given = {"runner": RUNNER.name} if by_beam else {}
-        beam = ByBeam(RUNNER, given, lambda: pipeline_options(RUNNER, []))
+        beam = ByBeam(RUNNER, by_beam, lambda: pipeline_options(RUNNER, []))
         run_update(replace(job, **more), asked or Asked(), beam, None, None)
 
     def ask(self, statement: str) -> list[Any]:
