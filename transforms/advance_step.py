@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow as pa
 
-from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
 from transforms.data_error import DataError
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.counters import Counters
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.increments import Advanced, StoredEvents, advance
@@ -60,7 +60,7 @@ class EventsOnDates(Protocol):
 
 def advanced(
     batches: Sequence[pa.RecordBatch],
-    types: ActiveEventTypes,
+    types: FigureSettings,
     written_at: datetime,
     events_on: EventsOnDates,
 ) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def _parted(batches: Sequence[pa.RecordBatch]) -> _Shard:
     return _Shard(events, [pa.Table.from_batches([batch]) for batch in stored], before)
 
 
-def _advance(shard: _Shard, types: ActiveEventTypes, events_on: EventsOnDates) -> Advanced:
+def _advance(shard: _Shard, types: FigureSettings, events_on: EventsOnDates) -> Advanced:
     stored = list(shard.stored)
     while True:
         known = StoredEvents.none()

@@ -12,9 +12,9 @@ import pyarrow as pa
 from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindows
 
-from transforms.active_event_types import ActiveEventTypes
 from transforms.advance_step import CHANGES, EventsOnDates, advanced, checkable
 from transforms.check_rows import CHECKED
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_dates import touched_dates
@@ -30,7 +30,6 @@ from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
 from transforms.touched_dates import rows
 from transforms.user_tables import CONTRIBUTIONS, NEGATIVE, USERS
-from transforms.vocabulary import EVENT_TYPES
 
 ROWS: Final = "rows"
 
@@ -85,7 +84,7 @@ class AdvanceShards(beam.PTransform):
         checks: to be evaluated on the rows; none for no CHECKED.
     """
 
-    types: ActiveEventTypes
+    types: FigureSettings
     written_at: datetime
     events_on: EventsOnDates
     checks: tuple[Check, ...] = ()
@@ -150,13 +149,13 @@ class FinishIncrement(beam.PTransform):
         written_at: the moment of writing, in UTC without a zone.
         before: reads the sum over all users as it was.
         checks: to be evaluated on the marts; none for no CHECKED.
-        event_types: the names of the event types, by their codes.
+        figures: the settings by which they are made.
     """
 
     written_at: datetime
     before: Callable[[], Counters]
     checks: tuple[Check, ...] = ()
-    event_types: tuple[str, ...] = EVENT_TYPES
+    figures: FigureSettings = FigureSettings()
 
     def expand(self, changes: beam.PCollection) -> pvalue.DoOutputsTuple:
         outputs = {ROWS: tuple[str, pa.Table], CHECKED: CheckCounts}
@@ -173,7 +172,7 @@ class _Finish(beam.DoFn):
         before, checks = options.before(), options.checks
         written_at_us = pa.scalar(options.written_at, pa.timestamp("us")).value
         after = Counters.total([before, changes])
-        finished = finish(before, after, written_at_us, options.event_types)
+        finished = finish(before, after, written_at_us, options.figures)
         for found in finished.changed.items():
             yield pvalue.TaggedOutput(ROWS, found)
         if checks:

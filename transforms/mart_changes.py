@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.contract import Table
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.counters import Counters
 from transforms.kernels.increments import Advanced
 from transforms.kernels.row_differences import differences
@@ -17,7 +18,6 @@ from transforms.kernels.timelines import Timelines
 from transforms.marts import dim_users, fct_events, users_with_negative_miles
 from transforms.marts.registry import FINISH, TABLES
 from transforms.state import growth_counters
-from transforms.vocabulary import EVENT_TYPES
 
 
 class ChangedEvents(NamedTuple):
@@ -95,19 +95,19 @@ class Finishing:
     else wrote, `before` is another one, and its marts are finished anew.
 
     Args:
-        event_types: the names of the event types, by their codes.
+        figures: the settings by which they are made.
     """
 
-    def __init__(self, event_types: tuple[str, ...] = EVENT_TYPES) -> None:
-        self._event_types = event_types
+    def __init__(self, figures: FigureSettings = FigureSettings()) -> None:
+        self._figures = figures
         self._sum = Counters.empty()
         self._marts: Mapping[str, pa.Table] = {}
 
     def __call__(self, before: Counters, after: Counters, written_at_us: int) -> Finished:
         """See `finish`."""
         is_known = self._marts and self._sum == before
-        was = self._marts if is_known else marts_of(before, event_types=self._event_types)
-        found = _compared(before, after, was, written_at_us, self._event_types)
+        was = self._marts if is_known else marts_of(before, figures=self._figures)
+        found = _compared(before, after, was, written_at_us, self._figures)
         self._sum, self._marts = after, found.marts
         return found
 
@@ -116,24 +116,24 @@ def finish(
     before: Counters,
     after: Counters,
     written_at_us: int,
-    event_types: tuple[str, ...] = EVENT_TYPES,
+    figures: FigureSettings = FigureSettings(),
 ) -> Finished:
     """What another sum makes of the marts.
 
     Args:
         before, after: the sums over all users.
         written_at_us: the moment of writing, in microseconds since 1970-01-01.
-        event_types: the names of the event types, by their codes.
+        figures: the settings by which they are made.
     """
-    was = marts_of(before, event_types=event_types)
-    return _compared(before, after, was, written_at_us, event_types)
+    was = marts_of(before, figures=figures)
+    return _compared(before, after, was, written_at_us, figures)
 
 
 def marts_of(
-    counters: Counters, written_at_us: int = 0, event_types: tuple[str, ...] = EVENT_TYPES
+    counters: Counters, written_at_us: int = 0, figures: FigureSettings = FigureSettings()
 ) -> dict[str, pa.Table]:
     """All rows of the marts of a sum over all users, by the names of their tables."""
-    spine = lay_out(counters, pa.scalar(written_at_us, pa.timestamp("us")), event_types)
+    spine = lay_out(counters, pa.scalar(written_at_us, pa.timestamp("us")), figures.known)
     return {name: rows(spine) for name, rows in FINISH.items()}
 
 
@@ -142,10 +142,10 @@ def _compared(
     after: Counters,
     was: Mapping[str, pa.Table],
     written_at_us: int,
-    event_types: tuple[str, ...],
+    figures: FigureSettings,
 ) -> Finished:
     written_at = pa.scalar(written_at_us, pa.timestamp("us"))
-    marts = marts_of(after, written_at_us, event_types)
+    marts = marts_of(after, written_at_us, figures)
     sums = growth_counters.changes(before, after, written_at)
     counters = growth_counters.TABLE
     changes = {counters.name: sums.rows, counters.deletes.name: sums.deletes}

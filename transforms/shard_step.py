@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
@@ -37,7 +37,7 @@ class WorkedShard(NamedTuple):
 
 
 def worked_out(
-    batches: list[pa.RecordBatch], types: ActiveEventTypes, written_at: datetime
+    batches: list[pa.RecordBatch], types: FigureSettings, written_at: datetime
 ) -> WorkedShard:
     """What follows from the events of a shard.
 

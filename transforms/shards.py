@@ -12,8 +12,8 @@ import pyarrow as pa
 from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindows
 
-from transforms.active_event_types import ActiveEventTypes
 from transforms.check_rows import CHECKED
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts.registry import TABLES
@@ -41,7 +41,7 @@ class UserShards(beam.PTransform):
         checks: to be evaluated on the rows; none for no CHECKED.
     """
 
-    types: ActiveEventTypes
+    types: FigureSettings
     started_at: datetime
     checks: tuple[Check, ...] = ()
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 from apache_beam import pvalue
 
 from transforms.check_rows import CHECKED
+from transforms.figure_settings import FigureSettings
 from transforms.finished_marts import SUMS, finished
 from transforms.kernels.counters import Counters
 from transforms.marts.registry import FINISH, TABLES
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
-from transforms.vocabulary import EVENT_TYPES
 
 
 class _Summable(Protocol):
@@ -74,12 +74,12 @@ class FinishMarts(beam.PTransform):
     Attributes:
         written_at: the moment of writing, in UTC without a zone.
         checks: to be evaluated on the rows; none for no CHECKED.
-        event_types: the names of the event types, by their codes.
+        figures: the settings by which they are made.
     """
 
     written_at: datetime
     checks: tuple[Check, ...] = ()
-    event_types: tuple[str, ...] = EVENT_TYPES
+    figures: FigureSettings = FigureSettings()
 
     def expand(self, totals: beam.PCollection) -> pvalue.DoOutputsTuple:
         outputs = {**dict.fromkeys((*FINISH, SUMS), pa.Table), CHECKED: CheckCounts}
@@ -90,10 +90,10 @@ class FinishMarts(beam.PTransform):
 class _Finish(beam.DoFn):
     def __init__(self, options: FinishMarts):
         self._written_at, self._checks = options.written_at, options.checks
-        self._event_types = options.event_types
+        self._figures = options.figures
 
     def process(self, totals: Counters) -> Iterator[pvalue.TaggedOutput]:
-        rows = finished(totals, self._written_at, self._event_types)
+        rows = finished(totals, self._written_at, self._figures)
         for name, its_rows in rows.items():
             yield pvalue.TaggedOutput(name, its_rows)
         if self._checks:

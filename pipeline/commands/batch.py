@@ -16,7 +16,7 @@ from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import Option, Parameter, given_by, recorded
 from pipeline.options.option_values import PERCENTAGE, SWITCH
 from pipeline.webhook import Webhook
-from transforms.active_event_types import AskedTypes
+from transforms.figure_settings import AskedFigures
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
 _MAX_SHRINK: Final = Option(
@@ -54,7 +54,7 @@ class BatchOptions:
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
     user_shards: int | None = given_by(shared.USER_SHARDS)
     workers: int | None = given_by(shared.WORKERS)
-    active_event_types: AskedTypes | None = given_by(shared.ACTIVE_TYPES)
+    active_event_types: AskedFigures | None = given_by(shared.ACTIVE_TYPES)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     max_dead_letter_pct: float = given_by(shared.MAX_DEAD_LETTERS)
     max_shrink_pct: float = given_by(_MAX_SHRINK)

@@ -10,7 +10,7 @@ from pipeline.options import shared_options as shared
 from pipeline.options.option import Option, given_by
 from pipeline.options.option_values import number
 from pipeline.webhook import Webhook
-from transforms.active_event_types import AskedTypes
+from transforms.figure_settings import AskedFigures
 
 _ACTIVE_TYPES: Final = replace(
     shared.ACTIVE_TYPES,
@@ -31,7 +31,7 @@ class CheckOptions:
     """What a command line asks for; the options' own texts say what each field means."""
 
     warehouse: str = given_by(shared.WAREHOUSE)
-    active_event_types: AskedTypes | None = given_by(_ACTIVE_TYPES)
+    active_event_types: AskedFigures | None = given_by(_ACTIVE_TYPES)
     max_age_hours: float | None = given_by(_MAX_AGE)
     alert: Webhook | None = given_by(shared.ALERT)
     alert_dead_letter_pct: float = given_by(shared.ALERT_DEAD_LETTERS)

@@ -105,9 +105,9 @@ def run(options: ForgetOptions) -> None:
     summary_file.clear(options.summary_file)
     if not options.dry_run:
         refuse_stream(warehouse, options.stream_stopped)
-    active_types = check_tables(warehouse)
+    figures = check_tables(warehouse)
     run_id = new_run(started_at)
-    job = new_job(warehouse, user_ids, run_id, started_at, active_types, options.pseudonymise)
+    job = new_job(warehouse, user_ids, run_id, started_at, figures, options.pseudonymise)
     if options.dry_run:
         report, done, show = try_out(job), "nothing was changed", show_dry_run
     else:

@@ -12,7 +12,7 @@ from pipeline.moments import utc_now
 from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import given_by, recorded
-from transforms.active_event_types import AskedTypes
+from transforms.figure_settings import AskedFigures
 
 _ACTIVE_TYPES: Final = replace(
     shared.ACTIVE_TYPES,
@@ -35,7 +35,7 @@ class RebuildCommandOptions:
     """What a command line asks for; the options' own texts say what each field means."""
 
     warehouse: str = given_by(shared.WAREHOUSE)
-    active_event_types: AskedTypes | None = given_by(_ACTIVE_TYPES)
+    active_event_types: AskedFigures | None = given_by(_ACTIVE_TYPES)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     rules: str | None = given_by(_RULES)
     user_shards: int | None = given_by(shared.USER_SHARDS)
@@ -97,7 +97,7 @@ def run(options: RebuildCommandOptions) -> None:
         run=new_run(started_at),
         started_at=started_at,
         user_shards=1,
-        active_types=types,
+        figures=types,
         max_dead_letter_pct=100.0,  # The dead letters were let in once.
         quality=options.quality,
         command=COMMAND.name,

@@ -22,7 +22,7 @@ from pipeline.options.option_values import (
     new_csv_file,
     resource,
 )
-from transforms.active_event_types import ActiveEventTypes, AskedTypes
+from transforms.figure_settings import AskedFigures, FigureSettings
 
 _ERROR_TYPE: Final = Option(
     "take only dead letters of these types: one or more, e.g. bad_country (default: all)",
@@ -82,7 +82,7 @@ class ReplayOptions:
     dry_run: bool = given_by(_DRY_RUN)
     topic: str | None = given_by(_TOPIC)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
-    active_event_types: AskedTypes | None = given_by(_ACTIVE_TYPES)
+    active_event_types: AskedFigures | None = given_by(_ACTIVE_TYPES)
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
     user_shards: int | None = given_by(shared.USER_SHARDS)
     quality: shared.Quality = given_by(shared.QUALITY)
@@ -142,9 +142,9 @@ def run(options: ReplayOptions) -> None:
     if needs_staging:
         warehouse.check((*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values()), beam.temp_location)
     check_tables(warehouse)
-    active_types = ActiveEventTypes()
+    figures = FigureSettings()
     if options.updates:
-        active_types = settle(warehouse, options.active_event_types, options.stream_stopped)
+        figures = settle(warehouse, options.active_event_types, options.stream_stopped)
     from pipeline.replay import actions
     from pipeline.replay.replay_job import ReplayJob
     from transforms.kernels.dead_letters import Selection
@@ -155,7 +155,7 @@ def run(options: ReplayOptions) -> None:
         selection=Selection(frozenset(options.error_type), options.since),
         correct=correct,
         corrected=corrected,
-        active_types=active_types,
+        figures=figures,
         max_future_minutes=options.max_future_minutes,
         user_shards=options.user_shards,
         quality=options.quality,

@@ -16,7 +16,7 @@ from pipeline.options.option import Option, Parameter, given_by, recorded
 from pipeline.options.option_values import SWITCH, number, one_of, resource, whole
 from pipeline.terminal import print_error
 from pipeline.webhook import Webhook
-from transforms.active_event_types import ActiveEventTypes, AskedTypes
+from transforms.figure_settings import AskedFigures, FigureSettings
 
 if TYPE_CHECKING:
     from pipeline.graphs.streaming_graph import StreamJob
@@ -107,7 +107,7 @@ class StreamOptions:
     warehouse: str = given_by(shared.WAREHOUSE)
     location: str | None = given_by(shared.LOCATION)
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
-    active_event_types: AskedTypes | None = given_by(_ACTIVE_TYPES)
+    active_event_types: AskedFigures | None = given_by(_ACTIVE_TYPES)
     rules: str | None = given_by(_RULES)
     late_horizon_days: int | None = given_by(_LATE_HORIZON)
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
@@ -173,7 +173,7 @@ def run(options: StreamOptions) -> None:
         warehouse=warehouse,
         run=new_stream(started_at),
         # Until it is known what the tables were built with.
-        active_types=ActiveEventTypes(),
+        figures=FigureSettings(),
         late_horizon_days=options.late_horizon_days or shared.LATE_HORIZON_DAYS,
         flush_seconds=options.flush_seconds,
         dead_letter_topic=options.dead_letter_topic,
@@ -206,7 +206,7 @@ def _by_rules(job: StreamJob, asked: str | None) -> StreamJob:
 
 
 def _run_here(
-    options: StreamOptions, job: StreamJob, asked: AskedTypes | None, alerts: Alerts | None
+    options: StreamOptions, job: StreamJob, asked: AskedFigures | None, alerts: Alerts | None
 ) -> None:
     from pipeline.alerts.telling import alerting
     from pipeline.launch.stream_here import run_stream
@@ -224,7 +224,7 @@ def _run_here(
 def _hand_over(
     options: StreamOptions,
     job: StreamJob,
-    asked: AskedTypes | None,
+    asked: AskedFigures | None,
     runner: Runner,
     dry_run: DryRun,
     *,

@@ -15,7 +15,7 @@ from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import given_by, recorded
 from pipeline.webhook import Webhook
-from transforms.active_event_types import ActiveEventTypes, AskedTypes
+from transforms.figure_settings import AskedFigures, FigureSettings
 
 _INPUT: Final = replace(
     shared.INPUT,
@@ -51,7 +51,7 @@ class UpdateOptions:
     location: str | None = given_by(shared.LOCATION)
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
     user_shards: int | None = given_by(_USER_SHARDS)
-    active_event_types: AskedTypes | None = given_by(_ACTIVE_TYPES)
+    active_event_types: AskedFigures | None = given_by(_ACTIVE_TYPES)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     max_dead_letter_pct: float = given_by(shared.MAX_DEAD_LETTERS)
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
@@ -97,7 +97,7 @@ def run(options: UpdateOptions) -> None:
     types = found.event_types(options.active_event_types)
     asked = Asked(types, options.user_shards, options.stream_stopped, options.asked_rules)
     # Until it is known what the tables were built with.
-    unknown = ActiveEventTypes()
+    unknown = FigureSettings()
     job = found.job(started_at, unknown, command=COMMAND.name, settings=recorded(options))
     by_beam = ByBeam.of(found.runner, options.beam, COMMAND.name, COMMAND.declared)
     where = options.beam.temp_location

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from pipeline.dictionary.label_bounds import labels
-from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Column, Table
+from transforms.figure_settings import FigureSettings
 from transforms.marts.registry import ALL_TABLES, CORRECTIONS, all_checks
 from transforms.quality.compile import Check
 
@@ -53,7 +53,7 @@ _HOLDS_EVERYWHERE: Final = (
 
 def data_dictionary() -> str:
     """The Markdown text, the same for the same contract."""
-    checks = all_checks(ActiveEventTypes())
+    checks = all_checks(FigureSettings())
     parts = [line for table in _DESCRIBED for line in describe(table)]
     return "\n".join([*_introduction(checks), *parts, labels(), *_all_checks(checks)])
 

@@ -27,7 +27,7 @@ from pipeline.forget.leaving import (
 from pipeline.moments import utc_now
 from pipeline.sinks.run_notes import record_failure
 from pipeline.warehouse import Warehouse
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.timelines import Timelines
 from transforms.state import pipeline_runs
 from transforms.state.pipeline_runs import Run, RunState
@@ -45,14 +45,14 @@ class ForgetJob:
         warehouse: whose tables they are to leave.
         user_ids: a string array, each once.
         run: the run; it names nobody.
-        active_types: the event types that make a user active in the tables.
+        figures: the event types that make a user active in the tables.
         pseudonymise: whether their events stay, under pseudonyms.
     """
 
     warehouse: Warehouse
     user_ids: pa.Array
     run: Run
-    active_types: ActiveEventTypes
+    figures: FigureSettings
     pseudonymise: bool = False
 
 
@@ -118,7 +118,7 @@ def _failure_noted(job: ForgetJob, staging: str) -> Iterator[None]:
 def _take_out(job: ForgetJob, held: Holdings, staging: Staging) -> None:
     files = list(staging.stage(leaving(held)))
     after = Timelines.none()
-    types = job.active_types
+    types = job.figures
     if job.pseudonymise and len(held.lives):
         portions = list(lived_on(job.warehouse, held, types, staging))
         files += [file for some, _ in portions for file in some]
@@ -137,10 +137,10 @@ def new_job(
     user_ids: pa.Array,
     run_id: str,
     started_at: datetime,
-    active_types: ActiveEventTypes,
+    figures: FigureSettings,
     pseudonymise: bool,
 ) -> ForgetJob:
     """The job of a run that begins now."""
     settings = {"pseudonymise": pseudonymise, "user_ids": len(user_ids)}
     run = Run(run_id, "forget", __version__, started_at, settings)
-    return ForgetJob(warehouse, user_ids, run, active_types, pseudonymise)
+    return ForgetJob(warehouse, user_ids, run, figures, pseudonymise)

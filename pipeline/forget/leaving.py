@@ -16,8 +16,8 @@ from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
-from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.counters import Counters
 from transforms.kernels.increments import change
@@ -129,7 +129,7 @@ def _values(table: Table, rows: pa.Table) -> tuple[str, pa.Table]:
 
 
 def lived_on(
-    warehouse: Warehouse, held: Holdings, types: ActiveEventTypes, staging: Staging
+    warehouse: Warehouse, held: Holdings, types: FigureSettings, staging: Staging
 ) -> Iterator[tuple[list[StagedFile], Timelines]]:
     """Stage the rows of users under pseudonyms: some of them at a time, with their timelines.
 
@@ -172,7 +172,7 @@ def counted_without(
     warehouse: Warehouse,
     before: Timelines,
     after: Timelines,
-    types: ActiveEventTypes,
+    types: FigureSettings,
     written_at: datetime,
 ) -> dict[str, pa.Table]:
     """By the names of contracts, what becomes of marts and growth_counters.
@@ -203,7 +203,7 @@ def counted_without(
     # A row replaces one that was written earlier, and the clock may have stepped back.
     latest = pc.max(rows["written_at"]).as_py()
     written_at_us = int(np.datetime64(max(written_at, latest + _TICK), "us").astype(np.int64))
-    return dict(finish(sums, total, written_at_us, types.known).changed)
+    return dict(finish(sums, total, written_at_us, types).changed)
 
 
 def listed(held: Holdings, forgotten_at: datetime, run: str) -> dict[str, pa.Table]:

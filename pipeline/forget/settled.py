@@ -8,7 +8,7 @@ from pipeline.errors import OptionError
 from pipeline.launch.tables_built import types_of_tables
 from pipeline.paths import typed_command
 from pipeline.warehouse import Warehouse
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.marts import dead_letter_events, dim_users, fct_events
 from transforms.state import growth_counters, user_timelines
 
@@ -16,7 +16,7 @@ _READ: Final = (fct_events.TABLE, dim_users.TABLE, dead_letter_events.TABLE)
 _STATE: Final = (user_timelines.TABLE, growth_counters.TABLE)
 
 
-def check_tables(warehouse: Warehouse) -> ActiveEventTypes:
+def check_tables(warehouse: Warehouse) -> FigureSettings:
     """See that a warehouse has what a run needs to forget people.
 
     Returns:

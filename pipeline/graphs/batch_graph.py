@@ -67,7 +67,7 @@ def read_files(pipeline: beam.Pipeline, job: BatchJob) -> ReadFiles:
             job.corrections,
             job.max_future_minutes,
             job.forgotten,
-            job.active_types.known,
+            job.figures.known,
         )
     )
     sources = parsed[SOURCES] | "SumSources" >> beam.CombinePerKey(_added)
@@ -97,12 +97,12 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *loaded: beam.PCo
     shards = (
         parsed.events
         | "ByUserShard" >> ByUserShard(job.user_shards, shard_key(job.run))
-        | "UserShards" >> UserShards(job.active_types, job.started_at, job.checks)
+        | "UserShards" >> UserShards(job.figures, job.started_at, job.checks)
     )
     marts = (
         shards[CONTRIBUTIONS]
         | "SumContributions" >> Sum(Counters)
-        | "FinishMarts" >> FinishMarts(job.started_at, job.checks, job.active_types.known)
+        | "FinishMarts" >> FinishMarts(job.started_at, job.checks, job.figures)
     )
     rows = {
         dead_letter_events.TABLE.name: parsed[DEAD_LETTERS],

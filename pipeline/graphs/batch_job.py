@@ -14,8 +14,8 @@ from pipeline.inputs.input_versions import InputFile
 from pipeline.progress import Progress
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change
-from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.parse import Limits
 from transforms.kernels.records import RawRecords
@@ -40,7 +40,7 @@ class BatchJob:
             None for all.
         summary_path: where on gs:// it is written too, where no launcher waits for it.
         user_shards: in how many shards the users are processed.
-        active_types: the event types, and which make a user active.
+        figures: the event types, and which make a user active.
         max_dead_letter_pct: above this share of rejected rows nothing is committed.
         run: the run's id.
         started_at: the run's moment, in UTC without a zone.
@@ -61,7 +61,7 @@ class BatchJob:
     files: Sequence[InputFile]
     warehouse: Warehouse
     user_shards: int
-    active_types: ActiveEventTypes
+    figures: FigureSettings
     max_dead_letter_pct: float
     run: str
     started_at: datetime
@@ -83,7 +83,7 @@ class BatchJob:
     @property
     def noted(self) -> Run:
         """The run as pipeline_runs has it."""
-        settings = {**self.settings, ACTIVE_EVENT_TYPES: self.active_types.note}
+        settings = {**self.settings, ACTIVE_EVENT_TYPES: self.figures.note}
         return Run(self.run, self.command, __version__, self.started_at, settings)
 
     @property
@@ -98,7 +98,7 @@ class BatchJob:
 
     def parsed(self, records: RawRecords) -> ParsedPart:
         """Events, dead letters and counts of records of its files."""
-        limits = Limits(self.max_future_minutes, event_types=self.active_types.known)
+        limits = Limits(self.max_future_minutes, event_types=self.figures.known)
         return parse_part(
             records, self.started_at, limits, __version__, self.corrections, self.forgotten
         )
@@ -106,7 +106,7 @@ class BatchJob:
     @property
     def checks(self) -> tuple[Check, ...]:
         """The checks that the run evaluates."""
-        return () if self.quality == "off" else all_checks(self.active_types)
+        return () if self.quality == "off" else all_checks(self.figures)
 
 
 def written(quality: str) -> tuple[Table, ...]:

@@ -25,7 +25,6 @@ def build(pipeline: beam.Pipeline, job: BatchJob, files: Sequence[StagedFile]) -
     read = (
         pipeline
         | "Staged rows" >> beam.Create(list(files)).with_output_types(StagedFile)
-        | "ReadStaged"
-        >> ReadStaged(job.range_bytes is not None, job.progress, job.active_types.known)
+        | "ReadStaged" >> ReadStaged(job.range_bytes is not None, job.progress, job.figures.known)
     )
     build_tables(read, job)

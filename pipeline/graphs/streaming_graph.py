@@ -20,8 +20,8 @@ from pipeline.sinks.commit_flushes import CommitFlushes
 from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.stage_flushes import FILES, StageFlushes
 from pipeline.warehouse import Warehouse
-from transforms.active_event_types import ActiveEventTypes
 from transforms.check_rows import CHECKED
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.counters import Counters
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.run_counts import RunCounts
@@ -65,7 +65,7 @@ class StreamJob:
         subscription: where messages come from, for the dead letters.
         warehouse: where the tables are kept true.
         run: the run's id.
-        active_types: the event types, and which make a user active.
+        figures: the event types, and which make a user active.
         started_at: when the run began, in UTC without a zone.
         staging: a folder for staged files that all workers reach; "" until it is made.
         late_horizon_days: events from longer ago are dead letters.
@@ -90,7 +90,7 @@ class StreamJob:
     subscription: str
     warehouse: Warehouse
     run: str
-    active_types: ActiveEventTypes
+    figures: FigureSettings
     started_at: datetime
     staging: str = ""
     late_horizon_days: int = LATE_HORIZON_DAYS
@@ -110,7 +110,7 @@ class StreamJob:
     @property
     def noted(self) -> Run:
         """The run as pipeline_runs has it."""
-        settings = {**self.settings, ACTIVE_EVENT_TYPES: self.active_types.note}
+        settings = {**self.settings, ACTIVE_EVENT_TYPES: self.figures.note}
         return Run(self.run, "stream", __version__, self.started_at, settings)
 
     @property
@@ -121,7 +121,7 @@ class StreamJob:
     @property
     def checks(self) -> tuple[Check, ...]:
         """The checks that the run evaluates."""
-        return () if self.quality == "off" else all_checks(self.active_types)
+        return () if self.quality == "off" else all_checks(self.figures)
 
 
 def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
@@ -135,11 +135,11 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.clock,
         job.max_future_minutes,
         job.forgotten,
-        job.active_types.known,
+        job.figures.known,
         job.rules,
     )
     users = parsed.by_user | "UpdateUsers" >> UpdateUsers(
-        job.active_types,
+        job.figures,
         job.late_horizon_days,
         job.clock,
         job.start.users if job.start else None,
@@ -190,7 +190,7 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
     return (steps, sums, counts, checked) | "Commit" >> CommitFlushes(
         job.warehouse,
         CommitPlan.adding(STREAMED),
-        partial(finish, event_types=job.active_types.known),
+        partial(finish, figures=job.figures),
         job.staging,
         job.noted,
         job.flush_seconds,

@@ -96,13 +96,13 @@ def build_increment(new: NewEvents, job: BatchJob, *loaded: beam.PCollection) ->
         state | "StateByShard" >> StateByShard(job.user_shards, key),
     ) | "Events and state" >> beam.Flatten()
     shards = by_shard | "AdvanceShards" >> AdvanceShards(
-        job.active_types, job.started_at, EventsOn(warehouse), checks
+        job.figures, job.started_at, EventsOn(warehouse), checks
     )
     marts = (
         shards[CONTRIBUTIONS]
         | "SumContributions" >> Sum(Counters)
         | "FinishMarts"
-        >> FinishIncrement(job.started_at, CountersOf(warehouse), checks, job.active_types.known)
+        >> FinishIncrement(job.started_at, CountersOf(warehouse), checks, job.figures)
     )
     plan = adding_plan(job)
     rows = (shards[ROWS], marts[ROWS]) | "Changed rows" >> beam.Flatten()

@@ -17,8 +17,8 @@ from pipeline.paths import typed_command
 from pipeline.terminal import print_error
 from pipeline.warehouse import TableReader, Warehouse
 from pipeline.warehouse.presence import refuse_missing
-from transforms.active_event_types import ActiveEventTypes, AskedTypes
 from transforms.data_error import DataError
+from transforms.figure_settings import AskedFigures, FigureSettings
 from transforms.marts.registry import TABLES, all_checks
 from transforms.quality.planning import without_columns
 from transforms.quality.pushdown import evaluate
@@ -29,7 +29,7 @@ from transforms.quality.trial import refuse_wrong
 def check_tables(
     warehouse: Warehouse,
     now: datetime,
-    asked: AskedTypes | None = None,
+    asked: AskedFigures | None = None,
     max_age_hours: float | None = None,
     alerts: Alerts | None = None,
 ) -> None:
@@ -69,11 +69,11 @@ def check_tables(
 
 
 def _checked(
-    warehouse: Warehouse, now: datetime, asked: AskedTypes | None
+    warehouse: Warehouse, now: datetime, asked: AskedFigures | None
 ) -> tuple[list[Result], Freshness]:
     """Evaluate all checks, and print what they come to and how old the newest event is."""
     refuse_missing(warehouse, list(TABLES))
-    active = types_of_tables(warehouse, asked) or ActiveEventTypes()
+    active = types_of_tables(warehouse, asked) or FigureSettings()
     missing = _missing_columns(warehouse)
     started = time.monotonic()
     checks = all_checks(active)

@@ -39,7 +39,7 @@ from pipeline.storage import check_storage
 from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from pipeline.warehouse.run_ids import new_run
 from pipeline.webhook import Webhook
-from transforms.active_event_types import ActiveEventTypes, AskedTypes
+from transforms.figure_settings import AskedFigures, FigureSettings
 from transforms.marts.registry import ALL_TABLES, CORRECTIONS
 from transforms.rules.model import Rules
 from transforms.state.registry import STATE_TABLES
@@ -119,16 +119,16 @@ class FileRun:
             return self
         return replace(self, rules=with_types_of_files(self.rules, self.files))
 
-    def event_types(self, asked: AskedTypes | None) -> AskedTypes | None:
+    def event_types(self, asked: AskedFigures | None) -> AskedFigures | None:
         """What is asked of event types, with the own ones of the rules."""
         return with_own_types(asked, self.rules)
 
-    def job(self, started_at: datetime, active_types: ActiveEventTypes, **more: Any) -> BatchJob:
+    def job(self, started_at: datetime, figures: FigureSettings, **more: Any) -> BatchJob:
         """What the run does.
 
         Args:
             started_at: its moment, in UTC without a zone.
-            active_types: the event types that make a user active.
+            figures: the event types that make a user active.
             more: other fields of the job.
         """
         options = self.options
@@ -140,7 +140,7 @@ class FileRun:
             run=new_run(started_at),
             started_at=started_at,
             user_shards=options.user_shards or default_shards(self.files),
-            active_types=active_types,
+            figures=figures,
             max_dead_letter_pct=options.max_dead_letter_pct,
             max_future_minutes=options.max_future_minutes,
             summary_path=None if self.waits else options.summary_file,

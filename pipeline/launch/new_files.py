@@ -17,7 +17,7 @@ from pipeline.launch.state_of_tables import state_of, without_state
 from pipeline.launch.tables_built import first_types, refuse_stream, types_of_tables
 from pipeline.paths import typed_command
 from pipeline.warehouse import Warehouse
-from transforms.active_event_types import AskedTypes
+from transforms.figure_settings import AskedFigures
 from transforms.marts import dead_letter_events, fct_events
 from transforms.state import loaded_files
 from transforms.state.loaded_files import LoadedFile, files_of
@@ -53,7 +53,7 @@ class Asked:
         rules: what --rules says; None for those that are noted.
     """
 
-    types: AskedTypes | None = None
+    types: AskedFigures | None = None
     user_shards: int | None = None
     stream_stopped: bool = False
     rules: str | None = None
@@ -78,7 +78,7 @@ def increment_of(job: BatchJob, asked: Asked) -> Increment:
             # Should another run have come first meanwhile, nothing of it may go.
             rules = with_types_of_files(job.rules, job.files)
             types = first_types(with_own_types(asked.types, rules))
-            first = replace(job, rules=rules, active_types=types, max_shrink_pct=0.0)
+            first = replace(job, rules=rules, figures=types, max_shrink_pct=0.0)
             return Increment(first, 0, is_first=True)
         refuse_stream(warehouse, asked.stream_stopped)
         rules = rules_to_add(warehouse, job.rules, asked.rules)
@@ -95,7 +95,7 @@ def increment_of(job: BatchJob, asked: Asked) -> Increment:
         job,
         files=new,
         rules=rules,
-        active_types=types,
+        figures=types,
         user_shards=asked.user_shards or default_shards(new),
         started_at=state.later(job.started_at),
     )

@@ -13,8 +13,8 @@ from pipeline.launch.tables_built import settings_of_tables
 from pipeline.paths import typed_command
 from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse import Warehouse
-from transforms.active_event_types import AskedTypes
 from transforms.data_error import DataError
+from transforms.figure_settings import AskedFigures
 from transforms.kernels.input_formats import Given
 from transforms.rules.model import Rules
 from transforms.rules.presets import AS_RULES, preset_text, said
@@ -96,11 +96,11 @@ def note_of(rules: Rules | None) -> str:
     return "" if rules is None else canonical(rules)
 
 
-def with_own_types(asked: AskedTypes | None, rules: Rules | None) -> AskedTypes | None:
+def with_own_types(asked: AskedFigures | None, rules: Rules | None) -> AskedFigures | None:
     """What is asked of event types, with the own ones of rules."""
     if rules is None or not rules.own_event_types:
         return asked
-    return replace(asked or AskedTypes(), own=rules.own_event_types)
+    return replace(asked or AskedFigures(), own=rules.own_event_types)
 
 
 def rules_to_add(warehouse: Warehouse, rules: Rules | None, asked: str | None) -> Rules | None:

@@ -28,7 +28,7 @@ from pipeline.sinks.run_notes import failure_noted, record_end, record_failure
 from pipeline.sinks.run_rows import how_far
 from pipeline.summary_file import forgiving
 from pipeline.terminal import print_error
-from transforms.active_event_types import AskedTypes
+from transforms.figure_settings import AskedFigures
 
 # A flush does not wait for its time when so many messages wait: it costs 0.7 s of a core, and each
 # message in it 60 us.
@@ -40,7 +40,7 @@ _LOOK_SECONDS: Final = 0.2
 
 def run_stream(
     job: StreamJob,
-    asked: AskedTypes | None,
+    asked: AskedFigures | None,
     temp_location: str | None,
     alerts: Alerts | None = None,
 ) -> None:

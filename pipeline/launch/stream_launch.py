@@ -23,7 +23,7 @@ from pipeline.pubsub.runner_source import read_subscription
 from pipeline.terminal import print_error
 from pipeline.warehouse import TableReader, Warehouse
 from pipeline.warehouse.run_ids import begun, is_stream
-from transforms.active_event_types import ActiveEventTypes, AskedTypes
+from transforms.figure_settings import AskedFigures, FigureSettings
 from transforms.marts import growth_drivers
 from transforms.streaming.clock import microseconds, system_clock
 from transforms.streaming.users import kept_us
@@ -73,7 +73,7 @@ def attend_stream(job: StreamJob, options: PipelineOptions) -> None:
 
 
 def claimed(
-    job: StreamJob, asked: AskedTypes | None, temp_location: str | None, dry_run: DryRun
+    job: StreamJob, asked: AskedFigures | None, temp_location: str | None, dry_run: DryRun
 ) -> StreamJob:
     """A new job with its staging folder, once it has claimed the tables, and with what they hold.
 
@@ -88,7 +88,7 @@ def claimed(
         RunError: if the warehouse has no state that fits its tables, or can't be read or written.
     """
     if dry_run.reader(job.warehouse) is not None:  # Before anything is touched.
-        job = replace(job, active_types=begun_with(job.warehouse, asked)[0])
+        job = replace(job, figures=begun_with(job.warehouse, asked)[0])
     writer = dry_run.writer(job.warehouse)
     if writer is None:
         return replace(job, staging=dry_run.folder(temp_location, job.run))
@@ -101,7 +101,7 @@ def claimed(
         since_us = _horizon_us(job)
         start = stage_start(job.warehouse, job.staging, before, since_us, types.known)
         _refuse_torn(job.warehouse, start.users.events, before.counters.events)
-    return replace(job, active_types=types, start=start)
+    return replace(job, figures=types, start=start)
 
 
 def _refuse_torn(warehouse: TableReader, in_timelines: int, in_sums: int) -> None:
@@ -121,7 +121,7 @@ def _horizon_us(job: StreamJob) -> int:
 
 
 def taken_over(
-    job: StreamJob, asked: AskedTypes | None, temp_location: str | None, dry_run: DryRun
+    job: StreamJob, asked: AskedFigures | None, temp_location: str | None, dry_run: DryRun
 ) -> StreamJob:
     """A job that takes the place of another one: it goes on under its run and in its folder, which
     are part of the job's state, as are the files that it has staged.
@@ -140,7 +140,7 @@ def taken_over(
         types = types_of_tables(job.warehouse, asked)
         if types is not None:
             _refuse_new(types, types_of_tables(job.warehouse, None))
-        job = replace(job, active_types=types or first_types(asked))
+        job = replace(job, figures=types or first_types(asked))
     writer = dry_run.writer(job.warehouse)
     if writer is None:
         return replace(job, staging=dry_run.folder(temp_location, job.run))
@@ -148,7 +148,7 @@ def taken_over(
     return replace(job, start=staged_start(job.staging))
 
 
-def _refuse_new(types: ActiveEventTypes, noted: ActiveEventTypes | None) -> None:
+def _refuse_new(types: FigureSettings, noted: FigureSettings | None) -> None:
     """Raise OptionError for own types that are not noted: a job notes what it knows when it begins,
     and then no more."""
     if noted is not None and types.own != noted.own:

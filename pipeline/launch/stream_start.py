@@ -17,11 +17,11 @@ from pipeline.sinks.flush_state import Totals
 from pipeline.sinks.run_notes import staged_state
 from pipeline.sinks.run_rows import how_far, rows_of_run
 from pipeline.warehouse import Warehouse
-from transforms.active_event_types import ActiveEventTypes, AskedTypes
+from transforms.figure_settings import AskedFigures, FigureSettings
 from transforms.rules.model import Rules
 
 
-def warm(job: StreamJob, asked: AskedTypes | None) -> tuple[StreamJob, Totals]:
+def warm(job: StreamJob, asked: AskedFigures | None) -> tuple[StreamJob, Totals]:
     """A stream on this machine that goes on from what its warehouse holds, and the sums that it
     begins with.
 
@@ -34,7 +34,7 @@ def warm(job: StreamJob, asked: AskedTypes | None) -> tuple[StreamJob, Totals]:
     """
     types, before = begun_with(job.warehouse, asked)
     forgotten = known_forgotten(job.warehouse)
-    return replace(job, active_types=types, forgotten=forgotten), before or Totals()
+    return replace(job, figures=types, forgotten=forgotten), before or Totals()
 
 
 def rules_of_stream(warehouse: Warehouse, asked: str | None) -> Rules | None:
@@ -56,8 +56,8 @@ def rules_of_stream(warehouse: Warehouse, asked: str | None) -> Rules | None:
 
 
 def begun_with(
-    warehouse: Warehouse, asked: AskedTypes | None
-) -> tuple[ActiveEventTypes, Totals | None]:
+    warehouse: Warehouse, asked: AskedFigures | None
+) -> tuple[FigureSettings, Totals | None]:
     """The event types and the sums that a stream begins with; no sums where there is nothing yet.
 
     Args:

@@ -11,15 +11,15 @@ from pipeline.errors import OptionError
 from pipeline.sinks.ended_runs import has_ended
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.run_ids import is_stream
-from transforms.active_event_types import ActiveEventTypes, AskedTypes
 from transforms.data_error import DataError
+from transforms.figure_settings import AskedFigures, FigureSettings
 from transforms.state import warehouse_settings
 from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES
 
 HOW_TO_STOP: Final = "make drain on Dataflow, Ctrl-C or SIGTERM where it runs on a machine"
 
 
-def types_of_tables(warehouse: Warehouse, asked: AskedTypes | None) -> ActiveEventTypes | None:
+def types_of_tables(warehouse: Warehouse, asked: AskedFigures | None) -> FigureSettings | None:
     """The event types of tables that are there, and those of them that make a user active.
 
     Args:
@@ -33,7 +33,7 @@ def types_of_tables(warehouse: Warehouse, asked: AskedTypes | None) -> ActiveEve
         OptionError: if both do, and differ, or if it names one that is not known.
         RunError: if the warehouse can't be read.
     """
-    noted, asked = _noted_types(warehouse), asked or AskedTypes()
+    noted, asked = _noted_types(warehouse), asked or AskedFigures()
     if noted is None:
         return None if asked.names is None else first_types(asked)
     types = noted.adding(asked.own)
@@ -45,18 +45,18 @@ def types_of_tables(warehouse: Warehouse, asked: AskedTypes | None) -> ActiveEve
     return types
 
 
-def first_types(asked: AskedTypes | None) -> ActiveEventTypes:
+def first_types(asked: AskedFigures | None) -> FigureSettings:
     """The event types of tables that are built from nothing.
 
     Raises:
         OptionError: if the command line names one that is not known.
     """
-    asked = asked or AskedTypes()
+    asked = asked or AskedFigures()
     with _named(asked):
         return asked.first()
 
 
-def types_to_build(warehouse: Warehouse, asked: AskedTypes | None) -> ActiveEventTypes:
+def types_to_build(warehouse: Warehouse, asked: AskedFigures | None) -> FigureSettings:
     """The event types of tables that are built again from their events: those of the tables and
     new ones; those make a user active that are asked for, else those of the tables.
 
@@ -65,7 +65,7 @@ def types_to_build(warehouse: Warehouse, asked: AskedTypes | None) -> ActiveEven
             is not known.
         RunError: if the warehouse can't be read.
     """
-    noted, asked = _noted_types(warehouse), asked or AskedTypes()
+    noted, asked = _noted_types(warehouse), asked or AskedFigures()
     if noted is not None:
         with _named(asked):
             return asked.after(noted)
@@ -73,20 +73,20 @@ def types_to_build(warehouse: Warehouse, asked: AskedTypes | None) -> ActiveEven
         raise OptionError(
             "--active_event_types is needed: the warehouse does not say which event types made a "
             "user active when its tables were built. Name them; unless that run named others, they "
-            f"are {ActiveEventTypes()}"
+            f"are {FigureSettings()}"
         )
     return first_types(asked)
 
 
 @contextmanager
-def _named(asked: AskedTypes) -> Iterator[None]:
+def _named(asked: AskedFigures) -> Iterator[None]:
     try:
         yield
     except DataError as error:
         raise OptionError(f"--active_event_types {asked}: {error}") from None
 
 
-def warn_of_other_types(warehouse: Warehouse, types: ActiveEventTypes) -> None:
+def warn_of_other_types(warehouse: Warehouse, types: FigureSettings) -> None:
     """Say so where tables that are to be replaced were built with other active event types.
 
     Raises:
@@ -138,9 +138,9 @@ def settings_of_tables(warehouse: Warehouse) -> dict[str, str]:
         return warehouse_settings.settings_of(warehouse.read(table))
 
 
-def _noted_types(warehouse: Warehouse) -> ActiveEventTypes | None:
+def _noted_types(warehouse: Warehouse) -> FigureSettings | None:
     noted = settings_of_tables(warehouse).get(ACTIVE_EVENT_TYPES)
     if noted is not None:
-        return ActiveEventTypes.of_note(noted)
+        return FigureSettings.of_note(noted)
     names = warehouse.active_event_types()
-    return None if names is None else ActiveEventTypes(names)
+    return None if names is None else FigureSettings(names)

@@ -134,7 +134,7 @@ def _committed(
 ) -> BatchReport:
     """Finish the marts, and commit all."""
     totals = Counters.total(part.contributions for part in worked)
-    rows = finished(totals, job.started_at, job.active_types.known)
+    rows = finished(totals, job.started_at, job.figures)
     checked = [*(part.checked for part in parsed), *(part.checked for part in worked)]
     if job.checks:
         with closing(ArrowChecks(job.checks, TABLES)) as over:

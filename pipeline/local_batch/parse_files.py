@@ -101,7 +101,7 @@ class ReadStagedFile:
 
     def _read(self, file: StagedFile) -> Iterator[ParsedPart]:
         done, job = 0, self.job
-        for part in staged_parts(file, job.active_types.known):
+        for part in staged_parts(file, job.figures.known):
             yield part
             done += part.counts.input_rows
             if job.progress:

@@ -68,7 +68,7 @@ class WorkShards:
         with closing(BufferedChecks(job.checks, TABLES, waiting=(USERS, NEGATIVE))) as over:
             for shard in shards:
                 events = reader.events_of(shard)
-                found = worked_out(events, job.active_types, job.started_at)
+                found = worked_out(events, job.figures, job.started_at)
                 contributions = Counters.total([contributions, found.contributions])
                 counts.append(found.counts)
                 checked.append(over.evaluate({name: found.rows[name] for name in _CHECKED}))

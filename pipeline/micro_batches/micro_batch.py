@@ -85,7 +85,7 @@ class MicroBatches:
         self._reader = None if job.rules is None else RuleReader(job.rules)
         checks = plan_of_increment(job.checks, PARTS)
         self._over = ArrowChecks(checks, TABLES)
-        finishing = Finishing(job.active_types.known)
+        finishing = Finishing(job.figures)
         self._sealer = Sealer(job.noted, finishing, checks, list(self._plan.dispositions))
 
     def close(self) -> None:
@@ -108,7 +108,7 @@ class MicroBatches:
         came = self._parsed(messages, as_datetime(moment_us))
         with self.job.warehouse.kept_open():
             letters, known = self._new_letters(came.letters)
-            types = self.job.active_types
+            types = self.job.figures
             step = self._here.advanced(came.events, types, as_datetime(moment_us))
         counts = RunCounts.total([*came.counts, known, step[COUNTS]])
         checked = [self._over.evaluate(checkable(step)), self._over.evaluate(letters)]
@@ -134,7 +134,7 @@ class MicroBatches:
 
     def _parsed(self, messages: Sequence[Message], now: datetime) -> Came:
         job, came = self.job, Came()
-        limits = Limits(job.max_future_minutes, event_types=job.active_types.known)
+        limits = Limits(job.max_future_minutes, event_types=job.figures.known)
         for part in _parts(messages):
             for records in read_messages(part, job.subscription, self._reader):
                 came.add(parse_part(records, now, limits, __version__, forgotten=job.forgotten))

@@ -16,9 +16,9 @@ from pipeline.graphs.stored_state import EventsOn, state_of_dates
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import stage
-from transforms.active_event_types import ActiveEventTypes
 from transforms.advance_step import advanced, together
 from transforms.contract import Table
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_dates import touched_dates
 from transforms.kernels.user_shards import by_user_shard, shard_key
@@ -69,7 +69,7 @@ class StepsHere:
     contracts: Mapping[str, Table]
 
     def advanced(
-        self, events: Sequence[pa.RecordBatch], types: ActiveEventTypes, written_at: datetime
+        self, events: Sequence[pa.RecordBatch], types: FigureSettings, written_at: datetime
     ) -> dict[str, Any]:
         """What events change, as `advanced` gives it, with what the tables hold of their users.
 

@@ -84,11 +84,11 @@ def take_in_here(job: BatchJob, came: Came, sources: Sequence[SourceCounts] = ()
     plan, checks = adding_plan(job), increment_checks(job)
     steps = StepsHere(job.warehouse, job.run, job.staging, plan.contracts)
     with job.warehouse.kept_open():
-        step = steps.advanced(came.events, job.active_types, job.started_at)
+        step = steps.advanced(came.events, job.figures, job.started_at)
         before = CountersOf(job.warehouse)()
     after = Counters.total([before, step[CONTRIBUTIONS]])
     written_at_us = pa.scalar(job.started_at, pa.timestamp("us")).value
-    finished = finish(before, after, written_at_us, job.active_types.known)
+    finished = finish(before, after, written_at_us, job.figures)
     letters, known = _new_letters(job, came.letters)
     counts = RunCounts.total([*came.counts, known, step[COUNTS]])
     checked = [totals_of_run(counts)]

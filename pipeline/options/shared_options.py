@@ -25,7 +25,7 @@ from pipeline.options.option_values import (
 )
 from pipeline.paths import from_home
 from pipeline.webhook import Webhook
-from transforms.active_event_types import AskedTypes
+from transforms.figure_settings import AskedFigures
 from transforms.rules.presets import PRESETS, as_rules
 from transforms.vocabulary import EVENT_TYPES
 
@@ -125,7 +125,7 @@ PARTITION_FILTER: Final = Option(
 
 # Own ones, which rules name, are known later.
 ACTIVE_EVENT_TYPES: Final = Values(
-    AskedTypes.parse, r"[^,\s\x00-\x20\x7f-\xa0][^,]*(,[^,\s\x00-\x20\x7f-\xa0][^,]*)*"
+    AskedFigures.parse, r"[^,\s\x00-\x20\x7f-\xa0][^,]*(,[^,\s\x00-\x20\x7f-\xa0][^,]*)*"
 )
 
 ACTIVE_TYPES: Final = Option(

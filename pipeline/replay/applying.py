@@ -112,7 +112,7 @@ def _try_letters(job: ReplayJob, outcome: Outcome, staging: str) -> _Tried:
         for step in job.attempt(dead_letters, outcome):
             events = [*events, step.events] if _are_few(outcome) else []
             for files, rows in (
-                (passed, stored(step.events, job.active_types.known)),
+                (passed, stored(step.events, job.figures.known)),
                 (leaving, step.leaving),
                 (rewritten, step.rewritten),
                 (corrections, step.corrections),
@@ -151,7 +151,7 @@ def _update(job: ReplayJob, run: str) -> BatchJob:
         run=run,
         started_at=job.started_at,
         user_shards=1,
-        active_types=job.active_types,
+        figures=job.figures,
         max_dead_letter_pct=100.0,
         quality=job.quality,
         command="replay",

@@ -49,6 +49,6 @@ def _build(pipeline: beam.Pipeline, job: BatchJob, files: Sequence[StagedFile]) 
     read = (
         pipeline
         | "Staged rows" >> beam.Create(list(files)).with_output_types(StagedFile)
-        | "ReadStaged" >> ReadStaged(False, job.progress, job.active_types.known)
+        | "ReadStaged" >> ReadStaged(False, job.progress, job.figures.known)
     )
     build_increment(NewEvents(read.events, read[COUNTS]), job)

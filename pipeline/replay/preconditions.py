@@ -10,7 +10,7 @@ from pipeline.replay.attempt import Correct, as_they_came
 from pipeline.replay.editing import Edit
 from pipeline.replay.spreadsheet import Corrected
 from pipeline.warehouse import Warehouse
-from transforms.active_event_types import ActiveEventTypes, AskedTypes
+from transforms.figure_settings import AskedFigures, FigureSettings
 from transforms.marts import dead_letter_events, fct_events
 
 _INSTEAD: Final = "publish the corrected records to its topic with --topic, or "
@@ -55,8 +55,8 @@ def check_tables(warehouse: Warehouse) -> None:
 
 
 def settle(
-    warehouse: Warehouse, asked: AskedTypes | None, stream_stopped: bool
-) -> ActiveEventTypes:
+    warehouse: Warehouse, asked: AskedFigures | None, stream_stopped: bool
+) -> FigureSettings:
     """The event types that make a user active in tables, once it is certain that they may be
     changed.
 
@@ -75,6 +75,6 @@ def settle(
         raise OptionError(
             "--active_event_types is needed: the warehouse does not say which event types made a "
             "user active when its tables were built. Name them; unless that run named others, they "
-            f"are {ActiveEventTypes()}"
+            f"are {FigureSettings()}"
         )
     return types

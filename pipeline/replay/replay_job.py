@@ -17,7 +17,7 @@ from pipeline.replay.spool import DeadLetters, spooled
 from pipeline.replay.spreadsheet import Corrected
 from pipeline.terminal import print_error
 from pipeline.warehouse import Warehouse
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.dead_letters import KNOWN_ERROR_TYPES, Selection
 from transforms.kernels.parse import Limits
 from transforms.quality.policy import Mode
@@ -34,7 +34,7 @@ class ReplayJob:
         selection: which dead letters are meant.
         correct: what to try in their place.
         corrected: the file that `correct` follows, if there is one.
-        active_types: the event types that make a user active in the tables.
+        figures: the event types that make a user active in the tables.
         max_future_minutes: event times may be so much later than `started_at`.
         user_shards: in how many shards the users are processed; None to go by their events.
         quality: enforce, warn or off.
@@ -46,7 +46,7 @@ class ReplayJob:
     selection: Selection
     correct: Correct
     corrected: Corrected | None = None
-    active_types: ActiveEventTypes = ActiveEventTypes()
+    figures: FigureSettings = FigureSettings()
     max_future_minutes: int = 60
     user_shards: int | None = None
     quality: Mode | Literal["off"] = "enforce"
@@ -70,7 +70,7 @@ class ReplayJob:
 
     def attempt(self, dead_letters: DeadLetters, outcome: Outcome) -> Iterator[Step]:
         """Try the selected dead letters; see `attempt`."""
-        limits = Limits(self.max_future_minutes, event_types=self.active_types.known)
+        limits = Limits(self.max_future_minutes, event_types=self.figures.known)
         forgotten, rules = known_forgotten(self.warehouse), noted_rules(self.warehouse)
         return attempt(
             dead_letters,

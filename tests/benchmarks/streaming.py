@@ -42,7 +42,7 @@ from pipeline.warehouse.changes import Change, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
 from tests.support.streams import finished_stream, message, staged_start_of, stream_of
 from tests.support.tables import NOW, WRITTEN_AT, codes, csv_text, parse, row
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.codecs.head_codec import encode_head
 from transforms.kernels.codecs.record_codec import Record, decode_records, encode_users
@@ -108,7 +108,7 @@ def _clock() -> float:
 
 def _transforms(messages: beam.PCollection) -> None:
     parsed = messages | ParseMessages("bench", _HORIZON_DAYS, "1", _clock)
-    parsed.by_user | UpdateUsers(ActiveEventTypes(), _HORIZON_DAYS, _clock)
+    parsed.by_user | UpdateUsers(FigureSettings(), _HORIZON_DAYS, _clock)
 
 
 def _plain(messages: beam.PCollection) -> None:
@@ -183,7 +183,7 @@ class _Cell:
 
 def step(users: int = 500, bundles: int = 100) -> None:
     """Print microseconds of one on-time event in the users' step, without a runner."""
-    function = UpdateUser(UpdateUsers(ActiveEventTypes(), _HORIZON_DAYS, _clock))
+    function = UpdateUser(UpdateUsers(FigureSettings(), _HORIZON_DAYS, _clock))
     cells = {f"u{user}": (_Cell(), _Cell(), _Cell()) for user in range(users)}
     taken = emitted = 0.0
     for number in range(bundles):

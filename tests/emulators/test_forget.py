@@ -17,11 +17,11 @@ from tests.support.forgetting import expected, fill, forgotten, held, job_of, ta
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import NOW, Row, row
 from tests.support.thorough import examples, some
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 
 pytestmark = pytest.mark.usefixtures("here")
 
-TYPES = ActiveEventTypes()
+TYPES = FigureSettings()
 _NAMES = ["ann", "bob", "cy", "dé", "ᛖᚢᛖ"]
 
 

@@ -18,8 +18,8 @@ from tests.support.forgetting import expected, fill, held, tables_of
 from tests.support.staging import Row, change, in_order, merged
 from tests.support.tables import row
 from tests.support.thorough import thorough
-from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
+from transforms.figure_settings import FigureSettings
 from transforms.state import forgotten_users
 
 
@@ -249,7 +249,7 @@ def test_whatever_run_comes_after_a_killed_commit_finds_all_of_it_or_nothing(
 @pytest.mark.usefixtures("here")
 def test_a_run_that_forgets_and_is_killed_has_forgotten_or_not(home: Home, zygote: Zygote) -> None:
     """The whole command over all tables, killed within its commit."""
-    warehouse, types = home.warehouse(), ActiveEventTypes()
+    warehouse, types = home.warehouse(), FigureSettings()
     rows = [
         row("2024-01-01T10:00:00Z", "ann"),
         row("2024-01-01T10:10:00Z", "ann", "miles_redeemed", amount="5"),

@@ -36,7 +36,7 @@ from tests.support.runs import PATIENCE_SECONDS, command, contents, process_envi
 from tests.support.streams import message, staged_start_of
 from tests.support.tables import NOW, csv_text, row
 from tests.support.updates import Home, differing
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.marts.registry import TABLES
 from transforms.streaming import sums
 
@@ -144,7 +144,7 @@ def test_a_stream_that_begins_with_its_tables_ends_in_those_of_one_batch(
             subscription="projects/p/subscriptions/s",
             warehouse=warehouse,
             run="stream",
-            active_types=ActiveEventTypes(),
+            figures=FigureSettings(),
             started_at=NOW,
             staging=staging,
             late_horizon_days=DAYS,

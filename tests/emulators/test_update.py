@@ -17,7 +17,7 @@ from pipeline.warehouse.run_ids import new_stream
 from tests.emulators.support import Home
 from tests.support.staging import at, filled, in_order, stage
 from tests.support.tables import NOW, csv_text, row
-from transforms.active_event_types import ActiveEventTypes, AskedTypes
+from transforms.figure_settings import AskedFigures, FigureSettings
 from transforms.kernels.codecs.head_codec import decode_head
 from transforms.kernels.codecs.record_codec import decode_records
 from transforms.marts import dim_users
@@ -33,7 +33,7 @@ def job_of(home: Home, month: int = 1) -> StreamJob:
         warehouse=home.warehouse(),
         run=new_stream(datetime(2025, month, 1)),
         started_at=NOW,
-        active_types=ActiveEventTypes(("share",)),
+        figures=FigureSettings(("share",)),
     )
 
 
@@ -83,7 +83,7 @@ def test_a_new_job_begins_with_what_the_tables_hold_and_one_in_its_place_as_well
     (tmp_path / "events.csv").write_bytes(csv_text(rows))
     assert home.batch(tmp_path / "events.csv", "--active_event_types", "share,like").returncode == 0
     job = claimed(replace(job_of(home), late_horizon_days=3_650), None, home.temp, REAL_RUN)
-    assert str(job.active_types) == "share,like"
+    assert str(job.figures) == "share,like"
     assert job.start is not None
     assert (job.start.held.events, job.start.totals.counters.events) == (3, 3)
     found = job.start.users.find("ann")
@@ -93,6 +93,6 @@ def test_a_new_job_begins_with_what_the_tables_hold_and_one_in_its_place_as_well
     assert job.start.users.find("cy") is None
     assert updated(home).start == job.start
     with pytest.raises(OptionError, match="can't add event types to a job, and signed_up are"):
-        taken_over(job_of(home, 2), AskedTypes(own=("signed_up",)), home.temp, REAL_RUN)
+        taken_over(job_of(home, 2), AskedFigures(own=("signed_up",)), home.temp, REAL_RUN)
     with pytest.raises(OptionError, match="share: the tables were built with"):
-        claimed(job_of(home), AskedTypes(("share",)), home.temp, REAL_RUN)
+        claimed(job_of(home), AskedFigures(("share",)), home.temp, REAL_RUN)

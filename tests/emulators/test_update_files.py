@@ -22,7 +22,7 @@ from tests.support.runs import command, comparable, contents, run_graph
 from tests.support.staging import change
 from tests.support.tables import NOW, compute, csv_text, parse, row
 from tests.support.thorough import thorough
-from transforms.active_event_types import ActiveEventTypes, AskedTypes
+from transforms.figure_settings import AskedFigures, FigureSettings
 from transforms.marts.dim_users import TABLE as USERS
 from transforms.marts.registry import TABLES
 
@@ -133,7 +133,7 @@ def test_tables_whose_queries_must_name_their_partitions_are_updated(
 
 def test_own_event_types_are_taken_and_checked(home: Home, tmp_path: Path, here: None) -> None:
     """With a name in which SQL might see more than a text."""
-    types = ActiveEventTypes.among(("signed_up", "caf\u00e9 --%s ${x} ?"))
+    types = FigureSettings.among(("signed_up", "caf\u00e9 --%s ${x} ?"))
     kinds = (*types.own, "share")
     rows = [
         row(f"2024-01-0{day}T0{number}:00:00Z", f"user {number}", kinds[(day + number) % 3])
@@ -143,12 +143,12 @@ def test_own_event_types_are_taken_and_checked(home: Home, tmp_path: Path, here:
     (tmp_path / "1.csv").write_bytes(csv_text(rows[:8]))
     (tmp_path / "2.csv").write_bytes(csv_text(rows[4:]))
     warehouse, runner = open_warehouse(home.url), Runner("FnApiRunner", True, 1)
-    for day, asked in ((1, AskedTypes(own=types.own)), (2, AskedTypes())):
+    for day, asked in ((1, AskedFigures(own=types.own)), (2, AskedFigures())):
         job = BatchJob(
             files=[local_file(str(tmp_path / f"{day}.csv"))],
             warehouse=warehouse,
             user_shards=1,
-            active_types=ActiveEventTypes(),
+            figures=FigureSettings(),
             max_dead_letter_pct=0.0,
             run=home.run(f"day{day}"),
             started_at=NOW + timedelta(hours=day),

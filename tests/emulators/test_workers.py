@@ -31,7 +31,7 @@ from tests.emulators.servers import free_ports
 from tests.support.repository import copy_to, tracked
 from tests.support.runs import PATIENCE_SECONDS, Run, contents, run_graph
 from tests.support.tables import NOW
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.marts.registry import TABLES
 
 pytestmark = pytest.mark.xdist_group("image")
@@ -160,7 +160,7 @@ def test_workers_that_have_only_the_package_give_the_same_tables(
             warehouse=warehouse,
             staging=staging,
             user_shards=3,
-            active_types=ActiveEventTypes(),
+            figures=FigureSettings(),
             max_dead_letter_pct=100.0,
             run="test",
             started_at=NOW,

@@ -23,8 +23,8 @@ from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.changes import Change, Matching, StagedFile, WriteDisposition
 from tests.support.runs import process_environment
 from tests.support.staging import at, change, filled
-from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
+from transforms.figure_settings import FigureSettings
 from transforms.marts import dead_letter_events, dim_users, users_with_negative_miles
 
 USERS: Final = dim_users.TABLE
@@ -72,7 +72,7 @@ def forget_users(task: Mapping[str, Any]) -> None:
 
     users = pa.array(task["users"], pa.string())
     warehouse = open_warehouse(task["url"])
-    job = new_job(warehouse, users, task["run"], utc_now(), ActiveEventTypes(), pseudonymise=False)
+    job = new_job(warehouse, users, task["run"], utc_now(), FigureSettings(), pseudonymise=False)
     forget(job, task["temp"])
 
 

@@ -37,8 +37,8 @@ from tests.support.runs import CHECKED, contents, run_graph
 from tests.support.strategies import valid_rows
 from tests.support.tables import NOW, Row, csv_text, parse, row
 from tests.support.thorough import examples, some
-from transforms.active_event_types import ActiveEventTypes
 from transforms.data_error import DataError
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.user_shards import shard_key
 from transforms.marts.registry import TABLES
 
@@ -49,7 +49,7 @@ def job_of(paths: list[Path], database: Path, shards: int = 3) -> BatchJob:
         files=[local_file(str(path)) for path in paths],
         warehouse=open_warehouse(f"duckdb:///{database}"),
         user_shards=shards,
-        active_types=ActiveEventTypes(),
+        figures=FigureSettings(),
         max_dead_letter_pct=100.0,
         run="test",
         started_at=NOW,

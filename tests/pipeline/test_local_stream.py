@@ -30,8 +30,8 @@ from tests.support.streams import message
 from tests.support.subscriptions import Subscription
 from tests.support.tables import NOW, Row, compute, csv_text, parse, row
 from tests.support.webhooks import receiving
-from transforms.active_event_types import ActiveEventTypes
 from transforms.data_error import DataError
+from transforms.figure_settings import FigureSettings
 from transforms.marts.registry import TABLES
 from transforms.state import pipeline_runs
 from transforms.state.pipeline_runs import RunState
@@ -75,7 +75,7 @@ class Stream:
             warehouse=warehouse,
             run=new_stream(self.started_at),
             started_at=self.started_at,
-            active_types=ActiveEventTypes(),
+            figures=FigureSettings(),
             flush_seconds=self.flush_seconds,
         )
         try:

@@ -23,12 +23,12 @@ from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, Row, csv_text, differences, oracle_tables, row
 from tests.support.thorough import thorough
 from tests.support.updates import Home, differing
-from transforms.active_event_types import ActiveEventTypes, AskedTypes
+from transforms.figure_settings import AskedFigures, FigureSettings
 from transforms.marts.registry import TABLES
 
 OWN = ("signed_up", "Order Completed")
-TYPES = ActiveEventTypes.among(OWN)
-ASKED = Asked(AskedTypes(own=OWN))
+TYPES = FigureSettings.among(OWN)
+ASKED = Asked(AskedFigures(own=OWN))
 MARTS = set(TABLES) - {"dead_letter_events"}
 
 
@@ -95,7 +95,7 @@ def test_a_batch_without_own_types_takes_none_and_forgets_them(days: Days) -> No
     assert days.ask("SELECT count(*) FROM dead_letter_events") == [(0,)]
     warehouse = open_warehouse(f"duckdb:///{days.database}")
     Home(warehouse, runs=1).batch(events(1, 2, kinds=["share", "like"]))
-    assert types_of_tables(warehouse, None) == ActiveEventTypes()
+    assert types_of_tables(warehouse, None) == FigureSettings()
     days.write("2.csv", csv_text(events(3)))
     days.update(3)
     wrong = "SELECT error_type, count(*) FROM dead_letter_events GROUP BY 1"
@@ -104,7 +104,7 @@ def test_a_batch_without_own_types_takes_none_and_forgets_them(days: Days) -> No
 
 def test_active_types_may_be_own_ones_and_are_refused_where_they_differ(days: Days) -> None:
     days.write("1.csv", csv_text(events(1, 2)))
-    days.update(1, Asked(AskedTypes(("signed_up", "share"), OWN)), quality="enforce")
+    days.update(1, Asked(AskedFigures(("signed_up", "share"), OWN)), quality="enforce")
     active = "SELECT sum(daily_active_users) FROM growth_metrics"
     theirs = (
         "SELECT count(DISTINCT (user_id, event_date)) FROM fct_events "
@@ -117,8 +117,8 @@ def test_active_types_may_be_own_ones_and_are_refused_where_they_differ(days: Da
         (("buy",), "buy: the tables were built with"),
     ):
         with pytest.raises(OptionError, match=said):
-            days.update(2, Asked(AskedTypes(names)))
-    days.update(3, Asked(AskedTypes(("share", "signed_up"))), quality="enforce")
+            days.update(2, Asked(AskedFigures(names)))
+    days.update(3, Asked(AskedFigures(("share", "signed_up"))), quality="enforce")
     assert days.ask(active) == days.ask(theirs)
     run_rebuild(days.database, "--quality", "enforce", "--active_event_types", "Order Completed")
     assert days.ask(active) == days.ask(theirs.replace("'signed_up', 'share'", "'Order Completed'"))
@@ -126,7 +126,7 @@ def test_active_types_may_be_own_ones_and_are_refused_where_they_differ(days: Da
 
 def test_a_type_that_is_declared_later_brings_its_dead_letters_back(days: Days) -> None:
     days.write("1.csv", csv_text(events(1, 2)))
-    days.update(1, Asked(AskedTypes(own=OWN[:1])))
+    days.update(1, Asked(AskedFigures(own=OWN[:1])))
     assert days.ask("SELECT count(*) FROM dead_letter_events") == [(3,)]
     days.write("2.csv", csv_text(events(3)))
     days.update(2, ASKED)

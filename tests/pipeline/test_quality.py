@@ -22,8 +22,8 @@ from tests.support.runs import CHECKED, Run, command, contents, read_all, run_gr
 from tests.support.tables import NOW, csv_text, row
 from tests.support.thorough import THOROUGH, examples, some, thorough
 from tests.support.translation import OPTIONS
-from transforms.active_event_types import ActiveEventTypes
 from transforms.data_error import DataError
+from transforms.figure_settings import FigureSettings
 from transforms.marts import dead_letter_corrections
 from transforms.marts.registry import RESULTS, TABLES, all_checks
 from transforms.quality.compile import Check, RowRule
@@ -51,7 +51,7 @@ def _add(monkeypatch: pytest.MonkeyPatch, severity: Severity) -> None:
     monkeypatch.setattr(batch_job, "all_checks", _with(broken(severity)))
 
 
-def _with(more: Check) -> Callable[[ActiveEventTypes], tuple[Check, ...]]:
+def _with(more: Check) -> Callable[[FigureSettings], tuple[Check, ...]]:
     return lambda active_types: (*all_checks(active_types), more)
 
 

@@ -21,14 +21,14 @@ from tests.support.runs import command, contents
 from tests.support.streams import run_stream, stream_of
 from tests.support.tables import NOW, csv_text, row
 from tests.support.updates import Home
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.messages import Message
 from transforms.marts.registry import TABLES
 from transforms.rules.rules_file import read_rules
 from transforms.state import warehouse_settings
 
 SHOP = read_rules(RULES.encode(), "rules.toml")
-TYPES = ActiveEventTypes.among(("Viewed",))
+TYPES = FigureSettings.among(("Viewed",))
 MARTS = sorted(set(TABLES) - {"dead_letter_events", "data_quality_results"})
 
 
@@ -121,7 +121,7 @@ def job_into(database: Path) -> StreamJob:
         subscription="projects/p/subscriptions/s",
         warehouse=open_warehouse(f"duckdb:///{database}"),
         run="stream",
-        active_types=ActiveEventTypes(),
+        figures=FigureSettings(),
         started_at=NOW,
     )
 

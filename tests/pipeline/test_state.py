@@ -29,8 +29,8 @@ from tests.support.state import mismatches
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, csv_text, row
 from tests.support.thorough import some
-from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts.registry import CORRECTIONS
 from transforms.quality.policy import Mode
@@ -201,7 +201,7 @@ def test_a_stream_keeps_the_state_true_in_each_flush(
     run_stream(stream_of(numbered), database, active_types=active)
     assert mismatches(database, active) == []
     every = [item for bundle in bundles for item in bundle]
-    batch = tables_of(every, ActiveEventTypes(active))
+    batch = tables_of(every, FigureSettings(active))
     for name in ("user_timelines", "growth_counters"):
         contract = STATE_TABLES[name]
         assert plain(contract, state(database, contract)) == plain(contract, batch[name])

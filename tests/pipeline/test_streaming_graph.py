@@ -14,7 +14,7 @@ from tests.support.streaming_graph import describe, has_coder, laid_out
 from tests.support.streams import message, stream_of, ticking
 from tests.support.tables import row
 from tests.support.translation import OPTIONS
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.streaming.parse_messages import ParseMessages
 from transforms.streaming.users import ROWS, UpdateUsers
@@ -48,7 +48,7 @@ def test_nothing_within_the_graph_is_from_the_beginning_of_time(tmp_path: Path) 
     stream = stream_of([[message(event, number) for number, event in enumerate(rows)]])
     pipeline = beam.Pipeline(BundleBasedDirectRunner(), PipelineOptions(["--streaming"]))
     parsed = pipeline | "Messages" >> stream | ParseMessages("s", 3_650, "1", ticking)
-    users = parsed.by_user | UpdateUsers(ActiveEventTypes(), 3_650, ticking)
+    users = parsed.by_user | UpdateUsers(FigureSettings(), 3_650, ticking)
     collections = {"parsed": parsed.by_user, "letters": parsed[DEAD_LETTERS]}
     collections |= {tag: users[tag] for tag in (ROWS, CONTRIBUTIONS, COUNTS)}
     for name, elements in collections.items():

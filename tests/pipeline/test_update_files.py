@@ -31,7 +31,7 @@ from tests.support.repository import ROOT
 from tests.support.runs import CHECKED_THOROUGHLY, command, contents, read_all, run_graph
 from tests.support.tables import NOW, csv_text, differences, oracle_tables, row
 from tests.support.thorough import thorough
-from transforms.active_event_types import ActiveEventTypes, AskedTypes
+from transforms.figure_settings import AskedFigures, FigureSettings
 from transforms.marts.registry import TABLES
 from transforms.state.registry import STATE_TABLES
 
@@ -67,7 +67,7 @@ class Days:
             files=[local_file(str(path)) for path in sorted(self.folder.glob("*.csv"))],
             warehouse=open_warehouse(f"duckdb:///{self.database}"),
             user_shards=1,
-            active_types=ActiveEventTypes(),
+            figures=FigureSettings(),
             max_dead_letter_pct=100.0,
             run=f"run_{hour}",
             started_at=NOW + timedelta(hours=hour),
@@ -392,11 +392,11 @@ def test_tables_without_their_state_are_to_be_rebuilt(
 
 def test_other_active_types_than_those_of_the_tables_are_refused(days: Days) -> None:
     days.write("1.csv", csv_text([row("2024-01-01T00:00:00Z", kind="like")]))
-    only_likes = Asked(AskedTypes(("like",)))
+    only_likes = Asked(AskedFigures(("like",)))
     days.update(1, only_likes)
     days.write("2.csv", csv_text([row("2024-01-02T00:00:00Z"), row("2024-01-03T00:00:00Z")]))
     with pytest.raises(OptionError, match="the tables were built with like"):
-        days.update(2, Asked(AskedTypes(("share",))))
+        days.update(2, Asked(AskedFigures(("share",))))
     days.update(3)
     assert days.ask("SELECT max(event_date)::TEXT FROM growth_metrics") == [("2024-01-03",)]
     (active,) = days.ask("SELECT sum(daily_active_users) FROM growth_metrics")

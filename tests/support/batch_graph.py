@@ -14,7 +14,7 @@ from pipeline.inputs.listing import unseen_inputs
 from pipeline.warehouse import open_warehouse
 from tests.support.streaming_graph import describe
 from tests.support.tables import NOW
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 
 
 def laid_out(*options: str) -> beam.Pipeline:
@@ -31,7 +31,7 @@ def job_on_dataflow() -> BatchJob:
         warehouse=open_warehouse("bigquery://test-project/growth"),
         staging="gs://bucket/tmp/run",
         user_shards=64,
-        active_types=ActiveEventTypes(),
+        figures=FigureSettings(),
         max_dead_letter_pct=50.0,
         run="run",
         started_at=NOW,

@@ -18,8 +18,8 @@ from pipeline.warehouse.run_ids import new_run
 from pipeline.warehouse.staged_files import StagedFiles
 from tests.support.staging import in_order
 from tests.support.tables import LIMITS, NOW, WRITTEN_AT, Row, compute, csv_text
-from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.contributions import contributions
 from transforms.kernels.messages import Message
 from transforms.kernels.parse import Parsed, parse_records
@@ -46,12 +46,12 @@ def parsed(rows: Sequence[Row]) -> Parsed:
     return parse_records(read_records(messages, "a.csv"), NOW, LIMITS)
 
 
-def tables_of(rows: Sequence[Row], types: ActiveEventTypes) -> dict[str, pa.Table]:
+def tables_of(rows: Sequence[Row], types: FigureSettings) -> dict[str, pa.Table]:
     """All tables that follow from rows, with their state."""
     return tables_from(parsed(rows), "a.csv", types)
 
 
-def tables_from(found: Parsed, source: str, types: ActiveEventTypes) -> dict[str, pa.Table]:
+def tables_from(found: Parsed, source: str, types: FigureSettings) -> dict[str, pa.Table]:
     """All tables that follow from what was parsed of a source, with their state."""
     lives = timelines(sort_events([found.events]))
     return {
@@ -66,7 +66,7 @@ def fill(
     warehouse: Warehouse,
     temp: str | None,
     tables: Mapping[str, pa.Table],
-    types: ActiveEventTypes,
+    types: FigureSettings,
     run: str | None = None,
 ) -> None:
     """Replace tables, as a batch does."""
@@ -87,7 +87,7 @@ def fill(
 def job_of(
     warehouse: Warehouse,
     users: Collection[str],
-    types: ActiveEventTypes,
+    types: FigureSettings,
     pseudonymise: bool = False,
 ) -> ForgetJob:
     """A job that forgets some users."""
@@ -96,7 +96,7 @@ def job_of(
 
 
 def forgotten(
-    warehouse: Warehouse, temp: str | None, users: Collection[str], types: ActiveEventTypes
+    warehouse: Warehouse, temp: str | None, users: Collection[str], types: FigureSettings
 ) -> ForgetReport:
     """Forget some users."""
     return forget(job_of(warehouse, users, types), temp)

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from tests.support.tables import csv_text, row
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.google_sql import MACROS
 from transforms.marts.registry import FINISH, TABLES, all_checks
 from transforms.quality.arrow_checks import ArrowChecks
@@ -22,7 +22,7 @@ from transforms.quality.pushdown import evaluate
 from transforms.quality.results import Result, conclude
 from transforms.vocabulary import EVENT_TYPES
 
-CHECKS: Final = all_checks(ActiveEventTypes())
+CHECKS: Final = all_checks(FigureSettings())
 # The tables that one step of the graph has before it.
 GROUPS: Final = (
     ("fct_events", "dim_users", "users_with_negative_miles"),

@@ -13,7 +13,7 @@ from pipeline.warehouse import open_warehouse
 from tests.support.forgetting import fill, tables_from
 from tests.support.runs import comparable
 from tests.support.tables import NOW, Row, compute, csv_text, parse
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.parse import Parsed
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import TABLES
@@ -42,7 +42,7 @@ def build_from(
     source, database, types = folder / f"{name}.csv", folder / f"{name}.duckdb", tuple(active)
     source.write_bytes(text)
     (found,) = parse(text)
-    warehouse, active_types = open_warehouse(f"duckdb:///{database}"), ActiveEventTypes(types)
+    warehouse, active_types = open_warehouse(f"duckdb:///{database}"), FigureSettings(types)
     fill(warehouse, None, tables_from(found, str(source), active_types), active_types)
     return database
 

@@ -29,7 +29,7 @@ from pipeline.warehouse.duckdb import DuckDBWarehouse
 from tests.support import forks
 from tests.support.tables import NOW
 from tests.support.thorough import THOROUGH
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.marts.registry import TABLES
 from transforms.quality.policy import Mode
 from transforms.vocabulary import EVENT_TYPES
@@ -79,7 +79,7 @@ def finished(paths: Sequence[Path | InputFile], database: Path, run: Run = Run()
             warehouse=warehouse,
             staging=staging,
             user_shards=run.user_shards,
-            active_types=ActiveEventTypes(tuple(run.active_types)),
+            figures=FigureSettings(tuple(run.active_types)),
             max_dead_letter_pct=run.max_dead_letter_pct,
             run=run.run,
             started_at=run.started_at,

@@ -16,7 +16,7 @@ from apache_beam.transforms.userstate import get_dofn_specs
 from pipeline.graphs.streaming_graph import StreamJob, build
 from pipeline.warehouse import open_warehouse
 from tests.support.tables import NOW
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 
 SUBSCRIPTION = "projects/test-project/subscriptions/events"
 
@@ -33,7 +33,7 @@ def laid_out(*options: str) -> beam.Pipeline:
         staging="gs://bucket/tmp/run",
         run="run",
         started_at=NOW,
-        active_types=ActiveEventTypes(),
+        figures=FigureSettings(),
     )
     build(messages, job)
     return pipeline

@@ -25,7 +25,7 @@ from pipeline.warehouse import Warehouse, open_warehouse
 from tests.support.runs import read_all
 from tests.support.tables import NOW, Row
 from tests.support.thorough import THOROUGH
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.forgotten import Forgotten
 from transforms.marts import fct_events
 from transforms.marts.registry import TABLES
@@ -125,7 +125,7 @@ def finished_stream(
     """
     warehouse = kind(open_warehouse(f"duckdb:///{database}"))
     with warehouse.lock(tuple(TABLES.values()), None, run) as staging:
-        types = ActiveEventTypes(tuple(active_types), tuple(own))
+        types = FigureSettings(tuple(active_types), tuple(own))
         start = staged_start_of(warehouse, staging, late_horizon_days, types.known)
         job = StreamJob(
             subscription="projects/p/subscriptions/s",
@@ -133,7 +133,7 @@ def finished_stream(
             staging=staging,
             run=run,
             started_at=NOW,
-            active_types=types,
+            figures=types,
             late_horizon_days=late_horizon_days,
             flush_seconds=FLUSH_SECONDS,
             clock=clock,

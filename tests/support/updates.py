@@ -26,9 +26,9 @@ from pipeline.warehouse.staged_files import StagedFiles
 from tests.support.runs import comparable, contents
 from tests.support.tables import NOW, WRITTEN_AT, codes, compute, csv_text, parse
 from tests.support.thorough import THOROUGH
-from transforms.active_event_types import ActiveEventTypes, AskedTypes
 from transforms.advance_step import CHANGES, advanced
 from transforms.contract import Table
+from transforms.figure_settings import AskedFigures, FigureSettings
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
 from transforms.kernels.messages import Message
@@ -75,10 +75,10 @@ class Home:
     warehouse: Warehouse
     shards: int = 2
     runs: int = 0
-    types: ActiveEventTypes = ActiveEventTypes()
+    types: FigureSettings = FigureSettings()
 
     @classmethod
-    def at(cls, path: Path, types: ActiveEventTypes = ActiveEventTypes()) -> Home:
+    def at(cls, path: Path, types: FigureSettings = FigureSettings()) -> Home:
         """A DuckDB file."""
         return cls(open_warehouse(f"duckdb:///{path}"), types=types)
 
@@ -130,7 +130,7 @@ class Home:
             before = growth_counters.counters_of(self.warehouse.read(growth_counters.TABLE))
             after = Counters.total([before, *(part[CONTRIBUTIONS] for part in made)])
             moment = pa.scalar(self._moment, pa.timestamp("us")).value
-            changed = finish(before, after, moment, self.types.known).changed
+            changed = finish(before, after, moment, self.types).changed
             staged += self._staged(
                 ((_ADDING.contracts[name], table) for name, table in changed.items()), folder
             )
@@ -141,7 +141,7 @@ class Home:
     def streaming(
         self,
         publish: Callable[[pa.Table], None] = lambda _: None,
-        asked: AskedTypes | None = None,
+        asked: AskedFigures | None = None,
         **options: Any,
     ) -> Iterator[MicroBatches]:
         """A stream that has begun, as on one machine, and reads from nowhere.
@@ -158,7 +158,7 @@ class Home:
                     "subscription": SUBSCRIPTION,
                     "warehouse": self.warehouse,
                     "run": run,
-                    "active_types": self.types,
+                    "figures": self.types,
                     "started_at": self._moment,
                     "staging": folder,
                     "clock": lambda: seconds,
@@ -166,7 +166,7 @@ class Home:
                     **options,
                 }
             )
-            job, before = warm(job, asked or AskedTypes(own=self.types.own))
+            job, before = warm(job, asked or AskedFigures(own=self.types.own))
             note_beginning(job)
             with closing(MicroBatches(job, before, publish, lambda _: None)) as batches:
                 yield batches
@@ -212,7 +212,7 @@ def messages_of(source: Rows) -> list[Message]:
     return [Message(data, {}, hashlib.blake2b(data).hexdigest()[:16]) for data in found]
 
 
-def state_of(source: Rows, types: ActiveEventTypes = ActiveEventTypes()) -> dict[str, pa.Table]:
+def state_of(source: Rows, types: FigureSettings = FigureSettings()) -> dict[str, pa.Table]:
     """The state tables that follow from source rows."""
     lives = timelines(sort_events(events_of(source, types.own), types.known))
     counters = contributions(lives, types.codes)
@@ -222,7 +222,7 @@ def state_of(source: Rows, types: ActiveEventTypes = ActiveEventTypes()) -> dict
     }
 
 
-def differing(path: Path, source: Rows, types: ActiveEventTypes = ActiveEventTypes()) -> list[str]:
+def differing(path: Path, source: Rows, types: FigureSettings = FigureSettings()) -> list[str]:
     """The tables of a DuckDB file that are not those of one batch over source rows."""
     warehouse, made_of = open_warehouse(f"duckdb:///{path}"), state_of(source, types)
     with warehouse.kept_open():

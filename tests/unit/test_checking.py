@@ -22,8 +22,8 @@ from tests.support.quality import CHECKS, failures, in_memory, of_run
 from tests.support.strategies import row_lists
 from tests.support.tables import Row, compute, csv_text, parse
 from tests.support.thorough import examples
-from transforms.active_event_types import ActiveEventTypes
 from transforms.coders import CheckCountsCoder
+from transforms.figure_settings import FigureSettings
 from transforms.google_sql import MACROS
 from transforms.kernels.keys import missing, repeated, with_previous
 from transforms.marts.registry import TABLES, all_checks
@@ -53,7 +53,7 @@ def pushed_down(tables: dict[str, pa.Table], active: Sequence[str]) -> Any:
         def ask(statements: Sequence[str]) -> list[list[dict[str, Any]]]:
             return [connection.sql(text).to_arrow_table().to_pylist() for text in statements]
 
-        return evaluate(all_checks(ActiveEventTypes(tuple(active))), TABLES, str, ask)
+        return evaluate(all_checks(FigureSettings(tuple(active))), TABLES, str, ask)
 
 
 # Sessions, cohorts and sums at the edges that `row_lists` is made of.
@@ -63,7 +63,7 @@ def test_any_events_keep_every_check_whichever_types_are_active(
     rows: list[dict[str, str]], active: set[str]
 ) -> None:
     tables = tables_of(rows, sorted(active))
-    checks = all_checks(ActiveEventTypes(tuple(sorted(active))))
+    checks = all_checks(FigureSettings(tuple(sorted(active))))
     events = tables["fct_events"].num_rows
     check_counts = CheckCounts.total([in_memory(tables, checks), of_run(events + 3, 3)])
     ours, theirs = conclude(checks, check_counts), pushed_down(tables, sorted(active))

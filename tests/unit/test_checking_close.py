@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from tests.support.staging import filled
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.marts import fct_events
 from transforms.marts.registry import all_checks
 from transforms.quality.arrow_checks import ArrowChecks
@@ -21,7 +21,7 @@ def test_closing_while_a_thread_evaluates_raises_nothing() -> None:
     rows = pa.Table.from_pylist(
         [filled(table, event_date=date(2024, 1, 1))] * 200_000, schema=table.arrow_schema
     )
-    checks = answerable(all_checks(ActiveEventTypes()), [table.name])
+    checks = answerable(all_checks(FigureSettings()), [table.name])
     over = ArrowChecks(checks, {table.name: table})
     began = threading.Event()
     ended: list[BaseException] = []

@@ -25,7 +25,7 @@ from pipeline.launch.runners import Runner
 from pipeline.launch.tables_built import settings_of_tables, types_of_tables
 from pipeline.warehouse import Warehouse
 from tests.support.repository import ROOT
-from transforms.active_event_types import ActiveEventTypes, AskedTypes
+from transforms.figure_settings import AskedFigures, FigureSettings
 from transforms.marts.dim_users import COUNT_COLUMNS
 from transforms.state import warehouse_settings
 
@@ -71,7 +71,7 @@ def test_values_have_their_types() -> None:
     options = built("batch", "--active_event_types", "like,share", "--max_shrink_pct=3")
     assert options == BatchOptions(
         input=("a.csv",),
-        active_event_types=AskedTypes(("share", "like")),
+        active_event_types=AskedFigures(("share", "like")),
         max_shrink_pct=3.0,
         beam=options.beam,
     )
@@ -109,7 +109,7 @@ def test_beam_can_write_our_options_down(name: str) -> None:
     assert json.loads(json.dumps(shown))["active_event_types"] == "share,like"
     unsaid = pipeline_options(runner, NEEDED[name], name, command.declared).get_all_options()
     # A stream's are those of its tables; Beam keeps the options of all commands of a process.
-    assert json.loads(json.dumps(unsaid))["active_event_types"] in (None, str(ActiveEventTypes()))
+    assert json.loads(json.dumps(unsaid))["active_event_types"] in (None, str(FigureSettings()))
 
 
 def test_the_command_line_imports_nothing_that_takes_long() -> None:
@@ -136,8 +136,8 @@ def test_a_templates_launcher_becomes_the_command(monkeypatch: pytest.MonkeyPatc
     ]
 
 
-LIKE, SHARE = ActiveEventTypes(("like",)), ActiveEventTypes(("share",))
-ASKED_LIKE, ASKED_SHARE = AskedTypes(("like",)), AskedTypes(("share",))
+LIKE, SHARE = FigureSettings(("like",)), FigureSettings(("share",))
+ASKED_LIKE, ASKED_SHARE = AskedFigures(("like",)), AskedFigures(("share",))
 
 
 def noting(settings: dict[str, str] | None, earlier: tuple[str, ...] | None = None) -> Warehouse:
@@ -173,7 +173,7 @@ def test_a_setting_counts_before_an_earlier_versions_note() -> None:
     ],
 )
 def test_active_event_types_are_those_of_the_tables(
-    noted: tuple[str, ...] | None, asked: AskedTypes | None, expected: ActiveEventTypes
+    noted: tuple[str, ...] | None, asked: AskedFigures | None, expected: FigureSettings
 ) -> None:
     assert types_of_tables(noting(None, noted), asked) == expected
 
@@ -184,7 +184,7 @@ def test_other_active_event_types_than_those_of_the_tables_are_refused() -> None
 
 
 def test_active_event_types_have_codes_and_a_sum() -> None:
-    types = ActiveEventTypes(("miles_earned", "like"))
+    types = FigureSettings(("miles_earned", "like"))
     assert types.codes == (0, 3)
     found = types.active_users(COUNT_COLUMNS, "active_days")
     assert found == "(miles_earned_transactions + like_events)"

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from pipeline.sinks.flush_rows import NONE, rows_to_stage
 from tests.support.tables import csv_text, parse, row
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.codecs.record_codec import Record, decode_records, encode_users
 from transforms.kernels.sessions import sort_events
 from transforms.kernels.user_head import UserHead
@@ -26,7 +26,7 @@ def parts_of(*minutes: int) -> list[tuple[str, pa.Table]]:
         events = parse(csv_text([row(f"2025-01-01T10:{minute:02}:00Z")]))[0].events
         ((user_id, data),) = encode_users(sort_events([events]))
         step = advance_user(user_id, head, decode_records(data), recent.copy)
-        changes = UserChanges(ActiveEventTypes())
+        changes = UserChanges(FigureSettings())
         after = step.head.stamped(number + 1, 0)
         changes.add(user_id, head, after, step)
         parts += [part for part in changes.outputs() if isinstance(part[1], pa.Table)]

@@ -29,7 +29,7 @@ from pipeline.sinks.staged_steps import StagedStep
 from pipeline.warehouse.changes import StagedFile
 from tests.support.repository import ROOT
 from tests.support.tables import codes, csv_text, parse, row
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.codecs.sum_codecs import encode_counters, encode_run_counts
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
@@ -65,7 +65,7 @@ def file(path: str, table: str = "fct_events", rows: int = 1) -> StagedFile:
 
 @pytest.fixture(scope="module")
 def sealer() -> Iterator[Sealer]:
-    found = Sealer(RUN, finish, all_checks(ActiveEventTypes()), list(ALL_TABLES))
+    found = Sealer(RUN, finish, all_checks(FigureSettings()), list(ALL_TABLES))
     yield found
     found.close()
 

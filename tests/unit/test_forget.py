@@ -38,9 +38,9 @@ from tests.support.forgetting import (
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import NOW, Row, codes, compute, row
 from tests.support.thorough import examples
-from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
 from transforms.data_error import DataError
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.contributions import contributions
 from transforms.kernels.sessions import sort_events
 from transforms.kernels.timelines import timelines
@@ -51,7 +51,7 @@ from transforms.state import pipeline_runs, user_timelines
 from transforms.state.pipeline_runs import Run, RunState
 from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
 
-TYPES = ActiveEventTypes()
+TYPES = FigureSettings()
 _SETTINGS = settings(
     max_examples=examples(2, 60), deadline=None, suppress_health_check=list(HealthCheck)
 )
@@ -63,7 +63,7 @@ def home_in(folder: Path) -> Warehouse:
     return open_warehouse(f"duckdb:///{folder}/growth.duckdb")
 
 
-def filled(folder: Path, rows: Sequence[Row], types: ActiveEventTypes = TYPES) -> Warehouse:
+def filled(folder: Path, rows: Sequence[Row], types: FigureSettings = TYPES) -> Warehouse:
     home = home_in(folder)
     fill(home, None, tables_of(rows, types), types)
     return home
@@ -81,7 +81,7 @@ def test_what_is_left_is_what_a_batch_without_them_makes(
     gone: set[str],
     types: tuple[str, ...],
 ) -> None:
-    active = ActiveEventTypes(types)
+    active = FigureSettings(types)
     home = filled(tmp_path_factory.mktemp("home"), rows, active)
     report = forgotten(home, None, gone, active)
     others = [item for item in rows if item["user_id"] not in gone]

@@ -51,7 +51,7 @@ LAYERS: Final = (
         "transforms.quality.declaration",
         "transforms.google_sql",
         "transforms.measures",
-        "transforms.active_event_types",
+        "transforms.figure_settings",
         "transforms.vocabulary",
         "transforms.data_error",
     ),

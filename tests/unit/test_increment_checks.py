@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.marts.registry import TABLES, all_checks
 from transforms.quality.planning import plan_of_flush, plan_of_increment
 
 PARTS = ("fct_events", "dim_users", "users_with_negative_miles", "dead_letter_events")
-CHECKS = all_checks(ActiveEventTypes())
+CHECKS = all_checks(FigureSettings())
 FOUND = {check.check_id for check in plan_of_increment(CHECKS, PARTS)}
 
 

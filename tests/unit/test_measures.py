@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import FLOAT, INTEGER, Column, Table
+from transforms.figure_settings import FigureSettings
 from transforms.marts.registry import ALL_TABLES, TABLES, all_checks
 from transforms.measures import (
     PERCENT,
@@ -58,7 +58,7 @@ def of_row(table: Table, sql: str) -> list[Column]:
 def test_every_ratio_says_what_it_is_of_and_is_checked() -> None:
     conditions = {
         check.check_id: getattr(check.rule, "condition", "")
-        for check in all_checks(ActiveEventTypes())
+        for check in all_checks(FigureSettings())
     }
     for table, column, measure in MEASURES:
         if not measure.unit.is_ratio and not measure.numerator:

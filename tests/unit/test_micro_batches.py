@@ -31,7 +31,7 @@ from tests.support.updates import SUBSCRIPTION, Home, Rows, differing, messages_
 from tests.unit.test_duckdb_kills import killed, striking
 from tests.unit.test_increments import in_parts
 from tests.unit.test_updates import HARD
-from transforms.active_event_types import ActiveEventTypes, AskedTypes
+from transforms.figure_settings import AskedFigures, FigureSettings
 from transforms.kernels.messages import Message
 from transforms.marts import data_quality_results, dead_letter_events, fct_events
 from transforms.state import forgotten_users, pipeline_runs, warehouse_settings
@@ -285,14 +285,14 @@ def _killed_at(calls: int, home: Home, source: Rows, monkeypatch: pytest.MonkeyP
 
 
 def test_it_goes_on_with_the_event_types_of_its_tables(home: Home) -> None:
-    types = ActiveEventTypes(("share", "like"))
-    with home.streaming(asked=AskedTypes(types.names)) as batches:
+    types = FigureSettings(("share", "like"))
+    with home.streaming(asked=AskedFigures(types.names)) as batches:
         batches.take_in(messages_of(EVENTS))
     with home.streaming() as batches:
-        assert batches.job.active_types == types
+        assert batches.job.figures == types
     with (
         pytest.raises(OptionError, match="the tables were built with share,like"),
-        home.streaming(asked=AskedTypes(EVENT_TYPES)),
+        home.streaming(asked=AskedFigures(EVENT_TYPES)),
     ):
         pass
 

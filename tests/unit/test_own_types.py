@@ -23,13 +23,13 @@ from tests.unit.test_commands import noting
 from tests.unit.test_contributions import assert_equal
 from tests.unit.test_increments import in_parts
 from tests.unit.test_report import embedded
-from transforms.active_event_types import (
+from transforms.data_error import DataError
+from transforms.figure_settings import (
     MOST_OWN_TYPES,
-    ActiveEventTypes,
-    AskedTypes,
+    AskedFigures,
+    FigureSettings,
     checked_own,
 )
-from transforms.data_error import DataError
 from transforms.kernels.codecs.single_timeline import decode_timeline, encode_timeline
 from transforms.kernels.codecs.sum_codecs import decode_counters, encode_counters
 from transforms.kernels.codecs.timeline_codec import decode_timelines, encode_timelines
@@ -43,9 +43,9 @@ from transforms.state import growth_counters
 from transforms.vocabulary import EVENT_TYPES
 
 OWN = ("signed_up", "Order Completed", "sign\u00e9 $1.0/x")
-TYPES = ActiveEventTypes.among(OWN)
-SOME = ActiveEventTypes.among(OWN, ("signed_up", "like"))
-FIVE = ActiveEventTypes(EVENT_TYPES, OWN)
+TYPES = FigureSettings.among(OWN)
+SOME = FigureSettings.among(OWN, ("signed_up", "like"))
+FIVE = FigureSettings(EVENT_TYPES, OWN)
 
 
 @st.composite
@@ -100,22 +100,22 @@ class TestNames:
         assert SOME.names == ("like", "signed_up")
         assert SOME.codes == (3, 5)
         with pytest.raises(DataError, match="no event type 'buy'"):
-            ActiveEventTypes.among(OWN, ("buy",))
+            FigureSettings.among(OWN, ("buy",))
 
     def test_further_ones_are_appended_and_active_where_all_are(self) -> None:
-        assert TYPES.adding(["signed_up", "more"]) == ActiveEventTypes.among((*OWN, "more"))
-        assert SOME.adding(["more"]) == ActiveEventTypes(SOME.names, (*OWN, "more"))
-        assert ActiveEventTypes().adding(OWN) == TYPES
+        assert TYPES.adding(["signed_up", "more"]) == FigureSettings.among((*OWN, "more"))
+        assert SOME.adding(["more"]) == FigureSettings(SOME.names, (*OWN, "more"))
+        assert FigureSettings().adding(OWN) == TYPES
 
-    @pytest.mark.parametrize("types", [TYPES, SOME, FIVE, ActiveEventTypes()])
-    def test_a_note_says_all(self, types: ActiveEventTypes) -> None:
-        assert ActiveEventTypes.of_note(types.note) == types
+    @pytest.mark.parametrize("types", [TYPES, SOME, FIVE, FigureSettings()])
+    def test_a_note_says_all(self, types: FigureSettings) -> None:
+        assert FigureSettings.of_note(types.note) == types
 
     def test_without_own_ones_the_note_is_what_it_always_was(self) -> None:
-        assert ActiveEventTypes(("share", "like")).note == "share,like"
+        assert FigureSettings(("share", "like")).note == "share,like"
 
     def test_what_is_typed_comes_in_the_usual_order(self) -> None:
-        asked = AskedTypes.parse("Order Completed, like,share,like")
+        asked = AskedFigures.parse("Order Completed, like,share,like")
         assert asked.names == ("share", "like", "Order Completed")
         assert str(asked) == "share,like,Order Completed"
 
@@ -124,31 +124,31 @@ class TestNoted:
     def test_types_are_those_that_are_noted_and_new_ones(self) -> None:
         noted = noting({"active_event_types": SOME.note})
         assert types_of_tables(noted, None) == SOME
-        assert types_of_tables(noted, AskedTypes(own=("more",))) == SOME.adding(["more"])
-        assert types_of_tables(noted, AskedTypes(("signed_up", "like"))) == SOME
+        assert types_of_tables(noted, AskedFigures(own=("more",))) == SOME.adding(["more"])
+        assert types_of_tables(noted, AskedFigures(("signed_up", "like"))) == SOME
         with pytest.raises(OptionError, match="more: the tables were built with like,signed_up"):
-            types_of_tables(noted, AskedTypes(("more",), ("more",)))
+            types_of_tables(noted, AskedFigures(("more",), ("more",)))
 
     def test_own_ones_alone_do_not_say_what_is_active(self) -> None:
-        assert types_of_tables(noting(None), AskedTypes(own=OWN)) is None
-        assert types_of_tables(noting(None), AskedTypes(("share",), OWN)) == (
-            ActiveEventTypes.among(OWN, ("share",))
+        assert types_of_tables(noting(None), AskedFigures(own=OWN)) is None
+        assert types_of_tables(noting(None), AskedFigures(("share",), OWN)) == (
+            FigureSettings.among(OWN, ("share",))
         )
 
     def test_a_rebuild_takes_others(self) -> None:
         noted = noting({"active_event_types": SOME.note})
         assert types_to_build(noted, None) == SOME
-        assert types_to_build(noted, AskedTypes(("more",), ("more",))) == (
-            ActiveEventTypes.among((*OWN, "more"), ("more",))
+        assert types_to_build(noted, AskedFigures(("more",), ("more",))) == (
+            FigureSettings.among((*OWN, "more"), ("more",))
         )
         with pytest.raises(OptionError, match="no event type 'buy'"):
-            types_to_build(noted, AskedTypes(("buy",)))
+            types_to_build(noted, AskedFigures(("buy",)))
 
     def test_tables_from_nothing_know_what_is_given(self) -> None:
-        assert first_types(None) == ActiveEventTypes()
-        assert first_types(AskedTypes(own=OWN)) == TYPES
+        assert first_types(None) == FigureSettings()
+        assert first_types(AskedFigures(own=OWN)) == TYPES
         with pytest.raises(OptionError, match="--active_event_types buy: there is no event type"):
-            first_types(AskedTypes(("buy",), OWN))
+            first_types(AskedFigures(("buy",), OWN))
 
 
 def test_records_of_own_types_need_nothing_but_their_name() -> None:
@@ -175,7 +175,7 @@ def test_records_of_own_types_need_nothing_but_their_name() -> None:
 @settings(max_examples=examples(3, 60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=row_lists, types=st.sampled_from([TYPES, SOME, FIVE]))
 def test_all_tables_agree_with_the_oracle(
-    rows: list[dict[str, str]], types: ActiveEventTypes, tmp_path_factory: pytest.TempPathFactory
+    rows: list[dict[str, str]], types: FigureSettings, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("own") / "events.csv"
     path.write_bytes(csv_text(rows))
@@ -192,7 +192,7 @@ def test_all_tables_agree_with_the_oracle(
 def test_a_type_that_nobody_declared_fails_its_check() -> None:
     events = parse(csv_text([row("2024-01-01T00:00:00Z", kind="signed_up")]), own=OWN)
     ours = compute([part.events for part in events], TYPES.names, OWN)
-    checks = all_checks(ActiveEventTypes.among(("other",)))
+    checks = all_checks(FigureSettings.among(("other",)))
     results = conclude(checks, ArrowChecks(checks, TABLES).evaluate(ours))
     assert [result.check.check_id for result in results if not result.passed] == [
         "fct_events.event_type.accepted_values",
@@ -201,7 +201,7 @@ def test_a_type_that_nobody_declared_fails_its_check() -> None:
 
 
 def test_checks_keep_their_ids_whatever_types_there_are() -> None:
-    with_own, without = all_checks(TYPES), all_checks(ActiveEventTypes())
+    with_own, without = all_checks(TYPES), all_checks(FigureSettings())
     assert [check.check_id for check in with_own] == [check.check_id for check in without]
     changed = [new.check_id for new, old in zip(with_own, without, strict=True) if new != old]
     assert changed == [
@@ -287,7 +287,7 @@ def test_sums_that_were_stored_before_have_no_own_types() -> None:
     assert own.events == 1
 
 
-def _mixed(parts: Sequence[Rows], ways: Sequence[str], types: ActiveEventTypes) -> None:
+def _mixed(parts: Sequence[Rows], ways: Sequence[str], types: FigureSettings) -> None:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name, "growth.duckdb")
         home, so_far = Home.at(path, types), list[dict[str, str]]()
@@ -310,7 +310,7 @@ def _mixed(parts: Sequence[Rows], ways: Sequence[str], types: ActiveEventTypes) 
 )
 @given(rows=row_lists, data=st.data(), types=st.sampled_from([TYPES, SOME, FIVE]))
 def test_batches_updates_and_streams_end_as_one_batch(
-    rows: list[dict[str, str]], data: st.DataObject, types: ActiveEventTypes
+    rows: list[dict[str, str]], data: st.DataObject, types: FigureSettings
 ) -> None:
     parts = in_parts(rows, data)
     ways = [data.draw(st.sampled_from(["stream", "update", "batch"])) for _ in parts]
@@ -325,18 +325,18 @@ def test_types_that_come_later_are_appended(tmp_path: Path, known: tuple[str, ..
         row("2024-01-02T00:10:00Z", kind="Order Completed"),
         row("2024-01-05T00:00:00Z", "bob", "signed_up"),
     ]
-    home = Home.at(tmp_path / "growth.duckdb", ActiveEventTypes.among(known))
+    home = Home.at(tmp_path / "growth.duckdb", FigureSettings.among(known))
     home.batch(first)
-    with home.streaming(asked=AskedTypes(own=OWN[:2]), quality="off") as batches:
-        assert batches.job.active_types == ActiveEventTypes.among(OWN[:2])
-    home.types = ActiveEventTypes.among(OWN[:2])
+    with home.streaming(asked=AskedFigures(own=OWN[:2]), quality="off") as batches:
+        assert batches.job.figures == FigureSettings.among(OWN[:2])
+    home.types = FigureSettings.among(OWN[:2])
     home.stream([later])
     assert differing(tmp_path / "growth.duckdb", [*first, *later], home.types) == []
 
 
 def test_the_report_shows_the_commonest_types_and_the_others_together(tmp_path: Path) -> None:
     own = ("a.b[c]", "</script>", "Order Completed", "rare", "rarer")
-    types = ActiveEventTypes.among(checked_own(own))
+    types = FigureSettings.among(checked_own(own))
     kinds = [
         *["share"] * 5,
         *["a.b[c]"] * 4,

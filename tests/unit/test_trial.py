@@ -8,16 +8,16 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
 from transforms.data_error import DataError
+from transforms.figure_settings import FigureSettings
 from transforms.marts.registry import TABLES, all_checks
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.compile import Check, ColumnRule, RowRule, Rule, compile_checks
 from transforms.quality.declaration import AddsUp, Holds, Matches, Total, Unique
 from transforms.quality.trial import refuse_wrong
 
-CHECKS = all_checks(ActiveEventTypes())
+CHECKS = all_checks(FigureSettings())
 EMPTY = {name: table.arrow_schema.empty_table() for name, table in TABLES.items()}
 
 

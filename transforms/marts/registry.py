@@ -9,8 +9,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from transforms.active_event_types import ActiveEventTypes
 from transforms.contract import Table
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.spine import Spine
 from transforms.marts import (
     data_quality_results,
@@ -84,14 +84,14 @@ CORRECTIONS: Final = dead_letter_corrections.TABLE
 
 
 @functools.cache
-def all_checks(types: ActiveEventTypes) -> Checks:
+def all_checks(types: FigureSettings) -> Checks:
     """All checks of TABLES, where there are some event types, and some make a user active."""
     active_events = types.active_users(dim_users.COUNT_COLUMNS, "active_days")
     tables = [_with_own_types(table, types) if types.own else table for table in TABLES.values()]
     return compile_checks(tables, {"ACTIVE_EVENTS": active_events})
 
 
-def _with_own_types(table: Table, types: ActiveEventTypes) -> Table:
+def _with_own_types(table: Table, types: FigureSettings) -> Table:
     """A contract that takes own event types, too; its checks keep their ids."""
     any_type = one_of(*types.known)
     columns = [

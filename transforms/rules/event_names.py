@@ -9,8 +9,8 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.active_event_types import MOST_OWN_TYPES, checked_own
 from transforms.data_error import DataError
+from transforms.figure_settings import MOST_OWN_TYPES, checked_own
 from transforms.kernels.records import RawRecords
 from transforms.rules.model import Column, Rules, TimeRules
 from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS

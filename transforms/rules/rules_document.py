@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from transforms.active_event_types import checked_own
 from transforms.data_error import DataError
+from transforms.figure_settings import checked_own
 from transforms.kernels.input_formats import Given
 from transforms.rules.model import (
     OTHERS,

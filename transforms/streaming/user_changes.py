@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.codecs.record_codec import sorted_events
 from transforms.kernels.id_text import session_digits
 from transforms.kernels.increments import change, timelines_after
@@ -42,7 +42,7 @@ class UserChanges:
         events_of_users: int64 [users], how many events each has, once there are outputs.
     """
 
-    def __init__(self, types: ActiveEventTypes):
+    def __init__(self, types: FigureSettings):
         self._types = types
         self.events_of_users = np.empty(0, np.int64)
         self._before: dict[str, UserHead | None] = {}

@@ -23,7 +23,7 @@ from apache_beam.transforms.userstate import (
 )
 from apache_beam.utils.timestamp import Timestamp
 
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.codecs.head_codec import decode_head, encode_head
 from transforms.kernels.codecs.record_codec import Record, decode_records, encode_records
@@ -74,7 +74,7 @@ class UpdateUsers(beam.PTransform):
         known: who was known when the stream began; None for nobody.
     """
 
-    types: ActiveEventTypes
+    types: FigureSettings
     horizon_days: int
     clock: Clock
     known: KnownUsers | None = None

@@ -24,7 +24,7 @@ from tests.fuzz.plain_json import result_of
 from tests.fuzz.tables import check_tables
 from tests.support.runs import read_all
 from tests.support.tables import NOW
-from transforms.active_event_types import ActiveEventTypes
+from transforms.figure_settings import FigureSettings
 from transforms.marts.registry import TABLES
 
 _FLUSH_SECONDS = 60
@@ -108,7 +108,7 @@ def _streamed(
             staging=staging,
             run="fuzz",
             started_at=NOW,
-            active_types=ActiveEventTypes(tuple(active_types)),
+            figures=FigureSettings(tuple(active_types)),
             late_horizon_days=3_650,
             flush_seconds=_FLUSH_SECONDS,
             clock=clock,

@@ -10,7 +10,7 @@ from typing import Final
 
 import duckdb
 
-from transforms.active_event_types import MOST_OWN_TYPES
+from transforms.figure_settings import MOST_OWN_TYPES
 from transforms.kernels.fields import platform_code
 from transforms.rules.guess.column_names import is_anonymous, likeness
 from transforms.rules.guess.sample_fields import SampleField

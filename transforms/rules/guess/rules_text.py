@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from transforms.active_event_types import MOST_OWN_TYPES
+from transforms.figure_settings import MOST_OWN_TYPES
 from transforms.kernels.fields import platform_code
 from transforms.kernels.input_formats import Given
 from transforms.rules.guess.guesses import OTHER_EVENTS, UNKNOWN_COUNTRY, Guess, Proposal

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Final
 
-from transforms.active_event_types import MOST_LETTERS, checked_own
 from transforms.data_error import DataError
+from transforms.figure_settings import MOST_LETTERS, checked_own
 from transforms.kernels import fields
 from transforms.rules.amounts import whole_miles
 from transforms.rules.countries import two_letters

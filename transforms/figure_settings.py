@@ -1,4 +1,4 @@
-"""The event types of a warehouse: one value for options, figures, checks and notes."""
+"""The settings that decide what figures are: one value for options, figures, checks and notes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _OWN: Final = "; own: "
 
 
 @dataclass(frozen=True)
-class ActiveEventTypes:
-    """The event types that there are, and those of them that make a user active on a date or in a
-    month.
+class FigureSettings:
+    """What decides the figures of a warehouse: the event types that there are, and those of them
+    that make a user active on a date or in a month.
 
     Attributes:
         names: the names of those that make a user active, in the order of `known`.
@@ -34,7 +34,7 @@ class ActiveEventTypes:
     own: tuple[str, ...] = ()
 
     @classmethod
-    def among(cls, own: tuple[str, ...], names: Collection[str] | None = None) -> ActiveEventTypes:
+    def among(cls, own: tuple[str, ...], names: Collection[str] | None = None) -> FigureSettings:
         """Those of a warehouse with own event types.
 
         Args:
@@ -62,7 +62,7 @@ class ActiveEventTypes:
         """The codes of the active ones."""
         return tuple(self.known.index(name) for name in self.names)
 
-    def adding(self, own: Iterable[str]) -> ActiveEventTypes:
+    def adding(self, own: Iterable[str]) -> FigureSettings:
         """With further own types, which are active where all are."""
         more = (*self.own, *(name for name in own if name not in self.own))
         return self.among(more, None if self.names == self.known else self.names)
@@ -84,7 +84,7 @@ class ActiveEventTypes:
         return f"{self}{_OWN}{','.join(self.own)}" if self.own else str(self)
 
     @classmethod
-    def of_note(cls, note: str) -> ActiveEventTypes:
+    def of_note(cls, note: str) -> FigureSettings:
         """What `note` was made of."""
         names, _, own = note.partition(_OWN)
         return cls(tuple(names.split(",")), tuple(own.split(",")) if own else ())
@@ -95,8 +95,8 @@ class ActiveEventTypes:
 
 
 @dataclass(frozen=True)
-class AskedTypes:
-    """What a run is told of event types.
+class AskedFigures:
+    """What a run is told of the settings of figures.
 
     Attributes:
         names: the names of those that make a user active; None where it is not said: then those of
@@ -108,7 +108,7 @@ class AskedTypes:
     own: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, text: str) -> AskedTypes:
+    def parse(cls, text: str) -> AskedFigures:
         """Names that are joined by commas.
 
         Raises:
@@ -120,22 +120,22 @@ class AskedTypes:
         five = [name for name in EVENT_TYPES if name in given]
         return cls((*five, *(name for name in given if name not in EVENT_TYPES)))
 
-    def first(self) -> ActiveEventTypes:
+    def first(self) -> FigureSettings:
         """The types of tables that are built from nothing.
 
         Raises:
             DataError: if one of `names` is not known.
         """
-        return ActiveEventTypes.among(self.own, self.names)
+        return FigureSettings.among(self.own, self.names)
 
-    def after(self, noted: ActiveEventTypes) -> ActiveEventTypes:
+    def after(self, noted: FigureSettings) -> FigureSettings:
         """The types of tables that are built anew, where they had some.
 
         Raises:
             DataError: as `first` does.
         """
         types = noted.adding(self.own)
-        return types if self.names is None else ActiveEventTypes.among(types.own, self.names)
+        return types if self.names is None else FigureSettings.among(types.own, self.names)
 
     def __str__(self) -> str:
         """As it is typed."""
