@@ -18,6 +18,15 @@ _ACTIVE_TYPES: Final = replace(
     "made active (default: what the warehouse has noted, or all)",
     default=None,
 )
+_RULES: Final = replace(
+    shared.RULES,
+    help="the rules (TOML, docs/rules.md) that the tables must have been built with; none for no "
+    "rules (default: whatever they were built with)",
+)
+_PRESET: Final = replace(
+    shared.PRESET,
+    help="in place of --rules: the tool whose preset the tables must have been built with",
+)
 _MAX_AGE: Final = Option(
     "how old the newest event may be, in hours; where it is older the command fails (default: "
     "however old)",
@@ -32,23 +41,31 @@ class CheckOptions:
 
     warehouse: str = given_by(shared.WAREHOUSE)
     active_event_types: AskedFigures | None = given_by(_ACTIVE_TYPES)
+    rules: str | None = given_by(_RULES)
+    preset: str | None = given_by(_PRESET)
     max_age_hours: float | None = given_by(_MAX_AGE)
     alert: Webhook | None = given_by(shared.ALERT)
     alert_dead_letter_pct: float = given_by(shared.ALERT_DEAD_LETTERS)
+
+    def __post_init__(self) -> None:
+        shared.asked_rules(self.rules, self.preset)
 
 
 def run(options: CheckOptions) -> None:
     """Evaluate all checks of a warehouse's tables and print what fails; see `check_tables`."""
     from pipeline.alerts.bounds import Alerts
     from pipeline.launch.check_launch import check_tables
+    from pipeline.launch.rules_of_run import refuse_other_rules
     from pipeline.moments import utc_now
     from pipeline.warehouse import open_warehouse
 
+    warehouse = open_warehouse(options.warehouse)
+    refuse_other_rules(warehouse, shared.asked_rules(options.rules, options.preset))
     alerts = None
     if options.alert is not None:
         alerts = Alerts(options.alert, options.alert_dead_letter_pct, options.max_age_hours)
     check_tables(
-        open_warehouse(options.warehouse),
+        warehouse,
         utc_now(),
         options.active_event_types,
         options.max_age_hours,

@@ -23,9 +23,9 @@ _ACTIVE_TYPES: Final = replace(
 
 _RULES: Final = replace(
     shared.RULES,
-    help="a file of rules, local or gs://, that has more own event types than those that the "
-    "tables were built with and else says the same; update takes it then (default: the rules of "
-    "the tables)",
+    help="a file of rules, local or gs://, that may only take in more than those that the tables "
+    "were built with; update takes it then, and replay tries dead letters by it (default: the "
+    "rules of the tables)",
     metavar="FILE",
 )
 
@@ -38,6 +38,7 @@ class RebuildCommandOptions:
     active_event_types: AskedFigures | None = given_by(_ACTIVE_TYPES)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     rules: str | None = given_by(_RULES)
+    preset: str | None = given_by(shared.PRESET)
     user_shards: int | None = given_by(shared.USER_SHARDS)
     workers: int | None = given_by(shared.WORKERS)
     quality: shared.Quality = given_by(shared.QUALITY)
@@ -45,6 +46,7 @@ class RebuildCommandOptions:
     beam: BeamArguments = BeamArguments()
 
     def __post_init__(self) -> None:
+        shared.asked_rules(self.rules, self.preset)
         shared.refuse_workers(self.workers, self.beam)
 
 
@@ -83,10 +85,11 @@ def run(options: RebuildCommandOptions) -> None:
     warehouse.check((*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values()), beam.temp_location)
     check_stored(warehouse)
     refuse_stream(warehouse, options.stream_stopped)
-    rules = rules_to_keep(warehouse, options.rules)
+    asked_rules = shared.asked_rules(options.rules, options.preset)
+    rules = rules_to_keep(warehouse, asked_rules)
     types = types_to_build(warehouse, with_own_types(options.active_event_types, rules))
     settings = recorded(options)
-    if options.rules is not None:
+    if asked_rules is not None:
         settings[RULES] = note_of(rules)
     from pipeline.graphs.batch_job import BatchJob
     from pipeline.launch.rebuild_launch import RebuildOptions, run_rebuild

@@ -13,7 +13,7 @@ from pipeline.launch.process import keep_to_owner, leave_at_once_on_interrupt
 from pipeline.moments import utc_now
 from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
-from pipeline.options.option import Option, given_by, recorded
+from pipeline.options.option import Option, Parameter, given_by, recorded
 from pipeline.options.option_values import (
     ERROR_TYPE,
     SWITCH,
@@ -22,7 +22,7 @@ from pipeline.options.option_values import (
     new_csv_file,
     resource,
 )
-from transforms.figure_settings import AskedFigures, FigureSettings
+from transforms.figure_settings import AskedFigures
 
 _ERROR_TYPE: Final = Option(
     "take only dead letters of these types: one or more, e.g. bad_country (default: all)",
@@ -65,6 +65,17 @@ _ACTIVE_TYPES: Final = replace(
 )
 
 
+_RULES: Final = replace(
+    shared.RULES,
+    help="a file of rules (TOML, docs/rules.md), local or gs://, by which records are read "
+    "again, and later files; it may only take in more than those of the tables: further event "
+    "types, lines for values that were refused, formats of times behind those that there were "
+    "(default: those that the tables were built with, or none)",
+    parameter=Parameter(is_offered=False),
+)
+_PRESET: Final = replace(shared.PRESET, parameter=Parameter(is_offered=False))
+
+
 @dataclass(frozen=True)
 class ReplayOptions:
     """What a command line asks for; the options' own texts say what each field means.
@@ -83,6 +94,8 @@ class ReplayOptions:
     topic: str | None = given_by(_TOPIC)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     active_event_types: AskedFigures | None = given_by(_ACTIVE_TYPES)
+    rules: str | None = given_by(_RULES)
+    preset: str | None = given_by(_PRESET)
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
     user_shards: int | None = given_by(shared.USER_SHARDS)
     quality: shared.Quality = given_by(shared.QUALITY)
@@ -97,9 +110,14 @@ class ReplayOptions:
             ("output", "dry_run", "writing them out changes nothing"),
             ("output", "topic", "dead letters are either written out or published"),
             ("output", "summary_file", "writing them out replays nothing"),
+            ("output", "rules", "dead letters are written out as they came"),
+            ("output", "preset", "dead letters are written out as they came"),
+            ("topic", "rules", "a stream keeps to the rules that it began with"),
+            ("topic", "preset", "a stream keeps to the rules that it began with"),
         ):
             if getattr(self, one) and getattr(self, other):
                 raise OptionError(f"--{one} and --{other} do not go together: {why}")
+        shared.asked_rules(self.rules, self.preset)
 
     @property
     def updates(self) -> bool:
@@ -121,12 +139,14 @@ def run(options: ReplayOptions) -> None:
     # Beam, which takes a second to import, is imported where it is needed.
     from pipeline import summary_file
     from pipeline.launch.asked_beam import ByBeam
+    from pipeline.launch.rules_of_run import note_of, rules_to_try, with_own_types
     from pipeline.launch.runners import choose_runner
-    from pipeline.replay.preconditions import check_tables, correcting, settle
+    from pipeline.replay.preconditions import check_tables, correcting, settle, types_to_try
     from pipeline.storage import check_storage
     from pipeline.warehouse import open_warehouse
     from transforms.marts.registry import ALL_TABLES, CORRECTIONS
     from transforms.state.registry import STATE_TABLES
+    from transforms.state.warehouse_settings import RULES
 
     beam = options.beam
     correct, corrected = correcting(options.edit, options.input)
@@ -142,9 +162,15 @@ def run(options: ReplayOptions) -> None:
     if needs_staging:
         warehouse.check((*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values()), beam.temp_location)
     check_tables(warehouse)
-    figures = FigureSettings()
+    asked_rules = shared.asked_rules(options.rules, options.preset)
+    rules, settings = rules_to_try(warehouse, asked_rules), recorded(options)
+    if asked_rules is not None:
+        settings[RULES] = note_of(rules)
+    asked = with_own_types(options.active_event_types, rules)
     if options.updates:
-        figures = settle(warehouse, options.active_event_types, options.stream_stopped)
+        figures = settle(warehouse, asked, options.stream_stopped)
+    else:
+        figures = types_to_try(warehouse, asked)
     from pipeline.replay import actions
     from pipeline.replay.replay_job import ReplayJob
     from transforms.kernels.dead_letters import Selection
@@ -159,7 +185,8 @@ def run(options: ReplayOptions) -> None:
         max_future_minutes=options.max_future_minutes,
         user_shards=options.user_shards,
         quality=options.quality,
-        settings=recorded(options),
+        settings=settings,
+        rules=rules,
     )
     if options.output:
         actions.write_out(job, options.output)
@@ -198,6 +225,10 @@ stay unchanged, leave dead_letter_id alone, and read the file back with --input.
 before a cell, or within one after ; | and the like, keeps spreadsheets from changing it or taking
 it for a formula; in bytes that are not UTF-8, \\xe9 is one byte.
 
+Where files are read by rules, --rules names corrected ones: what these take in beside what the
+tables have becomes events, and the warehouse notes them for the next update. Rules that would make
+other events of what is stored are refused: run batch over the source files with them.
+
 A running stream keeps its state to itself, so its tables are not changed: publish the corrected
 records to its topic instead, with --topic. A stream takes what is within its horizon.
 """
@@ -206,6 +237,7 @@ _EXAMPLES: Final = """\
 examples:
   %(prog)s --error_type unknown_platform --edit 's/Windows Phone/Web/' --dry_run
   %(prog)s --error_type unknown_platform --edit 's/Windows Phone/Web/'
+  %(prog)s --error_type unknown_event_type --rules rules.toml
   %(prog)s --since 2025-06-01 --edit ./correct.py --summary_file replay.json
   %(prog)s --output dead_letters.csv
   %(prog)s --input dead_letters.csv

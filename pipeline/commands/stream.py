@@ -109,6 +109,7 @@ class StreamOptions:
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
     active_event_types: AskedFigures | None = given_by(_ACTIVE_TYPES)
     rules: str | None = given_by(_RULES)
+    preset: str | None = given_by(shared.PRESET)
     late_horizon_days: int | None = given_by(_LATE_HORIZON)
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
     flush_seconds: float = given_by(_FLUSH)
@@ -124,6 +125,12 @@ class StreamOptions:
     def __post_init__(self) -> None:
         if not self.subscription:
             raise OptionError("--subscription is missing: name one of Pub/Sub")
+        shared.asked_rules(self.rules, self.preset)
+
+    @property
+    def asked_rules(self) -> str | None:
+        """What it says of rules."""
+        return shared.asked_rules(self.rules, self.preset)
 
 
 def run(options: StreamOptions) -> None:
@@ -185,7 +192,7 @@ def run(options: StreamOptions) -> None:
     )
     asked = options.active_event_types
     if not dry_run.offline:
-        job = _by_rules(job, options.rules)
+        job = _by_rules(job, options.asked_rules)
         asked = with_own_types(asked, job.rules)
     if runner.local:
         _run_here(options, job, asked, alerts)

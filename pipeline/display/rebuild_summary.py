@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from rich.text import Text
+
 from pipeline.display.batch_summary import show_tables
 from pipeline.display.check_display import checks_line
 from pipeline.display.page import Page, show_failed, show_growth
+from pipeline.paths import typed_command
 from pipeline.reports import BatchReport
-from pipeline.terminal import counted
+from pipeline.terminal import counted, printable
 from pipeline.warehouse import TableReader
 
 
-def show_rebuild(report: BatchReport, warehouse: TableReader) -> None:
-    """Print a finished rebuild's summary on stdout."""
+def show_rebuild(report: BatchReport, warehouse: TableReader, *, by_other_rules: bool) -> None:
+    """Print a finished rebuild's summary on stdout.
+
+    Args:
+        report: of the run.
+        warehouse: its tables.
+        by_other_rules: whether the run was told rules, by which dead letters may pass.
+    """
     console, counts = Page(), report.counts
     speed = counts.input_rows / max(report.seconds, 1e-9)
     console.print()
@@ -28,3 +37,9 @@ def show_rebuild(report: BatchReport, warehouse: TableReader) -> None:
     show_tables(console, report, "rows")
     show_failed(console, report.results)
     show_growth(console, warehouse)
+    if by_other_rules:
+        again = printable(typed_command("replay", warehouse.url))
+        console.print(
+            Text(f"Dead letters that these rules can read become events by\n  {again}\n"),
+            soft_wrap=True,
+        )

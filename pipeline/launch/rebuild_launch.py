@@ -21,6 +21,7 @@ from pipeline.sinks.run_notes import failure_noted
 from pipeline.summary_file import finish, forgiving
 from pipeline.terminal import is_watched
 from pipeline.warehouse.changes import StagedFile
+from transforms.state.warehouse_settings import RULES
 
 # What is said of a run beside what went wrong behind it.
 DONE: Final = "the tables are rebuilt"
@@ -84,7 +85,7 @@ def run_rebuild(job: BatchJob, options: RebuildOptions) -> None:
                 report = rebuild_here(job, files, options.workers)
                 is_done()
     if report is not None:
-        show = partial(show_rebuild, report, warehouse)
+        show = partial(show_rebuild, report, warehouse, by_other_rules=RULES in job.settings)
         finish(report.to_json(), options.summary_file, DONE, show)
 
 

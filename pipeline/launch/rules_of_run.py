@@ -18,6 +18,7 @@ from transforms.figure_settings import AskedFigures
 from transforms.kernels.input_formats import Given
 from transforms.rules.model import Rules
 from transforms.rules.presets import AS_RULES, preset_text, said
+from transforms.rules.rule_additions import only_add
 from transforms.rules.rules_document import canonical, document_of, rules_of
 from transforms.rules.rules_file import read_rules
 from transforms.rules.shapes import ShapeError
@@ -124,28 +125,50 @@ def rules_to_add(warehouse: Warehouse, rules: Rules | None, asked: str | None) -
     if not differs:
         return rules
     ways = f"run {typed_command('batch', warehouse.url)} over all files with --{said(asked)}"
-    if only_event_types(noted, rules) and asked not in AS_RULES:
-        ways = f"run {typed_command('rebuild', warehouse.url)} with --{said(asked)}"
+    if only_add(noted, rules):
+        ways = f"run {typed_command('replay', warehouse.url)} with --{said(asked)} first"
     raise OptionError(
-        f"--{said(asked)}: the tables of {warehouse.url} were built with "
-        f"{'other rules' if noted else 'no rules'}, and this run adds to them: {differs}. Leave "
+        f"--{said(asked)}: {_built(warehouse, noted)}, and this run adds to them: {differs}. Leave "
         f"--rules out to go on as they are, or {ways}"
     )
 
 
-def rules_to_keep(warehouse: Warehouse, asked: str | None) -> Rules | None:
-    """The rules of tables that are built again from their events: those that are noted, or others
-    that say the same of these events.
+def refuse_other_rules(warehouse: Warehouse, asked: str | None) -> None:
+    """See that tables were built with the rules that --rules or --preset names, if one does.
 
     Raises:
-        OptionError: if --rules names a file that is wrong, or says something else of them.
+        OptionError: if they were not, or the file is wrong.
+        RunError: if the warehouse can't be read.
+    """
+    if asked is None:
+        return
+    noted = noted_rules(warehouse)
+    differs = differences(noted, asked_rules(asked))
+    if differs:
+        raise OptionError(
+            f"--{said(asked)}: {_built(warehouse, noted)}: {differs}. Leave --rules out to check "
+            "them as they are"
+        )
+
+
+def _built(warehouse: Warehouse, noted: Rules | None) -> str:
+    built = "other rules" if noted else "no rules"
+    return f"the tables of {warehouse.url} were built with {built}"
+
+
+def rules_to_keep(warehouse: Warehouse, asked: str | None) -> Rules | None:
+    """The rules of tables whose events stay: those that are noted, or others that only take in
+    more.
+
+    Raises:
+        OptionError: if --rules names a file that is wrong, or says something else of these events.
         RunError: if the warehouse can't be read.
     """
     noted = noted_rules(warehouse)
     if asked is None:
         return noted
     rules = asked_rules(asked)
-    if only_event_types(noted, rules):
+    if only_add(noted, rules):
         return rules
     raise OptionError(
         f"--{said(asked)}: stored events can't say what these rules make of their source: "
@@ -154,17 +177,25 @@ def rules_to_keep(warehouse: Warehouse, asked: str | None) -> Rules | None:
     )
 
 
-def only_event_types(noted: Rules | None, rules: Rules | None) -> bool:
-    """Whether rules say the same of stored events, and differ in [event_types] alone, where they
-    have more."""
-    before, after = noted or Rules(), rules or Rules()
-    has_all = set(before.own_event_types) <= set(after.own_event_types) or after.takes_all_types
-    if before.takes_all_types > after.takes_all_types or not has_all:
-        return False
-    before, after = (
-        replace(found, own_event_types=(), takes_all_types=False) for found in (before, after)
-    )
-    return not differences(before, after)
+def rules_to_try(warehouse: Warehouse, asked: str | None) -> Rules | None:
+    """The rules by which dead letters are read again: as `rules_to_keep`.
+
+    Raises:
+        OptionError: as there, or if they take all event types, and those of the tables do not: what
+            is a type then is known of files that are read, and not of dead letters.
+        RunError: if the warehouse can't be read.
+    """
+    rules = rules_to_keep(warehouse, asked)
+    if asked is None or rules is None or not rules.takes_all_types:
+        return rules
+    noted = noted_rules(warehouse)
+    if noted is None or not noted.takes_all_types:
+        raise OptionError(
+            f"--{said(asked)}: a replay needs the names of event types: list them in [event_types] "
+            f'in place of own = "*", or run {typed_command("batch", warehouse.url)} over all files '
+            f"with --{said(asked)}"
+        )
+    return rules
 
 
 def differences(noted: Rules | None, rules: Rules | None) -> str:

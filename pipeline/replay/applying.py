@@ -17,7 +17,7 @@ from pipeline.replay.attempt import Outcome
 from pipeline.replay.replay_job import ReplayJob
 from pipeline.replay.replay_report import ReplayReport
 from pipeline.reports import BatchReport
-from pipeline.sinks.run_notes import failure_noted, staged_run
+from pipeline.sinks.run_notes import failure_noted, staged_notes
 from pipeline.sinks.run_rows import how_far
 from pipeline.summary_file import forgiving
 from pipeline.warehouse.capabilities import FileLayout
@@ -28,6 +28,7 @@ from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events
 from transforms.marts.dead_letter_events import ROW
 from transforms.marts.registry import CORRECTIONS
+from transforms.state.warehouse_settings import RULES
 from transforms.stored_events import STORED, stored
 
 # What is said of a run beside what went wrong behind it.
@@ -50,8 +51,7 @@ def apply(
 
     Returns:
         The run's report; None where that is lost, or where no dead letter passes: then their
-        counts of tries alone are written, and nothing where none was tried that was not
-        tried before.
+        counts of tries and rules that are named are written, and nothing where there are none.
 
     Raises:
         RunError, or a runner's error around it: if the warehouse has no state that fits its
@@ -68,10 +68,10 @@ def apply(
         with failure_noted(warehouse, update.noted, staging):
             tried = _try_letters(job, outcome, staging)
             if not outcome.passed:
-                if outcome.rewritten:
+                if outcome.rewritten or RULES in update.settings:
                     done = how_far(update.noted, "done", RunCounts())
-                    row = staged_run(done, staging, warehouse.capabilities.layout)
-                    warehouse.commit([tried.letters, row], run)
+                    notes = staged_notes(done, staging, warehouse.capabilities.layout)
+                    warehouse.commit([tried.letters, *notes], run)
                 is_done()
                 return None
             update = replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.errors import OptionError
-from pipeline.launch.tables_built import refuse_stream, types_of_tables
+from pipeline.launch.tables_built import first_types, refuse_stream, types_of_tables
 from pipeline.replay.attempt import Correct, as_they_came
 from pipeline.replay.editing import Edit
 from pipeline.replay.spreadsheet import Corrected
@@ -52,6 +52,16 @@ def check_tables(warehouse: Warehouse) -> None:
             f"--warehouse {warehouse.url} has no table {missing[0]}: replay takes the tables that "
             "batch or stream has built; check the URL"
         )
+
+
+def types_to_try(warehouse: Warehouse, asked: AskedFigures | None) -> FigureSettings:
+    """The event types by which dead letters are tried where no table is changed.
+
+    Raises:
+        OptionError: if the tables were built with other ones that make a user active.
+        RunError: if the warehouse can't be read.
+    """
+    return types_of_tables(warehouse, asked) or first_types(asked)
 
 
 def settle(

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from pipeline.errors import OptionError
 from pipeline.graphs.staged_forgotten import known_forgotten
-from pipeline.launch.rules_of_run import noted_rules
 from pipeline.replay.attempt import Correct, Outcome, Step, attempt
 from pipeline.replay.spool import DeadLetters, spooled
 from pipeline.replay.spreadsheet import Corrected
@@ -21,6 +20,7 @@ from transforms.figure_settings import FigureSettings
 from transforms.kernels.dead_letters import KNOWN_ERROR_TYPES, Selection
 from transforms.kernels.parse import Limits
 from transforms.quality.policy import Mode
+from transforms.rules.model import Rules
 from transforms.rules.read_again import ReadAgain
 
 
@@ -39,6 +39,7 @@ class ReplayJob:
         user_shards: in how many shards the users are processed; None to go by their events.
         quality: enforce, warn or off.
         settings: what the replay was asked to do, for pipeline_runs.
+        rules: by which records of files are read; None for as they came.
     """
 
     warehouse: Warehouse
@@ -51,6 +52,7 @@ class ReplayJob:
     user_shards: int | None = None
     quality: Mode | Literal["off"] = "enforce"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    rules: Rules | None = None
 
     @contextmanager
     def dead_letters(self) -> Iterator[DeadLetters]:
@@ -71,7 +73,6 @@ class ReplayJob:
     def attempt(self, dead_letters: DeadLetters, outcome: Outcome) -> Iterator[Step]:
         """Try the selected dead letters; see `attempt`."""
         limits = Limits(self.max_future_minutes, event_types=self.figures.known)
-        forgotten, rules = known_forgotten(self.warehouse), noted_rules(self.warehouse)
         return attempt(
             dead_letters,
             self.selection,
@@ -79,8 +80,8 @@ class ReplayJob:
             self.started_at,
             limits,
             outcome,
-            forgotten,
-            None if rules is None else ReadAgain(rules),
+            known_forgotten(self.warehouse),
+            None if self.rules is None else ReadAgain(self.rules),
         )
 
 

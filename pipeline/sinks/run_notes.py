@@ -14,7 +14,7 @@ from pipeline.errors import OptionError, RunError, clear_message
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.loaded_inputs import fingerprint_to_store
 from pipeline.sinks.ended_runs import has_ended
-from pipeline.sinks.run_rows import how_far, rows_of_state
+from pipeline.sinks.run_rows import how_far, rows_of_run, rows_of_state
 from pipeline.terminal import printable
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.capabilities import FileLayout
@@ -44,6 +44,16 @@ def staged_run(state: RunState, folder: str, layout: FileLayout) -> Change:
     """The row of a run, staged, as a change of pipeline_runs."""
     files = staged_state(rows_of_state(state), folder, layout)
     return Change(pipeline_runs.TABLE, WriteDisposition.MERGE, files)
+
+
+def staged_notes(state: RunState, folder: str, layout: FileLayout) -> list[Change]:
+    """The row of a run and the settings that all runs share, staged, as changes."""
+    return [
+        Change(
+            STATE_TABLES[name], WriteDisposition.MERGE, staged_state({name: rows}, folder, layout)
+        )
+        for name, rows in rows_of_run(state).items()
+    ]
 
 
 def note_written_anew(

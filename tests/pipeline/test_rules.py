@@ -164,7 +164,7 @@ def test_other_rules_are_refused_and_more_event_types_rebuilt(shop: Path, tmp_pa
     assert code == 2 and "amount.miles_per_unit is 100 there and 10 here" in " ".join(said.split())
     (shop / "more.toml").write_text(RULES.replace('"Viewed"', '"Viewed", "Left"'))
     code, said = run("update", *day1, "--rules", "more.toml")
-    assert code == 2 and "rebuild" in said
+    assert code == 2 and "replay" in said
     assert run("rebuild", "--rules", "other.toml")[0] == 2
     assert run("rebuild", "--rules", "more.toml")[0] == 0
     assert run("update", *day1, "--rules", "more.toml")[0] == 0
@@ -176,6 +176,41 @@ def test_other_rules_are_refused_and_more_event_types_rebuilt(shop: Path, tmp_pa
         "SELECT value FROM warehouse_settings WHERE name = 'input_rules'",
     )
     assert json.loads(noted[0][0])["event_types"] == {"own": ["Viewed", "Left"]}
+
+
+def test_dead_letters_are_read_again_by_corrected_rules(shop: Path, tmp_path: Path) -> None:
+    """The tables are those of a batch by these rules; the next update takes them as they are."""
+    here, there = tmp_path / "here.duckdb", tmp_path / "there.duckdb"
+    files = ["--input", "day1.csv", "day2.jsonl.gz"]
+    less = RULES.replace('"%d.%m.%Y %H:%M:%S"', '["%d.%m.%Y", "iso"]')
+    less = less.replace('own = ["Viewed"]', 'own = ["Left"]').replace('iPad = "iOS"', 'X = "iOS"')
+    more = less.replace('"iso"]', '"iso", "%d.%m.%Y %H:%M:%S"]').replace(
+        'own = ["Left"]', 'own = ["Left", "Viewed"]'
+    )
+    more = more.replace('X = "iOS"', 'X = "iOS"\niPad = "iOS"')
+    for name, text in ("less", less), ("more", more):
+        (tmp_path / f"{name}.toml").write_text(text)
+
+    def run(home: Path, *arguments: str) -> tuple[int, str]:
+        found = command(*arguments, "--warehouse", f"duckdb:///{home}", cwd=shop)
+        return found.returncode, " ".join((found.stdout + found.stderr).split())
+
+    rules = {name: ["--rules", str(tmp_path / f"{name}.toml")] for name in ("less", "more")}
+    let_in = ["--max_dead_letter_pct", "100"]
+    assert run(here, "batch", *files, *rules["less"], *let_in)[0] == 0
+    code, told = run(here, "update", *files, *rules["more"])
+    assert code == 2 and f"replay --warehouse duckdb:///{here} with --rules" in told
+    code, told = run(here, "replay", *rules["more"], "--dry_run")
+    assert code == 0 and "A dry run" in told
+    assert run(here, "check", *rules["more"])[0] == 2
+    assert run(here, "replay", *rules["more"])[0] == 0
+    assert run(here, "check", *rules["more"])[0] == 0
+    assert run(here, "update", *files, *rules["more"])[0] == 0
+    assert run(there, "batch", *files, *rules["more"], *let_in)[0] == 0
+    tables, expected = contents(here), contents(there)
+    assert len(tables["fct_events"]) == 80
+    assert len(tables.pop("dead_letter_events")) == len(expected.pop("dead_letter_events")) == 2
+    assert [name for name, table in tables.items() if table != expected[name]] == []
 
 
 def test_days_by_a_preset_add_their_names_as_types(tmp_path: Path) -> None:

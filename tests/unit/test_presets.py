@@ -12,7 +12,7 @@ from pipeline.__main__ import main
 from pipeline.errors import OptionError
 from pipeline.inputs.input_versions import local_file
 from pipeline.launch.found_types import with_types_of_files
-from pipeline.launch.rules_of_run import asked_rules, only_event_types
+from pipeline.launch.rules_of_run import asked_rules
 from tests.support.made_exports import OF_PRESETS, as_lines, shopify_orders
 from tests.support.read_exports import read_by
 from transforms.data_error import DataError
@@ -113,16 +113,15 @@ def test_what_was_found_is_not_noted() -> None:
     assert canonical(with_types(ALL, {"a": 1})) == canonical(ALL) == '{"event_types": {"own": "*"}}'
 
 
-def test_listed_names_become_all_by_a_rebuild_and_not_back() -> None:
-    listed = Rules(own_event_types=("a",))
-    assert only_event_types(listed, ALL)
-    assert not only_event_types(ALL, listed)
-
-
 def test_rules_and_a_preset_do_not_go_together(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("batch", "update", "inspect"):
+    files, messages = ["--input", "a"], ["--subscription", "projects/project/subscriptions/name"]
+    for command, its in (
+        *((name, files) for name in ("batch", "update", "inspect")),
+        *((name, []) for name in ("rebuild", "replay", "check")),
+        ("stream", messages),
+    ):
         with pytest.raises(SystemExit):
-            main([command, "--input", "a", "--rules", "r.toml", "--preset", "ga4"])
+            main([command, *its, "--rules", "r.toml", "--preset", "ga4"])
         assert "--rules and --preset do not go together" in capsys.readouterr().err
 
 

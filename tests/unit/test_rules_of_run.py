@@ -104,7 +104,7 @@ def test_what_is_added_is_read_as_what_is_there() -> None:
         (
             SHOP,
             f'{SHOP}[event_types]\nown = ["opened"]',
-            r'event_types.own is not said there and \["opened"\] here.*, or run .*rebuild.* with ',
+            r'event_types.own is not said there and \["opened"\] here.*, or run .*replay.* first',
         ),
     ],
 )
