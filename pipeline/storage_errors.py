@@ -31,4 +31,6 @@ def storage_reason(error: Exception) -> str:
         return f"not found: {error.message.split('?')[0]}"
     if isinstance(error, InvalidResponse):
         return f"{error.response.status_code} {' '.join(error.response.text.split())[:300]}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return " ".join(str(error).split())

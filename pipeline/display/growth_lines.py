@@ -62,8 +62,8 @@ def headline(months: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
     complete = [month for month in months if month["is_complete"]]
     if not complete:
         yield Text(
-            f"{months[-1]['activity_month']:%B %Y} still runs, and no month before it is over: "
-            "there is nothing to judge yet."
+            f"{months[-1]['activity_month']:%B %Y} holds the newest event and counts as "
+            "running, and no month before it is complete: there is nothing to judge yet."
         )
         return
     month = complete[-1]

@@ -19,6 +19,7 @@ _GZIP_RATIO: Final = 8
 
 CSV_NAMES: Final = (".csv", ".csv.gz")
 _OF_RULES: Final = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet")
+_SHEETS: Final = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 # What rules can take: each of these as it is and compressed, and archives of them.
 NAMES_OF_RULES: Final = (
     *(name + end for name in _OF_RULES for end in ("", ".gz", ".zst", ".bz2")),
@@ -53,26 +54,27 @@ def find_inputs(globs: Iterable[str], names: tuple[str, ...] = CSV_NAMES) -> lis
     for path in found:
         if not path.isprintable():
             raise OptionError(f"--input: rename {path!r}: its name is not plain UTF-8 text")
-    strange = [path for path in found if not path.lower().endswith(names)]
+    strange = [file for path, file in found.items() if not path.lower().endswith(names)]
     if strange:
         raise OptionError(_strange(strange[0], names))
     return [found[path] for path in sorted(found)]
 
 
-def _strange(path: str, names: tuple[str, ...]) -> str:
+def _strange(file: InputFile, names: tuple[str, ...]) -> str:
+    path = file.path
+    if path.lower().endswith(_SHEETS):
+        return f"--input: {path} is a spreadsheet: save its sheet as CSV UTF-8, and name that file"
     if names != CSV_NAMES:
         return (
             f"--input: {path} ends in no name that is read: {', '.join(_OF_RULES)}, each also with "
             ".gz, .zst or .bz2, or .zip"
         )
-    hint = ""
-    if path.lower().endswith(NAMES_OF_RULES):
-        hint = (
-            ": read it by --rules, a file that says where our columns come from, which inspect "
-            "writes, e.g. [columns] "
-            'event_time = "timestamp"'
-        )
-    return f"--input: {path} is neither .csv nor .csv.gz{hint}"
+    told = f"--input: {path} is neither .csv nor .csv.gz"
+    if not path.lower().endswith(NAMES_OF_RULES):
+        return told
+    from pipeline.inputs.rules_hint import rules_hint
+
+    return f"{told}: {rules_hint(file)}"
 
 
 def unseen_inputs(globs: Iterable[str]) -> list[InputFile]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -11,6 +10,7 @@ import duckdb
 
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.sample_rows import Sample, samples
+from transforms.kernels.column_names import alike
 from transforms.rules.guess.sample_fields import sample_fields
 from transforms.rules.model import Rules
 from transforms.rules.source_fields import source_fields
@@ -46,13 +46,10 @@ def _absent(sample: Sample, rules: Rules) -> Iterator[str]:
             continue
         if any(text.null_count < len(text) for part in found for text in part.texts[name]):
             continue
-        near = [
-            other
-            for field in column.fields
-            for other in difflib.get_close_matches(field, sorted(known), 1)
-        ]
+        near = [found for field in column.fields for found in alike([field], known).values()]
         hint = f"; {near[0]!r} is there, and looks like it" if near else ""
         yield (
             f"{sample.source.path}: none of its first {sample.rows:,} rows has "
-            f"{' or '.join(map(repr, column.fields))}, from which the rules take {name}{hint}"
+            f"{' or '.join(map(repr, column.fields))}, from which {name} comes by "
+            f"{rules.called}{hint}"
         )

@@ -58,7 +58,7 @@ def asked_rules(path: str) -> Rules | None:
     if path == NO_RULES:
         return None
     if path in AS_RULES:
-        return read_rules(preset_text(path), said(path))
+        return replace(read_rules(preset_text(path), said(path)), called=f"the {said(path)}")
     try:
         with storage.opened(path) as file:
             data = file.read(_LARGEST + 1)

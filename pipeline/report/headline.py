@@ -48,7 +48,8 @@ def headline(marts: Marts) -> Headline:
     if not complete:
         name = month_name(marts.months[-1])
         return Headline(
-            f"{name} still runs, and no month before it is over: there is nothing to judge yet.",
+            f"{name} holds the newest event and counts as running, and no month before it is "
+            "complete: there is nothing to judge yet.",
             (),
             False,
             (),

@@ -31,8 +31,8 @@ def test_a_field_that_no_row_has_is_told(tmp_path: Path, caplog: pytest.LogCaptu
     path = tmp_path / "events.jsonl"
     path.write_text("\n".join(map(json.dumps, ROWS)))
     assert told(path, caplog) == [
-        f"{path}: none of its first 2 rows has 'geo.contry', from which the rules take country; "
-        "'geo.country' is there, and looks like it",
+        f"{path}: none of its first 2 rows has 'geo.contry', from which country comes by "
+        "the rules; 'geo.country' is there, and looks like it",
     ]
 
 

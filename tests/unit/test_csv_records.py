@@ -277,7 +277,13 @@ class TestHeader:
             (ROW, "no header is found; the first line is .*u1"),
             (HEADER.replace(b",", b";"), "event_time;.*separated by commas"),
             (HEADER.replace(b"_time", b""), "the header lacks event_time; it has"),
-            (HEADER.replace(b"user_id", b"userid"), "'userid' looks like user_id"),
+            (HEADER.replace(b"user_id", b"userid"), "'userid' looks like user_id: rename it"),
+            (
+                HEADER.replace(b"event_time,user_id,event_type", b"timestamp,user,event"),
+                "'timestamp' looks like event_time; 'user' looks like user_id; 'event' looks like "
+                r"event_type: rename them, or read them by --rules, of which \[columns\] "
+                'event_time = "timestamp", user_id = "user", event_type = "event" are lines',
+            ),
             (HEADER.replace(b"country", b"country,country"), "has country more than once"),
             (b"x" * (MAX_HEADER_BYTES + 1), "no line ends in its first 1 MiB"),
             (HEADER.rstrip() + b"\r" + (ROW + b"\r") * 30_000, "its lines end in CR alone"),

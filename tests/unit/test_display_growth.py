@@ -56,7 +56,8 @@ def test_a_running_month_alone_is_said_to_be_one(tmp_path: Path) -> None:
     months, output = said(tmp_path, "ann 2025-12-01", "bob 2025-12-03")
     assert months == ["2025-12 (running)"]
     assert output == (
-        "December 2025 still runs, and no month before it is over: there is nothing to judge yet."
+        "December 2025 holds the newest event and counts as running, and no month before it is "
+        "complete: there is nothing to judge yet."
     )
 
 

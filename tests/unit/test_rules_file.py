@@ -129,6 +129,10 @@ def test_what_is_wrong_is_said_with_its_line(text: str, message: str) -> None:
 
 
 def test_other_encodings_are_refused() -> None:
+    with pytest.raises(
+        DataError, match=r"column 11\): 'user_id = userId'\. Rules are TOML: a table"
+    ):
+        read_rules(b"[columns]\nuser_id = userId", "rules.toml")
     with pytest.raises(DataError, match="byte 5 is not UTF-8: save the file as UTF-8"):
         read_rules("[a]\n#ü".encode("latin-1"), "rules.toml")
 

@@ -6,6 +6,7 @@ import argparse
 import bz2
 import gzip
 import io
+import json
 import lzma
 import zipfile
 from datetime import UTC, date, datetime
@@ -17,13 +18,14 @@ from pipeline.commands import batch
 from pipeline.errors import OptionError
 from pipeline.inputs.input_streams import opened
 from pipeline.inputs.input_versions import local_file
-from pipeline.inputs.listing import NAMES_OF_RULES, find_inputs
+from pipeline.inputs.listing import CSV_NAMES, NAMES_OF_RULES, find_inputs
 from pipeline.options.option import declare
 from tests.support.tables import csv_text, row
 from transforms.data_error import DataError
 from transforms.kernels.csv_header import read_header
 from transforms.kernels.csv_layout import STANDARD, Layout
-from transforms.kernels.time_hints import time_hint
+from transforms.kernels.time_hints import format_hint, time_hint
+from transforms.vocabulary import SOURCE_COLUMNS
 
 TEXT = csv_text([row("2024-01-01T00:00:00Z")])
 
@@ -133,19 +135,46 @@ def test_a_bracket_that_matches_nothing_is_explained(tmp_path: Path) -> None:
         find_inputs([str(tmp_path / "[1].csv")])
 
 
+PLAIN_LINE = json.dumps(dict.fromkeys(SOURCE_COLUMNS, "x"))
+
+
 @pytest.mark.parametrize(
-    ("name", "hint"), [("a.jsonl", "read it by --rules"), ("a.parquet", "--rules"), ("a.doc", "")]
+    ("name", "text", "hint"),
+    [
+        ("a.jsonl", "x", "files of its kind are read by rules. To have them written, run "),
+        ("a b.parquet", "x", "a b.parquet' --write_rules rules.toml"),
+        ("a.jsonl", PLAIN_LINE, "it has our columns, so that an empty file will do as --rules"),
+        (
+            "a.jsonl",
+            '{"ts": 1, "user": {"id": "a"}, "action": "b", "context": {"os": "iOS"}}',
+            'read by rules, e.g. [columns] event_time = "ts", user_id = "user.id", '
+            'event_type = "action", platform = "context.os". To have',
+        ),
+        (
+            "a.json",
+            '[{"event": "a", "properties": {"time": 1, "distinct_id": "b"}}]',
+            "it looks like an export that --preset mixpanel reads",
+        ),
+    ],
 )
-def test_files_of_other_tools_need_rules(tmp_path: Path, name: str, hint: str) -> None:
-    (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(OptionError, match=r"is neither \.csv nor \.csv\.gz") as raised:
+def test_files_of_other_tools_need_rules(tmp_path: Path, name: str, text: str, hint: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(OptionError, match=r"is neither \.csv nor \.csv\.gz: files") as raised:
         find_inputs([str(tmp_path / name)])
-    assert ("--rules" in str(raised.value)) == bool(hint)
-    if hint:
-        assert len(find_inputs([str(tmp_path / name)], NAMES_OF_RULES)) == 1
-        return
-    with pytest.raises(OptionError, match=r"a\.doc ends in no name that is read: \.csv, \.tsv"):
-        find_inputs([str(tmp_path / name)], NAMES_OF_RULES)
+    assert hint in str(raised.value)
+    assert len(find_inputs([str(tmp_path / name)], NAMES_OF_RULES)) == 1
+
+
+def test_other_files_are_refused_with_and_without_rules(tmp_path: Path) -> None:
+    for name, plain, by_rules in (
+        ("a.doc", "a.doc is neither .csv nor .csv.gz", "a.doc ends in no name that is read: .csv"),
+        ("a.xlsx", "is a spreadsheet: save its sheet as CSV UTF-8", "is a spreadsheet: save its"),
+    ):
+        (tmp_path / name).write_bytes(b"x")
+        for told, names in (plain, CSV_NAMES), (by_rules, NAMES_OF_RULES):
+            with pytest.raises(OptionError) as raised:
+                find_inputs([str(tmp_path / name)], names)
+            assert told in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -173,3 +202,9 @@ def test_a_time_of_another_format_names_its_line_of_rules(text: str, expected: s
 @pytest.mark.parametrize("text", ["", "soon", "12", "2026-07-01T03:01:19Z", "1" * 40])
 def test_no_other_time_is_guessed_at(text: str) -> None:
     assert time_hint(text) == ""
+
+
+def test_rules_are_told_of_a_format_that_they_lack() -> None:
+    assert format_hint("1782874879", ["iso"]) == '; "epoch_s" among them would'
+    assert format_hint("2026-07-01 03:01:19", ["%d.%m.%Y"]) == '; "iso" among them would'
+    assert format_hint("31.02.2026", ["iso", "%d.%m.%Y"]) == format_hint("soon", ["iso"]) == ""

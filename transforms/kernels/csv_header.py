@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from dataclasses import dataclass
 from typing import IO, Final, NamedTuple
 
 from transforms.data_error import DataError
+from transforms.kernels.column_names import alike
 from transforms.kernels.csv_dialect import DELIMITERS, RFC_4180, Dialect
 from transforms.kernels.csv_layout import Layout
 from transforms.kernels.csv_lines import (
@@ -149,16 +149,13 @@ def _hint(names: tuple[str, ...], missing: list[str]) -> str:
             " (its fields must be separated by commas, or read by --rules, of which [input] "
             f"delimiter = {json.dumps(others[0])} is a line)"
         )
-    unknown = {name.lower(): name for name in names if name not in SOURCE_COLUMNS}
-    close = {
-        name: unknown[near[0]]
-        for name in missing
-        if (near := difflib.get_close_matches(name, unknown, n=1))
-    }
+    close = alike(missing, [name for name in names if name and name not in SOURCE_COLUMNS])
     if not close:
         return ""
-    alike = "; ".join(f"{theirs!r} looks like {name}" for name, theirs in close.items())
+    ordered = [(name, close[name]) for name in missing if name in close]
+    told = "; ".join(f"{theirs!r} looks like {name}" for name, theirs in ordered)
     lines = ", ".join(
-        f"{name} = {json.dumps(theirs, ensure_ascii=False)}" for name, theirs in close.items()
+        f"{name} = {json.dumps(theirs, ensure_ascii=False)}" for name, theirs in ordered
     )
-    return f" ({alike}: rename it, or read it by --rules, of which [columns] {lines} is a line)"
+    them, are = ("it", "is a line") if len(ordered) == 1 else ("them", "are lines")
+    return f" ({told}: rename {them}, or read {them} by --rules, of which [columns] {lines} {are})"

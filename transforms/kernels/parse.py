@@ -299,6 +299,8 @@ _MESSAGES: Final[dict[str, Callable[[_Source], str]]] = {
     "bad_event_time": lambda row: (
         f"event_time {shown(row.event_time)} is no date and time like 2025-01-31T12:34:56Z"
         f"{time_hint(row.event_time)}"
+        if row.event_time.strip()
+        else "event_time is blank"
     ),
     "event_time_out_of_range": lambda row: (
         f"event_time {shown(row.event_time)} lies before {EARLIEST.isoformat()}Z or more than "

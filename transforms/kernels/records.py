@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from transforms.kernels.time_hints import format_hint
+
 # BigQuery loads rows of up to 50 MB. A dead letter holds this much as base64, and may repeat it as
 # user_id and event_type: 34 MB. It is also the longest message of Pub/Sub.
 MAX_RECORD_BYTES: Final = 10_000_000
@@ -23,7 +25,10 @@ def encoding_problem(record: bytes) -> str | None:
     try:
         record.decode()
     except UnicodeDecodeError as error:
-        return f"byte {record[error.start]:#04x} at offset {error.start} of the record is not UTF-8"
+        return (
+            f"byte {record[error.start]:#04x} at offset {error.start} of the record is not UTF-8; "
+            'a file in another encoding is read by --rules, e.g. with [input] encoding = "cp1252"'
+        )
     return None
 
 
@@ -195,12 +200,14 @@ class Reading:
         reasons: by error_type why not, to be said behind the source's value.
         hints: by error_type what is said behind what the parser says.
         texts: by source column what the source has, of those that rules have converted.
+        formats: of times, as rules name them.
     """
 
     failures: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
     hints: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[str, pa.Array] = field(default_factory=dict)
+    formats: Sequence[str] = ()
 
     def failing(self, error_type: str) -> NDArray[np.bool_] | np.bool_:
         """The rows that fail by what rules say."""
@@ -215,11 +222,16 @@ class Reading:
             message: what the parser says of it.
         """
         column = _COLUMN_OF.get(error_type, "")
-        own = shown(self.texts[column][row].as_py().strip()) if column in self.texts else ""
+        own = shown(self._text(column, row)) if column in self.texts else ""
         if error_type in self.failures and self.failures[error_type][row]:
-            return f"{column} {own} {self.reasons[error_type]}"
+            is_time = column == "event_time"
+            hint = format_hint(self._text(column, row), self.formats) if is_time else ""
+            return f"{column} {own} {self.reasons[error_type]}{hint}"
         source = f"; the source has {own}" if own else ""
         return f"{message}{source}{self.hints.get(error_type, '')}"
+
+    def _text(self, column: str, row: int) -> str:
+        return str(self.texts[column][row].as_py()).strip()
 
 
 def shown(text: str) -> str:

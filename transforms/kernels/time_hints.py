@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
+_ISO_SHAPES: Final = ("0000-00-00T00:00:00", "0000-00-00 00:00:00", "0000-00-00T00:00:00Z")
 # By the shape of the text, every digit a 0.
 _FORMATS: Final = {
     "0" * 10: "epoch_s",
@@ -22,13 +24,30 @@ _FORMATS: Final = {
     "00/00/0000 00:00": "%m/%d/%Y %H:%M",
     "00/00/0000 00:00:00": "%m/%d/%Y %H:%M:%S",
 }
+_LONGEST: Final = 30
 _SHAPE: Final = str.maketrans("123456789", "000000000")
 
 
 def time_hint(text: str) -> str:
     """What to say behind a time that can't be read: the line of rules that would do, if any."""
-    found = _FORMATS.get(text.translate(_SHAPE)) if len(text) < 20 else None
-    if found is None:
-        return ""
-    other = " (or %d/%m/%Y)" if found.startswith("%m/") else ""
-    return f'; --rules with [time] format = "{found}"{other} read it'
+    found = _FORMATS.get(_shape(text))
+    return f"; --rules with [time] format = {_said(found)} read it" if found else ""
+
+
+def format_hint(text: str, tried: Collection[str]) -> str:
+    """What to say behind a time that no format of rules fits: the one that would, if any.
+
+    Args:
+        text: the time.
+        tried: the formats of the rules.
+    """
+    found = "iso" if _shape(text) in _ISO_SHAPES else _FORMATS.get(_shape(text))
+    return f"; {_said(found)} among them would" if found and found not in tried else ""
+
+
+def _shape(text: str) -> str:
+    return text[:_LONGEST].translate(_SHAPE)
+
+
+def _said(found: str) -> str:
+    return f'"{found}"' + (" (or %d/%m/%Y)" if found.startswith("%m/") else "")

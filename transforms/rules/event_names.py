@@ -63,8 +63,8 @@ def with_types(rules: Rules, names: Mapping[str, int], known: tuple[str, ...] = 
             f"the files have {len(more):,} names of events{before}, and there are {MOST_OWN_TYPES} "
             "own event types at most. The most frequent ones are "
             f'{", ".join(f"{name} ({names[name]:,})" for name in shown)}. In place of own = "*" '
-            "list those that matter, and give all others one name: [values.event_type] "
-            '"*" = "other"'
+            'list those that matter and "other", and give all others that name: '
+            '[values.event_type] "*" = "other"'
         )
     return replace(rules, own_event_types=(*known, *sorted(more)))
 

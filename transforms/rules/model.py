@@ -96,6 +96,7 @@ class Rules:
         own_event_types: event types beside the five.
         takes_all_types: whether every name that a run's files have is an event type; the run adds
             what it finds to `own_event_types`, and what is noted and compared has none.
+        called: what messages call them.
     """
 
     input: Given = field(default_factory=Given)
@@ -105,10 +106,18 @@ class Rules:
     values: Mapping[str, ValueMap] = field(default_factory=dict)
     own_event_types: tuple[str, ...] = ()
     takes_all_types: bool = False
+    called: str = field(default="the rules", compare=False)
 
     def column(self, name: str) -> Column:
         """Where one of our columns comes from."""
         return self.columns.get(name, Column((name,)))
+
+    @property
+    def advice(self) -> str:
+        """What to do where they do not fit a source."""
+        if self.called == Rules.called:
+            return "Correct the rules"
+        return "Have inspect --write_rules write rules of your own, and correct these"
 
     @property
     def event_types(self) -> tuple[str, ...]:

@@ -136,6 +136,7 @@ class RuleReader:
             reasons_of(self._rules),
             hints_of(self._rules),
             {name: own[name] for name, is_so in converted.items() if is_so},
+            time.formats,
         )
 
 

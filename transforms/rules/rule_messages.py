@@ -15,7 +15,7 @@ def reasons_of(rules: Rules) -> Mapping[str, str]:
         groups = f" and {amount.thousands!r} between thousands" if amount.thousands else ""
         reasons["bad_miles_amount"] = (
             f"is no amount, 0 or more, with {amount.decimal!r} before the decimals{groups}, as "
-            "[amount] of the rules says"
+            f"[amount] of {rules.called} says"
         )
     return reasons
 
@@ -28,25 +28,25 @@ def hints_of(rules: Rules) -> Mapping[str, str]:
         "unknown_event_type": _to_map("event_type", rules),
         "unknown_platform": _to_map("platform", rules),
         "bad_country": _to_map("country", rules),
-        "bad_event_time": "; [time] of the rules says how times are written",
+        "bad_event_time": (f"{_from('event_time', rules)}, and [time] says how it is written"),
         "event_time_out_of_range": f", read by {_time(rules)}",
     }
     if rules.amount is None:
-        hints["bad_miles_amount"] = "; decimals and other units need [amount] in the rules"
+        hints["bad_miles_amount"] = f"; decimals and other units need [amount] in {rules.called}"
     return hints
 
 
 def _time(rules: Rules) -> str:
     formats = " or ".join(map(repr, rules.time.formats))
-    return f"format = {formats} in [time] of the rules"
+    return f"format = {formats} in [time] of {rules.called}"
 
 
 def _from(name: str, rules: Rules) -> str:
     fields = " or ".join(map(repr, rules.column(name).fields))
-    return f"; by the rules it comes from {fields or 'nowhere'}"
+    return f"; by {rules.called} it comes from {fields or 'nowhere'}"
 
 
 def _to_map(name: str, rules: Rules) -> str:
     if not rules.column(name).fields:
         return ""
-    return f"; give it a line in [values.{name}] of the rules"
+    return f"; give it a line in [values.{name}] of {rules.called}"

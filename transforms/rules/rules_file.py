@@ -12,6 +12,9 @@ from transforms.rules.model import Rules
 from transforms.rules.rules_document import rules_of
 from transforms.rules.shapes import ShapeError
 
+# Python 3.11 has the place in the message alone.
+_AT_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)")
+_SHOWN_LETTERS: Final = 80
 _HEADER: Final = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?")
 
 
@@ -33,8 +36,8 @@ def read_rules(data: bytes, name: str) -> Rules:
         raise DataError(problem) from error
     except tomllib.TOMLDecodeError as error:
         raise DataError(
-            f"{name}: {error}. Rules are TOML: a table as [columns], and in it lines as "
-            'user_id = "userId"'
+            f"{name}: {_quoted(error, text)}. Rules are TOML: a table as [columns], and in it "
+            'lines as user_id = "userId", with texts in quotes'
         ) from error
     try:
         return rules_of(document)
@@ -43,6 +46,15 @@ def read_rules(data: bytes, name: str) -> Rules:
         where = f"{name}, line {line}" if line else name
         key = ".".join(error.keys)
         raise DataError(f"{where}: {key + ' ' if key else ''}{error.problem}") from error
+
+
+def _quoted(error: tomllib.TOMLDecodeError, text: str) -> str:
+    """What is said of a text that is no TOML, with the line where it ends to be some."""
+    found = _AT_LINE.search(str(error))
+    if found is None:
+        return str(error)
+    line = text.splitlines()[int(found[1]) - 1].strip()
+    return f"{error}: {line[:_SHOWN_LETTERS]!r}"
 
 
 def line_of(text: str, keys: Sequence[str]) -> int | None:

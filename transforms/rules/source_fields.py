@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -12,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from transforms.data_error import DataError
+from transforms.kernels.column_names import alike
 from transforms.kernels.source_rows import JSON, SourceRows
 from transforms.rules.field_paths import FieldPath
 from transforms.rules.json_sql import json_select
@@ -153,15 +153,15 @@ def _refuse_without(name: str, rules: Rules, there: Sequence[str], source: str) 
     may_lack = column.optional and (column.default is not None or name not in _NEEDED)
     if not fields or may_lack or (not is_said and name not in _NEEDED):
         return
-    close = [near for field in fields for near in difflib.get_close_matches(field, there, n=1)]
-    hint = f", of which {close[0]!r} looks like it" if close else ""
+    near = [found for field in (*fields, name) for found in alike([field], there).values()]
+    hint = f", of which {near[0]!r} looks like it" if near else ""
     say = (
-        f"columns.{name} of the rules names {_listed(fields)}, which it lacks"
+        f"columns.{name} of {rules.called} names {_listed(fields)}, which it lacks"
         if is_said
-        else f"it has no column {name}, and the rules name none for it in [columns]"
+        else f"it has no column {name}, and [columns] of {rules.called} has none for it"
     )
-    has = ", ".join(there)[:300] or "none of the columns that the rules name"
-    raise DataError(f"{source}: {say}; it has {has}{hint}. Correct the rules")
+    has = ", ".join(there)[:300] or "none of the columns that they name"
+    raise DataError(f"{source}: {say}; it has {has}{hint}. {rules.advice}")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -11,8 +11,8 @@ from typing import Final
 import duckdb
 
 from transforms.figure_settings import MOST_OWN_TYPES
+from transforms.kernels.column_names import is_anonymous, likeness
 from transforms.kernels.fields import platform_code
-from transforms.rules.guess.column_names import is_anonymous, likeness
 from transforms.rules.guess.sample_fields import SampleField
 from transforms.rules.guess.time_guess import TimeGuess, guessed_times
 from transforms.rules.guess.value_kinds import (

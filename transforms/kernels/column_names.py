@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 # What a name ends with, the likeliest first; with = it is the whole name.
@@ -106,7 +107,7 @@ ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "os name",
         "operating system",
         "os family",
-        "=os",
+        "os",
         "properties os",
         "device type",
         "device category",
@@ -146,6 +147,8 @@ ANONYMOUS: Final = (
     "visitor id",
     "client id",
 )
+# As difflib.get_close_matches has it, a little stricter.
+_SPELT_ALIKE: Final = 0.7
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -174,3 +177,35 @@ def likeness(ours: str, name: str) -> float:
 def is_anonymous(name: str) -> bool:
     """Whether a field holds ids of people who are not known yet."""
     return words_of(name).endswith(ANONYMOUS)
+
+
+def alike(wanted: Iterable[str], names: Iterable[str]) -> dict[str, str]:
+    """The fields that may be some of our columns, or others that are looked for, by their names.
+
+    Args:
+        wanted: the names that are looked for.
+        names: those that are there.
+
+    Returns:
+        By what is looked for the likeliest field; each field is named once, for what it is the
+        likeliest of.
+    """
+    there = [*dict.fromkeys(names)]
+    found = sorted(
+        ((score, ours, name) for ours in wanted for name in there if (score := _score(ours, name))),
+        key=lambda one: -one[0],
+    )
+    chosen: dict[str, str] = {}
+    for _, ours, name in found:
+        if ours not in chosen and name not in chosen.values():
+            chosen[ours] = name
+    return chosen
+
+
+def _score(ours: str, name: str) -> float:
+    """From 0 to 1; how a name is spelt counts where what it says gives nothing."""
+    says = likeness(ours, name) if ours in ENDINGS else 0.0
+    if says:
+        return says
+    spelt = difflib.SequenceMatcher(None, ours.casefold(), name.casefold()).ratio()
+    return spelt / 2 if spelt >= _SPELT_ALIKE else 0.0
