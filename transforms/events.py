@@ -17,11 +17,13 @@ from transforms.kernels.corrections import Corrections
 from transforms.kernels.event_batch import EVENT_BATCH, LABEL
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.parse import Limits, Parsed
+from transforms.kernels.person_ids import People
 from transforms.kernels.records import RawRecords
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import by_user_shard
 from transforms.parse_outputs import beside_events
 from transforms.parse_step import COUNTS, DEAD_LETTERS, ParsedPart, parse_part
+from transforms.people_of_worker import PeopleOfWorker
 from transforms.prefetch import Prefetcher
 from transforms.vocabulary import EVENT_TYPES
 
@@ -47,6 +49,7 @@ class ParseEvents(beam.PTransform):
         max_future_minutes: event times may be so much later than `started_at`.
         forgotten: whose records are dropped and only counted; None for nobody's.
         event_types: the names of the event types, by their codes.
+        people: who is known by which ids; None for everybody by one.
     """
 
     started_at: datetime
@@ -55,6 +58,7 @@ class ParseEvents(beam.PTransform):
     max_future_minutes: int = 60
     forgotten: Forgotten | None = None
     event_types: tuple[str, ...] = EVENT_TYPES
+    people: People | None = None
 
     def expand(self, records: beam.PCollection) -> pvalue.DoOutputsTuple:
         parse = beam.ParDo(_Parse(self)).with_output_types(
@@ -73,6 +77,10 @@ class _Parse(beam.DoFn):
     def __init__(self, options: ParseEvents):
         self._options = options
         self._limits = Limits(options.max_future_minutes, event_types=options.event_types)
+        self._people = PeopleOfWorker(options.people)
+
+    def setup(self) -> None:
+        self._known = self._people.acquire()
 
     def start_bundle(self) -> None:
         self._prefetcher = Prefetcher(self._parse)
@@ -92,6 +100,7 @@ class _Parse(beam.DoFn):
             options.version,
             options.corrections,
             options.forgotten,
+            self._known,
         )
 
     def _outputs(

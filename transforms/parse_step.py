@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from transforms.kernels.corrections import Corrections, apply_corrections
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.parse import Limits, Parsed, parse_records
+from transforms.kernels.person_ids import People
 from transforms.kernels.records import NO_REJECTIONS, RawRecords
 from transforms.kernels.run_counts import Example, RunCounts
 from transforms.marts import dead_letter_events
@@ -52,6 +53,7 @@ def parse_part(
     version: str,
     corrections: Corrections | None = None,
     forgotten: Forgotten | None = None,
+    people: People | None = None,
 ) -> ParsedPart:
     """Events, dead letters and counts of raw records.
 
@@ -63,15 +65,16 @@ def parse_part(
         corrections: what earlier replays have corrected: a record that would be a dead letter is
             read as its correction says, if that passes. None for nothing.
         forgotten: whose records are dropped and only counted; None for nobody's.
+        people: who is known by which ids; None for everybody by one.
     """
-    found = parse_records(records, now, limits, forgotten)
+    found = parse_records(records, now, limits, forgotten, people)
     dead_letters = dead_letter_events.rows(found.rejections, records.source, now, version)
     parsed = [replace(found, rejections=NO_REJECTIONS)]
     corrected = RunCounts()
     if dead_letters.num_rows and corrections is not None:
         # Beside the parser, because a Flatten of its own would send all events through coders.
         known = corrections.find(dead_letters["dead_letter_id"])
-        applied = apply_corrections(dead_letters, known, now, limits, forgotten)
+        applied = apply_corrections(dead_letters, known, now, limits, forgotten, people)
         parsed, dead_letters = [*parsed, applied.parsed], applied.dead_letters
         corrected = RunCounts(corrected=applied.corrected, corrections_failed=applied.failed)
     counts = RunCounts(

@@ -47,6 +47,7 @@ class UpdateOptions:
     input: tuple[str, ...] = given_by(_INPUT)
     rules: str | None = given_by(shared.RULES)
     preset: str | None = given_by(shared.PRESET)
+    people: str | None = given_by(shared.PEOPLE)
     warehouse: str = given_by(shared.WAREHOUSE)
     location: str | None = given_by(shared.LOCATION)
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)

@@ -53,7 +53,8 @@ _INTRODUCTION: Final = (
     "12 for each session but the last, some 500 rows a date in `growth_counters`, of which each "
     "platform, channel and country has 10, and one for each duration that a session of the date "
     "has (200 to 300), however many users there are, and two for each own event type; a row a "
-    "file and a row a run in the others. Own event types take 3 bytes a user, date and type more.",
+    "file, a run and an anonymous id in the others. Own event types take 3 bytes a user, date and "
+    "type more.",
     "",
 )
 
@@ -78,6 +79,9 @@ _NOTES: Final[Mapping[str, str]] = {
     "forgotten_users": "What [forget](privacy.md#forgetting-people) was asked for, users who were "
     "never seen included; later runs drop what comes of them. Whoever can read the key as well can "
     "try ids.",
+    "known_people": "The pairs of [--people](people.md), but for those of people who were "
+    "forgotten. A batch with the option replaces them, an update with it adds to them, other runs "
+    "leave them.",
     "alerts_said": "Written by runs and checks with [--alert](operations.md#alerts) once something "
     "was posted, in a commit of its own; there from the first such one on. What no longer holds "
     "leaves it, so that it is posted again when it comes back. It holds no address.",

@@ -23,7 +23,7 @@ def batch_commit(job: BatchJob, replaces_files: bool) -> RunCommit:
     """
     return RunCommit(
         job.warehouse,
-        _plan(replaces_files),
+        _plan(job, replaces_files),
         job.max_dead_letter_pct,
         job.noted,
         job.staging,
@@ -33,17 +33,20 @@ def batch_commit(job: BatchJob, replaces_files: bool) -> RunCommit:
     )
 
 
-def _plan(replaces_files: bool) -> CommitPlan:
-    """What becomes of the rows that tables have: those of events are replaced, others stay.
+def _plan(job: BatchJob, replaces_files: bool) -> CommitPlan:
+    """What becomes of the rows that tables have: those of events are replaced, others stay; of
+    tables that the run changes otherwise it says nothing.
 
     Corrections stay as they are; their table is made, for whoever asks for them.
     """
     replaced = {*TABLES.values(), STATE_TABLES[TIMELINES], STATE_TABLES[SUMS]}
     if replaces_files:
         replaced.add(loaded_files.TABLE)
+    beside = {change.table for change in job.beside}
     return CommitPlan(
         {
             table: WriteDisposition.REPLACE if table in replaced else WriteDisposition.MERGE
             for table in (*TABLES.values(), CORRECTIONS, *STATE_TABLES.values())
+            if table not in beside
         }
     )

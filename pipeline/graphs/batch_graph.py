@@ -68,6 +68,7 @@ def read_files(pipeline: beam.Pipeline, job: BatchJob) -> ReadFiles:
             job.max_future_minutes,
             job.forgotten,
             job.figures.known,
+            job.people,
         )
     )
     sources = parsed[SOURCES] | "SumSources" >> beam.CombinePerKey(_added)

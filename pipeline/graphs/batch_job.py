@@ -18,6 +18,7 @@ from transforms.contract import Table
 from transforms.figure_settings import FigureSettings
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.parse import Limits
+from transforms.kernels.person_ids import Pairs, People
 from transforms.kernels.records import RawRecords
 from transforms.marts.registry import ALL_TABLES, CORRECTIONS, TABLES, all_checks
 from transforms.parse_step import ParsedPart, parse_part
@@ -56,6 +57,9 @@ class BatchJob:
         settings: what it was asked to do, for pipeline_runs: JSON values by the names of options.
         rules: how its files are read; None for CSV with the source columns.
         known_dead_letters: those of its files that the warehouse has, for an update; None for none.
+        people: who is known by which ids; None for everybody by one.
+        asked_people: the pairs that it is told, until they are staged; None for those that are
+            noted.
     """
 
     files: Sequence[InputFile]
@@ -79,6 +83,8 @@ class BatchJob:
     settings: Mapping[str, Any] = field(default_factory=dict)
     known_dead_letters: KnownDeadLetters | None = None
     rules: Rules | None = None
+    people: People | None = None
+    asked_people: Pairs | None = None
 
     @property
     def noted(self) -> Run:
@@ -100,7 +106,13 @@ class BatchJob:
         """Events, dead letters and counts of records of its files."""
         limits = Limits(self.max_future_minutes, event_types=self.figures.known)
         return parse_part(
-            records, self.started_at, limits, __version__, self.corrections, self.forgotten
+            records,
+            self.started_at,
+            limits,
+            __version__,
+            self.corrections,
+            self.forgotten,
+            self.people,
         )
 
     @property

@@ -24,6 +24,7 @@ from transforms.check_rows import CHECKED
 from transforms.figure_settings import FigureSettings
 from transforms.kernels.counters import Counters
 from transforms.kernels.forgotten import Forgotten
+from transforms.kernels.person_ids import People
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
 from transforms.mart_changes import finish
@@ -85,6 +86,7 @@ class StreamJob:
             two of them.
         settings: what it was asked to do, for pipeline_runs: JSON values by the names of options.
         rules: how its messages are read; None for JSON with the source columns.
+        people: who is known by which ids; None for everybody by one.
     """
 
     subscription: str
@@ -106,6 +108,7 @@ class StreamJob:
     merge_every: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)
     rules: Rules | None = None
+    people: People | None = None
 
     @property
     def noted(self) -> Run:
@@ -137,6 +140,7 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.forgotten,
         job.figures.known,
         job.rules,
+        job.people,
     )
     users = parsed.by_user | "UpdateUsers" >> UpdateUsers(
         job.figures,

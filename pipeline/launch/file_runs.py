@@ -20,6 +20,7 @@ from pipeline.inputs.listing import (
 from pipeline.launch.absent_fields import warn_of_absent_fields
 from pipeline.launch.dry_run import DryRun, dry_run_of
 from pipeline.launch.found_types import with_types_of_files
+from pipeline.launch.people_of_run import asked_people
 from pipeline.launch.rules_of_run import (
     NO_RULES,
     asked_rules,
@@ -40,6 +41,7 @@ from pipeline.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from pipeline.warehouse.run_ids import new_run
 from pipeline.webhook import Webhook
 from transforms.figure_settings import AskedFigures, FigureSettings
+from transforms.kernels.person_ids import Pairs
 from transforms.marts.registry import ALL_TABLES, CORRECTIONS
 from transforms.rules.model import Rules
 from transforms.state.registry import STATE_TABLES
@@ -58,6 +60,8 @@ class FileOptions(Protocol):
     def rules(self) -> str | None: ...
     @property
     def asked_rules(self) -> str | None: ...
+    @property
+    def people(self) -> str | None: ...
     @property
     def warehouse(self) -> str: ...
     @property
@@ -91,6 +95,7 @@ class FileRun:
         dry_run: whether it is a dry one.
         files: all files that the globs match, as they are now.
         rules: by which they are read; None for CSV with the source columns.
+        people: the pairs of --people; None where it is not given.
     """
 
     options: FileOptions
@@ -99,6 +104,7 @@ class FileRun:
     dry_run: DryRun
     files: Sequence[InputFile]
     rules: Rules | None = None
+    people: Pairs | None = None
 
     @property
     def waits(self) -> bool:
@@ -148,6 +154,7 @@ class FileRun:
             range_bytes=None if self.runner.workers == 1 else _RANGE_BYTES,
             quality=options.quality,
             rules=self.rules,
+            asked_people=self.people,
             **more,
         )
 
@@ -171,7 +178,13 @@ def prepare(options: FileOptions) -> FileRun:
     refuse_local_input(options.input, runner)
     warehouse.check_staging(beam.temp_location)
     if not dry_run.offline:
-        paths = [*options.input, options.rules, beam.temp_location, options.summary_file]
+        paths = [
+            *options.input,
+            options.rules,
+            options.people,
+            beam.temp_location,
+            options.summary_file,
+        ]
         check_storage(paths, beam.own)
     if not dry_run.asked:
         summary_file.clear(options.summary_file)
@@ -184,7 +197,8 @@ def prepare(options: FileOptions) -> FileRun:
     files = find_inputs(options.input, CSV_NAMES if rules is None else NAMES_OF_RULES)
     if rules is not None:
         warn_of_absent_fields(files, rules)
-    return FileRun(options, warehouse, runner, dry_run, files, rules)
+    people = asked_people(options.people)
+    return FileRun(options, warehouse, runner, dry_run, files, rules, people)
 
 
 def _waits(options: FileOptions, dry_run: DryRun) -> bool:

@@ -12,6 +12,7 @@ from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import default_shards
 from pipeline.inputs.loaded_inputs import compare
 from pipeline.launch.found_types import with_types_of_files
+from pipeline.launch.people_of_run import people_to_add
 from pipeline.launch.rules_of_run import rules_to_add, with_own_types
 from pipeline.launch.state_of_tables import state_of, without_state
 from pipeline.launch.tables_built import first_types, refuse_stream, types_of_tables
@@ -67,8 +68,8 @@ def increment_of(job: BatchJob, asked: Asked) -> Increment:
         asked: what else the command line says.
 
     Raises:
-        OptionError: if the tables were built with other event types or rules, or a stream may be
-            at work.
+        OptionError: if the tables were built with other event types, rules or people, or a stream
+            may be at work.
         RunError: if a file has changed since it was loaded, the warehouse has no state that fits
             its tables, or can't be read.
     """
@@ -82,6 +83,7 @@ def increment_of(job: BatchJob, asked: Asked) -> Increment:
             return Increment(first, 0, is_first=True)
         refuse_stream(warehouse, asked.stream_stopped)
         rules = rules_to_add(warehouse, job.rules, asked.rules)
+        people_to_add(warehouse, job.asked_people)
         known = types_of_tables(warehouse, asked.types)
         state = state_of(warehouse)
         loaded = files_of(warehouse.read(loaded_files.TABLE))
@@ -96,6 +98,7 @@ def increment_of(job: BatchJob, asked: Asked) -> Increment:
         files=new,
         rules=rules,
         figures=types,
+        asked_people=None,
         user_shards=asked.user_shards or default_shards(new),
         started_at=state.later(job.started_at),
     )

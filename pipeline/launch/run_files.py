@@ -12,8 +12,10 @@ from pipeline import storage
 from pipeline.errors import RunError
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.graphs.known_dead_letters import stage_known
+from pipeline.graphs.noted_people import replaced_people
 from pipeline.graphs.staged_corrections import stage_corrections
 from pipeline.graphs.staged_forgotten import stage_forgotten
+from pipeline.graphs.staged_people import read_people, stage_people
 from pipeline.progress import Progress
 from pipeline.reports import BatchReport
 from pipeline.storage_errors import storage_errors, storage_reason
@@ -21,7 +23,8 @@ from pipeline.warehouse import TableReader
 
 
 def with_staged(job: BatchJob, reader: TableReader, staging: str) -> BatchJob:
-    """A run with what its workers look up: corrections of earlier replays, and who was forgotten.
+    """A run with what its workers look up: corrections of earlier replays, who was forgotten, and
+    who is known by which ids.
 
     Args:
         job: the run.
@@ -31,11 +34,18 @@ def with_staged(job: BatchJob, reader: TableReader, staging: str) -> BatchJob:
     Raises:
         RunError: if that can't be read or staged.
     """
+    asked, beside = job.asked_people, job.beside
+    if asked is not None:
+        noted = replaced_people(job.warehouse, asked, job.run, job.started_at, staging)
+        beside = (*beside, *noted)
     return replace(
         job,
         staging=staging,
         corrections=stage_corrections(reader, staging),
         forgotten=stage_forgotten(reader, staging),
+        people=stage_people(read_people(reader) if asked is None else asked, staging),
+        asked_people=None,
+        beside=beside,
     )
 
 

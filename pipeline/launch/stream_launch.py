@@ -10,6 +10,7 @@ from apache_beam.runners.runner import PipelineResult
 
 from pipeline.errors import OptionError, RunError
 from pipeline.graphs.staged_forgotten import stage_forgotten
+from pipeline.graphs.staged_people import read_people, stage_people
 from pipeline.graphs.staged_start import stage_start, staged_start
 from pipeline.graphs.streaming_graph import STREAMED, StreamJob, build
 from pipeline.launch.beam_run import start
@@ -161,7 +162,12 @@ def _refuse_new(types: FigureSettings, noted: FigureSettings | None) -> None:
 
 def _staged(job: StreamJob, staging: str) -> StreamJob:
     """A job with its staging folder, in which it has what it needs to know of the warehouse."""
-    return replace(job, staging=staging, forgotten=stage_forgotten(job.warehouse, staging))
+    return replace(
+        job,
+        staging=staging,
+        forgotten=stage_forgotten(job.warehouse, staging),
+        people=stage_people(read_people(job.warehouse), staging),
+    )
 
 
 def _updated(warehouse: Warehouse, dry_run: DryRun) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from pipeline.graphs.staged_forgotten import known_forgotten
+from pipeline.graphs.staged_people import known_by_tables
 from pipeline.graphs.streaming_graph import STREAMED, StreamJob
 from pipeline.launch.new_files import holds_anything
 from pipeline.launch.rules_of_run import rules_of_run, rules_to_add
@@ -33,8 +34,13 @@ def warm(job: StreamJob, asked: AskedFigures | None) -> tuple[StreamJob, Totals]
         OptionError, RunError: as `begun_with` does.
     """
     types, before = begun_with(job.warehouse, asked)
-    forgotten = known_forgotten(job.warehouse)
-    return replace(job, figures=types, forgotten=forgotten), before or Totals()
+    found = replace(
+        job,
+        figures=types,
+        forgotten=known_forgotten(job.warehouse),
+        people=known_by_tables(job.warehouse),
+    )
+    return found, before or Totals()
 
 
 def rules_of_stream(warehouse: Warehouse, asked: str | None) -> Rules | None:

@@ -135,9 +135,12 @@ class MicroBatches:
     def _parsed(self, messages: Sequence[Message], now: datetime) -> Came:
         job, came = self.job, Came()
         limits = Limits(job.max_future_minutes, event_types=job.figures.known)
-        for part in _parts(messages):
-            for records in read_messages(part, job.subscription, self._reader):
-                came.add(parse_part(records, now, limits, __version__, forgotten=job.forgotten))
+        for some in _parts(messages):
+            for records in read_messages(some, job.subscription, self._reader):
+                part = parse_part(
+                    records, now, limits, __version__, None, job.forgotten, job.people
+                )
+                came.add(part)
         return came
 
     def _new_letters(self, parts: Sequence[pa.Table]) -> tuple[dict[str, pa.Table], RunCounts]:

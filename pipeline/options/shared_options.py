@@ -82,6 +82,19 @@ PRESET: Final = Option(
     parameter=Parameter("Rules for a tool", SOURCE),
 )
 
+PEOPLE: Final = Option(
+    "a file of all anonymous ids and their known ids (docs/people.md), local or gs://, with the "
+    "columns anonymous_id and user_id, as CSV, JSON or Parquet; none for nobody (default: those "
+    "that the warehouse notes)",
+    "FILE|none",
+    from_home,
+    parameter=Parameter(
+        "File of people",
+        SOURCE,
+        values=matching(rf"none|{GCS_FILE}", "is neither none nor like gs://bucket/people.csv"),
+    ),
+)
+
 WAREHOUSE: Final = Option(
     "where the tables live, as a SQLAlchemy URL: duckdb:///relative/path.duckdb, "
     "duckdb:////absolute/path.duckdb or bigquery://project/dataset (default: "

@@ -24,6 +24,7 @@ from transforms.kernels.dead_letters import (
 )
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.parse import Limits
+from transforms.kernels.person_ids import People
 from transforms.marts import dead_letter_corrections, dead_letter_events
 
 _SAMPLES: Final = 2
@@ -138,6 +139,7 @@ def attempt(
     outcome: Outcome,
     forgotten: Forgotten | None = None,
     by_rules: ByRules | None = None,
+    people: People | None = None,
 ) -> Iterator[Step]:
     """Try dead letters again, part by part.
 
@@ -150,6 +152,7 @@ def attempt(
         outcome: where it is counted.
         forgotten: whose records do not pass; None for nobody's.
         by_rules: reads records of files that are read by rules; None where there are none.
+        people: who is known by which ids; None for everybody by one.
 
     Raises:
         RunError: if `correct` does.
@@ -165,7 +168,8 @@ def attempt(
             for row, dead_letter in zip(rows.tolist(), dead_letters_of(part, rows), strict=True)
             if (record := next(corrected)) is not None
         ]
-        result = reread([record for _, _, record in found], now, limits, forgotten, by_rules)
+        records = [record for _, _, record in found]
+        result = reread(records, now, limits, forgotten, by_rules, people)
         yield _try(part, found, result, now, outcome)
     # An edit that is not asked for its end would keep its files open.
     next(corrected, None)

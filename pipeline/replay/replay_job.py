@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pipeline.errors import OptionError
 from pipeline.graphs.staged_forgotten import known_forgotten
+from pipeline.graphs.staged_people import known_by_tables
 from pipeline.replay.attempt import Correct, Outcome, Step, attempt
 from pipeline.replay.spool import DeadLetters, spooled
 from pipeline.replay.spreadsheet import Corrected
@@ -82,6 +83,7 @@ class ReplayJob:
             outcome,
             known_forgotten(self.warehouse),
             None if self.rules is None else ReadAgain(self.rules),
+            known_by_tables(self.warehouse),
         )
 
 

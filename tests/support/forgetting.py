@@ -34,7 +34,13 @@ from transforms.state.registry import STATE_TABLES
 LATER: Final = datetime(2026, 1, 2)
 _ALL: Final = {table.name: table for table in (*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values())}
 # What runs differ in, and what is not of events.
-_NOTES: Final = ("loaded_files", "pipeline_runs", "warehouse_settings", "forgotten_users")
+_NOTES: Final = (
+    "loaded_files",
+    "pipeline_runs",
+    "warehouse_settings",
+    "forgotten_users",
+    "known_people",
+)
 
 
 def parsed(rows: Sequence[Row]) -> Parsed:

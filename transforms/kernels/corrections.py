@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.parse import Limits, Parsed, parse_records
+from transforms.kernels.person_ids import People
 from transforms.kernels.records import NO_REJECTIONS, RawRecords
 from transforms.vocabulary import SOURCE_COLUMNS
 
@@ -55,17 +56,18 @@ def apply_corrections(
     now: datetime,
     limits: Limits,
     forgotten: Forgotten | None = None,
+    people: People | None = None,
 ) -> Applied:
     """Read corrections by the parser of all records, in their dead letters' place.
 
     Args:
         dead_letters: rows of dead_letter_events, each id once.
         corrections: of some of them, each once, as `Corrections.find` gives them.
-        now, limits, forgotten: as in `parse_records`.
+        now, limits, forgotten, people: as in `parse_records`.
     """
     columns = [corrections[name].combine_chunks() for name in SOURCE_COLUMNS]
     records = RawRecords(columns, _Texts(columns), "corrections")
-    parsed = parse_records(records, now, limits, forgotten)
+    parsed = parse_records(records, now, limits, forgotten, people)
     fails = np.zeros(corrections.num_rows, np.bool_)
     fails[[int(rejection.position) for rejection in parsed.rejections]] = True
     passed = corrections["dead_letter_id"].filter(pa.array(~fails)).combine_chunks()

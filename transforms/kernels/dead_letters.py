@@ -21,7 +21,13 @@ from transforms.kernels.csv_layout import Layout
 from transforms.kernels.csv_sources import FORMAT_ATTRIBUTE
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.messages import layout_of
-from transforms.kernels.parse import ERROR_TYPES, Limits, parse_records
+from transforms.kernels.parse import (
+    ERROR_TYPES,
+    Limits,
+    among_forgotten,
+    parse_records,
+)
+from transforms.kernels.person_ids import People, under
 from transforms.kernels.records import RawRecords
 from transforms.kernels.single_records import read_records
 from transforms.kernels.source_records import PayloadFormat
@@ -177,6 +183,7 @@ def reread(
     limits: Limits,
     forgotten: Forgotten | None = None,
     by_rules: ByRules | None = None,
+    people: People | None = None,
 ) -> Reread:
     """Read records by the parser of batch and streaming.
 
@@ -186,12 +193,14 @@ def reread(
         limits: which event times are taken.
         forgotten: whose records do not pass; None for nobody's.
         by_rules: reads those of files that are read by rules; None where there are none.
+        people: who is known by which ids; None for everybody by one.
 
     Raises:
         DataError: if there are some nevertheless.
     """
     parts = [
-        _reread(raw, numbers, now, limits, forgotten) for raw, numbers in _raw(records, by_rules)
+        _reread(raw, numbers, now, limits, forgotten, people)
+        for raw, numbers in _raw(records, by_rules)
     ]
     if len(parts) == 1:
         return parts[0]
@@ -237,6 +246,7 @@ def _reread(
     now: datetime,
     limits: Limits,
     forgotten: Forgotten | None,
+    people: People | None,
 ) -> _RereadPart:
     parsed = parse_records(raw, now, limits)
     failures = {
@@ -246,8 +256,12 @@ def _reread(
     indices = [numbers[int(raw.origin.position(row))] for row in range(raw.rows)]
     passing = np.array([index for index in indices if index not in failures], np.int64)
     events = parsed.events
+    came_as = known = events["user_id"]
+    if people is not None:
+        known = people.known(came_as)
+        events = under(events, known)
     if forgotten is not None:
-        theirs = forgotten.among(events.column("user_id"))
+        theirs = among_forgotten(came_as, known, forgotten)
         failures.update(dict.fromkeys(passing[theirs].tolist(), _FORGOTTEN))
         events = events.filter(pa.array(~theirs))
         passing = passing[~theirs]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -16,6 +16,7 @@ from transforms.kernels.calendar import US_PER_MINUTE
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.event_time import parse_event_times
 from transforms.kernels.forgotten import Forgotten, mentioning
+from transforms.kernels.person_ids import People
 from transforms.kernels.records import (
     MAX_RECORD_BYTES,
     OVERSIZED,
@@ -150,7 +151,11 @@ class _Columns:
 
 
 def parse_records(
-    records: RawRecords, now: datetime, limits: Limits, forgotten: Forgotten | None = None
+    records: RawRecords,
+    now: datetime,
+    limits: Limits,
+    forgotten: Forgotten | None = None,
+    people: People | None = None,
 ) -> Parsed:
     """Events and rejections of raw records.
 
@@ -158,15 +163,19 @@ def parse_records(
         records: from any source.
         now: in UTC without a zone.
         limits: which event times and types are taken.
-        forgotten: whose records are dropped; None for nobody's.
+        forgotten: whose records are dropped, whichever of their ids they have; None for nobody's.
+        people: who is known by which ids; None for everybody by one.
     """
     columns = _Columns.of(records.columns, limits.event_types)
+    came_as = columns.user_id
+    if people is not None:
+        columns = replace(columns, user_id=people.known(came_as))
     now_us = int(np.datetime64(now, "us").astype(np.int64))
     oversized = records.origin.sizes() > MAX_RECORD_BYTES
     failures = [oversized, *columns.failures(now_us, limits, records.reading)]
     failed = np.logical_or.reduce(failures)
     first_failure = np.stack(failures).argmax(axis=0)
-    dropped = _dropped(columns.user_id, forgotten)
+    dropped = among_forgotten(came_as, columns.user_id, forgotten)
     unreadable = _remembered(records.unreadable, forgotten)
     rejected = np.flatnonzero(failed & ~dropped)
     parts = [
@@ -180,9 +189,18 @@ def parse_records(
     return Parsed(events, rejections, ignored, gone)
 
 
-def _dropped(user_ids: pa.Array, forgotten: Forgotten | None) -> Masks:
-    """The rows of forgotten users."""
-    return np.zeros(len(user_ids), np.bool_) if forgotten is None else forgotten.among(user_ids)
+def among_forgotten(came_as: pa.Array, user_ids: pa.Array, forgotten: Forgotten | None) -> Masks:
+    """The rows of forgotten users.
+
+    Args:
+        came_as: their ids in the source.
+        user_ids: those by which they are known, the same array where all are known by these.
+        forgotten: who was forgotten; None for nobody.
+    """
+    if forgotten is None:
+        return np.zeros(len(user_ids), np.bool_)
+    theirs = forgotten.among(user_ids)
+    return theirs if came_as is user_ids else theirs | forgotten.among(came_as)
 
 
 def _remembered(unreadable: Rejections, forgotten: Forgotten | None) -> Rejections:

@@ -9,6 +9,7 @@ from transforms.contract import Table
 from transforms.state import (
     forgotten_users,
     growth_counters,
+    known_people,
     loaded_files,
     pipeline_runs,
     user_timelines,
@@ -24,5 +25,6 @@ STATE_TABLES: Final[Mapping[str, Table]] = {
         pipeline_runs,
         warehouse_settings,
         forgotten_users,
+        known_people,
     )
 }

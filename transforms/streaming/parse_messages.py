@@ -17,6 +17,7 @@ from transforms.kernels.codecs.record_codec import encode_users
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.messages import Message
 from transforms.kernels.parse import Limits
+from transforms.kernels.person_ids import People
 from transforms.kernels.records import RawRecords
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.sessions import sort_events
@@ -24,6 +25,7 @@ from transforms.marts import dead_letter_events
 from transforms.metrics import LATENESS, count
 from transforms.parse_outputs import beside_events
 from transforms.parse_step import COUNTS, DEAD_LETTERS, parse_part
+from transforms.people_of_worker import PeopleOfWorker
 from transforms.rules.model import Rules
 from transforms.rules.read_by_rules import RuleReader
 from transforms.rules.read_messages import read_messages
@@ -52,6 +54,7 @@ class ParseMessages(beam.PTransform):
         forgotten: whose messages are dropped and only counted; None for nobody's.
         event_types: the names of the event types, by their codes.
         rules: how messages are read; None for JSON with the source columns.
+        people: who is known by which ids; None for everybody by one.
     """
 
     source: str
@@ -62,6 +65,7 @@ class ParseMessages(beam.PTransform):
     forgotten: Forgotten | None = None
     event_types: tuple[str, ...] = EVENT_TYPES
     rules: Rules | None = None
+    people: People | None = None
 
     def expand(self, messages: beam.PCollection) -> pvalue.DoOutputsTuple:
         parse = beam.ParDo(_Parse(self)).with_output_types(
@@ -75,8 +79,10 @@ class _Parse(beam.DoFn):
 
     def __init__(self, options: ParseMessages):
         self._options = options
+        self._people = PeopleOfWorker(options.people)
 
     def setup(self) -> None:
+        self._known = self._people.acquire()
         rules = self._options.rules
         self._reader = None if rules is None else RuleReader(rules)
 
@@ -108,6 +114,7 @@ class _Parse(beam.DoFn):
             Limits(options.max_future_minutes, since_us, options.event_types),
             options.version,
             forgotten=options.forgotten,
+            people=self._known,
         )
         for parsed in part.parsed:
             events = sort_events([parsed.events], options.event_types)

@@ -1,0 +1,99 @@
+"""People of several ids: runs by a map are those over rows in which everybody has one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.support.known_people import figures, figures_by_sql, under_known_ids, write_pairs
+from tests.support.runs import command, contents
+from tests.support.tables import csv_text, row
+from tests.support.updates import differing
+
+KNOWN = {"ann-1": "ann", "ann-2": "ann-1", "bob-1": "bob", "unseen": "bob"}
+DAY = [
+    row("2025-01-01T10:00:00Z", "ann-1", "miles_redeemed", amount="5"),
+    row("2025-01-01T10:10:00Z", "ann", "miles_earned", amount="3"),
+    row("2025-01-01T23:50:00Z", "ann-2"),
+    row("2025-01-01T10:00:00Z", "bob"),
+    # The same as bob's.
+    row("2025-01-01T10:00:00Z", "bob-1"),
+    row("2025-01-01T12:00:00Z", "cy"),
+]
+LATER = [
+    row("2025-01-02T00:10:00Z", "ann-2"),
+    row("2025-01-02T00:20:00Z", " ann-1 ", source="paid"),
+    row("2025-01-01T10:00:00Z", "bob-1"),
+    row("2025-01-02T10:00:00Z", "bob-1", platform="Windows Phone"),
+]
+
+
+def run(folder: Path, *arguments: str, code: int = 0) -> str:
+    done = command(*arguments, "--quality", "off", cwd=folder)
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+def noted(database: Path) -> list[tuple[str, str]]:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        asked = "SELECT anonymous_id, user_id FROM known_people ORDER BY 1"
+        return connection.execute(asked).fetchall()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "day.csv").write_bytes(csv_text(DAY))
+    write_pairs(tmp_path / "people.csv", KNOWN)
+    return tmp_path
+
+
+@pytest.mark.parametrize("runner", [(), ("--runner", "FnApiRunner")])
+def test_a_batch_and_what_follows_it(home: Path, runner: tuple[str, ...]) -> None:
+    database = home / "growth.duckdb"
+    run(home, "batch", "--input", "day.csv", "--people", "people.csv", *runner)
+    assert noted(database) == [
+        ("ann-1", "ann"),
+        ("ann-2", "ann"),
+        ("bob-1", "bob"),
+        ("unseen", "bob"),
+    ]
+    assert differing(database, under_known_ids(DAY, KNOWN)) == []
+    assert figures(database) == figures_by_sql([home / "day.csv"], KNOWN)
+
+    (home / "later.csv").write_bytes(csv_text(LATER))
+    run(home, "update", "--input", "*day.csv", "later.csv", "--people", "people.csv", *runner)
+    came = [*DAY, *LATER[:-1]]
+    assert differing(database, under_known_ids(came, KNOWN)) == []
+
+    letters = contents(database)["dead_letter_events"]
+    assert letters["user_id"].to_pylist() == ["bob-1"], "as it came"
+    done = command(
+        "replay", "--edit", "s/Windows Phone/Web/", "--quality", "off", *runner, cwd=home
+    )
+    assert done.returncode == 0, done.stderr
+    came.append({**LATER[-1], "platform": "Web"})
+    assert differing(database, under_known_ids(came, KNOWN)) == []
+
+    run(home, "rebuild", *runner)
+    assert differing(database, under_known_ids(came, KNOWN)) == []
+    assert len(noted(database)) == 4
+
+    # A batch goes on by what is noted, and corrections of earlier replays are read by it, too.
+    run(home, "batch", "--input", "day.csv", "later.csv", "--allow_shrink", *runner)
+    assert differing(database, under_known_ids(came, KNOWN)) == []
+    run(home, "batch", "--input", "day.csv", "later.csv", "--people", "none", *runner)
+    assert differing(database, came) == []
+    assert noted(database) == []
+
+
+def test_an_update_by_other_people_is_refused(home: Path) -> None:
+    run(home, "batch", "--input", "day.csv", "--people", "people.csv")
+    write_pairs(home / "other.csv", {**KNOWN, "bob-1": "ann"})
+    said = run(home, "update", "--input", "day.csv", "--people", "other.csv", code=2)
+    assert "--people: 'bob-1' is 'bob' in duckdb:///growth.duckdb, and 'ann' in the file:" in said
+    said = run(home, "update", "--input", "day.csv", "--people", "none", code=2)
+    assert (
+        "'ann-1' is 'ann' in duckdb:///growth.duckdb, and itself in the file, and so are 3" in said
+    )
