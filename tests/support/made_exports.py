@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+SMALL: Final = 300
 _START: Final = datetime(2026, 7, 1, 3, 1, 19, 689_000, tzinfo=UTC)
 _SYSTEMS: Final = {"iOS": "iOS", "iPadOS": "iOS", "Android": "Android", "Windows": "Web"}
 _COUNTRIES: Final = {"Germany": "DE", "United States": "US", "Singapore": "SG"}
@@ -69,7 +70,7 @@ class Export:
     read: Sequence[Read]
 
 
-def events(number: int = 300) -> list[Event]:
+def events(number: int = SMALL) -> list[Event]:
     """Some events, the same ones each time."""
     made, chance = [], random.Random(7)
     for place in range(number):
@@ -144,9 +145,9 @@ def as_lines(rows: Iterable[Mapping[str, Any]]) -> str:
     return "".join(f"{json.dumps(row)}\n" for row in rows)
 
 
-def segment() -> Export:
+def segment(number: int = SMALL) -> Export:
     """Segment: CSV with dots in its names, an anonymous id, page calls that have no event."""
-    made = events()
+    made = events(number)
     rows = [
         {
             "messageId": f"ajs-{place}",
@@ -165,9 +166,9 @@ def segment() -> Export:
     return Export("segment.csv", as_csv(rows).encode(), read(made))
 
 
-def ga4() -> Export:
+def ga4(number: int = SMALL) -> Export:
     """GA4's export from BigQuery: JSON lines, microseconds as text, parameters as a list."""
-    made = events()
+    made = events(number)
     rows = [
         {
             "event_date": f"{event.time:%Y%m%d}",
@@ -191,9 +192,9 @@ def ga4() -> Export:
     return Export("ga4.jsonl", as_lines(rows).encode(), named)
 
 
-def mixpanel() -> Export:
+def mixpanel(number: int = SMALL) -> Export:
     """Mixpanel's raw export: JSON lines, epoch seconds, all within `properties`."""
-    made = events()
+    made = events(number)
     rows = [
         {
             "event": event.name,
@@ -212,9 +213,9 @@ def mixpanel() -> Export:
     return Export("mixpanel.jsonl", as_lines(rows).encode(), devices)
 
 
-def amplitude() -> Export:
+def amplitude(number: int = SMALL) -> Export:
     """Amplitude's export: JSON lines, times in UTC without an offset."""
-    made = events()
+    made = events(number)
     rows = [
         {
             "$insert_id": f"i{place}",
@@ -235,9 +236,9 @@ def amplitude() -> Export:
     return Export("amplitude.json", as_lines(rows).encode(), read(made, 6))
 
 
-def german_excel() -> Export:
+def german_excel(number: int = SMALL) -> Export:
     """What a German Excel writes: semicolons, cp1252, days first."""
-    made = events()
+    made = events(number)
     rows = [
         {
             "Zeitpunkt": f"{event.time:%d.%m.%Y %H:%M:%S}",
@@ -253,9 +254,9 @@ def german_excel() -> Export:
     return Export("excel.csv", as_csv(rows, delimiter=";").encode("cp1252"), told)
 
 
-def parquet() -> Export:
+def parquet(number: int = SMALL) -> Export:
     """Parquet with typed columns and structs."""
-    made = events()
+    made = events(number)
     rows = [
         {
             "occurred_at": event.time,
@@ -272,9 +273,9 @@ def parquet() -> Export:
     return Export("events.parquet", file.getvalue(), read(made, 6))
 
 
-def snowplow() -> Export:
+def snowplow(number: int = SMALL) -> Export:
     """Snowplow's enriched TSV: no header, 131 columns."""
-    made = events()
+    made = events(number)
     known: dict[int, Callable[[Event, int], str]] = {
         0: lambda _, place: "shop",
         1: lambda _, place: "web",
@@ -302,11 +303,11 @@ def snowplow() -> Export:
     return Export("snowplow.tsv", "".join(f"{row}\n" for row in rows).encode(), told)
 
 
-def shopify_orders() -> tuple[str, list[tuple[str, str, int, str]]]:
+def shopify_orders(number: int = SMALL) -> tuple[str, list[tuple[str, str, int, str]]]:
     """Shopify's orders as CSV, some with several items; and the orders themselves: the moment in
     UTC, who, the total in cents, and the country."""
     orders, rows = [], []
-    for place, event in enumerate(event for event in events() if event.amount is not None):
+    for place, event in enumerate(event for event in events(number) if event.amount is not None):
         email = f"{event.known}@example.com" if event.known else ""
         local = event.time.replace(microsecond=0) + timedelta(hours=2)
         cents = event.amount or 0
@@ -332,7 +333,7 @@ def _us(event: Event) -> int:
     return round(event.time.timestamp() * 1_000_000)
 
 
-MADE: Final[Mapping[str, Callable[[], Export]]] = {
+MADE: Final[Mapping[str, Callable[..., Export]]] = {
     "segment": segment,
     "ga4": ga4,
     "mixpanel": mixpanel,
@@ -341,7 +342,7 @@ MADE: Final[Mapping[str, Callable[[], Export]]] = {
     "parquet": parquet,
 }
 # By the preset that reads it.
-OF_PRESETS: Final[Mapping[str, Callable[[], Export]]] = {
+OF_PRESETS: Final[Mapping[str, Callable[..., Export]]] = {
     "segment": segment,
     "ga4": ga4,
     "mixpanel": mixpanel,
