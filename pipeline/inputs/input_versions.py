@@ -43,10 +43,7 @@ class InputFile(NamedTuple):
 
 
 def fingerprint(file: InputFile) -> str:
-    """What tells a file from another one of that path, here and on a machine to which it moves.
-
-    A function, because in another process an InputFile has its fields, and nothing else of it.
-    """
+    """What tells a file from another one of that path, here and on a machine to which it moves."""
     return file.version if "://" in file.path else file.version.partition(" ")[2]
 
 

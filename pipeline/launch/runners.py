@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from pipeline.errors import OptionError
 from pipeline.warehouse import Warehouse
@@ -18,6 +19,8 @@ _LOCAL: Final = {
     "bundlebaseddirect": "BundleBasedDirectRunner",
 }
 
+# Which options say where a portable runner's cluster is.
+_LEADS_TO: Final = ("flink_master", "job_endpoint")
 _DATAFLOW_NEEDS: Final = ("project", "region")
 _AT_LEAST_ONCE: Final = "streaming_mode_at_least_once"
 _EXACTLY_ONCE: Final = "EXACTLY_ONCE"
@@ -50,9 +53,8 @@ def choose_streaming_runner(given: Mapping[str, str], warehouse: Warehouse) -> R
     """
     asked = given.get("runner", _STREAMING_DEFAULT)
     local = _short(asked) in _LOCAL
-    if not local and warehouse.capabilities.workers_must_be_local:
-        raise OptionError(_out_of_reach(warehouse, asked))
     if not local:
+        _check_reach(given, asked, warehouse)
         _check_dataflow(given, asked)
         _check_flink(given, asked)
     if _AT_LEAST_ONCE in given.get("dataflow_service_options", ""):
@@ -130,11 +132,46 @@ def _check_dataflow(given: Mapping[str, str], asked: str) -> None:
         raise OptionError(f"--runner {asked} needs {' and '.join(missing)} too")
 
 
+def _check_reach(given: Mapping[str, str], asked: str, warehouse: Warehouse) -> None:
+    """Raise OptionError if the warehouse is a file on this machine and workers may be elsewhere."""
+    if warehouse.capabilities.workers_must_be_local and not _workers_are_here(given, asked):
+        raise OptionError(_out_of_reach(warehouse, asked))
+
+
 def _out_of_reach(warehouse: Warehouse, runner: str) -> str:
+    ways = "name bigquery://project/dataset"
+    if not is_dataflow(runner):
+        ways = (
+            "let them run here, with --environment_type LOOPBACK in this process, or with EXTERNAL "
+            "and --environment_config localhost:PORT in a worker pool beside a cluster on "
+            f"localhost; or {ways}"
+        )
     return (
         f"--warehouse {warehouse.url} is a file on this machine, which the workers of {runner} "
-        "can't reach"
+        f"can't reach: {ways}"
     )
+
+
+def _workers_are_here(given: Mapping[str, str], asked: str) -> bool:
+    """Whether options say that a portable runner's workers run on this machine.
+
+    A pool's localhost is that of who asks it for workers: of the cluster.
+    """
+    kind = given.get("environment_type", "").upper()
+    if is_dataflow(asked) or kind not in ("EXTERNAL", "LOOPBACK"):
+        return False
+    leads = [given[name] for name in _LEADS_TO if given.get(name)]
+    pool = given.get("environment_config", "")
+    return kind == "LOOPBACK" or (bool(leads) and all(map(_is_here, [*leads, pool])))
+
+
+def _is_here(address: str) -> bool:
+    """Whether an address, with or without a scheme and a port, is on this machine's loopback."""
+    try:
+        host = urlsplit(address if "://" in address else f"//{address}").hostname
+    except ValueError:
+        return False
+    return host == "localhost" or host == "::1" or (host or "").startswith("127.")
 
 
 def choose_runner(given: Mapping[str, str], warehouse: Warehouse) -> Runner:
@@ -156,9 +193,8 @@ def choose_runner(given: Mapping[str, str], warehouse: Warehouse) -> Runner:
         )
     asked = given.get("runner", _DEFAULT)
     name = _LOCAL.get(_short(asked))
-    if name is None and warehouse.capabilities.workers_must_be_local:
-        raise OptionError(_out_of_reach(warehouse, asked))
     if name is None:
+        _check_reach(given, asked, warehouse)
         _check_dataflow(given, asked)
     workers = int(given.get("direct_num_workers", 1)) if name is not None else None
     if workers is not None and workers < 0:
