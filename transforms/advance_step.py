@@ -11,6 +11,7 @@ import pyarrow as pa
 from transforms.contract import Table
 from transforms.data_error import DataError
 from transforms.figure_settings import FigureSettings
+from transforms.kernels.calendar import as_dates, date_of
 from transforms.kernels.counters import Counters
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.increments import Advanced, StoredEvents, advance
@@ -20,6 +21,7 @@ from transforms.kernels.user_dates import UserDates
 from transforms.mart_changes import changed_events, changed_users
 from transforms.marts import dim_users, fct_events, users_with_negative_miles
 from transforms.parse_step import COUNTS
+from transforms.reckoning import Reckoning
 from transforms.state import user_timelines
 from transforms.stored_events import STORED, numbered
 from transforms.touched_dates import rows
@@ -146,19 +148,20 @@ def _advance(shard: _Shard, types: FigureSettings, events_on: EventsOnDates) -> 
         known = StoredEvents.none()
         if stored:
             known = numbered(pa.concat_tables(stored), types.known)
-        step = advance(shard.before, known, shard.events, types.codes, types.known)
+        step = advance(shard.before, known, shard.events, types.codes, types.known, types.reckoning)
         if not isinstance(step, UserDates):
             return step
         asked = rows(step)
         stored.append(events_on(asked))
-        _refuse_lost(asked, stored[-1])
+        _refuse_lost(asked, stored[-1], types.reckoning)
 
 
-def _refuse_lost(asked: pa.Table, found: pa.Table) -> None:
+def _refuse_lost(asked: pa.Table, found: pa.Table, reckoning: Reckoning) -> None:
     """Raise DataError where a date has no event on which the user's timeline has some: it would be
     asked for again and again."""
-    dates = pa.table({"user_id": found["user_id"], "event_date": found["event_time"]})
-    dates = dates.cast(asked.schema, safe=False)
+    time_us = found["event_time"].cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
+    date = pa.array(as_dates(date_of(time_us, reckoning)))
+    dates = pa.table({"user_id": found["user_id"], "event_date": date}).cast(asked.schema)
     lost = asked.join(dates, asked.column_names, join_type="left anti")
     for row in lost.slice(0, 1).to_pylist():
         raise DataError(

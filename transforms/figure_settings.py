@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from transforms.data_error import DataError
+from transforms.reckoning import PLAIN, Reckoning, WeekStart
 from transforms.vocabulary import EVENT_TYPES
 
 # Events hold the index of their type in a byte, whose upper half is negative.
@@ -21,17 +22,19 @@ _OWN: Final = "; own: "
 
 @dataclass(frozen=True)
 class FigureSettings:
-    """What decides the figures of a warehouse: the event types that there are, and those of them
-    that make a user active on a date or in a month.
+    """What decides the figures of a warehouse: the event types that there are, those of them that
+    make a user active on a date or in a month, and how time is reckoned.
 
     Attributes:
         names: the names of those that make a user active, in the order of `known`.
         own: the names of those that are known beside EVENT_TYPES. Timelines and counters hold their
             places, so that further ones are appended.
+        reckoning: how the time of events is reckoned.
     """
 
     names: tuple[str, ...] = EVENT_TYPES
     own: tuple[str, ...] = ()
+    reckoning: Reckoning = PLAIN
 
     @classmethod
     def among(cls, own: tuple[str, ...], names: Collection[str] | None = None) -> FigureSettings:
@@ -65,7 +68,8 @@ class FigureSettings:
     def adding(self, own: Iterable[str]) -> FigureSettings:
         """With further own types, which are active where all are."""
         more = (*self.own, *(name for name in own if name not in self.own))
-        return self.among(more, None if self.names == self.known else self.names)
+        found = self.among(more, None if self.names == self.known else self.names)
+        return replace(found, reckoning=self.reckoning)
 
     def active_users(self, columns: Mapping[str, str], active_days: str) -> str:
         """SQL for a number of a user that is above 0 where the user was active at all.
@@ -80,17 +84,17 @@ class FigureSettings:
 
     @property
     def note(self) -> str:
-        """As a warehouse notes it."""
+        """The event types as a warehouse notes them."""
         return f"{self}{_OWN}{','.join(self.own)}" if self.own else str(self)
 
     @classmethod
     def of_note(cls, note: str) -> FigureSettings:
-        """What `note` was made of."""
+        """Those whose `note` it is, with the usual reckoning."""
         names, _, own = note.partition(_OWN)
         return cls(tuple(names.split(",")), tuple(own.split(",")) if own else ())
 
     def __str__(self) -> str:
-        """As it is typed."""
+        """The active types, as they are typed."""
         return ",".join(self.names)
 
 
@@ -102,10 +106,15 @@ class AskedFigures:
         names: the names of those that make a user active; None where it is not said: then those of
             the tables, or all.
         own: the names of those that it knows beside EVENT_TYPES, as `checked_own` gives them.
+        zone, week_start, session_gap_minutes: as `Reckoning` has them; None where it is not said:
+            then those of the tables, or the usual ones.
     """
 
     names: tuple[str, ...] | None = None
     own: tuple[str, ...] = ()
+    zone: str | None = None
+    week_start: WeekStart | None = None
+    session_gap_minutes: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> AskedFigures:
@@ -120,22 +129,36 @@ class AskedFigures:
         five = [name for name in EVENT_TYPES if name in given]
         return cls((*five, *(name for name in given if name not in EVENT_TYPES)))
 
-    def first(self) -> FigureSettings:
-        """The types of tables that are built from nothing.
+    def first(self, reckoning: Reckoning = PLAIN) -> FigureSettings:
+        """The settings of tables that are built from nothing.
+
+        Args:
+            reckoning: what holds where it is not said how time is reckoned.
 
         Raises:
             DataError: if one of `names` is not known.
         """
-        return FigureSettings.among(self.own, self.names)
+        types = FigureSettings.among(self.own, self.names)
+        return replace(types, reckoning=self.reckoned(reckoning))
 
     def after(self, noted: FigureSettings) -> FigureSettings:
-        """The types of tables that are built anew, where they had some.
+        """The settings of tables that are built anew, where they had some.
 
         Raises:
             DataError: as `first` does.
         """
         types = noted.adding(self.own)
-        return types if self.names is None else FigureSettings.among(types.own, self.names)
+        if self.names is not None:
+            types = FigureSettings.among(types.own, self.names)
+        return replace(types, reckoning=self.reckoned(noted.reckoning))
+
+    def reckoned(self, otherwise: Reckoning) -> Reckoning:
+        """How time is reckoned, as far as it is said; the rest is as in another reckoning."""
+        return Reckoning(
+            self.zone or otherwise.zone,
+            self.week_start or otherwise.week_start,
+            self.session_gap_minutes or otherwise.session_gap_minutes,
+        )
 
     def __str__(self) -> str:
         """As it is typed."""

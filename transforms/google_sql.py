@@ -8,5 +8,6 @@ MACROS: Final = (
     "CREATE TEMP MACRO UNIX_DATE(day) AS CAST(day - DATE '1970-01-01' AS BIGINT)",
     "CREATE TEMP MACRO UNIX_MICROS(moment) AS epoch_us(moment)",
     "CREATE TEMP MACRO REGEXP_CONTAINS(text, pattern) AS regexp_matches(text, pattern)",
+    "CREATE TEMP MACRO DATETIME(moment, zone) AS timezone(zone, timezone('UTC', moment))",
     "CREATE TEMP MACRO DIV(number, divisor) AS number // divisor",
 )

@@ -28,6 +28,7 @@ from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.buffered_checks import BufferedChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
+from transforms.reckoning import Reckoning
 from transforms.touched_dates import rows
 from transforms.user_tables import CONTRIBUTIONS, NEGATIVE, USERS
 
@@ -36,11 +37,17 @@ ROWS: Final = "rows"
 
 @dataclass
 class TouchedDates(beam.PTransform):
-    """`Parsed` batches -> rows of TOUCHED: the dates whose stored events they may meet."""
+    """`Parsed` batches -> rows of TOUCHED: the dates whose stored events they may meet.
+
+    Attributes:
+        reckoning: how time is reckoned.
+    """
+
+    reckoning: Reckoning
 
     def expand(self, parsed: beam.PCollection) -> beam.PCollection:
         return parsed | "Find dates" >> beam.Map(
-            lambda part: rows(touched_dates(part.events))
+            lambda part, reckoning: rows(touched_dates(part.events, reckoning)), self.reckoning
         ).with_output_types(pa.Table)
 
 

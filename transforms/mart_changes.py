@@ -133,7 +133,9 @@ def marts_of(
     counters: Counters, written_at_us: int = 0, figures: FigureSettings = FigureSettings()
 ) -> dict[str, pa.Table]:
     """All rows of the marts of a sum over all users, by the names of their tables."""
-    spine = lay_out(counters, pa.scalar(written_at_us, pa.timestamp("us")), figures.known)
+    spine = lay_out(
+        counters, pa.scalar(written_at_us, pa.timestamp("us")), figures.known, figures.reckoning
+    )
     return {name: rows(spine) for name, rows in FINISH.items()}
 
 

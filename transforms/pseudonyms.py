@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.data_error import DataError
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.keys import plain_strings
 from transforms.kernels.sessions import number_sessions, sort_events
 from transforms.kernels.timelines import Timelines, timelines
 from transforms.marts import fct_events
 from transforms.stored_events import STORED, restored
-from transforms.vocabulary import EVENT_TYPES
 
 # Of two events of one instant the ids say which is the first one; so each draw may fail.
 _DRAWS: Final = 64
@@ -48,7 +48,7 @@ def renamed(
     events: pa.Table,
     before: Timelines,
     draw: Draw = drawn,
-    event_types: tuple[str, ...] = EVENT_TYPES,
+    figures: FigureSettings = FigureSettings(),
 ) -> Renamed:
     """Give users pseudonyms, so that no figure changes.
 
@@ -56,7 +56,7 @@ def renamed(
         events: all rows of fct_events that the users have, in any order.
         before: the users' timelines.
         draw: gives pseudonyms.
-        event_types: the names of the event types, by their codes.
+        figures: the settings by which the tables are made.
 
     Raises:
         DataError: if the timelines are of other events.
@@ -68,7 +68,7 @@ def renamed(
     for attempt in range(_DRAWS):
         users = before.take(left)
         mine = events.filter(pc.is_in(events["user_id"], value_set=users.user_id))
-        found = _under(mine, users, draw(len(left)), event_types)
+        found = _under(mine, users, draw(len(left)), figures)
         same = _begin_alike(users, found.timelines)
         if attempt == _DRAWS - 1:
             same[:] = True
@@ -98,14 +98,12 @@ def _see_complete(events: pa.Table, before: Timelines) -> None:
         )
 
 
-def _under(
-    events: pa.Table, users: Timelines, names: pa.Array, event_types: tuple[str, ...]
-) -> Renamed:
+def _under(events: pa.Table, users: Timelines, names: pa.Array, figures: FigureSettings) -> Renamed:
     whose = pc.index_in(events["user_id"], value_set=users.user_id)
     place = events.schema.get_field_index("user_id")
     called = events.set_column(place, STORED.arrow_schema.field("user_id"), names.take(whose))
-    source = restored(called.select(STORED.column_names), event_types)
-    found = sort_events([source.events], event_types)
+    source = restored(called.select(STORED.column_names), figures.known)
+    found = sort_events([source.events], figures.known, figures.reckoning)
     written = events[fct_events.TABLE.written_at or ""].combine_chunks().take(pa.array(found.rows))
     rows = fct_events.rows(found, number_sessions(found), written)
     lives = timelines(found)

@@ -47,7 +47,7 @@ def worked_out(
         written_at: the moment of writing, in UTC without a zone.
     """
     moment = pa.scalar(written_at, pa.timestamp("us"))
-    events = sort_events(batches, types.known)
+    events = sort_events(batches, types.known, types.reckoning)
     batches.clear()
     lives = timelines(events)
     users = dim_users.rows(lives, types.codes, moment)
@@ -59,5 +59,8 @@ def worked_out(
     }
     counts = RunCounts(events=len(events.time_us), duplicates=events.duplicates)
     return WorkedShard(
-        rows, contributions(lives, types.codes), counts, lives.per_user(lives.events)
+        rows,
+        contributions(lives, types.codes, types.reckoning),
+        counts,
+        lives.per_user(lives.events),
     )

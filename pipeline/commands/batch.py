@@ -17,6 +17,7 @@ from pipeline.options.option import Option, Parameter, given_by, recorded
 from pipeline.options.option_values import PERCENTAGE, SWITCH
 from pipeline.webhook import Webhook
 from transforms.figure_settings import AskedFigures
+from transforms.reckoning import WeekStart
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
 _MAX_SHRINK: Final = Option(
@@ -56,6 +57,8 @@ class BatchOptions:
     user_shards: int | None = given_by(shared.USER_SHARDS)
     workers: int | None = given_by(shared.WORKERS)
     active_event_types: AskedFigures | None = given_by(shared.ACTIVE_TYPES)
+    timezone: str | None = given_by(shared.TIMEZONE)
+    week_start: WeekStart | None = given_by(shared.WEEK_START)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     max_dead_letter_pct: float = given_by(shared.MAX_DEAD_LETTERS)
     max_shrink_pct: float = given_by(_MAX_SHRINK)
@@ -79,6 +82,11 @@ class BatchOptions:
         """What it says of rules."""
         return shared.asked_rules(self.rules, self.preset)
 
+    @property
+    def asked_figures(self) -> AskedFigures | None:
+        """What it says of the settings of figures."""
+        return shared.asked_figures(self.active_event_types, self.timezone, self.week_start)
+
 
 def run(options: BatchOptions) -> None:
     """Replace all tables by what the files hold, and print a summary.
@@ -96,8 +104,10 @@ def run(options: BatchOptions) -> None:
     from pipeline.launch.tables_built import first_types, refuse_stream, warn_of_other_types
 
     found, beam = prepare(options).with_types_of_files(), options.beam
-    types = first_types(found.event_types(options.active_event_types))
-    if not found.dry_run.offline:
+    offline = found.dry_run.offline
+    asked = found.event_types(options.asked_figures)
+    types = first_types(asked, None if offline else found.warehouse)
+    if not offline:
         refuse_stream(found.warehouse, options.stream_stopped)
         warn_of_other_types(found.warehouse, types)
     from pipeline.alerts.telling import alerting

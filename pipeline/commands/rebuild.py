@@ -13,6 +13,7 @@ from pipeline.options import shared_options as shared
 from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import given_by, recorded
 from transforms.figure_settings import AskedFigures
+from transforms.reckoning import WeekStart
 
 _ACTIVE_TYPES: Final = replace(
     shared.ACTIVE_TYPES,
@@ -36,6 +37,8 @@ class RebuildCommandOptions:
 
     warehouse: str = given_by(shared.WAREHOUSE)
     active_event_types: AskedFigures | None = given_by(_ACTIVE_TYPES)
+    timezone: str | None = given_by(shared.TIMEZONE)
+    week_start: WeekStart | None = given_by(shared.WEEK_START)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     rules: str | None = given_by(_RULES)
     preset: str | None = given_by(shared.PRESET)
@@ -48,6 +51,11 @@ class RebuildCommandOptions:
     def __post_init__(self) -> None:
         shared.asked_rules(self.rules, self.preset)
         shared.refuse_workers(self.workers, self.beam)
+
+    @property
+    def asked_figures(self) -> AskedFigures | None:
+        """What it says of the settings of figures."""
+        return shared.asked_figures(self.active_event_types, self.timezone, self.week_start)
 
 
 def run(options: RebuildCommandOptions) -> None:
@@ -87,7 +95,7 @@ def run(options: RebuildCommandOptions) -> None:
     refuse_stream(warehouse, options.stream_stopped)
     asked_rules = shared.asked_rules(options.rules, options.preset)
     rules = rules_to_keep(warehouse, asked_rules)
-    types = types_to_build(warehouse, with_own_types(options.active_event_types, rules))
+    types = types_to_build(warehouse, with_own_types(options.asked_figures, rules))
     settings = recorded(options)
     if asked_rules is not None:
         settings[RULES] = note_of(rules)

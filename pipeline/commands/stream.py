@@ -17,6 +17,7 @@ from pipeline.options.option_values import SWITCH, number, one_of, resource, who
 from pipeline.terminal import print_error
 from pipeline.webhook import Webhook
 from transforms.figure_settings import AskedFigures, FigureSettings
+from transforms.reckoning import WeekStart
 
 if TYPE_CHECKING:
     from pipeline.graphs.streaming_graph import StreamJob
@@ -108,6 +109,8 @@ class StreamOptions:
     location: str | None = given_by(shared.LOCATION)
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
     active_event_types: AskedFigures | None = given_by(_ACTIVE_TYPES)
+    timezone: str | None = given_by(shared.TIMEZONE)
+    week_start: WeekStart | None = given_by(shared.WEEK_START)
     rules: str | None = given_by(_RULES)
     preset: str | None = given_by(shared.PRESET)
     late_horizon_days: int | None = given_by(_LATE_HORIZON)
@@ -131,6 +134,11 @@ class StreamOptions:
     def asked_rules(self) -> str | None:
         """What it says of rules."""
         return shared.asked_rules(self.rules, self.preset)
+
+    @property
+    def asked_figures(self) -> AskedFigures | None:
+        """What it says of the settings of figures."""
+        return shared.asked_figures(self.active_event_types, self.timezone, self.week_start)
 
 
 def run(options: StreamOptions) -> None:
@@ -190,7 +198,7 @@ def run(options: StreamOptions) -> None:
         started_at=started_at,
         settings=recorded(options),
     )
-    asked = options.active_event_types
+    asked = options.asked_figures
     if not dry_run.offline:
         job = _by_rules(job, options.asked_rules)
         asked = with_own_types(asked, job.rules)

@@ -16,6 +16,7 @@ from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import given_by, recorded
 from pipeline.webhook import Webhook
 from transforms.figure_settings import AskedFigures, FigureSettings
+from transforms.reckoning import WeekStart
 
 _INPUT: Final = replace(
     shared.INPUT,
@@ -53,6 +54,8 @@ class UpdateOptions:
     require_partition_filter: bool | None = given_by(shared.PARTITION_FILTER)
     user_shards: int | None = given_by(_USER_SHARDS)
     active_event_types: AskedFigures | None = given_by(_ACTIVE_TYPES)
+    timezone: str | None = given_by(shared.TIMEZONE)
+    week_start: WeekStart | None = given_by(shared.WEEK_START)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     max_dead_letter_pct: float = given_by(shared.MAX_DEAD_LETTERS)
     max_future_minutes: int = given_by(shared.MAX_FUTURE)
@@ -72,6 +75,11 @@ class UpdateOptions:
     def asked_rules(self) -> str | None:
         """What it says of rules."""
         return shared.asked_rules(self.rules, self.preset)
+
+    @property
+    def asked_figures(self) -> AskedFigures | None:
+        """What it says of the settings of figures."""
+        return shared.asked_figures(self.active_event_types, self.timezone, self.week_start)
 
 
 def run(options: UpdateOptions) -> None:
@@ -95,7 +103,7 @@ def run(options: UpdateOptions) -> None:
     from pipeline.launch.update_launch import run_update
 
     leave_at_once_on_interrupt(COMMAND.name)
-    types = found.event_types(options.active_event_types)
+    types = found.event_types(options.asked_figures)
     asked = Asked(types, options.user_shards, options.stream_stopped, options.asked_rules)
     # Until it is known what the tables were built with.
     unknown = FigureSettings()

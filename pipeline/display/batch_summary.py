@@ -24,6 +24,7 @@ from pipeline.warehouse import TableReader
 from transforms.kernels.input_formats import Given
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts.registry import TABLES
+from transforms.reckoning import PLAIN, Reckoning
 
 
 def show_summary(
@@ -31,6 +32,7 @@ def show_summary(
     warehouse: TableReader,
     files: Sequence[InputFile],
     given: Given | None = None,
+    reckoning: Reckoning = PLAIN,
 ) -> None:
     """Print a finished run's summary on stdout.
 
@@ -39,6 +41,7 @@ def show_summary(
         warehouse: where it wrote.
         files: those that it read.
         given: what its rules say of them; None where it has no rules.
+        reckoning: how time is reckoned in the tables.
     """
     console = Page()
     counts = report.counts
@@ -53,7 +56,7 @@ def show_summary(
         console.print(f"  {checks_line(report.results)}")
     show_tables(console, report, "rows")
     show_failed(console, report.results)
-    show_growth(console, warehouse)
+    show_growth(console, warehouse, reckoning)
 
 
 def speed_line(report: BatchReport, files: Sequence[InputFile]) -> str:

@@ -19,6 +19,7 @@ from pipeline.terminal import Guarded, counted, is_watched, printable
 from pipeline.warehouse import TableReader
 from transforms.kernels.run_counts import RunCounts
 from transforms.quality.reported import Reported
+from transforms.reckoning import PLAIN, Reckoning
 
 _PIPE_WIDTH: Final = 120
 _GAP: Final = 2
@@ -44,17 +45,24 @@ def forgotten_rows(counts: RunCounts) -> str:
     return f"{counted(counts.forgotten, 'row')} of forgotten users"
 
 
-def show_growth(console: Console, warehouse: TableReader) -> None:
-    """Print the last months, and how to look into the warehouse."""
+def show_growth(console: Console, warehouse: TableReader, reckoning: Reckoning = PLAIN) -> None:
+    """Print the last months, how time is reckoned, and how to look into the warehouse."""
     months = growth_lines.last_months(warehouse)
     if months:
         section(console, "Growth by month", growth_lines.lines(months), *growth_lines.COLUMNS)
         for line in growth_lines.headline(months):
             console.print(Padding(line, (0, _GAP)))
+    show_reckoning(console, reckoning)
     show_warehouse(console, warehouse)
     console.print("Look into it with")
     console.print(f"  {printable(warehouse.how_to_query())}", soft_wrap=True, markup=False)
     console.print()
+
+
+def show_reckoning(console: Console, reckoning: Reckoning) -> None:
+    """Print how time is reckoned, where it is not as usual."""
+    if said := reckoning.said:
+        console.print(Text.assemble(("\nTime", "bold"), f"  {said}"), soft_wrap=True)
 
 
 def show_warehouse(console: Console, warehouse: TableReader) -> None:

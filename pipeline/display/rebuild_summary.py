@@ -11,14 +11,22 @@ from pipeline.paths import typed_command
 from pipeline.reports import BatchReport
 from pipeline.terminal import counted, printable
 from pipeline.warehouse import TableReader
+from transforms.reckoning import PLAIN, Reckoning
 
 
-def show_rebuild(report: BatchReport, warehouse: TableReader, *, by_other_rules: bool) -> None:
+def show_rebuild(
+    report: BatchReport,
+    warehouse: TableReader,
+    reckoning: Reckoning = PLAIN,
+    *,
+    by_other_rules: bool,
+) -> None:
     """Print a finished rebuild's summary on stdout.
 
     Args:
         report: of the run.
         warehouse: its tables.
+        reckoning: how time is reckoned in the tables.
         by_other_rules: whether the run was told rules, by which dead letters may pass.
     """
     console, counts = Page(), report.counts
@@ -36,7 +44,7 @@ def show_rebuild(report: BatchReport, warehouse: TableReader, *, by_other_rules:
         console.print(f"  {checks_line(report.results)}")
     show_tables(console, report, "rows")
     show_failed(console, report.results)
-    show_growth(console, warehouse)
+    show_growth(console, warehouse, reckoning)
     if by_other_rules:
         again = printable(typed_command("replay", warehouse.url))
         console.print(

@@ -9,9 +9,10 @@ from typing import Any, Final
 from rich.padding import Padding
 from rich.text import Text
 
-from pipeline.display.page import Page, section, show_warehouse_of
+from pipeline.display.page import Page, section, show_reckoning, show_warehouse_of
 from pipeline.terminal import counted, printable
 from transforms.state.pipeline_runs import RunState
+from transforms.state.warehouse_settings import TIMEZONE, reckoning_of
 
 _COLUMNS: Final = (
     "began (UTC)",
@@ -51,6 +52,8 @@ def show_runs(states: Sequence[RunState], noted: int, url: str) -> None:
         console.print(
             f"\n{len(states):,} of {counted(noted, 'run')} are shown; --limit {noted} shows all"
         )
+    built = (state.run.settings for state in states if state.outcome != "failed")
+    show_reckoning(console, reckoning_of(next((its for its in built if TIMEZONE in its), {})))
     show_warehouse_of(console, url)
     console.print()
 

@@ -17,6 +17,7 @@ from pipeline.reports import FlushReport
 from pipeline.terminal import counted, print_error, printable
 from pipeline.warehouse import TableReader
 from transforms.kernels.run_counts import RunCounts
+from transforms.reckoning import PLAIN, Reckoning
 
 # Of a flush's messages; a producer that sends this many wrong ones has changed something.
 _WARNED_PCT: Final = 10
@@ -100,7 +101,9 @@ def _new_dead_letters(before: RunCounts, counts: RunCounts) -> dict[str, int]:
     }
 
 
-def show_stream_summary(report: FlushReport, warehouse: TableReader) -> None:
+def show_stream_summary(
+    report: FlushReport, warehouse: TableReader, reckoning: Reckoning = PLAIN
+) -> None:
     """Print what a stream has come to, once it has stopped."""
     console = Page()
     counts = report.counts
@@ -118,7 +121,7 @@ def show_stream_summary(report: FlushReport, warehouse: TableReader) -> None:
         if (reason := frequent_reason(RunCounts(), counts)) is not None:
             console.print(f"  {_WAYS_OUT.get(reason, _OTHERWISE)}.", markup=False)
     show_failed(console, report.failed)
-    show_growth(console, warehouse)
+    show_growth(console, warehouse, reckoning)
 
 
 def _sum(report: FlushReport) -> str:

@@ -19,6 +19,7 @@ from pipeline.reports import UpdateReport
 from pipeline.terminal import counted
 from pipeline.warehouse import TableReader
 from transforms.kernels.input_formats import Given
+from transforms.reckoning import PLAIN, Reckoning
 
 
 def other_checks(warehouse: TableReader) -> str:
@@ -34,6 +35,7 @@ def show_update(
     warehouse: TableReader,
     files: Sequence[InputFile],
     given: Given | None = None,
+    reckoning: Reckoning = PLAIN,
 ) -> None:
     """Print a finished update's summary on stdout.
 
@@ -42,6 +44,7 @@ def show_update(
         warehouse: what it updated.
         files: those that it loaded.
         given: what its rules say of them; None where it has no rules.
+        reckoning: how time is reckoned in the tables.
     """
     console, counts = Page(), report.counts
     console.print()
@@ -64,7 +67,7 @@ def show_update(
         console.print(f"  {other_checks(warehouse)}", markup=False)
     show_tables(console, report, "rows written")
     show_failed(console, report.results)
-    show_growth(console, warehouse)
+    show_growth(console, warehouse, reckoning)
 
 
 def nothing_new(known: int) -> str:

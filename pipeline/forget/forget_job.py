@@ -45,7 +45,7 @@ class ForgetJob:
         warehouse: whose tables they are to leave.
         user_ids: a string array, each once.
         run: the run; it names nobody.
-        figures: the event types that make a user active in the tables.
+        figures: the settings by which the tables were built.
         pseudonymise: whether their events stay, under pseudonyms.
     """
 

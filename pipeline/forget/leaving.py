@@ -18,7 +18,6 @@ from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.contract import Table
 from transforms.figure_settings import FigureSettings
-from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.counters import Counters
 from transforms.kernels.increments import change
 from transforms.kernels.timelines import Timelines
@@ -105,7 +104,7 @@ def changes_of(files: list[StagedFile]) -> list[Change]:
 def leaving(held: Holdings) -> dict[str, pa.Table]:
     """By the names of contracts, what leaves the tables, and what is rewritten in them."""
     lives = held.lives
-    first_dates = (lives.first_seen_us // US_PER_DAY).astype("datetime64[D]")
+    first_dates = lives.first_dates.astype("datetime64[D]")
     users = pa.table({"user_id": lives.user_id, "first_seen_date": pa.array(first_dates)})
     leave: dict[Table, pa.Table] = {
         fct_events.TABLE: dates_of(lives),
@@ -146,7 +145,7 @@ def lived_on(
     for users in _portions(held.lives):
         before = held.lives.take(users)
         events = events_of(warehouse, before, fct_events.TABLE.column_names)
-        found = renamed(events, before, event_types=types.known)
+        found = renamed(events, before, figures=types)
         # Not the moment of this run, by which they could be distinguished from the others.
         written_at = held.written_at.take(pa.array(users))
         people = dim_users.rows(found.timelines, types.codes, written_at)
@@ -187,7 +186,7 @@ def counted_without(
     Raises:
         RunError: if growth_counters can't be read, or is of other events than fct_events.
     """
-    difference = change(before, after, types.codes)
+    difference = change(before, after, types.codes, types.reckoning)
     if difference == Counters.empty():
         return {}
     rows = warehouse.read(growth_counters.TABLE)

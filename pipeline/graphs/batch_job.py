@@ -27,7 +27,7 @@ from transforms.quality.policy import Mode
 from transforms.rules.model import Rules
 from transforms.state.pipeline_runs import Run
 from transforms.state.registry import STATE_TABLES
-from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES
+from transforms.state.warehouse_settings import noted_figures
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class BatchJob:
             None for all.
         summary_path: where on gs:// it is written too, where no launcher waits for it.
         user_shards: in how many shards the users are processed.
-        figures: the event types, and which make a user active.
+        figures: the settings that decide what figures are.
         max_dead_letter_pct: above this share of rejected rows nothing is committed.
         run: the run's id.
         started_at: the run's moment, in UTC without a zone.
@@ -89,7 +89,7 @@ class BatchJob:
     @property
     def noted(self) -> Run:
         """The run as pipeline_runs has it."""
-        settings = {**self.settings, ACTIVE_EVENT_TYPES: self.figures.note}
+        settings = {**self.settings, **noted_figures(self.figures)}
         return Run(self.run, self.command, __version__, self.started_at, settings)
 
     @property

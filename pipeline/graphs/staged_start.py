@@ -13,9 +13,9 @@ from pipeline.graphs.staged_users import StagedUsers, stage_users
 from pipeline.sinks.flush_state import Held, Totals
 from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse import Warehouse
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.codecs.sum_codecs import decode_counters, encode_counters
 from transforms.marts import dead_letter_events, fct_events
-from transforms.vocabulary import EVENT_TYPES
 
 _SUMS: Final = "start-sums.bin"
 # Written last: where it is, the others are whole. A job that takes another one's place finds it.
@@ -60,7 +60,7 @@ def stage_start(
     staging: str,
     totals: Totals,
     since_us: int,
-    event_types: tuple[str, ...] = EVENT_TYPES,
+    figures: FigureSettings = FigureSettings(),
 ) -> StagedStart:
     """Stage what a stream begins with.
 
@@ -68,12 +68,12 @@ def stage_start(
         warehouse: which nobody else writes meanwhile.
         staging: the stream's folder, which all workers reach.
         totals: the sums that its tables hold.
-        since_us, event_types: as in `stage_users`.
+        since_us, figures: as in `stage_users`.
 
     Raises:
         RunError: if tables can't be read, or files staged.
     """
-    users = stage_users(warehouse, staging, since_us, event_types)
+    users = stage_users(warehouse, staging, since_us, figures)
     start = StagedStart(
         users,
         storage.join(staging, _SUMS),

@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
@@ -29,12 +28,13 @@ from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse import Warehouse
 from transforms.advance_step import EVENT_COLUMNS
 from transforms.contract import Table
+from transforms.figure_settings import FigureSettings
+from transforms.kernels.calendar import US_PER_DAY, as_dates, date_of
 from transforms.kernels.keyed_hashes import keyed_hashes
 from transforms.kernels.seeds import Seed, seeds_of
 from transforms.marts import fct_events
 from transforms.state import user_timelines
 from transforms.stored_events import numbered
-from transforms.vocabulary import EVENT_TYPES
 
 _INDEX: Final = np.dtype(
     [("hash", "<u8"), ("at", "<u8"), ("name", "<u4"), ("head", "<u4"), ("recent", "<u4")]
@@ -126,7 +126,7 @@ def stage_users(
     warehouse: Warehouse,
     staging: str,
     since_us: int,
-    event_types: tuple[str, ...] = EVENT_TYPES,
+    figures: FigureSettings = FigureSettings(),
 ) -> StagedUsers:
     """Stage what the tables hold of all users, and of the events of the horizon.
 
@@ -137,7 +137,7 @@ def stage_users(
         warehouse: which nobody else writes meanwhile, and whose state is that of its tables.
         staging: a folder that all workers reach.
         since_us: when the horizon begins, in microseconds since 1970-01-01.
-        event_types: the names of the event types, by their codes.
+        figures: the settings by which its tables were built.
 
     Raises:
         RunError: if tables can't be read, or files staged.
@@ -145,20 +145,20 @@ def stage_users(
     users = warehouse.count(user_timelines.TABLE) or 0
     key, files = secrets.token_bytes(32), min(users // _USERS_PER_FILE + 1, _MOST_FILES)
     # A day more, for the sessions that the horizon cuts.
-    first = datetime(1970, 1, 1) + timedelta(microseconds=since_us) - timedelta(days=1)
+    first = np.array([since_us - US_PER_DAY])
     name, counts, events = uuid.uuid4().hex, [], 0
     paths = [storage.join(staging, f"users-{name}-{number:03}.bin") for number in range(files)]
     with tempfile.TemporaryDirectory(prefix="growth-users-") as folder:
         timelines, recent = (Path(folder, each) for each in ("timelines", "events"))
         _spread(warehouse.batches(user_timelines.TABLE, _TIMELINE), timelines, key, files)
-        since = first.date()
+        since = as_dates(date_of(first, figures.reckoning)).tolist()[0]
         _spread(warehouse.batches(fct_events.TABLE, EVENT_COLUMNS, since), recent, key, files)
         for number, path in enumerate(paths):
             rows = _rows(timelines / str(number), user_timelines.TABLE, _TIMELINE)
             stored = _rows(recent / str(number), fct_events.TABLE, EVENT_COLUMNS)
             lives = user_timelines.timelines_of(rows)
-            known, starts = numbered(stored, event_types), partial(_starts, warehouse)
-            seeds = seeds_of(rows, lives, known, since_us, starts, event_types)
+            known, starts = numbered(stored, figures.known), partial(_starts, warehouse)
+            seeds = seeds_of(rows, lives, known, since_us, starts, figures.known)
             counts.append(len(seeds))
             events += int(lives.events.sum())
             _write(path, seeds, key)

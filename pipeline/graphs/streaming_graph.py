@@ -36,7 +36,7 @@ from transforms.rules.model import Rules
 from transforms.state import user_timelines
 from transforms.state.pipeline_runs import Run
 from transforms.state.registry import STATE_TABLES
-from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES
+from transforms.state.warehouse_settings import noted_figures
 from transforms.streaming.clock import Clock, system_clock
 from transforms.streaming.parse_messages import ParseMessages, as_messages
 from transforms.streaming.sums import SumShards, ToShard, ToUserShard
@@ -66,7 +66,7 @@ class StreamJob:
         subscription: where messages come from, for the dead letters.
         warehouse: where the tables are kept true.
         run: the run's id.
-        figures: the event types, and which make a user active.
+        figures: the settings that decide what figures are.
         started_at: when the run began, in UTC without a zone.
         staging: a folder for staged files that all workers reach; "" until it is made.
         late_horizon_days: events from longer ago are dead letters.
@@ -113,7 +113,7 @@ class StreamJob:
     @property
     def noted(self) -> Run:
         """The run as pipeline_runs has it."""
-        settings = {**self.settings, ACTIVE_EVENT_TYPES: self.figures.note}
+        settings = {**self.settings, **noted_figures(self.figures)}
         return Run(self.run, "stream", __version__, self.started_at, settings)
 
     @property

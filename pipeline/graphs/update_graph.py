@@ -87,7 +87,7 @@ def build_increment(new: NewEvents, job: BatchJob, *loaded: beam.PCollection) ->
     layout = warehouse.capabilities.layout
     state = (
         new.events
-        | "TouchedDates" >> TouchedDates()
+        | "TouchedDates" >> TouchedDates(job.figures.reckoning)
         | "Stage touched_dates" >> StageRows(TOUCHED, job.staging, layout)
         | "ReadState" >> ReadRows(warehouse, job.run, state_of_dates())
     )

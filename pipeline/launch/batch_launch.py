@@ -64,7 +64,7 @@ def run_batch(
                 is_done()
     if report is not None:
         given = None if job.rules is None else job.rules.input
-        show = partial(show_summary, report, job.warehouse, job.files, given)
+        show = partial(show_summary, report, job.warehouse, job.files, given, job.figures.reckoning)
         finish(report.to_json(), summary_file, DONE, show)
 
 

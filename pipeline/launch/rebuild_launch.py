@@ -85,7 +85,9 @@ def run_rebuild(job: BatchJob, options: RebuildOptions) -> None:
                 report = rebuild_here(job, files, options.workers)
                 is_done()
     if report is not None:
-        show = partial(show_rebuild, report, warehouse, by_other_rules=RULES in job.settings)
+        told = RULES in job.settings
+        reckoning = job.figures.reckoning
+        show = partial(show_rebuild, report, warehouse, reckoning, by_other_rules=told)
         finish(report.to_json(), options.summary_file, DONE, show)
 
 

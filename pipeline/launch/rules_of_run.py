@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from pipeline import storage
 from pipeline.errors import OptionError, RunError
-from pipeline.launch.tables_built import settings_of_tables
 from pipeline.paths import typed_command
 from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.noted_settings import settings_of_tables
 from transforms.data_error import DataError
 from transforms.figure_settings import AskedFigures
 from transforms.kernels.input_formats import Given

@@ -72,7 +72,7 @@ def run_stream(
             record_failure(job.warehouse, failed, staging, failure)
         with forgiving("the stream has stopped") as is_done:
             is_done()
-            show_stream_summary(report, job.warehouse)
+            show_stream_summary(report, job.warehouse, job.figures.reckoning)
         if failure is not None:
             raise failure
 

@@ -5,22 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final
 
 from pipeline.errors import OptionError
+from pipeline.paths import typed_command
 from pipeline.sinks.ended_runs import has_ended
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.noted_settings import settings_of_tables
 from pipeline.warehouse.run_ids import is_stream
 from transforms.data_error import DataError
 from transforms.figure_settings import AskedFigures, FigureSettings
-from transforms.state import warehouse_settings
-from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES
+from transforms.reckoning import Reckoning
+from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES, reckoning_of
 
 HOW_TO_STOP: Final = "make drain on Dataflow, Ctrl-C or SIGTERM where it runs on a machine"
 
 
 def types_of_tables(warehouse: Warehouse, asked: AskedFigures | None) -> FigureSettings | None:
-    """The event types of tables that are there, and those of them that make a user active.
+    """The settings by which tables that are there were built.
 
     Args:
         warehouse: where they are, and what is noted beside them.
@@ -42,23 +45,52 @@ def types_of_tables(warehouse: Warehouse, asked: AskedFigures | None) -> FigureS
             f"--active_event_types {asked}: the tables were built with {types}, which is noted "
             "beside them: leave it out, or run batch to change them"
         )
+    refuse_other_reckoning(warehouse, asked, types.reckoning)
     return types
 
 
-def first_types(asked: AskedFigures | None) -> FigureSettings:
-    """The event types of tables that are built from nothing.
+def refuse_other_reckoning(warehouse: Warehouse, asked: AskedFigures, noted: Reckoning) -> None:
+    """See that a command line does not ask for another reckoning of time than that of the tables.
 
     Raises:
-        OptionError: if the command line names one that is not known.
+        OptionError: if it does.
+    """
+    if asked.zone not in (None, noted.zone):
+        raise OptionError(
+            f"--timezone {asked.zone}: the dates of these tables are in {noted.zone}, which is "
+            "noted beside them: leave it out, or build them again from their events with "
+            f"{typed_command('rebuild', warehouse.url)} --timezone {asked.zone}"
+        )
+    if asked.week_start not in (None, noted.week_start):
+        raise OptionError(
+            f"--week_start {asked.week_start}: the weeks of these tables begin on a "
+            f"{noted.week_start}, which is noted beside them: leave it out, or build them again "
+            f"from their events with {typed_command('rebuild', warehouse.url)} --week_start "
+            f"{asked.week_start}"
+        )
+
+
+def first_types(asked: AskedFigures | None, instead_of: Warehouse | None = None) -> FigureSettings:
+    """The settings of tables that are built from nothing.
+
+    Args:
+        asked: what the command line says.
+        instead_of: whose tables they replace: time is reckoned as in them, as far as the command
+            line says nothing of it. None for nobody's.
+
+    Raises:
+        OptionError: if the command line names an event type that is not known.
+        RunError: if the warehouse can't be read.
     """
     asked = asked or AskedFigures()
+    noted = {} if instead_of is None else settings_of_tables(instead_of)
     with _named(asked):
-        return asked.first()
+        return asked.first(reckoning_of(noted))
 
 
 def types_to_build(warehouse: Warehouse, asked: AskedFigures | None) -> FigureSettings:
-    """The event types of tables that are built again from their events: those of the tables and
-    new ones; those make a user active that are asked for, else those of the tables.
+    """The settings of tables that are built again from their events: those that are asked for, else
+    those of the tables; of event types those of the tables and new ones.
 
     Raises:
         OptionError: if neither the warehouse nor the command line says so, or if it names one that
@@ -87,7 +119,7 @@ def _named(asked: AskedFigures) -> Iterator[None]:
 
 
 def warn_of_other_types(warehouse: Warehouse, types: FigureSettings) -> None:
-    """Say so where tables that are to be replaced were built with other active event types.
+    """Say so where tables that are to be replaced were built with other settings.
 
     Raises:
         RunError: if the warehouse can't be read.
@@ -100,6 +132,13 @@ def warn_of_other_types(warehouse: Warehouse, types: FigureSettings) -> None:
             noted,
             types,
         )
+    if noted is None or noted.reckoning == types.reckoning:
+        return
+    logging.getLogger(__name__).warning(
+        "the tables were built with %s; this run builds them with %s",
+        noted.reckoning,
+        types.reckoning,
+    )
 
 
 def refuse_stream(warehouse: Warehouse, stopped: bool, instead: str = "") -> None:
@@ -125,22 +164,10 @@ def refuse_stream(warehouse: Warehouse, stopped: bool, instead: str = "") -> Non
     )
 
 
-def settings_of_tables(warehouse: Warehouse) -> dict[str, str]:
-    """The settings that are noted in warehouse_settings; none where it is not there.
-
-    Raises:
-        RunError: if the warehouse can't be read.
-    """
-    table = warehouse_settings.TABLE
-    with warehouse.kept_open():
-        if table.name not in (warehouse.present() or ()):
-            return {}
-        return warehouse_settings.settings_of(warehouse.read(table))
-
-
 def _noted_types(warehouse: Warehouse) -> FigureSettings | None:
-    noted = settings_of_tables(warehouse).get(ACTIVE_EVENT_TYPES)
-    if noted is not None:
-        return FigureSettings.of_note(noted)
+    settings = settings_of_tables(warehouse)
+    if ACTIVE_EVENT_TYPES in settings:
+        noted = FigureSettings.of_note(settings[ACTIVE_EVENT_TYPES])
+        return replace(noted, reckoning=reckoning_of(settings))
     names = warehouse.active_event_types()
     return None if names is None else FigureSettings(names)

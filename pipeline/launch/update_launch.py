@@ -67,7 +67,8 @@ def run_update(
         report = UpdateReport(RunCounts(), {}, _seconds(job), known_files=increment.known)
     if report is not None:
         given = None if increment.job.rules is None else increment.job.rules.input
-        show = partial(show_update, report, job.warehouse, increment.job.files, given)
+        reckoning = increment.job.figures.reckoning
+        show = partial(show_update, report, job.warehouse, increment.job.files, given, reckoning)
         done = DONE if increment.job.files else "no file was new"
         finish(report.to_json(), summary_file, done, show)
 

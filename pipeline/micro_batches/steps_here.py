@@ -78,7 +78,7 @@ class StepsHere:
             DataError: if its tables contradict each other.
         """
         warehouse = self.warehouse
-        touched = [rows(touched_dates(batch)) for batch in events]
+        touched = [rows(touched_dates(batch, types.reckoning)) for batch in events]
         keys = self.staged({TOUCHED.name: pa.concat_tables(touched)}) if touched else []
         shares = warehouse.look_up([found.of(keys) for found in state_of_dates()], self.run)
         state = [

@@ -168,6 +168,13 @@ LOCATION: Final = matching(
 )
 
 
+# Which zones there are is known by a library that takes long to import: it is asked later.
+ZONE: Final = matching(
+    "[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}",
+    "is no time zone such as Asia/Singapore or UTC",
+)
+
+
 def resource(folder: str, kind: str) -> Values:
     """Full names of Pub/Sub's resources; `folder` is `topics` or `subscriptions`."""
     known = matching(

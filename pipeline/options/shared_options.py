@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
 from pipeline.errors import OptionError
@@ -13,6 +14,7 @@ from pipeline.options.option_values import (
     GCS_FILES,
     PERCENTAGE,
     SWITCH,
+    ZONE,
     Values,
     matching,
     number,
@@ -26,6 +28,7 @@ from pipeline.options.option_values import (
 from pipeline.paths import from_home
 from pipeline.webhook import Webhook
 from transforms.figure_settings import AskedFigures
+from transforms.reckoning import WeekStart
 from transforms.rules.presets import PRESETS, as_rules
 from transforms.vocabulary import EVENT_TYPES
 
@@ -150,6 +153,23 @@ ACTIVE_TYPES: Final = Option(
     parameter=Parameter("Event types that make a user active", FIGURES),
 )
 
+TIMEZONE: Final = Option(
+    "the time zone of dates, weeks and months, such as Asia/Singapore; event_time stays UTC. It is "
+    "noted in the warehouse, and one that differs is refused: rebuild changes it (default: that of "
+    "the tables, or UTC)",
+    "ZONE",
+    ZONE,
+    parameter=Parameter("Time zone of dates", FIGURES),
+)
+
+WEEK_START: Final = Option(
+    "the day with which a week begins; it is noted in the warehouse, and another one is refused: "
+    "rebuild changes it (default: that of the tables, or monday)",
+    "monday|sunday",
+    one_of("monday", "sunday"),
+    parameter=Parameter("First day of weeks", FIGURES),
+)
+
 MAX_FUTURE: Final = Option(
     "how far ahead of now an event time may be, in minutes: one fast clock would otherwise open "
     "tomorrow, with everybody churned in it; a later one is a dead letter "
@@ -233,6 +253,30 @@ SUMMARY_FILE: Final = Option(
         matching(GCS_FILE, "is not like gs://bucket/file", "GCS_WRITE_FILE"),
     ),
 )
+
+
+def asked_figures(
+    types: AskedFigures | None, timezone: str | None, week_start: WeekStart | None
+) -> AskedFigures | None:
+    """What --active_event_types, --timezone and --week_start ask for; None for nothing.
+
+    Raises:
+        OptionError: if there is no such time zone.
+    """
+    if timezone is None and week_start is None:
+        return types
+    zone = None if timezone is None else _named_zone(timezone)
+    return replace(types or AskedFigures(), zone=zone, week_start=week_start)
+
+
+def _named_zone(text: str) -> str:
+    # DuckDB, which knows the zones, takes 0.1 s to import.
+    from transforms.kernels.zones import named_zone
+
+    try:
+        return named_zone(text)
+    except ValueError as error:
+        raise OptionError(f"--timezone {text} {error}") from None
 
 
 def asked_rules(rules: str | None, preset: str | None) -> str | None:

@@ -84,7 +84,7 @@ def update_tables(
         heading = "Nothing passes: all events stay as they are"
         _finish(job, outcome, summary_file, lambda tried: show_outcome(tried, heading))
     elif report is not None:
-        show = partial(show_replay, report, job.warehouse)
+        show = partial(show_replay, report, job.warehouse, job.figures.reckoning)
         finish(report.to_json(), summary_file, DONE, show)
 
 

@@ -35,7 +35,7 @@ class ReplayJob:
         selection: which dead letters are meant.
         correct: what to try in their place.
         corrected: the file that `correct` follows, if there is one.
-        figures: the event types that make a user active in the tables.
+        figures: the settings by which the tables were built.
         max_future_minutes: event times may be so much later than `started_at`.
         user_shards: in how many shards the users are processed; None to go by their events.
         quality: enforce, warn or off.

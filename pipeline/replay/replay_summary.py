@@ -14,6 +14,7 @@ from pipeline.replay.attempt import Outcome, Sample
 from pipeline.replay.replay_report import ReplayReport
 from pipeline.terminal import counted, printable
 from pipeline.warehouse import TableReader
+from transforms.reckoning import PLAIN, Reckoning
 
 _NOTHING = "[bold]Nothing to replay:[/]"
 
@@ -54,7 +55,7 @@ def show_nothing(outcome: Outcome, warehouse: TableReader) -> None:
     page.print()
 
 
-def show_replay(report: ReplayReport, warehouse: TableReader) -> None:
+def show_replay(report: ReplayReport, warehouse: TableReader, reckoning: Reckoning = PLAIN) -> None:
     """Print a finished replay's summary."""
     page = Page()
     page.print()
@@ -82,7 +83,7 @@ def show_replay(report: ReplayReport, warehouse: TableReader) -> None:
     _show(page, outcome)
     _show_failing(page, outcome)
     show_failed(page, results)
-    show_growth(page, warehouse)
+    show_growth(page, warehouse, reckoning)
 
 
 def _show(page: Console, outcome: Outcome) -> None:

@@ -12,6 +12,7 @@ from pipeline.launch.noted_runs import runs_of_warehouse
 from pipeline.paths import typed_program
 from pipeline.report.in_words import number
 from pipeline.warehouse import TableReader
+from pipeline.warehouse.noted_settings import reckoning_of_tables
 from transforms.contract import Table
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import (
@@ -58,6 +59,8 @@ def about_data(warehouse: TableReader, now: datetime) -> list[Fact]:
     facts = [Fact("Events", number(events))]
     if fct_events.TABLE.name in present:
         facts.insert(0, _through(freshness(warehouse, now)))
+    if said := reckoning_of_tables(warehouse).said:
+        facts.append(Fact("Dates and weeks", said))
     if dead_letter_events.TABLE.name in present:
         facts.append(_dead_letters(warehouse, events))
     if done and done.counts:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipeline.errors import RunError
 from pipeline.paths import typed_command
 from pipeline.warehouse import TableReader
+from pipeline.warehouse.noted_settings import reckoning_of_tables
 from pipeline.warehouse.presence import refuse_missing
 from transforms.contract import Table
 from transforms.marts import (
@@ -29,6 +30,7 @@ from transforms.marts import (
     social_capital_growth_accounting,
     user_resurrection_analysis,
 )
+from transforms.reckoning import PLAIN, Reckoning, WeekStart
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -67,6 +69,9 @@ class Marts:
         segments: of growth_by_segment_monthly.
         engagement: of engagement_distribution, of the last date that is over.
         types: of events_by_type.
+        reckoning: how time is reckoned in them.
+
+    Those of dates have the first day of their `week`, too.
     """
 
     months: Sequence[Row]
@@ -76,6 +81,7 @@ class Marts:
     segments: Sequence[Row]
     engagement: Sequence[Row]
     types: Sequence[Row]
+    reckoning: Reckoning = PLAIN
 
 
 def read_marts(warehouse: TableReader) -> Marts:
@@ -90,9 +96,11 @@ def read_marts(warehouse: TableReader) -> Marts:
 
 def _read(warehouse: TableReader) -> Marts:
     refuse_missing(warehouse, [table.name for table in _NEEDED])
+    reckoning = reckoning_of_tables(warehouse)
     months, days = (
         _joined([_rows(warehouse, table) for table in tables]) for tables in (_MONTHLY, _DAILY)
     )
+    days = with_weeks(days, reckoning.week_start)
     if not months:
         raise RunError(
             f"{warehouse.url} holds no active user yet, so there is nothing to report: load events "
@@ -109,7 +117,11 @@ def _read(warehouse: TableReader) -> Marts:
         _sorted(warehouse, retention_curves.TABLE),
         [row for row in segments if row["activity_month"] >= first],
         [row for row in engagement if row["event_date"] == last],
-        [row for row in types if row["event_date"] >= dates[0]["event_date"]],
+        with_weeks(
+            [row for row in types if row["event_date"] >= dates[0]["event_date"]],
+            reckoning.week_start,
+        ),
+        reckoning,
     )
 
 
@@ -147,28 +159,34 @@ def by_week(days: Sequence[Row], names: Sequence[str]) -> Sequence[Row]:
     """Sums over weeks of what adds up over dates.
 
     Args:
-        days: rows with an event_date, in order.
+        days: rows with an event_date and its `week`, in order.
         names: columns of numbers.
 
     Returns:
-        For each week its Monday as `week`, the sums, and as `is_complete` whether a later week
+        For each week its first day as `week`, the sums, and as `is_complete` whether a later week
         has begun. The first week is left out where the history begins in its middle.
     """
     weeks: dict[date, dict[str, Any]] = {}
     for day in days:
-        monday = monday_of(day["event_date"])
-        week = weeks.setdefault(monday, {"week": monday, **dict.fromkeys(names, 0)})
+        first = day["week"]
+        week = weeks.setdefault(first, {"week": first, **dict.fromkeys(names, 0)})
         for name in names:
             week[name] += day[name]
     found: list[dict[str, Any]] = list(weeks.values())
     for week in found:
         week["is_complete"] = week is not found[-1]
-    return found[1:] if len(found) > 2 and days[0]["event_date"].weekday() else found
+    begins_inside = bool(days) and days[0]["event_date"] != days[0]["week"]
+    return found[1:] if len(found) > 2 and begins_inside else found
 
 
-def monday_of(day: date) -> date:
-    """The first day of a date's week."""
-    return day - timedelta(days=day.weekday())
+def with_weeks(days: Sequence[Row], start: WeekStart) -> list[Row]:
+    """Rows with an event_date, and beside it the first day of its `week`."""
+    shift = 1 if start == "sunday" else 0
+    return [
+        {**day, "week": date - timedelta(days=(date.weekday() + shift) % 7)}
+        for day in days
+        for date in [day["event_date"]]
+    ]
 
 
 def as_json(value: Any) -> Any:

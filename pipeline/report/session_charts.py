@@ -9,21 +9,23 @@ from pipeline.report.in_words import last_complete, number
 from pipeline.report.mart_rows import Marts, Row, sums_by_week
 from pipeline.report.period_bars import WEEK, columns_of
 from pipeline.report.vega import Series, bars, lines, names_of, series_of
-from transforms.kernels.sessions import SESSION_GAP_MINUTES
 from transforms.marts import session_metrics
 
 _DAYS = session_metrics.TABLE
 _DATE, _RUNS = of_table(_DAYS, "event_date", "is_complete")
-_SESSION = f"A session is a user's events up to a pause of {SESSION_GAP_MINUTES} minutes or more"
 
 
 def sessions(marts: Marts) -> Section:
     """How many sessions there are, how long they are, and what is in them."""
-    charts = (_number(marts.days), _length(marts.days), _events(marts.days))
+    charts = (
+        _number(marts.days, marts.reckoning.session_gap_minutes),
+        _length(marts.days),
+        _events(marts.days),
+    )
     return Section("sessions", "Sessions", charts)
 
 
-def _number(days: Sequence[Row]) -> Chart:
+def _number(days: Sequence[Row], gap_minutes: int) -> Chart:
     weeks = [
         {**week, "longer_sessions": week["sessions"] - week["single_event_sessions"]}
         for week in sums_by_week(_DAYS, days, ("sessions", "single_event_sessions"))
@@ -36,7 +38,8 @@ def _number(days: Sequence[Row]) -> Chart:
     return Chart(
         name="sessions-by-week",
         title="Sessions by week",
-        definition=f"{_SESSION}, of the date on which it began.",
+        definition=f"A session is a user's events up to a pause of {gap_minutes} minutes or more, "
+        "of the date on which it began.",
         alternative=f"Stacked bars, {len(weeks)} weeks."
         + (
             f" Week of {week['week']}: {number(week['sessions'])} sessions, "

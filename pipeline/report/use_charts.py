@@ -120,7 +120,9 @@ def _types(rows: Sequence[Row]) -> Chart:
     series = tuple(dict.fromkeys(series_of_type.values()))
     days: dict[Any, dict[str, Any]] = {}
     for row in rows:
-        nothing = {"event_date": row["event_date"], **dict.fromkeys(names_of(series), 0)}
+        nothing = {name: row[name] for name in ("event_date", "week")} | dict.fromkeys(
+            names_of(series), 0
+        )
         day = days.setdefault(row["event_date"], nothing)
         day[series_of_type[row["event_type"]].name] += row["events"]
     return weekly_bars(

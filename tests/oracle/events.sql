@@ -1,4 +1,15 @@
 -- oracle_events -> fct_events.
+-- Reads the variables zone, week_start, gap_minutes and written_at.
+
+CREATE OR REPLACE TEMP MACRO oracle_date(moment) AS
+    timezone(getvariable('zone'), timezone('UTC', moment))::DATE;
+
+-- The first day of a date's week.
+CREATE OR REPLACE TEMP MACRO oracle_week(day) AS
+    CASE getvariable('week_start')
+        WHEN 'monday' THEN day - (isodow(day) - 1)::INTEGER
+        ELSE day - (isodow(day) % 7)::INTEGER
+    END;
 
 CREATE OR REPLACE TABLE fct_events AS
 WITH numbered AS (
@@ -16,7 +27,7 @@ gapped AS (
     SELECT
         * EXCLUDE (previous_time, row_position, event_rank),
         previous_time IS NULL
-        OR event_time - previous_time >= INTERVAL 30 MINUTES AS is_start
+        OR event_time - previous_time >= to_minutes(getvariable('gap_minutes')) AS is_start
     FROM numbered
     WHERE row_position = event_rank
 ),
@@ -35,7 +46,7 @@ SELECT
     user_id,
     event_type,
     event_time,
-    event_time::DATE AS event_date,
+    oracle_date(event_time) AS event_date,
     transaction_category,
     miles_amount,
     platform,

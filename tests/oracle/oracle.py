@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 
@@ -50,7 +50,29 @@ _TABLE_FILES: Final = (
     "segments.sql",
     "sessions.sql",
 )
-_VARIABLES: Final = ("csv_paths", "event_types", "active_event_types", "written_at")
+
+
+class Time(NamedTuple):
+    """How time is reckoned.
+
+    Attributes:
+        zone: the time zone of dates.
+        week_start: monday or sunday.
+        gap_minutes: how long a pause ends a session.
+    """
+
+    zone: str = "UTC"
+    week_start: str = "monday"
+    gap_minutes: int = 30
+
+
+_USUAL: Final = Time()
+
+
+_VARIABLES: Final = (
+    *("csv_paths", "event_types", "active_event_types", "written_at"),
+    *Time._fields,
+)
 
 
 def build(
@@ -59,6 +81,7 @@ def build(
     active_event_types: Sequence[str] | None = None,
     event_ids: str | None = None,
     own_event_types: Sequence[str] = (),
+    time: Time = _USUAL,
 ) -> None:
     """Compute every table from CSV files, into the connection's main schema.
 
@@ -74,8 +97,9 @@ def build(
         event_ids: a relation with the eight source columns and ``event_id``, to take the ids from;
             they are hashes of the eight values if None.
         own_event_types: event types that there are beside the five.
+        time: how time is reckoned.
     """
-    _set_variables(connection, active_event_types)
+    _set_variables(connection, active_event_types, time)
     _set_variable(connection, "csv_paths", csv_paths)
     _set_variable(connection, "event_types", [*EVENT_TYPES, *own_event_types])
     _drop_staging(connection)
@@ -98,7 +122,7 @@ def build_from_events(
         active_event_types: as in :func:`build`.
         event_ids: as in :func:`build`.
     """
-    _set_variables(connection, active_event_types)
+    _set_variables(connection, active_event_types, _USUAL)
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW oracle_source AS "
         f"SELECT {', '.join(SOURCE_COLUMNS)} FROM {relation_name}"
@@ -145,10 +169,12 @@ def _run(connection: duckdb.DuckDBPyConnection, file_name: str) -> None:
 
 
 def _set_variables(
-    connection: duckdb.DuckDBPyConnection, active_event_types: Sequence[str] | None
+    connection: duckdb.DuckDBPyConnection, active_event_types: Sequence[str] | None, time: Time
 ) -> None:
     types = EVENT_TYPES if active_event_types is None else active_event_types
     _set_variable(connection, "active_event_types", types)
+    for name, value in time._asdict().items():
+        connection.execute(f"SET VARIABLE {name} = ?", [value])
     # Through the epoch, because a plain cast would follow the session's time zone.
     connection.execute("SET VARIABLE written_at = make_timestamp(epoch_us(now()))")
 

@@ -36,7 +36,7 @@ CREATE OR REPLACE TEMP TABLE oracle_periods AS
 WITH grains AS (
     SELECT DISTINCT user_id, 'day' AS grain, event_date AS period FROM oracle_active_days
     UNION
-    SELECT DISTINCT user_id, 'week', date_trunc('week', event_date)::DATE FROM oracle_active_days
+    SELECT DISTINCT user_id, 'week', oracle_week(event_date) FROM oracle_active_days
     UNION
     SELECT DISTINCT user_id, 'month', date_trunc('month', event_date)::DATE
     FROM oracle_active_days
@@ -46,7 +46,7 @@ numbered AS (
         *,
         CASE grain
             WHEN 'day' THEN period - DATE '1970-01-01'
-            WHEN 'week' THEN (period - DATE '1969-12-29') // 7
+            WHEN 'week' THEN (period - oracle_week(DATE '1960-01-01')) // 7
             ELSE date_diff('month', DATE '1970-01-01', period)
         END AS number
     FROM grains
@@ -64,7 +64,7 @@ CREATE OR REPLACE TEMP TABLE oracle_spine AS
 WITH starts AS (
     SELECT DISTINCT 'day' AS grain, event_date AS period FROM oracle_dates
     UNION
-    SELECT DISTINCT 'week', date_trunc('week', event_date)::DATE FROM oracle_dates
+    SELECT DISTINCT 'week', oracle_week(event_date) FROM oracle_dates
     UNION
     SELECT DISTINCT 'month', date_trunc('month', event_date)::DATE FROM oracle_dates
 ),
@@ -73,7 +73,7 @@ numbered AS (
         *,
         CASE grain
             WHEN 'day' THEN period - DATE '1970-01-01'
-            WHEN 'week' THEN (period - DATE '1969-12-29') // 7
+            WHEN 'week' THEN (period - oracle_week(DATE '1960-01-01')) // 7
             ELSE date_diff('month', DATE '1970-01-01', period)
         END AS number
     FROM starts

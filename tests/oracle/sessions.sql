@@ -4,7 +4,7 @@ CREATE OR REPLACE TEMP TABLE oracle_sessions AS
 WITH sessions AS (
     SELECT
         user_id,
-        min(event_time)::DATE AS event_date,
+        oracle_date(min(event_time)) AS event_date,
         count(*) AS events,
         (epoch_us(max(event_time)) - epoch_us(min(event_time))) // 1000000 AS seconds
     FROM fct_events

@@ -32,6 +32,8 @@ WITH lifetimes AS (
         user_id,
         min(first_at) AS first_seen_at,
         max(last_at) AS last_seen_at,
+        min(event_date) AS first_seen_date,
+        max(event_date) AS last_seen_date,
         sum(miles_earned)::BIGINT AS total_miles_earned,
         sum(miles_redeemed)::BIGINT AS total_miles_redeemed,
         sum(earning_events)::BIGINT AS miles_earned_transactions,
@@ -46,7 +48,7 @@ active_dates AS (
     SELECT
         days.user_id,
         count(*) AS dates,
-        count(*) FILTER (days.event_date > lifetimes.last_seen_at::DATE - 28) AS recent_dates
+        count(*) FILTER (days.event_date > lifetimes.last_seen_date - 28) AS recent_dates
     FROM oracle_user_days AS days
     INNER JOIN lifetimes ON days.user_id = lifetimes.user_id
     WHERE days.first_active_at IS NOT NULL
@@ -55,10 +57,10 @@ active_dates AS (
 SELECT
     lifetimes.user_id,
     lifetimes.first_seen_at,
-    lifetimes.first_seen_at::DATE AS first_seen_date,
+    lifetimes.first_seen_date,
     lifetimes.last_seen_at,
-    lifetimes.last_seen_at::DATE AS last_seen_date,
-    lifetimes.last_seen_at::DATE - lifetimes.first_seen_at::DATE AS days_active,
+    lifetimes.last_seen_date,
+    lifetimes.last_seen_date - lifetimes.first_seen_date AS days_active,
     first_events.platform AS first_platform,
     first_events.utm_source AS first_utm_source,
     first_events.country AS first_country,

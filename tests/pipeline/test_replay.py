@@ -15,9 +15,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import OptionError
-from pipeline.launch.tables_built import settings_of_tables
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
+from pipeline.warehouse.noted_settings import settings_of_tables
 from tests.support.dead_letters import run_replay
 from tests.support.replays import (
     MARTS,

@@ -29,6 +29,7 @@ from transforms.figure_settings import FigureSettings
 from transforms.kernels.forgotten import Forgotten
 from transforms.marts import fct_events
 from transforms.marts.registry import TABLES
+from transforms.reckoning import PLAIN, Reckoning
 from transforms.rules.model import Rules
 from transforms.state import growth_counters
 from transforms.streaming.clock import Clock
@@ -117,6 +118,7 @@ def finished_stream(
     forgotten: Forgotten | None = None,
     own: Sequence[str] = (),
     rules: Rules | None = None,
+    reckoning: Reckoning = PLAIN,
 ) -> PipelineResult:
     """Run the streaming graph over a stream; returns what Beam knows of the run.
 
@@ -125,8 +127,8 @@ def finished_stream(
     """
     warehouse = kind(open_warehouse(f"duckdb:///{database}"))
     with warehouse.lock(tuple(TABLES.values()), None, run) as staging:
-        types = FigureSettings(tuple(active_types), tuple(own))
-        start = staged_start_of(warehouse, staging, late_horizon_days, types.known)
+        types = FigureSettings(tuple(active_types), tuple(own), reckoning)
+        start = staged_start_of(warehouse, staging, late_horizon_days, types)
         job = StreamJob(
             subscription="projects/p/subscriptions/s",
             warehouse=warehouse,
@@ -154,7 +156,7 @@ def staged_start_of(
     warehouse: Warehouse,
     staging: str,
     late_horizon_days: int,
-    event_types: tuple[str, ...] = EVENT_TYPES,
+    figures: FigureSettings = FigureSettings(),
 ) -> StagedStart | None:
     """What a stream begins with at NOW; None where the tables hold nothing."""
     if not warehouse.count(fct_events.TABLE):
@@ -163,5 +165,5 @@ def staged_start_of(
     written_at = pc.max(rows["written_at"]).value
     totals = Totals(counters=growth_counters.counters_of(rows), written_at_us=written_at)
     since_us = round(NOW_SECONDS * 1e6) - kept_us(late_horizon_days)
-    stage_start(warehouse, staging, totals, since_us, event_types)
+    stage_start(warehouse, staging, totals, since_us, figures)
     return staged_start(staging)

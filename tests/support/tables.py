@@ -24,6 +24,7 @@ from transforms.kernels.spine import lay_out
 from transforms.kernels.timelines import timelines
 from transforms.marts import dim_users, fct_events, users_with_negative_miles
 from transforms.marts.registry import FINISH, TABLES
+from transforms.reckoning import PLAIN, Reckoning
 from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
 
 NOW = datetime(2026, 1, 1)
@@ -81,22 +82,25 @@ def compute(
     batches: Sequence[pa.RecordBatch],
     active_types: Sequence[str] = EVENT_TYPES,
     own: Sequence[str] = (),
+    reckoning: Reckoning = PLAIN,
 ) -> dict[str, pa.Table]:
     """The tables of event batches, by the kernels alone, all users in one shard."""
-    events = sort_events(batches, (*EVENT_TYPES, *own))
+    events = sort_events(batches, (*EVENT_TYPES, *own), reckoning)
     lives, active = timelines(events), codes(active_types, own)
     users = dim_users.rows(lives, active, WRITTEN_AT)
     return {
         "fct_events": fct_events.rows(events, number_sessions(events), WRITTEN_AT),
         "dim_users": users,
         "users_with_negative_miles": users_with_negative_miles.rows(users),
-        **finish(contributions(lives, active), own),
+        **finish(contributions(lives, active, reckoning), own, reckoning),
     }
 
 
-def finish(counters: Counters, own: Sequence[str] = ()) -> dict[str, pa.Table]:
+def finish(
+    counters: Counters, own: Sequence[str] = (), reckoning: Reckoning = PLAIN
+) -> dict[str, pa.Table]:
     """The marts that are finished from sums."""
-    spine = lay_out(counters, WRITTEN_AT, (*EVENT_TYPES, *own))
+    spine = lay_out(counters, WRITTEN_AT, (*EVENT_TYPES, *own), reckoning)
     return {name: rows(spine) for name, rows in FINISH.items()}
 
 
@@ -111,12 +115,18 @@ def oracle_tables(
     ours: Mapping[str, pa.Table],
     active_types: Sequence[str] = EVENT_TYPES,
     own: Sequence[str] = (),
+    reckoning: Reckoning = PLAIN,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the oracle's tables of CSV files, ties broken by our event ids."""
     with duckdb.connect() as connection:
         connection.register("our_ids", ours["fct_events"])
-        oracle.build(connection, [str(path)], active_types, "our_ids", own)
+        oracle.build(connection, [str(path)], active_types, "our_ids", own, time_of(reckoning))
         yield connection
+
+
+def time_of(reckoning: Reckoning) -> oracle.Time:
+    """A reckoning of time as the oracle takes it."""
+    return oracle.Time(reckoning.zone, reckoning.week_start, reckoning.session_gap_minutes)
 
 
 def differences(

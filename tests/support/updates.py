@@ -44,7 +44,7 @@ from transforms.quality.check_counts import CheckCounts
 from transforms.state import growth_counters, user_timelines
 from transforms.state.pipeline_runs import Run
 from transforms.state.registry import STATE_TABLES
-from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES
+from transforms.state.warehouse_settings import noted_figures
 from transforms.touched_dates import TOUCHED, rows
 from transforms.user_tables import CONTRIBUTIONS
 from transforms.vocabulary import EVENT_TYPES
@@ -86,7 +86,7 @@ class Home:
         """Replace all tables by those of source rows."""
         own, active = self.types.own, self.types.names
         made = {
-            **compute(events_of(source, own), active, own),
+            **compute(events_of(source, own), active, own, self.types.reckoning),
             **state_of(source, self.types),
         }
         with self.warehouse.lock(_ALL, None, self._next()) as folder:
@@ -108,7 +108,8 @@ class Home:
         """Take source rows in, as an update does."""
         events, run = events_of(source, self.types.own), self._next()
         with self.warehouse.lock(_ALL, None, run) as folder:
-            dates = [(TOUCHED, rows(touched_dates(batch))) for batch in events]
+            touched = [touched_dates(batch, self.types.reckoning) for batch in events]
+            dates = [(TOUCHED, rows(found)) for found in touched]
             keys = self._staged(dates, folder)
             shares = self.warehouse.look_up([found.of(keys) for found in state_of_dates()], run)
             state = [
@@ -199,7 +200,7 @@ class Home:
     def _commit(
         self, plan: CommitPlan, staged: Sequence[StagedFile], counts: RunCounts, folder: str
     ) -> BatchReport:
-        settings = {ACTIVE_EVENT_TYPES: self.types.note}
+        settings = noted_figures(self.types)
         run = Run(f"run_{self.runs}", "update", "0", self._moment, settings)
         return RunCommit(self.warehouse, plan, 100.0, run, folder).commit(
             staged, counts, CheckCounts()
@@ -214,8 +215,9 @@ def messages_of(source: Rows) -> list[Message]:
 
 def state_of(source: Rows, types: FigureSettings = FigureSettings()) -> dict[str, pa.Table]:
     """The state tables that follow from source rows."""
-    lives = timelines(sort_events(events_of(source, types.own), types.known))
-    counters = contributions(lives, types.codes)
+    events = sort_events(events_of(source, types.own), types.known, types.reckoning)
+    lives = timelines(events)
+    counters = contributions(lives, types.codes, types.reckoning)
     return {
         user_timelines.TABLE.name: user_timelines.rows(lives, WRITTEN_AT),
         growth_counters.TABLE.name: growth_counters.rows(counters, WRITTEN_AT),
@@ -228,7 +230,7 @@ def differing(path: Path, source: Rows, types: FigureSettings = FigureSettings()
     with warehouse.kept_open():
         ours = contents(path)
         states = {name: warehouse.read(STATE_TABLES[name]) for name in made_of}
-    made = compute(events_of(source, types.own), types.names, types.own)
+    made = compute(events_of(source, types.own), types.names, types.own, types.reckoning)
     theirs = {name: comparable(name, table) for name, table in made.items()}
     found = [name for name, table in theirs.items() if not _plain(table).equals(ours[name])]
     for name, table in made_of.items():

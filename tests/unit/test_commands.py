@@ -22,8 +22,9 @@ from pipeline.commands.replay import ReplayOptions
 from pipeline.errors import OptionError
 from pipeline.launch.beam_run import pipeline_options
 from pipeline.launch.runners import Runner
-from pipeline.launch.tables_built import settings_of_tables, types_of_tables
+from pipeline.launch.tables_built import types_of_tables
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.noted_settings import settings_of_tables
 from tests.support.repository import ROOT
 from transforms.figure_settings import AskedFigures, FigureSettings
 from transforms.marts.dim_users import COUNT_COLUMNS

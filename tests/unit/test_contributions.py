@@ -21,6 +21,7 @@ from transforms.kernels.own_events import OwnEvents
 from transforms.kernels.session_spans import SessionSpans
 from transforms.kernels.sessions import SortedEvents, sort_events
 from transforms.kernels.timelines import Timelines, timelines
+from transforms.reckoning import PLAIN
 from transforms.vocabulary import EVENT_TYPES
 
 _SETTINGS = settings(
@@ -107,8 +108,8 @@ def test_timelines_of_parts_add_up_to_those_of_all(rows: Rows, data: st.DataObje
     for event in data.draw(st.permutations(list(distinct))):
         parts[data.draw(st.integers(0, 2))].append(event)
     lives = [timelines(_sorted(part)) for part in parts]
-    assert_equal(Timelines.total(lives), timelines(_sorted(list(distinct))))
-    assert_equal(Timelines.total(lives[:1]), lives[0])
+    assert_equal(Timelines.total(lives, PLAIN), timelines(_sorted(list(distinct))))
+    assert_equal(Timelines.total(lives[:1], PLAIN), lives[0])
 
 
 def _normal(text: str) -> str:

@@ -51,6 +51,7 @@ LAYERS: Final = (
         "transforms.quality.declaration",
         "transforms.google_sql",
         "transforms.measures",
+        "transforms.reckoning",
         "transforms.figure_settings",
         "transforms.vocabulary",
         "transforms.data_error",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ from tests.support.tables import WRITTEN_AT, codes, compute, csv_text, finish, p
 from tests.support.thorough import examples
 from tests.unit.test_contributions import assert_equal
 from transforms.data_error import DataError
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.codecs.timeline_codec import decode_timelines, encode_timelines
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
@@ -36,6 +38,7 @@ from transforms.kernels.user_dates import UserDates, touched_dates
 from transforms.mart_changes import changed_events, changed_users
 from transforms.mart_changes import finish as finish_changes
 from transforms.marts.registry import TABLES
+from transforms.reckoning import PLAIN, Reckoning
 from transforms.stored_events import numbered
 from transforms.vocabulary import EVENT_TYPES
 
@@ -57,6 +60,7 @@ class Home:
 
     Attributes:
         asked: for each call of `advance`, the user dates that it was given.
+        reckoning: how time is reckoned.
     """
 
     tables: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = field(
@@ -66,6 +70,11 @@ class Home:
     counters: Counters = field(default_factory=Counters.empty)
     duplicates: int = 0
     asked: list[int] = field(default_factory=list)
+    reckoning: Reckoning = PLAIN
+
+    @property
+    def figures(self) -> FigureSettings:
+        return FigureSettings(reckoning=self.reckoning)
 
     def update(self, rows: Rows, near: bool = True) -> Advanced:
         """Take some rows in, as an update reads and writes."""
@@ -75,26 +84,36 @@ class Home:
         before = decode_timelines(users.cast(pa.string()), stored_lives)
         wanted: set[tuple[str, int]] = set()
         if near:
-            wanted |= pairs(dates_near(before, events))
-        step = advance(before, self.read(wanted), events, ACTIVE)
+            wanted |= pairs(dates_near(before, events, reckoning=self.reckoning))
+        step = self.advance(before, wanted, events)
         while isinstance(step, UserDates):
             more = pairs(step)
             assert more
             assert not more & wanted
             wanted |= more
-            step = advance(before, self.read(wanted), events, ACTIVE)
+            step = self.advance(before, wanted, events)
         self.asked.append(len(wanted))
         self.commit(step)
         return step
+
+    def advance(
+        self, before: Timelines, wanted: set[tuple[str, int]], events: Sequence[pa.RecordBatch]
+    ) -> Advanced | UserDates:
+        stored = self.read(wanted)
+        return advance(before, stored, events, ACTIVE, EVENT_TYPES, self.reckoning)
 
     def read(self, dates: set[tuple[str, int]]) -> StoredEvents:
         """The stored events of dates of users."""
         found = [
             item
             for item in self.tables["fct_events"].values()
-            if (item["user_id"], day_of(item["event_time"])) in dates
+            if (item["user_id"], self.day_of(item["event_time"])) in dates
         ]
         return numbered(pa.Table.from_pylist(found, TABLES["fct_events"].arrow_schema))
+
+    def day_of(self, time: datetime) -> int:
+        local = time.replace(tzinfo=UTC).astimezone(ZoneInfo(self.reckoning.zone))
+        return (local.date() - date(1970, 1, 1)).days
 
     def commit(self, step: Advanced) -> None:
         events = changed_events(step, WRITTEN_AT)
@@ -111,7 +130,8 @@ class Home:
         self.delete("users_with_negative_miles", users.recovered)
         after = Counters.total([self.counters, step.counters])
         by_deletes = {table.deletes.name: name for name, table in TABLES.items()}
-        for name, table in finish_changes(self.counters, after, NOW_US).changed.items():
+        finished = finish_changes(self.counters, after, NOW_US, self.figures)
+        for name, table in finished.changed.items():
             if name in by_deletes:
                 self.delete(by_deletes[name], table)
             elif name in TABLES:
@@ -134,10 +154,6 @@ def key_of(name: str, item: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(item[column] for column in TABLES[name].primary_key)
 
 
-def day_of(time: datetime) -> int:
-    return (time - datetime(1970, 1, 1)).days
-
-
 def pairs(dates: UserDates) -> set[tuple[str, int]]:
     found = list(zip(dates.user_id.to_pylist(), dates.date.tolist(), strict=True))
     assert len(set(found)) == len(found)
@@ -146,16 +162,16 @@ def pairs(dates: UserDates) -> set[tuple[str, int]]:
 
 def assert_is_a_batch(home: Home, rows: Rows) -> None:
     """That a home holds what one batch over all rows makes, by the kernels of batch."""
-    batch = compute(batches_of(rows))
+    batch = compute(batches_of(rows), reckoning=home.reckoning)
     moment = {table.written_at for table in TABLES.values()}
     for name, table in batch.items():
         expected = {key_of(name, item): item for item in table.to_pylist()}
         assert drop(home.tables[name], moment) == drop(expected, moment), name
-    lives = timelines(sort_events(batches_of(rows)))
+    lives = timelines(sort_events(batches_of(rows), EVENT_TYPES, home.reckoning))
     assert home.lives == dict(
         zip(lives.user_id.to_pylist(), encode_timelines(lives).to_pylist(), strict=True)
     )
-    assert home.counters == contributions(lives, ACTIVE)
+    assert home.counters == contributions(lives, ACTIVE, home.reckoning)
 
 
 def drop(rows: dict[Any, dict[str, Any]], names: Iterable[str | None]) -> dict[Any, Any]:
@@ -357,7 +373,7 @@ def test_stored_events_that_are_not_those_of_the_timeline_are_refused(lost: int)
 def test_stored_events_of_nobody_are_refused() -> None:
     home = Home()
     home.update(every(20, _NIGHT, _NIGHT))
-    stored = home.read({("ann", day_of(_NIGHT))})
+    stored = home.read({("ann", home.day_of(_NIGHT))})
     with pytest.raises(DataError, match=r"has 1 events of user 'ann' .* the user's timeline 0"):
         advance(Timelines.none(), stored, batches_of(every(20, _NIGHT, _NIGHT)), ACTIVE)
 

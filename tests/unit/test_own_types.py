@@ -39,6 +39,7 @@ from transforms.kernels.timelines import Timelines, timelines
 from transforms.marts.registry import TABLES, all_checks
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.results import conclude
+from transforms.reckoning import PLAIN
 from transforms.state import growth_counters
 from transforms.vocabulary import EVENT_TYPES
 
@@ -253,7 +254,7 @@ def test_timelines_survive_and_add_up(rows: list[dict[str, str]], data: st.DataO
     n = len(events.ids)
     number = np.array(data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)))
     parts = [timelines(events.where(number == part)) for part in range(3)]
-    assert_equal(Timelines.total(parts), lives)
+    assert_equal(Timelines.total(parts, PLAIN), lives)
     order = np.array(data.draw(st.permutations(range(len(lives)))))
     assert_equal(lives.take(order).take(np.argsort(order)), lives)
     sums = contributions(lives, SOME.codes)

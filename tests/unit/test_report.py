@@ -15,7 +15,7 @@ from pipeline.commands.report import COMMAND, ReportOptions
 from pipeline.errors import OptionError, RunError
 from pipeline.report.about_data import about_data
 from pipeline.report.headline import headline
-from pipeline.report.mart_rows import Marts, by_week, read_marts
+from pipeline.report.mart_rows import Marts, by_week, read_marts, with_weeks
 from pipeline.report.write_report import report_page, sections
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.whole_file import write_whole
@@ -122,7 +122,7 @@ def test_the_first_month_has_none_before(tmp_path: Path) -> None:
 def test_weeks_add_up_dates(first: str, dates: int, expected: list[tuple[str, int, bool]]) -> None:
     start = date.fromisoformat(first)
     days = [{"event_date": start + timedelta(days=n), "events": 1} for n in range(dates)]
-    found = by_week(days, ["events"])
+    found = by_week(with_weeks(days, "monday"), ["events"])
     monday = [date.fromisoformat(week) for week, _, _ in expected]
     monday = [day - timedelta(days=day.weekday()) for day in monday]
     assert [(week["week"], week["events"], week["is_complete"]) for week in found] == [

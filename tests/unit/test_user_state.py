@@ -21,10 +21,11 @@ from transforms.kernels.codecs.record_codec import (
     encode_users,
     sorted_events,
 )
-from transforms.kernels.sessions import SESSION_GAP_US, SortedEvents, number_sessions, sort_events
+from transforms.kernels.sessions import SortedEvents, number_sessions, sort_events
 from transforms.kernels.timelines import timelines
 from transforms.kernels.user_head import Place, UserHead, timelines_of_heads
 from transforms.kernels.user_state import AdvancedUser, advance_user, without_those_before
+from transforms.reckoning import PLAIN, Reckoning
 
 _SETTINGS = settings(
     max_examples=examples(30, 100), deadline=None, suppress_health_check=list(HealthCheck)
@@ -51,7 +52,8 @@ def at(minutes: float) -> dict[str, str]:
 class User:
     """A user's state as a worker keeps it, and what was written of the user's events."""
 
-    def __init__(self) -> None:
+    def __init__(self, reckoning: Reckoning = PLAIN) -> None:
+        self._reckoning = reckoning
         self._stored: bytes | None = None
         self.recent: list[Record] = []
         self.written: Places = {}
@@ -64,7 +66,7 @@ class User:
 
     def take(self, rows: Rows) -> AdvancedUser:
         head = decode_head(self._stored) if self._stored else None
-        step = advance_user("ann", head, records_of(rows), self._read)
+        step = advance_user("ann", head, records_of(rows), self._read, self._reckoning)
         if step.new:
             self._stored = encode_head(step.head)
         self.recent += [event.record for event in step.new]
@@ -79,7 +81,7 @@ class User:
         return self.recent
 
     def drop(self, since_us: int) -> None:
-        head, self.recent = without_those_before(self.head, self.recent, since_us)
+        head, self.recent = without_those_before(self.head, self.recent, since_us, self._reckoning)
         self._stored = encode_head(head)
 
 
@@ -128,7 +130,7 @@ def test_any_order_and_repetition_comes_to_the_timeline_and_sessions_of_the_even
 
 def windows_of_beam(times_us: Sequence[int]) -> list[IntervalWindow]:
     """The session windows of Beam that events fall into."""
-    sessions = Sessions(SESSION_GAP_US // 1_000_000)
+    sessions = Sessions(PLAIN.session_gap_us // 1_000_000)
     windows = [
         window
         for time_us in times_us
@@ -167,7 +169,7 @@ def test_sessions_are_those_of_beams_windows_of_30_minutes(minutes: list[float])
     for place in sorted(user.written.values()):
         ours.setdefault(place.session_us, []).append(place.time_us)
         assert place.sequence == len(ours[place.session_us])
-    assert {(times[0], times[-1] + SESSION_GAP_US) for times in ours.values()} == {
+    assert {(times[0], times[-1] + PLAIN.session_gap_us) for times in ours.values()} == {
         (window.start.micros, window.end.micros) for window in windows
     }
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from transforms.kernels.active_periods import ActivePeriods
 from transforms.kernels.boards import Board, counted, places_of
-from transforms.kernels.calendar import US_PER_DAY, month_of, week_of
+from transforms.kernels.calendar import month_of, week_of
 from transforms.kernels.counters import (
     COHORTS,
     DAILY,
@@ -32,17 +32,21 @@ from transforms.kernels.grid_keys import cohort_key, segment_key
 from transforms.kernels.segments import ALL, segments_of
 from transforms.kernels.session_counts import session_grids
 from transforms.kernels.timelines import Timelines
+from transforms.reckoning import PLAIN, Reckoning
 from transforms.vocabulary import CHANNELS, EVENT_TYPES, LIKE, OTHER_CHANNEL, PLATFORMS, SHARE
 
 Ints: TypeAlias = NDArray[np.int64]
 
 
-def contributions(timelines: Timelines, active_types: Sequence[int]) -> Counters:
+def contributions(
+    timelines: Timelines, active_types: Sequence[int], reckoning: Reckoning = PLAIN
+) -> Counters:
     """The sum of what the users of `timelines` contribute to every mart.
 
     Args:
         timelines: of any number of users.
         active_types: codes of the event types that make a user active (rule 4).
+        reckoning: how time is reckoned, by which the timelines were made.
 
     Returns:
         The counters; for new events of a user, `contributions(after) - contributions(before)` is
@@ -52,11 +56,14 @@ def contributions(timelines: Timelines, active_types: Sequence[int]) -> Counters
         return Counters.empty()
     active = timelines.active_days(active_types)
     days = ActivePeriods.of(timelines.user_of_day[active], timelines.date[active])
-    weeks, months = days.within(week_of(days.period)), days.within(month_of(days.period))
+    weeks, months = (
+        days.within(week_of(days.period, reckoning)),
+        days.within(month_of(days.period)),
+    )
     segments = segments_of(timelines)
     everybody = np.full((len(timelines), 1), ALL)
     all_segments = np.hstack([everybody, segments])
-    session_days, session_durations = session_grids(timelines.sessions)
+    session_days, session_durations = session_grids(timelines.sessions, reckoning)
     return Counters(
         daily=_daily(timelines, days),
         monthly=_periodic(months),
@@ -116,7 +123,7 @@ def _count_events(board: Board, timelines: Timelines, first: int) -> None:
 
 def _count_first_days(board: Board, timelines: Timelines, start: int) -> None:
     sources = timelines.first_utm_source.fill_null("").to_numpy(zero_copy_only=False)
-    first = timelines.first_seen_us // US_PER_DAY - start
+    first = timelines.first_dates - start
     for channel in CHANNELS:
         board.count(f"first_{channel}", _where(sources == channel, first))
     board.count(f"first_{OTHER_CHANNEL}", _where(~np.isin(sources, CHANNELS), first))

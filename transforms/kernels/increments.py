@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from transforms.kernels.calendar import other_dates
 from transforms.kernels.contributions import contributions
 from transforms.kernels.counters import Counters
 from transforms.kernels.event_batch import EVENT_BATCH
@@ -29,7 +30,8 @@ from transforms.kernels.sessions import (
     sort_events,
 )
 from transforms.kernels.timelines import Timelines, timelines
-from transforms.kernels.user_dates import StoredDates, UserDates, dates_of, near_midnight
+from transforms.kernels.user_dates import StoredDates, UserDates, dates_of, near_dates
+from transforms.reckoning import PLAIN, Reckoning
 from transforms.vocabulary import EVENT_TYPES
 
 
@@ -84,6 +86,7 @@ def advance(
     events: Sequence[pa.RecordBatch],
     active_types: Sequence[int],
     event_types: tuple[str, ...] = EVENT_TYPES,
+    reckoning: Reckoning = PLAIN,
 ) -> Advanced | UserDates:
     """Take some more events into account.
 
@@ -95,6 +98,7 @@ def advance(
         events: with the schema EVENT_BATCH, in any order, repeated ones too.
         active_types: codes of the event types that make a user active.
         event_types: the names of the event types, by their codes.
+        reckoning: how time is reckoned.
 
     Returns:
         What changes; or, where dates are missing in `stored` that the result depends on, these:
@@ -105,7 +109,7 @@ def advance(
         DataError: if `before` and `stored` contradict each other, or as `sort_events`,
             `timelines` and `contributions`.
     """
-    found = sort_events([stored.events, *events], event_types)
+    found = sort_events([stored.events, *events], event_types, reckoning)
     is_new = found.rows >= len(stored.events)
     dates = StoredDates.of(before, found, is_new)
     missing = dates.unread(found.user_of_event[is_new], dates_of(found)[is_new])
@@ -133,44 +137,51 @@ def advance(
             recent(known, since[was_there], active_types),
             recent(after, since, active_types),
             active_types,
+            reckoning,
         ),
     )
 
 
 def dates_near(
-    before: Timelines, events: Sequence[pa.RecordBatch], event_types: tuple[str, ...] = EVENT_TYPES
+    before: Timelines,
+    events: Sequence[pa.RecordBatch],
+    event_types: tuple[str, ...] = EVENT_TYPES,
+    reckoning: Reckoning = PLAIN,
 ) -> UserDates:
     """The dates whose stored events `advance` surely asks for, and those that it may soon.
 
-    They are the dates of the events, and a neighbour where an event is within 30 minutes of it.
+    They are the dates of the events, and others where an event is less than a session's gap away.
 
     Args:
-        before, events, event_types: as `advance` takes them.
+        before, events, event_types, reckoning: as `advance` takes them.
     """
-    found = sort_events(events, event_types)
+    found = sort_events(events, event_types, reckoning)
     everything = np.ones(len(found.rows), np.bool_)
     dates = StoredDates.of(before, found, everything)
-    user, date, time_us = found.user_of_event, dates_of(found), found.time_us
-    early, late = near_midnight(date, time_us)
+    user, (rows, others) = found.user_of_event, near_dates(found.time_us, reckoning)
     return dates.unread(
-        np.concatenate([user, user[early], user[late]]),
-        np.concatenate([date, date[early] - 1, date[late] + 1]),
+        np.concatenate([user, user[rows]]), np.concatenate([dates_of(found), others])
     )
 
 
 def timelines_after(before: Timelines, new: SortedEvents) -> Timelines:
     """The timelines of users with some events more, none of which they had."""
     added = timelines(new)
-    return Timelines.total([before, added]) if len(before) else added
+    return Timelines.total([before, added], new.reckoning) if len(before) else added
 
 
-def change(before: Timelines, after: Timelines, active_types: Sequence[int]) -> Counters:
+def change(
+    before: Timelines,
+    after: Timelines,
+    active_types: Sequence[int],
+    reckoning: Reckoning = PLAIN,
+) -> Counters:
     """What it changes in the sums over all users that some have other timelines.
 
     Without `after` it takes the users of `before` out.
     """
-    counters = contributions(after, active_types)
-    return counters - contributions(before, active_types) if len(before) else counters
+    counters = contributions(after, active_types, reckoning)
+    return counters - contributions(before, active_types, reckoning) if len(before) else counters
 
 
 def of_users(lives: Timelines, user_ids: pa.Array) -> Timelines:
@@ -205,12 +216,13 @@ def _missing_neighbours(
     first = np.flatnonzero(np.diff(sessions.session, prepend=-1))
     last = np.append(first[1:], len(found.rows))[: len(first)] - 1
     touched = _with_new(sessions, is_new)
-    early, late = near_midnight(dates_of(found), found.time_us)
-    first = first[touched & early[first] & is_new[first]]
-    last = last[touched & late[last]]
-    user, date = found.user_of_event, dates_of(found)
+    first, last = first[touched & is_new[first]], last[touched]
+    reach_us = found.reckoning.session_gap_us - 1
+    before, earlier = other_dates(found.time_us[first], -reach_us, found.reckoning)
+    after, later = other_dates(found.time_us[last], reach_us, found.reckoning)
+    user = found.user_of_event
     return dates.unread(
-        np.concatenate([user[first], user[last]]), np.concatenate([date[first] - 1, date[last] + 1])
+        np.concatenate([user[first[before]], user[last[after]]]), np.concatenate([earlier, later])
     )
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.timelines import Timelines
 
-# The window of 28 dates and the date that leaves it, with a week to spare.
+# The window of 28 dates and the date that leaves it, with a week to spare: dates are of any zone,
+# sessions are left out by UTC.
 _KNOWN_DAYS: Final = 36
 
 

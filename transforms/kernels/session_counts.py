@@ -9,22 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.kernels.boards import Board, counted
-from transforms.kernels.calendar import US_PER_DAY, US_PER_SECOND
+from transforms.kernels.calendar import US_PER_SECOND, date_of
 from transforms.kernels.counters import SESSION_DAILY, SESSION_DURATIONS, Grid
 from transforms.kernels.grid_keys import duration_key
 from transforms.kernels.session_durations import buckets_of
 from transforms.kernels.session_spans import SessionSpans
+from transforms.reckoning import Reckoning
 
 Ints = NDArray[np.int64]
 
 
-def session_grids(sessions: SessionSpans) -> tuple[Grid, Grid]:
+def session_grids(sessions: SessionSpans, reckoning: Reckoning) -> tuple[Grid, Grid]:
     """The sums of sessions by date, and how many there are by date and duration.
 
     Args:
         sessions: of one user at least.
+        reckoning: how time is reckoned.
     """
-    date = sessions.start_us // US_PER_DAY
+    date = date_of(sessions.start_us, reckoning)
     seconds = (sessions.end_us - sessions.start_us) // US_PER_SECOND
     first, days = int(date.min()), int(date.max()) - int(date.min()) + 1
     at = date - first
@@ -42,6 +44,13 @@ def _first_of_date(sessions: SessionSpans, date: Ints) -> NDArray[np.bool_]:
     is_first = np.ones(len(date), np.bool_)
     is_first[1:] = date[1:] != date[:-1]
     is_first[sessions.offsets[:-1]] = True
+    returns = date[1:] < date[:-1]
+    returns[sessions.offsets[1:-1] - 1] = False
+    if returns.any():  # Of a date that comes back, sessions of another one lie in between.
+        user = sessions.user_of_session
+        order = np.lexsort((date, user))
+        repeated = (np.diff(date[order]) == 0) & (np.diff(user[order]) == 0)
+        is_first[order] = np.append(True, ~repeated)
     return is_first
 
 

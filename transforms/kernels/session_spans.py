@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.kernels.order import by_user_and_time, largest_so_far
-from transforms.kernels.sessions import begins_session, session_starts
+from transforms.kernels.sessions import session_starts
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,16 @@ class SessionSpans:
 
     @classmethod
     def of_events(
-        cls, user_starts_mask: NDArray[np.bool_], time_us: NDArray[np.int64]
+        cls, user_starts_mask: NDArray[np.bool_], time_us: NDArray[np.int64], gap_us: int
     ) -> SessionSpans:
         """The sessions of events by user and time.
 
         Args:
             user_starts_mask: bool [events], true at each user's first event.
             time_us: int64 [events], microseconds since 1970-01-01.
+            gap_us: the shortest pause between two sessions.
         """
-        first = np.flatnonzero(session_starts(user_starts_mask, time_us))
+        first = np.flatnonzero(session_starts(user_starts_mask, time_us, gap_us))
         events = np.diff(first, append=len(time_us))
         users = np.searchsorted(first, np.flatnonzero(user_starts_mask))
         return cls(
@@ -66,7 +67,7 @@ class SessionSpans:
 
     @classmethod
     def total(
-        cls, parts: Sequence[SessionSpans], user: NDArray[np.int64], users: int
+        cls, parts: Sequence[SessionSpans], user: NDArray[np.int64], users: int, gap_us: int
     ) -> SessionSpans:
         """The sessions of the events of one or more parts together; no event is in two of them.
 
@@ -75,6 +76,7 @@ class SessionSpans:
             user: int64, for the users of each part, one part after the other, which user of the
                 total each is.
             users: how many the total has.
+            gap_us: the shortest pause between two sessions.
         """
         spans = cls.concat(parts)
         whose = user[spans.user_of_session]
@@ -82,7 +84,7 @@ class SessionSpans:
         whose, start_us = whose[order], spans.start_us[order]
         end_us = largest_so_far(spans.end_us[order], whose)
         begins = np.ones(len(order), np.bool_)
-        begins[1:] = (whose[1:] != whose[:-1]) | begins_session(start_us[1:] - end_us[:-1])
+        begins[1:] = (whose[1:] != whose[:-1]) | (start_us[1:] - end_us[:-1] >= gap_us)
         first = np.flatnonzero(begins)
         events = np.add.reduceat(spans.events[order], first) if len(first) else spans.events
         counts = np.bincount(whose[first], minlength=users)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, overload
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.kernels.alike import refuse_unlike
-from transforms.kernels.calendar import US_PER_MINUTE
 from transforms.kernels.compression import digests
 from transforms.kernels.event_batch import EVENT_BATCH
 from transforms.kernels.event_ids import event_ids
@@ -20,10 +19,9 @@ from transforms.kernels.hashing import Hashes
 from transforms.kernels.id_text import session_digits
 from transforms.kernels.order import one_key
 from transforms.kernels.text_blocks import Blocks
+from transforms.reckoning import PLAIN, Reckoning
 from transforms.vocabulary import EVENT_TYPES
 
-SESSION_GAP_MINUTES: Final = 30
-SESSION_GAP_US: Final = SESSION_GAP_MINUTES * US_PER_MINUTE
 # What of an event no field of `SortedEvents` has by itself.
 OTHER_COLUMNS: Final = [
     "event_time",
@@ -51,6 +49,7 @@ class SortedEvents:
         rows: int64 [events], each one's row among those that came.
         duplicates: how many repeated events were dropped.
         event_types: the names of the event types, by their codes.
+        reckoning: how their time is reckoned.
     """
 
     table: pa.Table
@@ -65,6 +64,7 @@ class SortedEvents:
     rows: NDArray[np.int64]
     duplicates: int
     event_types: tuple[str, ...] = EVENT_TYPES
+    reckoning: Reckoning = PLAIN
 
     def where(self, wanted: NDArray[np.bool_]) -> SortedEvents:
         """Some events, with the users who have one; `rows` and `duplicates` are as they were."""
@@ -87,11 +87,14 @@ class SortedEvents:
             rows=self.rows[kept],
             duplicates=self.duplicates,
             event_types=self.event_types,
+            reckoning=self.reckoning,
         )
 
 
 def sort_events(
-    batches: Iterable[pa.RecordBatch], event_types: tuple[str, ...] = EVENT_TYPES
+    batches: Iterable[pa.RecordBatch],
+    event_types: tuple[str, ...] = EVENT_TYPES,
+    reckoning: Reckoning = PLAIN,
 ) -> SortedEvents:
     """Order events within their users and drop those whose id repeats (rules 2 and 3).
 
@@ -99,13 +102,14 @@ def sort_events(
         batches: events with the schema EVENT_BATCH, in any order and split. Of equal events the
             first one is kept.
         event_types: the names of the event types, by their codes.
+        reckoning: how their time is reckoned.
 
     Raises:
         DataError: if two events that differ have the same id.
     """
     table = _one_chunk(batches)
     if not table.num_rows:
-        return _no_events()
+        return _no_events(reckoning)
     user_ids, user = ranked(table["user_id"])
     time_us = _numbers(table, "event_time").view(np.int64)
     user_digests = digests(user_ids)
@@ -135,6 +139,7 @@ def sort_events(
         rows=order,
         duplicates=int(repeated.sum()),
         event_types=event_types,
+        reckoning=reckoning,
     )
 
 
@@ -174,7 +179,7 @@ def _numbers(table: pa.Table, name: str) -> NDArray[np.generic]:
     return array
 
 
-def _no_events() -> SortedEvents:
+def _no_events(reckoning: Reckoning) -> SortedEvents:
     none = np.empty(0, np.int64)
     return SortedEvents(
         table=EVENT_BATCH.empty_table().select(OTHER_COLUMNS),
@@ -188,6 +193,7 @@ def _no_events() -> SortedEvents:
         platform=none.astype(np.int8),
         rows=none,
         duplicates=0,
+        reckoning=reckoning,
     )
 
 
@@ -252,15 +258,6 @@ class Sessions:
         )
 
 
-@overload
-def begins_session(gap_us: int) -> bool: ...
-@overload
-def begins_session(gap_us: NDArray[np.int64]) -> NDArray[np.bool_]: ...
-def begins_session(gap_us: int | NDArray[np.int64]) -> bool | NDArray[np.bool_]:
-    """Whether an event begins a session that comes so long after the user's event before it."""
-    return gap_us >= SESSION_GAP_US
-
-
 def sequences(starts: NDArray[np.bool_]) -> NDArray[np.int64]:
     """1, 2, 3 ... from each start to the next; the first row is one."""
     first = np.flatnonzero(starts)
@@ -269,22 +266,24 @@ def sequences(starts: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def session_starts(
-    user_starts_mask: NDArray[np.bool_], time_us: NDArray[np.int64]
+    user_starts_mask: NDArray[np.bool_], time_us: NDArray[np.int64], gap_us: int
 ) -> NDArray[np.bool_]:
     """Which events begin a session: bool [events].
 
     Args:
         user_starts_mask: bool [events], true at each user's first event.
         time_us: int64 [events], in ascending order within a user.
+        gap_us: the shortest pause between two sessions.
     """
     starts = user_starts_mask.copy()
-    starts[1:] |= begins_session(np.diff(time_us))
+    starts[1:] |= np.diff(time_us) >= gap_us
     return starts
 
 
 def number_sessions(events: SortedEvents) -> Sessions:
-    """Sessions that end where a user's next event is 30 minutes or more away."""
-    starts = session_starts(events.user_starts_mask, events.time_us)
+    """Sessions that end where a user's next event is as far away as a gap, or further."""
+    gap_us = events.reckoning.session_gap_us
+    starts = session_starts(events.user_starts_mask, events.time_us, gap_us)
     first, sequence = np.flatnonzero(starts), sequences(starts)
     users = events.user_of_event[first]
     digits = session_digits(events.user_digests, users, events.time_us[first])

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from transforms.kernels.calendar import as_dates, first_days, mondays, month_of, week_of
+from transforms.kernels.calendar import as_dates, first_days, first_days_of_weeks, month_of, week_of
 from transforms.kernels.counters import DAILY, EVENTS, MONTHLY, PERIODIC, Counters
 from transforms.kernels.grid_keys import split_cohort_key
+from transforms.reckoning import PLAIN, Reckoning
 from transforms.vocabulary import EVENT_TYPES
 
 
@@ -23,7 +24,7 @@ class Spine:
         daily: for each name of `counters.DAILY` int64 [n].
         months: datetime64[D] [m], the first days of the months of `dates`.
         monthly: for each name of `counters.MONTHLY` int64 [m].
-        weeks: datetime64[D] [w], the Mondays of the weeks of `dates`.
+        weeks: datetime64[D] [w], the first days of the weeks of `dates`.
         weekly: for each name of `counters.PERIODIC` int64 [w].
         cohort, period, cohort_active: int64 [k], the sums of (cohort month, period) pairs with
             an active user, ascending; months count from 1970-01.
@@ -32,6 +33,7 @@ class Spine:
         last_week: the last of `weeks`, as `week_of` counts them.
         counters: the sums themselves, for marts that lay out keys of their own.
         event_types: the names of the event types, by their codes.
+        reckoning: how time is reckoned.
         written_at: the moment of writing.
     """
 
@@ -50,6 +52,7 @@ class Spine:
     last_week: int
     counters: Counters
     event_types: tuple[str, ...]
+    reckoning: Reckoning
     written_at: pa.Scalar
 
     @property
@@ -73,7 +76,10 @@ class Spine:
 
 
 def lay_out(
-    counters: Counters, written_at: pa.Scalar, event_types: tuple[str, ...] = EVENT_TYPES
+    counters: Counters,
+    written_at: pa.Scalar,
+    event_types: tuple[str, ...] = EVENT_TYPES,
+    reckoning: Reckoning = PLAIN,
 ) -> Spine:
     """The spine of the sum of all users' counters.
 
@@ -81,6 +87,7 @@ def lay_out(
         counters: the sum.
         written_at: the moment of writing.
         event_types: the names of the event types, by their codes.
+        reckoning: how time is reckoned.
 
     Raises:
         DataError: if the miles of all dates add up to more than INT64 holds.
@@ -88,17 +95,17 @@ def lay_out(
     counters.check_lifetime()
     busy = counters.daily.keys[counters.daily.values[:, EVENTS].any(axis=1)]
     if not len(busy):
-        return _empty(written_at)
+        return _empty(written_at, reckoning)
     first, last = int(busy[0]), int(busy[-1])
     first_month, last_month = (int(month) for month in month_of(np.array([first, last])))
-    first_week, last_week = (int(week) for week in week_of(np.array([first, last])))
+    first_week, last_week = (int(week) for week in week_of(np.array([first, last]), reckoning))
     cohort, period = split_cohort_key(counters.cohorts.keys)
     return Spine(
         dates=as_dates(np.arange(first, last + 1)),
         daily=counters.daily.dense(first, last),
         months=first_days(np.arange(first_month, last_month + 1)),
         monthly=counters.monthly.dense(first_month, last_month),
-        weeks=mondays(np.arange(first_week, last_week + 1)),
+        weeks=first_days_of_weeks(np.arange(first_week, last_week + 1), reckoning),
         weekly=counters.weekly.dense(first_week, last_week),
         cohort=cohort,
         period=period,
@@ -109,6 +116,7 @@ def lay_out(
         last_week=last_week,
         counters=counters,
         event_types=event_types,
+        reckoning=reckoning,
         written_at=written_at,
     )
 
@@ -119,14 +127,14 @@ def _all_but_last(rows: int) -> NDArray[np.bool_]:
     return complete
 
 
-def _empty(written_at: pa.Scalar) -> Spine:
+def _empty(written_at: pa.Scalar, reckoning: Reckoning) -> Spine:
     none = np.empty(0, np.int64)
     return Spine(
         dates=as_dates(none),
         daily=dict.fromkeys(DAILY, none),
         months=first_days(none),
         monthly=dict.fromkeys(MONTHLY, none),
-        weeks=mondays(none),
+        weeks=as_dates(none),
         weekly=dict.fromkeys(PERIODIC, none),
         cohort=none,
         period=none,
@@ -137,5 +145,6 @@ def _empty(written_at: pa.Scalar) -> Spine:
         last_week=0,
         counters=Counters.empty(),
         event_types=EVENT_TYPES,
+        reckoning=reckoning,
         written_at=written_at,
     )

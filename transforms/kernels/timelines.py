@@ -11,13 +11,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from transforms.data_error import DataError
-from transforms.kernels.calendar import US_PER_DAY
+from transforms.kernels.calendar import date_of
 from transforms.kernels.counters import check_int64
 from transforms.kernels.hashing import Hashes
 from transforms.kernels.order import by_user_and_time
 from transforms.kernels.own_events import OwnEvents
 from transforms.kernels.session_spans import SessionSpans
 from transforms.kernels.sessions import SortedEvents, ranked, sort_events
+from transforms.reckoning import Reckoning
 from transforms.vocabulary import EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
 
 _TEXTS: Final = ("user_id", "first_utm_source", "first_country")
@@ -88,8 +89,12 @@ class Timelines:
         )
 
     @classmethod
-    def total(cls, parts: Sequence[Timelines]) -> Timelines:
+    def total(cls, parts: Sequence[Timelines], reckoning: Reckoning) -> Timelines:
         """The timelines of the events of one or more parts together; no event is in two of them.
+
+        Args:
+            parts: the parts, whose time is reckoned alike.
+            reckoning: how.
 
         Raises:
             DataError: if the miles of a user's day add up to more than INT64 holds.
@@ -101,7 +106,9 @@ class Timelines:
             user_id=user_ids,
             **_total_days(parts, user[np.concatenate(user_of_day)], len(user_ids)),
             **_total_users(parts, user),
-            sessions=SessionSpans.total([part.sessions for part in parts], user, len(user_ids)),
+            sessions=SessionSpans.total(
+                [part.sessions for part in parts], user, len(user_ids), reckoning.session_gap_us
+            ),
         )
 
     def __len__(self) -> int:
@@ -163,6 +170,16 @@ class Timelines:
     def user_of_day(self) -> NDArray[np.int64]:
         """int64 [days]: the index of each day's user."""
         return np.repeat(np.arange(len(self)), np.diff(self.day_offsets))
+
+    @property
+    def first_dates(self) -> NDArray[np.int64]:
+        """int64 [users]: the first date on which each user has an event."""
+        return self.date[self.day_offsets[:-1]]
+
+    @property
+    def last_dates(self) -> NDArray[np.int64]:
+        """int64 [users]: the last date on which each user has an event."""
+        return self.date[self.day_offsets[1:] - 1]
 
     @property
     def events(self) -> NDArray[np.int64]:
@@ -236,22 +253,29 @@ def timelines(events: SortedEvents) -> Timelines:
         _strings(table["country"], starts),
         events.ids[starts],
     )
-    return timelines_of(events.user_ids, facts, firsts)
+    return timelines_of(events.user_ids, facts, firsts, events.reckoning)
 
 
-def timelines_of(user_ids: pa.Array, facts: Facts, firsts: Firsts) -> Timelines:
+def timelines_of(
+    user_ids: pa.Array, facts: Facts, firsts: Firsts, reckoning: Reckoning
+) -> Timelines:
     """The timelines of users from what is counted of their events.
 
     Args:
         user_ids: string [users], in the order in which `facts` has them.
         facts: of one event of each user at least; its miles add up to what INT64 holds.
         firsts: of the users.
+        reckoning: how time is reckoned.
     """
-    days = facts.time_us // US_PER_DAY
+    user_starts = np.flatnonzero(facts.user_starts_mask)
+    user_ends = (np.append(user_starts[1:], len(facts.time_us)) - 1)[: len(user_starts)]
+    first_seen_us, last_seen_us = facts.time_us[user_starts], facts.time_us[user_ends]
+    sessions = SessionSpans.of_events(
+        facts.user_starts_mask, facts.time_us, reckoning.session_gap_us
+    )
+    facts, days = _by_date(facts, date_of(facts.time_us, reckoning))
     day_starts = np.flatnonzero(facts.user_starts_mask | _changes(days))
     day_of_event = np.repeat(np.arange(len(day_starts)), np.diff(np.append(day_starts, len(days))))
-    user_starts = np.flatnonzero(facts.user_starts_mask)
-    user_ends = (np.append(user_starts[1:], len(days)) - 1)[: len(user_starts)]
     earned = np.where(facts.event_type == MILES_EARNED, facts.miles, 0)
     redeemed = np.where(facts.event_type == MILES_REDEEMED, facts.miles, 0)
     return Timelines(
@@ -263,11 +287,28 @@ def timelines_of(user_ids: pa.Array, facts: Facts, firsts: Firsts) -> Timelines:
         platform_events=_count(day_of_event, facts.platform, len(day_starts), len(PLATFORMS)),
         miles_earned=_sums(earned, day_starts),
         miles_redeemed=_sums(redeemed, day_starts),
-        first_seen_us=facts.time_us[user_starts],
-        last_seen_us=facts.time_us[user_ends],
-        sessions=SessionSpans.of_events(facts.user_starts_mask, facts.time_us),
+        first_seen_us=first_seen_us,
+        last_seen_us=last_seen_us,
+        sessions=sessions,
         **firsts._asdict(),
     )
+
+
+def _by_date(facts: Facts, dates: NDArray[np.int64]) -> tuple[Facts, NDArray[np.int64]]:
+    """Facts and their dates by user and date. They are, but where a date comes back that was over,
+    as it does in some zones."""
+    if not (~facts.user_starts_mask[1:] & (dates[1:] < dates[:-1])).any():
+        return facts, dates
+    user = np.cumsum(facts.user_starts_mask)
+    order = np.lexsort((dates, user))
+    # The masks of users stay: each one's rows do.
+    by_date = facts._replace(
+        time_us=facts.time_us[order],
+        event_type=facts.event_type[order],
+        platform=facts.platform[order],
+        miles=facts.miles[order],
+    )
+    return by_date, dates[order]
 
 
 def _changes(values: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.data_error import DataError
-from transforms.kernels.calendar import US_PER_DAY, as_dates
-from transforms.kernels.sessions import SESSION_GAP_US, SortedEvents
+from transforms.kernels.calendar import as_dates, date_of, other_dates
+from transforms.kernels.sessions import SortedEvents
 from transforms.kernels.timelines import Timelines
+from transforms.reckoning import PLAIN, Reckoning
 
 _DATE_BITS: Final = 22  # Dates up to the year 13000.
 
@@ -93,22 +94,22 @@ def _among(keys: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.bool
     return found
 
 
-def touched_dates(events: pa.RecordBatch) -> UserDates:
+def touched_dates(events: pa.RecordBatch, reckoning: Reckoning = PLAIN) -> UserDates:
     """The dates whose stored events some events may meet, whether there are any or not.
 
-    They are the dates of the events, and a neighbour where an event is within 30 minutes of it.
+    They are the dates of the events, and others where an event is less than a session's gap away.
 
     Args:
         events: with the schema EVENT_BATCH.
+        reckoning: how time is reckoned.
     """
     users = events["user_id"].dictionary_encode()
     user = users.indices.to_numpy().astype(np.int64)
     time_us = events["event_time"].cast(pa.int64()).to_numpy()
-    date = time_us // US_PER_DAY
-    early, late = near_midnight(date, time_us)
+    rows, others = near_dates(time_us, reckoning)
     keys = np.unique(
-        np.concatenate([user, user[early], user[late]]) << _DATE_BITS
-        | np.concatenate([date, date[early] - 1, date[late] + 1])
+        np.concatenate([user, user[rows]]) << _DATE_BITS
+        | np.concatenate([date_of(time_us, reckoning), others])
     )
     return UserDates(
         users.dictionary.take(pa.array(keys >> _DATE_BITS)), keys & ((1 << _DATE_BITS) - 1)
@@ -117,12 +118,15 @@ def touched_dates(events: pa.RecordBatch) -> UserDates:
 
 def dates_of(events: SortedEvents) -> NDArray[np.int64]:
     """The date of each event: int64 [events]."""
-    return events.time_us // US_PER_DAY
+    return date_of(events.time_us, events.reckoning)
 
 
-def near_midnight(
-    date: NDArray[np.int64], time_us: NDArray[np.int64]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which events may be of one session with one of the date before, and of the date after."""
-    since = time_us - date * US_PER_DAY
-    return since < SESSION_GAP_US, since > US_PER_DAY - SESSION_GAP_US
+def near_dates(
+    time_us: NDArray[np.int64], reckoning: Reckoning
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """On which other dates than their own instants may have an event in their session: rows of
+    `time_us`, and for each one such a date."""
+    reach_us = reckoning.session_gap_us - 1
+    found = [other_dates(time_us, reach, reckoning) for reach in (-reach_us, reach_us)]
+    rows, dates = zip(*found, strict=True)
+    return np.concatenate(rows), np.concatenate(dates)

@@ -14,6 +14,7 @@ from transforms.kernels.codecs.single_timeline import decode_timeline, encode_ti
 from transforms.kernels.codecs.timeline_codec import decode_timelines
 from transforms.kernels.hashing import Hashes
 from transforms.kernels.timelines import Facts, Firsts, Timelines, timelines_of
+from transforms.reckoning import PLAIN, Reckoning
 
 # Facts take 18 bytes an event, and a timeline with so many more is encoded anew: 0.3 ms, which is
 # 5 us an event.
@@ -82,7 +83,7 @@ def fact_of(record: Record) -> bytes:
     return _FACT.pack(record.time_us, record.event_type, record.platform, max(record.miles, 0))
 
 
-def folded(user_id: str, head: UserHead) -> UserHead:
+def folded(user_id: str, head: UserHead, reckoning: Reckoning) -> UserHead:
     """A head whose timeline has taken its facts in, where there are many of them.
 
     Raises:
@@ -91,11 +92,11 @@ def folded(user_id: str, head: UserHead) -> UserHead:
     """
     if len(head.facts) <= _MOST_FACTS * _FACT.size:
         return head
-    timeline = timelines_of_heads({user_id: head})
+    timeline = timelines_of_heads({user_id: head}, reckoning)
     return head._replace(timeline=encode_timeline(timeline), facts=b"", first_event=b"")
 
 
-def timelines_of_heads(heads: Mapping[str, UserHead]) -> Timelines:
+def timelines_of_heads(heads: Mapping[str, UserHead], reckoning: Reckoning = PLAIN) -> Timelines:
     """The timelines of users, by user id.
 
     Raises:
@@ -111,13 +112,13 @@ def timelines_of_heads(heads: Mapping[str, UserHead]) -> Timelines:
         ids, timelines = zip(*encoded, strict=True)
         parts.append(decode_timelines(pa.array(ids, pa.string()), pa.array(timelines, pa.binary())))
     if counted:
-        parts.append(_counted(counted))
+        parts.append(_counted(counted, reckoning))
     if not parts:
         return Timelines.none()
-    return parts[0] if len(parts) == 1 else Timelines.total(parts)
+    return parts[0] if len(parts) == 1 else Timelines.total(parts, reckoning)
 
 
-def _counted(users: list[tuple[str, UserHead]]) -> Timelines:
+def _counted(users: list[tuple[str, UserHead]], reckoning: Reckoning) -> Timelines:
     """The timelines of the facts of users; where another part has the first event, none of these
     is taken for it."""
     sizes = np.array([len(head.facts) for _, head in users]) // _FACT.size
@@ -139,4 +140,5 @@ def _counted(users: list[tuple[str, UserHead]]) -> Timelines:
             pa.array([text[2] for text in texts], pa.string()),
             Hashes(high, low),
         ),
+        reckoning,
     )

@@ -15,7 +15,7 @@ import numpy as np
 from transforms.kernels.codecs.record_codec import Record, sorted_events
 from transforms.kernels.codecs.single_timeline import encode_timeline
 from transforms.kernels.increments import timelines_after
-from transforms.kernels.sessions import SESSION_GAP_US, begins_session, sequences
+from transforms.kernels.sessions import sequences
 from transforms.kernels.user_head import (
     NOWHERE,
     Place,
@@ -24,6 +24,7 @@ from transforms.kernels.user_head import (
     folded,
     timelines_of_heads,
 )
+from transforms.reckoning import PLAIN, Reckoning
 
 
 class Numbered(NamedTuple):
@@ -55,7 +56,11 @@ Recent = Callable[[], Sequence[Record]]
 
 
 def advance_user(
-    user_id: str, head: UserHead | None, arrived: Sequence[Record], recent: Recent
+    user_id: str,
+    head: UserHead | None,
+    arrived: Sequence[Record],
+    recent: Recent,
+    reckoning: Reckoning = PLAIN,
 ) -> AdvancedUser:
     """Take some more events of one user into account.
 
@@ -64,44 +69,50 @@ def advance_user(
         head: the user's; None for a new one.
         arrived: one event or more, distinct and in order; some may be there already.
         recent: reads the user's events of the horizon; it is not asked where events come in order.
+        reckoning: how time is reckoned.
 
     Raises:
         DataError: if the head can't be read, or if the miles of a day add up to more than INT64
             holds.
     """
     if head is None:
-        head = _new(arrived[0])
+        head = _new(arrived[0], reckoning)
     elif arrived[0].time_us <= head.last.time_us:
-        return _out_of_order(user_id, head, arrived, sorted(recent()))
+        return _out_of_order(user_id, head, arrived, sorted(recent()), reckoning)
     new = []
+    gap_us = reckoning.session_gap_us
     time_us, session_us, sequence = head.last
     for record in arrived:
-        if begins_session(record.time_us - time_us):
+        if record.time_us - time_us >= gap_us:
             session_us, sequence = record.time_us, 0
         time_us, sequence = record.time_us, sequence + 1
         new.append(Numbered(record, Place(time_us, session_us, sequence)))
     facts = head.facts + b"".join(map(fact_of, arrived))
-    return AdvancedUser(folded(user_id, head.after(new[-1].place, facts)), new)
+    return AdvancedUser(folded(user_id, head.after(new[-1].place, facts), reckoning), new)
 
 
-def _new(first: Record) -> UserHead:
+def _new(first: Record, reckoning: Reckoning) -> UserHead:
     """The head of a user before the first event."""
-    before = Place(first.time_us - SESSION_GAP_US, 0, 0)
+    before = Place(first.time_us - reckoning.session_gap_us, 0, 0)
     return UserHead(0, first[:3], before, NOWHERE, 0, b"", b"", first.data)
 
 
 def _out_of_order(
-    user_id: str, head: UserHead, arrived: Sequence[Record], recent: list[Record]
+    user_id: str,
+    head: UserHead,
+    arrived: Sequence[Record],
+    recent: list[Record],
+    reckoning: Reckoning,
 ) -> AdvancedUser:
     known = {record[1:3] for record in recent}
     new = [record for record in arrived if record[1:3] not in known]
     repeated = len(arrived) - len(new)
     if not new:
         return AdvancedUser(head, repeated=repeated)
-    places = places_of(recent, head.floor)
+    places = places_of(recent, head.floor, reckoning)
     before = {record[1:3]: place for record, place in zip(recent, places, strict=True)}
     events = sorted([*recent, *new])
-    numbered = list(map(Numbered, events, places_of(events, head.floor)))
+    numbered = list(map(Numbered, events, places_of(events, head.floor, reckoning)))
     # An event gets into another session only where one comes before it: its number rises then.
     renumbered = [
         event
@@ -111,39 +122,40 @@ def _out_of_order(
     # The last one may be gone from the horizon, and be the floor.
     last = numbered[-1].place if numbered[-1].place.time_us >= head.last.time_us else head.last
     return AdvancedUser(
-        _with(user_id, head, new)._replace(last=last),
+        _with(user_id, head, new, reckoning)._replace(last=last),
         [event for event in numbered if event.record[1:3] not in known],
         renumbered,
         repeated,
     )
 
 
-def _with(user_id: str, head: UserHead, new: Sequence[Record]) -> UserHead:
+def _with(user_id: str, head: UserHead, new: Sequence[Record], reckoning: Reckoning) -> UserHead:
     """A head whose timeline counts some events more."""
     if new[0][:3] > head.first:
         facts = head.facts + b"".join(map(fact_of, new))
-        return folded(user_id, head._replace(facts=facts))
+        return folded(user_id, head._replace(facts=facts), reckoning)
     # Another event is the first one.
-    timeline = timelines_after(timelines_of_heads({user_id: head}), sorted_events({user_id: new}))
+    before = timelines_of_heads({user_id: head}, reckoning)
+    timeline = timelines_after(before, sorted_events({user_id: new}, reckoning=reckoning))
     return head._replace(
         first=new[0][:3], timeline=encode_timeline(timeline), facts=b"", first_event=b""
     )
 
 
-def places_of(events: Sequence[Record], floor: Place) -> list[Place]:
+def places_of(events: Sequence[Record], floor: Place, reckoning: Reckoning = PLAIN) -> list[Place]:
     """The places of a user's events.
 
     Args:
         events: in order.
         floor: of the latest event before them.
+        reckoning: how time is reckoned.
     """
     if not events:
         return []
     time_us = np.array([record.time_us for record in events], np.int64)
-    gaps = np.diff(
-        time_us, prepend=floor.time_us if floor.sequence else time_us[0] - SESSION_GAP_US
-    )
-    starts = begins_session(gaps)
+    gap_us = reckoning.session_gap_us
+    gaps = np.diff(time_us, prepend=floor.time_us if floor.sequence else time_us[0] - gap_us)
+    starts = gaps >= gap_us
     goes_on = not starts[0]
     starts[0] = True
     sequence, first = sequences(starts), np.flatnonzero(starts)
@@ -156,7 +168,7 @@ def places_of(events: Sequence[Record], floor: Place) -> list[Place]:
 
 
 def without_those_before(
-    head: UserHead, recent: Sequence[Record], since_us: int
+    head: UserHead, recent: Sequence[Record], since_us: int, reckoning: Reckoning = PLAIN
 ) -> tuple[UserHead, list[Record]]:
     """A head and the events of the horizon without those from before a moment.
 
@@ -164,10 +176,11 @@ def without_those_before(
         head: the user's.
         recent: the user's events of the horizon, in any order.
         since_us: the moment, in microseconds since 1970-01-01.
+        reckoning: how time is reckoned.
     """
     events = sorted(recent)
     kept = [record for record in events if record.time_us >= since_us]
     if len(kept) == len(events):
         return head, kept
-    latest = places_of(events, head.floor)[len(events) - len(kept) - 1]
+    latest = places_of(events, head.floor, reckoning)[len(events) - len(kept) - 1]
     return head._replace(floor=latest), kept

@@ -20,7 +20,6 @@ from transforms.contract import (
     nullable,
     required,
 )
-from transforms.kernels.calendar import US_PER_DAY
 from transforms.kernels.timelines import Timelines
 from transforms.measures import DATES, DAYS, EVENTS_ONCE, MILES_ONCE, Measure
 from transforms.quality.declaration import (
@@ -46,9 +45,9 @@ TABLE = Table(
     columns=(
         required("user_id", STRING, "The user, as the source names them"),
         required("first_seen_at", TIMESTAMP, "Time of the first event", at_least(EARLIEST)),
-        required("first_seen_date", DATE, "UTC date of the first event"),
+        required("first_seen_date", DATE, "Date of the first event, UTC or of --timezone"),
         required("last_seen_at", TIMESTAMP, "Time of the last event"),
-        required("last_seen_date", DATE, "UTC date of the last event"),
+        required("last_seen_date", DATE, "Date of the last event, UTC or of --timezone"),
         required(
             "days_active",
             INTEGER,
@@ -208,8 +207,8 @@ def rows(
     earned = timelines.per_user(timelines.miles_earned)
     redeemed = timelines.per_user(timelines.miles_redeemed)
     counts = timelines.per_user(timelines.type_events)
-    first_date = timelines.first_seen_us // US_PER_DAY
-    last_date = timelines.last_seen_us // US_PER_DAY
+    first_date = timelines.first_dates
+    last_date = timelines.last_dates
     active = timelines.active_days(active_types).astype(np.int64)
     is_recent = timelines.date > (last_date - RECENT_DAYS)[timelines.user_of_day]
     platforms = pa.DictionaryArray.from_arrays(

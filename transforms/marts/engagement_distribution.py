@@ -31,7 +31,9 @@ TABLE = Table(
     name=_NAME,
     description="On how many of the last 7 and 28 dates users were active: L7 and L28.",
     columns=(
-        required("event_date", DATE, "UTC date, the last of the window", label="Date"),
+        required(
+            "event_date", DATE, "Date (UTC or of --timezone), the last of the window", label="Date"
+        ),
         required("window_days", INTEGER, "How many dates the window has", one_of(*ENGAGED_WINDOWS)),
         required(
             "active_days",

@@ -16,9 +16,10 @@ from transforms.contract import (
     nullable,
     required,
 )
+from transforms.kernels.calendar import date_of
 from transforms.kernels.hashing import ascii_array
 from transforms.kernels.id_text import event_digits
-from transforms.kernels.sessions import SESSION_GAP_MINUTES, SESSION_GAP_US, Sessions, SortedEvents
+from transforms.kernels.sessions import Sessions, SortedEvents
 from transforms.marts.shared_columns import EVENT_TYPE
 from transforms.measures import MILES_ONCE, SESSIONS_ONCE
 from transforms.quality.declaration import (
@@ -36,6 +37,7 @@ from transforms.quality.declaration import (
     at_least,
     one_of,
 )
+from transforms.reckoning import PLAIN
 from transforms.vocabulary import EARLIEST, PLATFORMS
 
 _GAP = "UNIX_MICROS(event_time) - UNIX_MICROS(previous_event_time)"
@@ -56,13 +58,14 @@ _SESSIONS = (
     ),
     Holds(
         "no_gap_inside",
-        f"CASE WHEN event_sequence_in_session > 1 THEN {_GAP} < {SESSION_GAP_US} END",
-        f"inside a session no event is {SESSION_GAP_MINUTES} minutes or more after the one before",
+        f"CASE WHEN event_sequence_in_session > 1 THEN {_GAP} < {PLAIN.session_gap_us} END",
+        f"inside a session no event is {PLAIN.session_gap_minutes} minutes or more after the one "
+        "before",
     ),
     Holds(
         "no_shorter_gap_between",
-        f"CASE WHEN event_sequence_in_session = 1 THEN {_GAP} >= {SESSION_GAP_US} END",
-        f"a user's sessions are {SESSION_GAP_MINUTES} minutes or more apart",
+        f"CASE WHEN event_sequence_in_session = 1 THEN {_GAP} >= {PLAIN.session_gap_us} END",
+        f"a user's sessions are {PLAIN.session_gap_minutes} minutes or more apart",
     ),
 )
 
@@ -84,7 +87,7 @@ TABLE = Table(
             "When it happened (event time), UTC, microseconds",
             at_least(EARLIEST),
         ),
-        required("event_date", DATE, "The UTC date of event_time"),
+        required("event_date", DATE, "The date of event_time, UTC or of --timezone"),
         nullable("transaction_category", STRING, "What the miles were earned or redeemed for"),
         nullable(
             "miles_amount",
@@ -170,7 +173,7 @@ def rows(events: SortedEvents, sessions: Sessions, written_at: pa.Scalar | pa.Ar
             "user_id": _encoded(events.user_of_event, events.user_ids),
             "event_type": _encoded(events.event_type, pa.array(events.event_types)),
             "event_time": table["event_time"],
-            "event_date": table["event_time"].cast(pa.date32(), safe=False),
+            "event_date": _dates(events),
             "transaction_category": table["transaction_category"],
             "miles_amount": table["miles_amount"],
             "platform": _encoded(events.platform, pa.array(PLATFORMS)),
@@ -182,6 +185,11 @@ def rows(events: SortedEvents, sessions: Sessions, written_at: pa.Scalar | pa.Ar
             "processed_at": written_at,
         }
     )
+
+
+def _dates(events: SortedEvents) -> pa.Array:
+    dates = date_of(events.time_us, events.reckoning)
+    return pa.array(dates.astype(np.int32)).view(pa.date32())
 
 
 def _encoded(rows: NDArray[np.signedinteger], values: pa.Array) -> pa.DictionaryArray:

@@ -39,6 +39,7 @@ from transforms.marts.growth_drivers_checks import (
     EVENT_TYPES_ADD_UP,
     EVENT_TYPES_AMONG_OTHERS,
 )
+from transforms.marts.reckoned import reckoned
 from transforms.marts.shared_columns import EVENT_TYPE
 from transforms.quality.compile import Checks, compile_checks
 from transforms.quality.declaration import one_of
@@ -84,10 +85,12 @@ CORRECTIONS: Final = dead_letter_corrections.TABLE
 
 
 @functools.cache
-def all_checks(types: FigureSettings) -> Checks:
-    """All checks of TABLES, where there are some event types, and some make a user active."""
-    active_events = types.active_users(dim_users.COUNT_COLUMNS, "active_days")
-    tables = [_with_own_types(table, types) if types.own else table for table in TABLES.values()]
+def all_checks(figures: FigureSettings) -> Checks:
+    """All checks of TABLES, where they are built with some settings."""
+    active_events = figures.active_users(dim_users.COUNT_COLUMNS, "active_days")
+    tables = [reckoned(table, figures.reckoning) for table in TABLES.values()]
+    if figures.own:
+        tables = [_with_own_types(table, figures) for table in tables]
     return compile_checks(tables, {"ACTIVE_EVENTS": active_events})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from transforms.contract import DATE, FLOAT, INTEGER, STRING, Partition, Table, required
 from transforms.kernels.arithmetic import percentage
-from transforms.kernels.calendar import as_dates, first_days, mondays
+from transforms.kernels.calendar import as_dates, first_days, first_days_of_weeks
 from transforms.kernels.counters import Grid
 from transforms.kernels.curves import LAST_DAY, LAST_WEEK
 from transforms.kernels.grid_keys import curve_key, split_curve_key
@@ -32,6 +33,8 @@ from transforms.quality.declaration import (
 
 _NAME: Final = "retention_curves"
 Ints = NDArray[np.int64]
+# The first dates of periods.
+FirstDates = Callable[[Ints], NDArray[np.datetime64]]
 
 
 class _Grain(NamedTuple):
@@ -40,21 +43,17 @@ class _Grain(NamedTuple):
     Attributes:
         name: of it.
         last: the last period that is shown; None for all.
-        dates: the first dates of periods.
         whole: the table and the column of the users of all periods.
     """
 
     name: str
     last: int | None
-    dates: Callable[[Ints], NDArray[np.datetime64]]
     whole: Total
 
 
-_DAY: Final = _Grain("day", LAST_DAY, as_dates, Total("growth_metrics", "new_users"))
-_WEEK: Final = _Grain("week", LAST_WEEK, mondays, Total("weekly_growth_accounting", "new_users"))
-_MONTH: Final = _Grain(
-    "month", None, first_days, Total("social_capital_growth_accounting", "new_users")
-)
+_DAY: Final = _Grain("day", LAST_DAY, Total("growth_metrics", "new_users"))
+_WEEK: Final = _Grain("week", LAST_WEEK, Total("weekly_growth_accounting", "new_users"))
+_MONTH: Final = _Grain("month", None, Total("social_capital_growth_accounting", "new_users"))
 
 
 def _sizes_of(grain: _Grain) -> AddsUp:
@@ -178,16 +177,17 @@ TABLE = Table(
 def rows(spine: Spine) -> pa.Table:
     """The rows of the table: every period up to the last of the data, one without users too."""
     sums = spine.counters
+    of_weeks = partial(first_days_of_weeks, reckoning=spine.reckoning)
     return pa.concat_tables(
         [
-            _rows(_DAY, sums.day_curves, sums.segment_months, spine.last_day),
-            _rows(_WEEK, sums.week_curves, sums.segment_months, spine.last_week),
-            _rows(_MONTH, sums.month_curves, sums.segment_months, spine.last_month),
+            _rows(_DAY, sums.day_curves, sums.segment_months, spine.last_day, as_dates),
+            _rows(_WEEK, sums.week_curves, sums.segment_months, spine.last_week, of_weeks),
+            _rows(_MONTH, sums.month_curves, sums.segment_months, spine.last_month, first_days),
         ]
     ).unify_dictionaries()
 
 
-def _rows(grain: _Grain, curves: Grid, sizes: Grid, last: int) -> pa.Table:
+def _rows(grain: _Grain, curves: Grid, sizes: Grid, last: int, dates: FirstDates) -> pa.Table:
     segment, cohort, period = split_curve_key(curves.keys)
     keys = curve_key(folded(segment, sizes), cohort, period)
     curves = Grid.sum_rows(curves.names, keys, curves.values)
@@ -210,7 +210,7 @@ def _rows(grain: _Grain, curves: Grid, sizes: Grid, last: int) -> pa.Table:
                 pa.array(np.zeros(len(row), np.int32)), pa.array([grain.name])
             ),
             **dict(zip(("segment_type", "segment_value"), names, strict=True)),
-            "cohort_start": grain.dates(starts[row]),
+            "cohort_start": dates(starts[row]),
             "period_number": number,
             "users_on": on[shown],
             "users_on_or_after": on_or_after[shown],

@@ -7,7 +7,6 @@ import pyarrow as pa
 from transforms.contract import DATE, FLOAT, INTEGER, Partition, Table, nullable, required
 from transforms.kernels.arithmetic import percentage, ratio
 from transforms.kernels.session_durations import EXACT_BELOW, medians
-from transforms.kernels.sessions import SESSION_GAP_MINUTES
 from transforms.kernels.spine import Spine
 from transforms.marts.rules import DATES, IS_COMPLETE_DATE, is_complete_of
 from transforms.measures import (
@@ -28,6 +27,7 @@ from transforms.quality.declaration import (
     Total,
     at_least,
 )
+from transforms.reckoning import PLAIN
 
 _NAME = "session_metrics"
 
@@ -38,14 +38,15 @@ TABLE = Table(
         required(
             "event_date",
             DATE,
-            "UTC date of the first event of the sessions; one that goes on after midnight is of "
-            "the date on which it began, with all of its events",
+            "Date of the first event of the sessions, UTC or of --timezone; one that goes on after "
+            "midnight is of the date on which it began, with all of its events",
             label="Date",
         ),
         required(
             "sessions",
             INTEGER,
-            f"Sessions: a user's events up to a pause of {SESSION_GAP_MINUTES} minutes or more",
+            "Sessions: a user's events up to a pause of "
+            f"{PLAIN.session_gap_minutes} minutes or more, unless rules say otherwise",
             at_least(0),
             measure=SESSIONS_ONCE,
         ),

@@ -12,7 +12,7 @@ from transforms.vocabulary import EVENT_TYPES
 # Own event types of a warehouse are taken, too: registry.py says where.
 EVENT_TYPE: Final = one_of(*EVENT_TYPES)
 
-EVENT_DATE: Final = required("event_date", DATE, "UTC date", label="Date")
+EVENT_DATE: Final = required("event_date", DATE, "Date, UTC or of --timezone", label="Date")
 
 DAU: Final = required(
     "daily_active_users",

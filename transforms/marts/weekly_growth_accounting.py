@@ -33,7 +33,12 @@ TABLE = Table(
     name="weekly_growth_accounting",
     description="Weekly growth accounting: who came, stayed, returned, left.",
     columns=(
-        required("activity_week", DATE, "Monday of the week", label="Week of"),
+        required(
+            "activity_week",
+            DATE,
+            "First day of the week: Monday, or as --week_start says",
+            label="Week of",
+        ),
         required(
             "total_wau",
             INTEGER,

@@ -1,7 +1,7 @@
 """What can be asked of a table: the kinds of checks, declared beside the columns they guard.
 
 Conditions are SQL of BigQuery (GoogleSQL) on one row. What DuckDB lacks of it are four macros, see
-`transforms.google_sql.MACROS`: UNIX_DATE, UNIX_MICROS, REGEXP_CONTAINS, DIV. Beside the
+`transforms.google_sql.MACROS`: UNIX_DATE, UNIX_MICROS, DATETIME, REGEXP_CONTAINS, DIV. Beside the
 columns of the row a condition may name
 
 - `previous_x`: column x of the row before, by the table's `Sequence`; NULL in the first row;

@@ -75,10 +75,12 @@ class UserChanges:
         events = sorted_events(
             {user_id: [row.event.record for row in its_rows] for user_id, its_rows in by_user},
             self._types.known,
+            self._types.reckoning,
         )
         is_new = np.array([row.is_new for row in rows])
         before = timelines_of_heads(
-            {user_id: head for user_id, head in self._before.items() if head is not None}
+            {user_id: head for user_id, head in self._before.items() if head is not None},
+            self._types.reckoning,
         )
         after = timelines_after(before, events.where(is_new))
         self.events_of_users = after.per_user(after.events)
@@ -95,7 +97,7 @@ class UserChanges:
         ):
             if found.num_rows:
                 yield table.name, found
-        yield CONTRIBUTIONS, change(before, after, self._types.codes)
+        yield CONTRIBUTIONS, change(before, after, self._types.codes, self._types.reckoning)
 
 
 def _moments(written: Iterable[UserHead | _Row]) -> pa.Array:

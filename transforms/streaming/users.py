@@ -119,7 +119,9 @@ class UpdateUser(beam.DoFn):
         def events() -> list[Record]:
             return _records([seed.recent] if seed else recent.read())
 
-        step = advance_user(user_id, before, decode_records(data), events)
+        step = advance_user(
+            user_id, before, decode_records(data), events, self._options.types.reckoning
+        )
         self._events += len(step.new)
         self._duplicates += step.repeated
         if not step.new:
@@ -164,7 +166,9 @@ class UpdateUser(beam.DoFn):
         # A worker whose clock is days ahead must not forget what the others still take.
         now_us = min(microseconds(self._clock), known.last.time_us)
         events = _records(recent.read())
-        after, kept = without_those_before(known, events, now_us - self._kept_us)
+        after, kept = without_those_before(
+            known, events, now_us - self._kept_us, self._options.types.reckoning
+        )
         recent.clear()
         if kept:
             recent.add(encode_records(record.data for record in kept))

@@ -21,6 +21,7 @@ from transforms.kernels.compression import digests
 from transforms.kernels.event_batch import event_batch
 from transforms.kernels.hashing import Hashes
 from transforms.kernels.sessions import OTHER_COLUMNS, SortedEvents
+from transforms.reckoning import PLAIN, Reckoning
 from transforms.vocabulary import EVENT_TYPES
 
 _VERSION: Final = 1
@@ -108,13 +109,16 @@ def platform_of(record: bytes) -> int:
 
 
 def sorted_events(
-    records_by_user: Mapping[str, Sequence[Record]], event_types: tuple[str, ...] = EVENT_TYPES
+    records_by_user: Mapping[str, Sequence[Record]],
+    event_types: tuple[str, ...] = EVENT_TYPES,
+    reckoning: Reckoning = PLAIN,
 ) -> SortedEvents:
     """The events of users, each of which has one or more; in any order, and none twice.
 
     Args:
         records_by_user: by user id.
         event_types: the names of the event types, by their codes.
+        reckoning: how their time is reckoned.
     """
     user_ids = sorted(records_by_user)  # By code points, which is by UTF-8 bytes.
     records = [record for user_id in user_ids for record in sorted(records_by_user[user_id])]
@@ -148,6 +152,7 @@ def sorted_events(
         rows=np.arange(len(records)),
         duplicates=0,
         event_types=event_types,
+        reckoning=reckoning,
     )
 
 

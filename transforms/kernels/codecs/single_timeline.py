@@ -117,5 +117,6 @@ def _decoded(user_id: str, data: bytes) -> Timelines:
             first_seen_us,
             last_seen_us,
             fields["platform_events"].sum(keepdims=True)[0],
+            head["version"],
         ),
     )

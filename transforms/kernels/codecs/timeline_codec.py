@@ -160,7 +160,7 @@ def _decoded(
         first_utm_source=texts[0],
         first_country=texts[1],
         first_id=Hashes(head["high"].astype(np.uint64), head["low"].astype(np.uint64)),
-        sessions=sessions_of(breaks, sessions, first_seen_us, last_seen_us, events),
+        sessions=sessions_of(breaks, sessions, first_seen_us, last_seen_us, events, data[starts]),
         **days,
     )
 

@@ -12,6 +12,9 @@ Layout 5 is of users who have events of own types, and of no others. It ends wit
 each day and own type: how many of the user's days lie between it and the one before in this list,
 or the first of all days; the type's code beyond the five; and how many events there are.
 
+Layouts 6 and 7 are 4 and 5 of users one of whose pauses is shorter than 30 minutes, as it can be
+where sessions end after a shorter gap: of them whole pauses are stored.
+
 Layout 3 is without sessions. Layouts 1 and 2 have event ids that are made (1) or written (2)
 otherwise, too: they can't be compared with today's, and a repeated event would count twice. All of
 them are refused.
@@ -33,12 +36,14 @@ from transforms.kernels.codecs.layouts import (
 )
 from transforms.kernels.own_events import OwnEvents
 from transforms.kernels.session_spans import SessionSpans
-from transforms.kernels.sessions import SESSION_GAP_US
 from transforms.kernels.timelines import Timelines
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
-LATEST: Final = 5
-_WITHOUT_OWN: Final = 4
+LATEST: Final = 7
+_PLAIN: Final = 4
+_OWN: Final = 5
+_SHORT: Final = 6
+_SHORT_AND_OWN: Final = 7
 _NO_SESSIONS: Final = 3
 _OTHER_IDS: Final = (1, 2)
 HEAD: Final = np.dtype(
@@ -51,6 +56,8 @@ HEAD: Final = np.dtype(
         ("first_platform", "i1"),
     ]
 )
+# What is taken off the pauses of users who have none that is shorter.
+_USUAL_GAP_US: Final = 30 * 60 * 1_000_000
 # Events hold codes as int8.
 _LARGEST_CODE: Final = 127
 TEXTS: Final = ("first_utm_source", "first_country")
@@ -88,11 +95,27 @@ def fields_of(counters: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
 
 def breaks_of(sessions: SessionSpans) -> NDArray[np.int64]:
     """Of each session that another one follows duration, pause and events: int64 [n, 3]."""
-    followed = _followed(sessions.offsets)
-    ends = sessions.end_us[followed]
-    durations = ends - sessions.start_us[followed]
-    pauses = sessions.start_us[followed + 1] - ends - SESSION_GAP_US
+    followed, pauses = _pauses(sessions)
+    durations = sessions.end_us[followed] - sessions.start_us[followed]
+    taken = np.where(_have_short(sessions), 0, _USUAL_GAP_US)
+    pauses = pauses - np.repeat(taken, np.diff(sessions.offsets) - 1)
     return np.column_stack([durations, pauses, sessions.events[followed]])
+
+
+def _pauses(sessions: SessionSpans) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The sessions that another one of the same user follows, and the pause after each."""
+    followed = _followed(sessions.offsets)
+    return followed, sessions.start_us[followed + 1] - sessions.end_us[followed]
+
+
+def _have_short(sessions: SessionSpans) -> NDArray[np.bool_]:
+    """Which users have a pause that is shorter than the usual gap: bool [users]."""
+    followed, pauses = _pauses(sessions)
+    short = followed[pauses < _USUAL_GAP_US]
+    found = np.zeros(len(sessions.offsets) - 1, np.bool_)
+    if len(short):
+        found[np.searchsorted(sessions.offsets, short, side="right") - 1] = True
+    return found
 
 
 def sessions_of(
@@ -101,6 +124,7 @@ def sessions_of(
     first_seen_us: NDArray[np.int64],
     last_seen_us: NDArray[np.int64],
     events: NDArray[np.int64],
+    versions: NDArray[np.uint8],
 ) -> SessionSpans:
     """The sessions that `breaks_of` was given.
 
@@ -109,11 +133,13 @@ def sessions_of(
         sessions: int64 [users], how many each user has.
         first_seen_us, last_seen_us: int64 [users], the user's first and last event.
         events: int64 [users], how many events each user has.
+        versions: uint8 [users], the layouts.
     """
     offsets = np.append(0, np.cumsum(sessions))
     followed, first = _followed(offsets), offsets[:-1]
     steps = np.zeros(offsets[-1], np.int64)
-    steps[followed + 1] = breaks[:, 0] + breaks[:, 1] + SESSION_GAP_US
+    taken = np.where(np.isin(versions, (_SHORT, _SHORT_AND_OWN)), 0, _USUAL_GAP_US)
+    steps[followed + 1] = breaks[:, 0] + breaks[:, 1] + np.repeat(taken, sessions - 1)
     start_us = np.cumsum(steps)
     start_us += np.repeat(first_seen_us - start_us[first], sessions)
     end_us = np.empty_like(start_us)
@@ -134,9 +160,10 @@ def _followed(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def versions_of(users: Timelines) -> NDArray[np.uint8]:
     """The layout of each user: uint8 [users]."""
-    versions = np.full(len(users), _WITHOUT_OWN, np.uint8)
+    versions = np.full(len(users), _PLAIN, np.uint8)
     if len(users.own_events):
-        versions[users.user_of_day[users.own_events.day]] = LATEST
+        versions[users.user_of_day[users.own_events.day]] = _OWN
+    versions[_have_short(users.sessions)] += _SHORT - _PLAIN
     return versions
 
 
@@ -198,13 +225,13 @@ def filled_by(masks: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def have_own(versions: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Which layouts end with events of own types: bool [users]."""
-    has_own: NDArray[np.bool_] = versions == LATEST
+    has_own: NDArray[np.bool_] = np.isin(versions, (_OWN, _SHORT_AND_OWN))
     return has_own
 
 
 def check_versions(versions: NDArray[np.uint8]) -> None:
     """Raise DataError unless all layouts are ones that can be read: uint8 [users]."""
-    if (versions >= _WITHOUT_OWN).all() and (versions <= LATEST).all():
+    if (versions >= _PLAIN).all() and (versions <= LATEST).all():
         return
     check_layout("a timeline", int(versions.max()), LATEST)
     if np.isin(versions, _OTHER_IDS).any():

@@ -1,0 +1,51 @@
+"""How time is reckoned: in which zone dates are, when weeks begin, and when a session has ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+UTC: Final = "UTC"
+WeekStart: TypeAlias = Literal["monday", "sunday"]
+
+
+@dataclass(frozen=True)
+class Reckoning:
+    """How the time of events is reckoned; `transforms.kernels.calendar` does it.
+
+    Attributes:
+        zone: the time zone of dates, weeks and months, as `zones.named_zone` gives it.
+        week_start: the day with which a week begins.
+        session_gap_minutes: a session ends where the user's next event is so much later, or more.
+    """
+
+    zone: str = UTC
+    week_start: WeekStart = "monday"
+    session_gap_minutes: int = 30
+
+    @property
+    def session_gap_us(self) -> int:
+        """The shortest pause between two sessions of a user, in microseconds."""
+        return self.session_gap_minutes * 60_000_000
+
+    @property
+    def said(self) -> str:
+        """What differs from the usual, in words; "" where nothing does."""
+        usual = Reckoning()
+        parts = {
+            f"dates are in {self.zone}": self.zone != usual.zone,
+            f"weeks begin on {self.week_start.title()}": self.week_start != usual.week_start,
+            f"sessions end after {self.session_gap_minutes} minutes": (
+                self.session_gap_minutes != usual.session_gap_minutes
+            ),
+        }
+        return ", ".join(part for part, differs in parts.items() if differs)
+
+    def __str__(self) -> str:
+        return (
+            f"dates in {self.zone}, weeks from {self.week_start.title()}, sessions that end after "
+            f"{self.session_gap_minutes} minutes"
+        )
+
+
+PLAIN: Final = Reckoning()
