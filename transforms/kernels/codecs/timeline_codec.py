@@ -34,7 +34,7 @@ from transforms.kernels.hashing import Hashes
 from transforms.kernels.timelines import Timelines
 
 # Users that are worked on together: what is made of them stays in the cache.
-_CHUNK: Final = 1 << 13
+_CHUNK: Final = 1 << 9
 
 
 def encode_timelines(users: Timelines) -> pa.Array:
