@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
-import time
-import urllib.request
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPException, HTTPMessage
-from typing import IO, Any, Final, NoReturn
-from urllib.error import HTTPError, URLError
+from typing import Final
 from urllib.parse import urlsplit
 
-from pipeline.errors import RunError
-
 _ENVIRONMENT: Final = "env:"
-_TIMEOUT_SECONDS: Final = 10.0
-# Slack asks for a second between posts; a server that restarts needs about as long.
-_PAUSE_SECONDS: Final = 2.0
-_TOO_MANY: Final = 429
 
 
 @dataclass(frozen=True)
@@ -55,68 +43,13 @@ class Webhook:
         """What may be shown of it."""
         return str(urlsplit(self.url).hostname)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it is one of this machine."""
+        return _is_here(self.host)
+
     def __str__(self) -> str:
         return f"{self.host} (the rest is not shown)"
-
-    def post(
-        self,
-        message: Mapping[str, Any],
-        timeout: float = _TIMEOUT_SECONDS,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
-        """Post a message; once more where a second try may help.
-
-        Args:
-            message: a JSON object.
-            timeout: how long to wait for the server, in seconds.
-            pause: waits so many seconds before the second try.
-
-        Raises:
-            RunError: if it is not taken; the message shows the host alone.
-        """
-        body = json.dumps(message).encode()
-        try:
-            self._send(body, timeout)
-        except (OSError, HTTPException) as error:
-            if not _may_pass(error):
-                raise self._refusal(error, timeout) from None
-            pause(_PAUSE_SECONDS)
-            try:
-                self._send(body, timeout)
-            except (OSError, HTTPException) as again:
-                raise self._refusal(again, timeout) from None
-
-    def _send(self, body: bytes, timeout: float) -> None:
-        headers = {"Content-Type": "application/json; charset=utf-8"}
-        request = urllib.request.Request(self.url, body, headers, method="POST")
-        handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
-        if _is_here(self.host):
-            handlers.append(urllib.request.ProxyHandler({}))
-        with urllib.request.build_opener(*handlers).open(request, timeout=timeout):
-            pass
-
-    def _refusal(self, error: Exception, timeout: float) -> RunError:
-        # What urllib says of an error may quote the address: none of it is a cause or a text here.
-        reason = _reason(error, timeout)
-        return RunError(
-            f"the alert was not taken by {self.host} ({reason}): see that --alert is right and "
-            "that this machine reaches it. The next run with --alert tries again"
-        )
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Whoever answers with another address gets nothing there: it might be anybody's."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: HTTPMessage,
-        newurl: str,
-    ) -> NoReturn:
-        raise HTTPError("", code, "redirect", headers, fp)
 
 
 def _problem(url: str) -> str | None:
@@ -144,17 +77,3 @@ def _is_here(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _may_pass(error: Exception) -> bool:
-    return not isinstance(error, HTTPError) or error.code == _TOO_MANY or error.code >= 500
-
-
-def _reason(error: Exception, timeout: float) -> str:
-    if isinstance(error, HTTPError):
-        is_elsewhere = 300 <= error.code < 400
-        return f"HTTP {error.code}{', a redirect, which is not followed' if is_elsewhere else ''}"
-    cause = error.reason if isinstance(error, URLError) else error
-    if isinstance(cause, TimeoutError):
-        return f"no answer within {timeout:g} s"
-    return getattr(cause, "strerror", None) or type(cause).__name__

@@ -78,7 +78,9 @@ def _tell(alerts: Alerts, warehouse: Warehouse, now: datetime, found: Sequence[F
     is_there, said = _said(warehouse)
     fresh = news(found, said)
     if fresh:
-        alerts.webhook.post(message(warehouse.url, fresh, now))
+        from pipeline.posting import post
+
+        post(alerts.webhook, message(warehouse.url, fresh, now))
     after = told(found, said)
     if after == said or not is_there:
         return

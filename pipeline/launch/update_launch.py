@@ -9,15 +9,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
-from pipeline.display.progress_bar import show_progress
 from pipeline.display.update_summary import show_update
 from pipeline.errors import is_data_error
 from pipeline.graphs.batch_job import BatchJob, written
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import default_shards
 from pipeline.launch.asked_beam import ByBeam
-from pipeline.launch.batch_launch import run_batch
-from pipeline.launch.new_files import Asked, Increment, increment_of
+from pipeline.launch.new_files import (
+    Asked,
+    Increment,
+    files_to_load,
+    increment_of,
+    with_state,
+)
 from pipeline.launch.run_files import noted, read_report, with_known
 from pipeline.micro_batches.update_here import fits_here, update_here
 from pipeline.moments import utc_now
@@ -56,8 +60,12 @@ def run_update(
     """
     # Without the lock, which would write: most runs of a schedule that is too dense find nothing.
     with refusal_noted(job.warehouse, job.noted):
-        increment = increment_of(job, asked)
+        increment = files_to_load(job, asked)
+        if not (increment.job.files or increment.written_anew):
+            increment = with_state(increment)
     if increment.is_first:
+        from pipeline.launch.batch_launch import run_batch
+
         run_batch(increment.job, beam, temp_location, summary_file)
         return
     report = None
@@ -92,7 +100,7 @@ def _run(
                     if beam.is_asked or not fits_here(default_shards(job.files)):
                         found = _by_beam(job, beam)
                     else:
-                        found = update_here(job)
+                        found = update_here(job, increment.counters)
                 is_done()
         if increment.job.files:
             report = UpdateReport(
@@ -121,6 +129,7 @@ def _none_loaded(files: Sequence[InputFile]) -> Iterator[None]:
 
 
 def _by_beam(job: BatchJob, beam: ByBeam) -> BatchReport:
+    from pipeline.display.progress_bar import show_progress
     from pipeline.graphs.update_graph import build
     from pipeline.launch.beam_run import run_to_end
 

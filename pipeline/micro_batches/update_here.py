@@ -47,12 +47,13 @@ def fits_here(shards: int) -> bool:
     return shards <= _MOST_SHARDS
 
 
-def update_here(job: BatchJob) -> BatchReport:
+def update_here(job: BatchJob, before: Counters | None = None) -> BatchReport:
     """Take a run's files into its tables.
 
     Args:
         job: what the run does, as the graph takes it: nobody else writes to its warehouse, and its
             staging folder is there.
+        before: the sum over all users that its tables hold; None to read it.
 
     Returns:
         The run's report, once all is committed.
@@ -62,16 +63,23 @@ def update_here(job: BatchJob) -> BatchReport:
             nothing is committed then.
         DataError: if a file can't be read, or the tables contradict each other.
     """
-    return take_in_here(job, *_parsed(job))
+    came, sources = _parsed(job)
+    return take_in_here(job, came, sources, before)
 
 
-def take_in_here(job: BatchJob, came: Came, sources: Sequence[SourceCounts] = ()) -> BatchReport:
+def take_in_here(
+    job: BatchJob,
+    came: Came,
+    sources: Sequence[SourceCounts] = (),
+    before: Counters | None = None,
+) -> BatchReport:
     """Put new events and dead letters into a run's tables.
 
     Args:
         job: as `update_here` takes it; where `beside` changes dead_letter_events, `came` has none.
         came: what is new.
         sources: how many rows and dead letters each file has.
+        before: as `update_here` takes it.
 
     Returns:
         The run's report, once all is committed.
@@ -85,7 +93,8 @@ def take_in_here(job: BatchJob, came: Came, sources: Sequence[SourceCounts] = ()
     steps = StepsHere(job.warehouse, job.run, job.staging, plan.contracts)
     with job.warehouse.kept_open():
         step = steps.advanced(came.events, job.figures, job.started_at)
-        before = CountersOf(job.warehouse)()
+        if before is None:
+            before = CountersOf(job.warehouse)()
     after = Counters.total([before, step[CONTRIBUTIONS]])
     written_at_us = pa.scalar(job.started_at, pa.timestamp("us")).value
     finished = finish(before, after, written_at_us, job.figures)

@@ -24,6 +24,7 @@ from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import Change, Matching, StagedFile, WriteDisposition
 from pipeline.warehouse.run_ids import new_run
 from pipeline.warehouse.staged_files import StagedFiles
+from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events
 from transforms.marts.dead_letter_events import ROW
@@ -79,7 +80,7 @@ def apply(
                 user_shards=job.user_shards or shards_for(outcome.passed.total()),
                 beside=(tried.letters, tried.corrections),
             )
-            found = _take_in(update, by_beam, tried)
+            found = _take_in(update, by_beam, tried, state.counters)
             is_done()
         return ReplayReport(outcome, state.counters.events, found)
     return None
@@ -133,11 +134,11 @@ def _are_few(outcome: Outcome) -> bool:
     return fits_here(shards_for(outcome.passed.total()))
 
 
-def _take_in(job: BatchJob, by_beam: ByBeam, tried: _Tried) -> BatchReport:
+def _take_in(job: BatchJob, by_beam: ByBeam, tried: _Tried, before: Counters) -> BatchReport:
     """Put in what passes: in this process where it is few, else with Beam, imported then."""
     if tried.events and not by_beam.is_asked:
         counts = RunCounts(input_rows=sum(map(len, tried.events)))
-        return take_in_here(job, Came(tried.events, counts=[counts]))
+        return take_in_here(job, Came(tried.events, counts=[counts]), before=before)
     from pipeline.replay.by_beam import take_in_by_beam
 
     return take_in_by_beam(job, by_beam, tried.passed)

@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Final
 
 _NOT_OF_A_NAME: Final = re.compile(r"[^\w]+")
@@ -26,6 +25,8 @@ def two_letters(name: str) -> str | None:
 
 @cache
 def _countries() -> Mapping[str, str]:
+    from importlib.resources import files  # Takes 10 ms, and most runs ask for no country.
+
     lines = files("transforms.rules").joinpath("countries.tsv").read_text("utf-8").splitlines()
     table = [line.split("\t") for line in lines]
     return {_folded(name): code for code, *names in table for name in names}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from importlib.resources import files
 from typing import Final
 
 PRESETS: Final = ("segment", "ga4", "mixpanel", "amplitude", "snowplow", "shopify")
@@ -34,6 +33,8 @@ def as_rules(preset: str) -> str:
 
 def preset_text(asked: str) -> bytes:
     """The file of rules of a preset, one of AS_RULES."""
+    from importlib.resources import files  # Takes 10 ms, and most runs are of no preset.
+
     name = f"{asked.removeprefix(_MARK)}.toml"
     return files("transforms.rules").joinpath("preset_files", name).read_bytes()
 
