@@ -105,21 +105,54 @@ class BatchReport:
 
 
 @dataclass(frozen=True)
+class MovedReport:
+    """How people were moved to the ids by which they are known.
+
+    Attributes:
+        pairs: how many anonymous ids are new.
+        people: how many of them had events.
+        counts: what became of these.
+        seconds: how long it took.
+    """
+
+    pairs: int
+    people: int
+    counts: RunCounts
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """What `--summary_file` holds of it."""
+        counts = self.counts
+        return {
+            "new_ids": self.pairs,
+            "moved_ids": self.people,
+            "moved_events": counts.input_rows,
+            "events": counts.events,
+            "duplicates": counts.duplicates,
+            "forgotten": counts.forgotten,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass(frozen=True)
 class UpdateReport(BatchReport):
     """What an update has done; `tables` are the rows that it wrote, by the name of the table.
 
     Attributes:
         new_files: how many files it loaded.
         known_files: how many others were named, which had been loaded before.
+        moved: who was moved before that; None where nobody is new.
     """
 
     new_files: int = 0
     known_files: int = 0
+    moved: MovedReport | None = None
 
     def to_json(self) -> dict[str, Any]:
         """What `--summary_file` holds of an update."""
         files = {"new": self.new_files, "loaded_before": self.known_files}
-        return {**super().to_json(), "files": files}
+        moved = {"people": self.moved.to_json()} if self.moved else {}
+        return {**super().to_json(), "files": files, **moved}
 
 
 @dataclass(frozen=True)

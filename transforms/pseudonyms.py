@@ -11,13 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from transforms.data_error import DataError
 from transforms.figure_settings import FigureSettings
 from transforms.kernels.keys import plain_strings
 from transforms.kernels.sessions import number_sessions, sort_events
 from transforms.kernels.timelines import Timelines, timelines
 from transforms.marts import fct_events
-from transforms.stored_events import STORED, restored
+from transforms.stored_events import STORED, refuse_incomplete, restored
 
 # Of two events of one instant the ids say which is the first one; so each draw may fail.
 _DRAWS: Final = 64
@@ -62,7 +61,7 @@ def renamed(
         DataError: if the timelines are of other events.
     """
     events = _plain(events)
-    _see_complete(events, before)
+    refuse_incomplete(events, before)
     rows, lives, places = [], [], []
     left = np.arange(len(before))
     for attempt in range(_DRAWS):
@@ -86,16 +85,6 @@ def renamed(
 def _plain(rows: pa.Table) -> pa.Table:
     columns = [plain_strings(rows[name]).combine_chunks() for name in rows.column_names]
     return pa.table(columns, names=rows.column_names)
-
-
-def _see_complete(events: pa.Table, before: Timelines) -> None:
-    stored, known = events.num_rows, int(before.events.sum())
-    if stored != known:
-        raise DataError(
-            f"{fct_events.TABLE.name} has {stored:,} events of users whose timelines count "
-            f"{known:,}: another program has added or removed some; build the tables again with "
-            "rebuild, or batch over the source files"
-        )
 
 
 def _under(events: pa.Table, users: Timelines, names: pa.Array, figures: FigureSettings) -> Renamed:

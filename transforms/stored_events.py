@@ -18,6 +18,7 @@ from transforms.kernels.increments import StoredEvents
 from transforms.kernels.keys import plain_strings
 from transforms.kernels.parse import Parsed
 from transforms.kernels.records import NO_REJECTIONS
+from transforms.kernels.timelines import Timelines
 from transforms.marts import fct_events
 from transforms.quality.declaration import SESSION_ID_DIGITS
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
@@ -59,6 +60,22 @@ def restored(rows: pa.Table, event_types: Sequence[str] = EVENT_TYPES) -> Parsed
         DataError: if an event type or a platform is none.
     """
     return Parsed(_events(rows, event_types), NO_REJECTIONS, 0)
+
+
+def refuse_incomplete(events: pa.Table, before: Timelines) -> None:
+    """Raise DataError where users have other events than their timelines count.
+
+    Args:
+        events: all rows of fct_events that they have.
+        before: their timelines.
+    """
+    stored, known = events.num_rows, int(before.events.sum())
+    if stored != known:
+        raise DataError(
+            f"{fct_events.TABLE.name} has {stored:,} events of users whose timelines count "
+            f"{known:,}: another program has added or removed some; build the tables again with "
+            "rebuild, or batch over the source files"
+        )
 
 
 def numbered(rows: pa.Table, event_types: Sequence[str] = EVENT_TYPES) -> StoredEvents:

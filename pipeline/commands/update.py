@@ -129,6 +129,9 @@ that came before, sessions that go on over files and midnights, cohorts that mov
 written grows with what is new, not with the history: the state of the users in the new files, the
 stored events of their dates, and the rows that change, in one commit.
 
+People whom --people names and who were not known before are moved to the ids that stand for them,
+with all figures, before files are loaded, be there a new one or not (docs/people.md).
+
 Where the warehouse holds nothing yet, it is a batch; where no file is new, nothing is changed. A
 file whose bytes have changed since is refused; one that is gone is no error. A copy of a
 loaded file under another name brings duplicates only.
@@ -144,6 +147,7 @@ Before the commit those checks are evaluated that the changed rows and the marts
 _EXAMPLES: Final = """\
 examples:
   %(prog)s --input 'events/*.csv'
+  %(prog)s --input 'events/*.csv' --people people.csv
   %(prog)s --input 'gs://bucket/events/*.csv' \\
       --warehouse bigquery://project/dataset --temp_location gs://bucket/tmp
 

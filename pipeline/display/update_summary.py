@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.console import Console
+
 from pipeline.display.batch_summary import (
     show_formats,
     show_notes,
@@ -12,10 +14,10 @@ from pipeline.display.batch_summary import (
     speed_line,
 )
 from pipeline.display.check_display import checks_line
-from pipeline.display.page import Page, show_failed, show_growth
+from pipeline.display.page import Page, plus_forgotten, show_failed, show_growth
 from pipeline.inputs.input_versions import InputFile
 from pipeline.paths import typed_command
-from pipeline.reports import UpdateReport
+from pipeline.reports import MovedReport, UpdateReport
 from pipeline.terminal import counted
 from pipeline.warehouse import TableReader
 from transforms.kernels.input_formats import Given
@@ -49,13 +51,13 @@ def show_update(
     console, counts = Page(), report.counts
     console.print()
     if not files:
-        console.print(f"[bold]{nothing_new(report.known_files)}[/]")
-        console.print()
+        _show_without_files(console, report, warehouse)
         return
     console.print(speed_line(report, files))
     show_formats(console, files, given)
     if report.known_files:
         console.print(f"  {counted(report.known_files, 'other file')} had been loaded before")
+    _show_moved(console, report.moved)
     show_sum(console, counts)
     if counts.known_dead_letters:
         console.print(
@@ -68,6 +70,28 @@ def show_update(
     show_tables(console, report, "rows written")
     show_failed(console, report.results)
     show_growth(console, warehouse, reckoning)
+
+
+def _show_without_files(console: Console, report: UpdateReport, warehouse: TableReader) -> None:
+    if report.moved is None:
+        console.print(f"[bold]{nothing_new(report.known_files)}[/]")
+        console.print()
+        return
+    console.print(f"[bold]Done in {report.seconds:.1f} s:[/] no file was new")
+    _show_moved(console, report.moved)
+    show_growth(console, warehouse)
+
+
+def _show_moved(console: Console, moved: MovedReport | None) -> None:
+    """Print who was moved to the id that stands for them."""
+    if moved is None:
+        return
+    counts = moved.counts
+    console.print(
+        f"  {counted(moved.pairs, 'new anonymous id')} of --people, of which {moved.people:,} had "
+        f"events: {counted(counts.input_rows, 'moved event')} = {counted(counts.events, 'event')} "
+        f"+ {counted(counts.duplicates, 'duplicate')}{plus_forgotten(counts)}"
+    )
 
 
 def nothing_new(known: int) -> str:

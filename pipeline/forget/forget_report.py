@@ -14,6 +14,7 @@ class ForgetReport:
 
     Attributes:
         asked: how many ids were named.
+        other_ids: how many more ids these people are known by.
         users: how many of them had events.
         events: how many events these had.
         dead_letters: how many dead letters were theirs.
@@ -28,6 +29,7 @@ class ForgetReport:
     """
 
     asked: int
+    other_ids: int
     users: int
     events: int
     dead_letters: int
@@ -43,7 +45,8 @@ class ForgetReport:
     def of(cls, held: Holdings, pseudonymised: bool) -> ForgetReport:
         """The report of a run that has found so much, without its times."""
         return cls(
-            asked=len(held.asked),
+            asked=held.named,
+            other_ids=len(held.asked) - held.named,
             users=len(held.lives),
             events=held.events,
             dead_letters=held.dead_letters.num_rows,
@@ -58,6 +61,7 @@ class ForgetReport:
         """What `--summary_file` holds of it: no id."""
         return {
             "asked": self.asked,
+            "other_ids": self.other_ids,
             "users": {"found": self.users, "unknown": self.asked - self.users},
             "events": self.events,
             "dead_letters": self.dead_letters,

@@ -52,6 +52,8 @@ def _show(report: ForgetReport, warehouse: Warehouse, heading: str, leave: str) 
 
 
 def _lines(report: ForgetReport, leave: str) -> Iterator[str]:
+    if report.other_ids:
+        yield f"{counted(report.other_ids, 'other id')} of the same people"
     if report.pseudonymised:
         yield f"{counted(report.events, 'event')} under pseudonyms: no figure changes"
     elif report.events:

@@ -11,11 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.forget.mentions import Mentions
+from pipeline.forget.whole_people import whole_people
+from pipeline.graphs.leaving_users import dates_of
 from pipeline.graphs.staged_forgotten import forgotten_key
 from pipeline.warehouse import Warehouse
 from transforms.contract import Table
 from transforms.kernels.fields import trimmed
 from transforms.kernels.forgotten import NamedUsers, mentioning
+from transforms.kernels.person_ids import Pairs
 from transforms.kernels.timelines import Timelines
 from transforms.marts import dead_letter_events, fct_events
 from transforms.marts.registry import CORRECTIONS, RESULTS
@@ -44,7 +47,9 @@ class Holdings:
     """What a warehouse holds of some users.
 
     Attributes:
-        asked: who is asked about: a string array, each once.
+        named: how many ids were named.
+        asked: who is asked about, by all of their ids: a string array, each once.
+        people: what known_people has of them.
         lives: the timelines of those who have one, by user id.
         written_at: when each of these was written.
         dead_letters: of their dead letters dead_letter_id and failed_at.
@@ -55,7 +60,9 @@ class Holdings:
         unlisted: those of `asked` who are not on the list of who was forgotten.
     """
 
+    named: int
     asked: pa.Array
+    people: Pairs
     lives: Timelines
     written_at: pa.Array
     dead_letters: pa.Table
@@ -74,11 +81,11 @@ class Holdings:
     def in_tables(self) -> bool:
         """Whether a table holds anything of them."""
         found = (self.dead_letters, self.corrections, self.results.before, self.runs.before)
-        return bool(len(self.lives)) or any(rows.num_rows for rows in found)
+        return bool(len(self.lives) or len(self.people)) or any(rows.num_rows for rows in found)
 
 
 def look(warehouse: Warehouse, user_ids: pa.Array) -> Holdings:
-    """Look for users in all tables.
+    """Look for users in all tables, by all of their ids: who is known by several is one person.
 
     Of the large tables the rows of these users alone are read: their timelines, and where samples
     of checks show event ids their events.
@@ -90,8 +97,9 @@ def look(warehouse: Warehouse, user_ids: pa.Array) -> Holdings:
         return _held(warehouse, user_ids)
 
 
-def _held(warehouse: Warehouse, user_ids: pa.Array) -> Holdings:
+def _held(warehouse: Warehouse, named: pa.Array) -> Holdings:
     present = warehouse.present() or set()
+    user_ids, people = whole_people(warehouse, named, present)
     columns = ("user_id", "timeline", "written_at")
     keys = pa.table({"user_id": user_ids})
     found = warehouse.rows_with(user_timelines.TABLE, columns, keys).sort_by("user_id")
@@ -99,7 +107,9 @@ def _held(warehouse: Warehouse, user_ids: pa.Array) -> Holdings:
     letters = _dead_letters(warehouse, user_ids)
     key = forgotten_key(warehouse)
     return Holdings(
+        named=len(named),
         asked=user_ids,
+        people=people,
         lives=lives,
         written_at=found["written_at"].combine_chunks(),
         dead_letters=letters,
@@ -118,16 +128,6 @@ def events_of(warehouse: Warehouse, lives: Timelines, columns: tuple[str, ...]) 
         RunError: if they can't be read.
     """
     return warehouse.rows_with(fct_events.TABLE, columns, dates_of(lives))
-
-
-def dates_of(lives: Timelines) -> pa.Table:
-    """On which dates users have events: user_id and event_date, as fct_events has them."""
-    return pa.table(
-        {
-            "user_id": lives.user_id.take(pa.array(lives.user_of_day)),
-            "event_date": pa.array(lives.date.astype("datetime64[D]")),
-        }
-    )
 
 
 def _dead_letters(warehouse: Warehouse, user_ids: pa.Array) -> pa.Table:

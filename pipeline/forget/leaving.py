@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import RunError
-from pipeline.forget.holdings import Holdings, dates_of, events_of
+from pipeline.forget.holdings import Holdings, events_of
+from pipeline.graphs.leaving_users import LEAVE_BY, leaving_users, leaving_values
 from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
@@ -28,6 +29,7 @@ from transforms.pseudonyms import renamed
 from transforms.state import (
     forgotten_users,
     growth_counters,
+    known_people,
     pipeline_runs,
     user_timelines,
     warehouse_settings,
@@ -39,10 +41,8 @@ _TICK: Final = timedelta(microseconds=1)
 
 # By the name of a table the columns by whose values rows leave it, with those of its partitions.
 _LEAVE_BY: Final[Mapping[str, tuple[str, ...]]] = {
-    fct_events.TABLE.name: ("user_id", "event_date"),
-    dim_users.TABLE.name: ("user_id", "first_seen_date"),
-    users_with_negative_miles.TABLE.name: ("user_id",),
-    user_timelines.TABLE.name: ("user_id",),
+    **LEAVE_BY,
+    known_people.TABLE.name: ("anonymous_id",),
     dead_letter_events.TABLE.name: ("dead_letter_id", "failed_at"),
     CORRECTIONS.name: ("dead_letter_id",),
     RESULTS.name: ("run_id", "check_id", "checked_at"),
@@ -58,6 +58,7 @@ _MERGED: Final = (
     pipeline_runs.TABLE,
     warehouse_settings.TABLE,
     forgotten_users.TABLE,
+    known_people.TABLE,
 )
 _APPENDED: Final = (dead_letter_events.TABLE, RESULTS)
 
@@ -103,28 +104,17 @@ def changes_of(files: list[StagedFile]) -> list[Change]:
 
 def leaving(held: Holdings) -> dict[str, pa.Table]:
     """By the names of contracts, what leaves the tables, and what is rewritten in them."""
-    lives = held.lives
-    first_dates = lives.first_dates.astype("datetime64[D]")
-    users = pa.table({"user_id": lives.user_id, "first_seen_date": pa.array(first_dates)})
     leave: dict[Table, pa.Table] = {
-        fct_events.TABLE: dates_of(lives),
-        dim_users.TABLE: users,
-        users_with_negative_miles.TABLE: users,
-        user_timelines.TABLE: users,
+        known_people.TABLE: pa.table({"anonymous_id": held.people.anonymous_ids}),
         dead_letter_events.TABLE: held.dead_letters,
         CORRECTIONS: held.corrections,
         RESULTS: held.results.before,
     }
     return {
-        **dict(_values(table, rows) for table, rows in leave.items()),
+        **leaving_users(held.lives),
+        **dict(leaving_values(table, _LEAVE_BY[table.name], rows) for table, rows in leave.items()),
         RESULTS.name: held.results.after,
     }
-
-
-def _values(table: Table, rows: pa.Table) -> tuple[str, pa.Table]:
-    columns = _LEAVE_BY[table.name]
-    contract = table.matching(columns)
-    return contract.name, contract.build({name: rows[name] for name in columns})
 
 
 def lived_on(

@@ -6,13 +6,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from pipeline.graphs.staged_forgotten import forgotten_key, known_forgotten
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, WriteDisposition
 from pipeline.warehouse.staged_files import stage
-from transforms.kernels.person_ids import Pairs
+from transforms.kernels.person_ids import Grown, Pairs
 from transforms.state import forgotten_users, known_people
 
 
@@ -21,13 +20,30 @@ class Admitted(NamedTuple):
 
     Attributes:
         pairs: those that may be noted.
-        forgotten: other ids of people who were, which are not yet on their list.
+        forgotten: those of people who were by ids that are not yet on their list.
         key: of the list's hashes; None where it is empty.
     """
 
     pairs: Pairs
-    forgotten: pa.Array
+    forgotten: Pairs
     key: str | None = None
+
+
+class Growth(NamedTuple):
+    """Pairs that a run is told beyond those of its warehouse.
+
+    Attributes:
+        grown: in what they are more.
+        admitted: all of them.
+    """
+
+    grown: Grown
+    admitted: Admitted
+
+    @property
+    def moved(self) -> Pairs:
+        """Those whose anonymous ids may have events of their own."""
+        return Pairs.concat([self.grown.new, self.admitted.forgotten])
 
 
 def admitted(warehouse: Warehouse, pairs: Pairs) -> Admitted:
@@ -38,9 +54,9 @@ def admitted(warehouse: Warehouse, pairs: Pairs) -> Admitted:
     """
     gone = known_forgotten(warehouse)
     if gone is None:
-        return Admitted(pairs, Pairs.none().anonymous_ids)
+        return Admitted(pairs, Pairs.none())
     by_user, by_other = gone.among(pairs.user_ids), gone.among(pairs.anonymous_ids)
-    new = pairs.where(by_user & np.logical_not(by_other)).anonymous_ids
+    new = pairs.where(by_user & np.logical_not(by_other))
     return Admitted(pairs.where(~(by_user | by_other)), new, forgotten_key(warehouse))
 
 
@@ -82,6 +98,6 @@ def also_forgotten(
     """
     if not len(found.forgotten) or found.key is None:
         return ()
-    rows = forgotten_users.rows(found.forgotten, found.key, noted_at, run)
+    rows = forgotten_users.rows(found.forgotten.anonymous_ids, found.key, noted_at, run)
     files = stage(forgotten_users.TABLE, rows, staging, warehouse.capabilities.layout)
     return (Change(forgotten_users.TABLE, WriteDisposition.MERGE, files),)

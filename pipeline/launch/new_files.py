@@ -8,6 +8,7 @@ from typing import Final
 
 from pipeline.errors import RunError
 from pipeline.graphs.batch_job import BatchJob
+from pipeline.graphs.noted_people import Growth
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import default_shards
 from pipeline.inputs.loaded_inputs import compare
@@ -37,6 +38,7 @@ class Increment:
         written_anew: those of them that were written since, and hold the same.
         is_first: whether the warehouse holds nothing yet.
         counters: the sum over all users before; None until the state is seen to fit the tables.
+        people: who is known now, and was not; None for nobody.
     """
 
     job: BatchJob
@@ -44,6 +46,12 @@ class Increment:
     written_anew: Sequence[InputFile] = ()
     is_first: bool = False
     counters: Counters | None = None
+    people: Growth | None = None
+
+    @property
+    def changes_tables(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.job.files or self.people)
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,7 @@ def files_to_load(job: BatchJob, asked: Asked) -> Increment:
             return Increment(first, 0, is_first=True)
         refuse_stream(warehouse, asked.stream_stopped)
         rules = rules_to_add(warehouse, job.rules, asked.rules)
-        people_to_add(warehouse, job.asked_people)
+        people = people_to_add(warehouse, job.asked_people)
         known = types_of_tables(warehouse, asked.types)
         loaded = files_of(warehouse.read(loaded_files.TABLE))
     written_anew = written_since(job.files, loaded, warehouse.url)
@@ -126,7 +134,7 @@ def files_to_load(job: BatchJob, asked: Asked) -> Increment:
         asked_people=None,
         user_shards=asked.user_shards or default_shards(new),
     )
-    return Increment(changed, len(job.files) - len(new), written_anew)
+    return Increment(changed, len(job.files) - len(new), written_anew, people=people)
 
 
 def written_since(

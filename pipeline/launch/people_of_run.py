@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.errors import OptionError
-from pipeline.graphs.noted_people import admitted
+from pipeline.graphs.noted_people import Growth, admitted
 from pipeline.graphs.staged_people import read_people
 from pipeline.inputs.people_file import read_people_file
 from pipeline.paths import typed_command
@@ -27,32 +27,35 @@ def asked_people(path: str | None) -> Pairs | None:
     return Pairs.none() if path == NO_PEOPLE else read_people_file(path)
 
 
-def people_to_add(warehouse: Warehouse, asked: Pairs | None) -> None:
-    """See that a run that adds to tables is told of the people by which they were built.
+def people_to_add(warehouse: Warehouse, asked: Pairs | None) -> Growth | None:
+    """What is new of the people whom a run is told that adds to tables.
 
     Args:
         warehouse: where the tables are.
         asked: the pairs that the run is told; None for those that are noted.
 
+    Returns:
+        None where nobody is.
+
     Raises:
-        OptionError: if they are others.
+        OptionError: if pairs are taken back, or others.
         RunError: if the warehouse can't be read.
     """
     if asked is None:
-        return
-    found = grown(read_people(warehouse), admitted(warehouse, asked).pairs)
-    batch = typed_command("batch", warehouse.url)
+        return None
+    may_be = admitted(warehouse, asked)
+    found = grown(read_people(warehouse), may_be.pairs)
     if isinstance(found, TakenBack):
-        more = f", and so are {found.pairs - 1:,} more" if found.pairs > 1 else ""
-        now = "itself" if found.now == found.anonymous_id else repr(found.now)
-        raise OptionError(
-            f"--people: {found.anonymous_id!r} is {found.user_id!r} in {warehouse.url}, and {now} "
-            f"in the file{more}: stored events do not say any more which of them came under which "
-            f"id. Name all pairs in the file, leave out --people to go on as they are, or run "
-            f"{batch} over all files with it"
-        )
-    if found.is_any:
-        raise OptionError(
-            f"--people: it has {len(found.new):,} pairs that {warehouse.url} lacks: run {batch} "
-            "over all files with it"
-        )
+        raise _refusal(found, warehouse.url)
+    return Growth(found, may_be) if found.is_any or len(may_be.forgotten) else None
+
+
+def _refusal(lost: TakenBack, url: str) -> OptionError:
+    more = f", and so are {lost.pairs - 1:,} more" if lost.pairs > 1 else ""
+    now = "itself" if lost.now == lost.anonymous_id else repr(lost.now)
+    return OptionError(
+        f"--people: {lost.anonymous_id!r} is {lost.user_id!r} in {url}, and {now} in the file"
+        f"{more}: stored events do not say any more which of them came under which id. Name all "
+        "pairs in the file, leave out --people to go on as they are, or run "
+        f"{typed_command('batch', url)} over all files with it"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
@@ -53,6 +54,14 @@ class Pairs:
     def none(cls) -> Pairs:
         """No pair."""
         return cls(pa.array([], pa.string()), pa.array([], pa.string()))
+
+    @classmethod
+    def concat(cls, parts: Sequence[Pairs]) -> Pairs:
+        """Those of one part or more, which have no anonymous id in common."""
+        return cls(
+            pa.concat_arrays([part.anonymous_ids for part in parts]),
+            pa.concat_arrays([part.user_ids for part in parts]),
+        )
 
     def __len__(self) -> int:
         return len(self.anonymous_ids)

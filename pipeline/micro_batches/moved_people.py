@@ -1,0 +1,208 @@
+"""People who turn out to be known: their stored events, moved to the ids that stand for them.
+
+    timelines, events of them -> events of others -> advance -> marts -> checks -> stage -> commit
+
+What is read and written grows with the events of those who are moved, and not with the history.
+Steps, checks and commit are those of an update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline.graphs.batch_job import BatchJob
+from pipeline.graphs.increment_commit import (
+    adding_plan,
+    increment_checks,
+    increment_commit,
+    totals_of_run,
+)
+from pipeline.graphs.leaving_users import LEAVE_BY, dates_of, leaving_users
+from pipeline.graphs.noted_people import Growth, also_forgotten
+from pipeline.graphs.stored_state import CountersOf
+from pipeline.micro_batches.steps_here import StepsHere
+from pipeline.reports import MovedReport
+from pipeline.warehouse.changes import StagedFile
+from pipeline.warehouse.lookups import Lookup
+from transforms.advance_step import CHANGES, EVENT_COLUMNS, TIMELINE_COLUMNS, checkable
+from transforms.contract import STRING, Table, required
+from transforms.kernels.counters import Counters
+from transforms.kernels.increments import change
+from transforms.kernels.keys import plain_strings
+from transforms.kernels.person_ids import KnownPeople, under
+from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.timelines import Timelines
+from transforms.mart_changes import finish
+from transforms.marts import fct_events
+from transforms.marts.registry import TABLES
+from transforms.parse_step import COUNTS
+from transforms.quality.arrow_checks import ArrowChecks
+from transforms.quality.check_counts import CheckCounts
+from transforms.state import known_people, user_timelines
+from transforms.stored_events import STORED, refuse_incomplete, restored
+from transforms.touched_dates import TOUCHED
+from transforms.user_tables import CONTRIBUTIONS
+
+# Of people whose events are held in memory together, as far as one alone has no more.
+_EVENTS_AT_ONCE: Final = 500_000
+_MOVED: Final = Table(
+    name="moved_people",
+    description="Ids under which events may be stored that are somebody else's.",
+    columns=(required("user_id", STRING, "The id"),),
+)
+
+
+def move_people(job: BatchJob, growth: Growth) -> MovedReport:
+    """Put the events of people who are known now under the ids that stand for them, and note that.
+
+    Args:
+        job: what the run does: it has no files, nobody else writes to its warehouse, and its
+            staging folder is there.
+        growth: who is known now.
+
+    Returns:
+        How many were moved, once all is committed.
+
+    Raises:
+        RunError: if the warehouse can't be read or written, or the run refuses what it has found;
+            nothing is committed then.
+        DataError: if the tables contradict each other.
+    """
+    warehouse, moment = job.warehouse, pa.scalar(job.started_at, pa.timestamp("us"))
+    gone = also_forgotten(warehouse, growth.admitted, job.run, job.started_at, job.staging)
+    job = replace(job, beside=(*job.beside, *gone))
+    plan = replace(adding_plan(job), matching={name: (by,) for name, by in LEAVE_BY.items()})
+    contracts = {**plan.contracts, _MOVED.name: _MOVED}
+    steps = StepsHere(warehouse, job.run, job.staging, contracts)
+    checks = increment_checks(job)
+    with warehouse.kept_open(), closing(ArrowChecks(checks, TABLES)) as over:
+        moving = _Moving(job, steps, growth, over if checks else None)
+        found = moving.all()
+        before = CountersOf(warehouse)()
+        after = Counters.total([before, *found.contributions])
+        finished = finish(before, after, moment.value, job.figures)
+        if checks:
+            found.checked.append(over.evaluate(finished.marts))
+    staged = [*found.staged, *steps.staged({**finished.changed, **_noted(growth, moment)})]
+    counts = RunCounts.total(found.counts)
+    checked = CheckCounts.total([totals_of_run(counts), *found.checked])
+    commit = replace(increment_commit(job, checks), plan=plan)
+    report = commit.commit(staged, counts, checked)
+    return MovedReport(len(growth.moved), found.people, counts, report.seconds)
+
+
+def _noted(growth: Growth, moment: pa.Scalar) -> dict[str, pa.Table]:
+    """By the names of contracts, what changes in known_people."""
+    table, gone = known_people.TABLE, growth.grown.gone
+    deletes = {"anonymous_id": gone, "learnt_at": pa.repeat(moment, len(gone))}
+    return {
+        table.name: known_people.rows(growth.grown.changed, moment.as_py()),
+        table.deletes.name: table.deletes.build(deletes),
+    }
+
+
+@dataclass
+class _Found:
+    """What is staged and counted so far.
+
+    Attributes:
+        people: how many ids had events.
+        staged: rows of tables of users, and values by which rows leave them.
+        contributions: what is added to the sums over all users.
+        counts: of the events.
+        checked: what the checks of changed rows have counted.
+    """
+
+    people: int = 0
+    staged: list[StagedFile] = field(default_factory=list)
+    contributions: list[Counters] = field(default_factory=list)
+    counts: list[RunCounts] = field(default_factory=list)
+    checked: list[CheckCounts] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Moving:
+    """Moves people.
+
+    Attributes:
+        job: the run.
+        steps: those of an increment.
+        growth: who is known now.
+        over: evaluates checks; None for none.
+    """
+
+    job: BatchJob
+    steps: StepsHere
+    growth: Growth
+    over: ArrowChecks | None
+
+    def all(self) -> _Found:
+        """Stage all of them, some at a time."""
+        people, found = KnownPeople.of(self.growth.moved), _Found()
+        keys = _MOVED.build({"user_id": self.growth.moved.anonymous_ids})
+        wanted = Lookup(user_timelines.TABLE, TIMELINE_COLUMNS, ("user_id",), _MOVED)
+        lives = user_timelines.timelines_of(self._looked_up(wanted, keys))
+        found.people = len(lives)
+        for users in _portions(people.known(lives.user_id), lives.per_user(lives.events)):
+            self._move(lives.take(users), people, found)
+        return found
+
+    def _move(self, lives: Timelines, people: KnownPeople, found: _Found) -> None:
+        """Stage what becomes of some people, to be counted in `found`."""
+        job = self.job
+        dates = dates_of(lives)
+        wanted = Lookup(fct_events.TABLE, EVENT_COLUMNS, TOUCHED.column_names, TOUCHED)
+        keys = TOUCHED.build({name: dates[name] for name in dates.column_names})
+        rows = self._looked_up(wanted, keys)
+        refuse_incomplete(rows, lives)
+        came = pa.table({name: plain_strings(rows[name]) for name in STORED.column_names})
+        events = restored(came, job.figures.known).events
+        events = under(events, people.known(events["user_id"]))
+        arrives = ~_among(events["user_id"], self.growth.admitted.forgotten.user_ids)
+        events = events.filter(pa.array(arrives))
+        step = self.steps.advanced([events], job.figures, job.started_at)
+        changed = {contract.name: step[tag] for tag, contract in CHANGES.items()}
+        found.staged += self.steps.staged({**changed, **leaving_users(lives)})
+        left = change(lives, Timelines.none(), job.figures.codes)
+        found.contributions += [left, step[CONTRIBUTIONS]]
+        gone = int(np.count_nonzero(~arrives))
+        found.counts += [RunCounts(input_rows=came.num_rows, forgotten=gone), step[COUNTS]]
+        if self.over is not None:
+            found.checked.append(self.over.evaluate(checkable(step)))
+
+    def _looked_up(self, lookup: Lookup, keys: pa.Table) -> pa.Table:
+        """The rows of a lookup."""
+        files = self.steps.staged({lookup.keys.name: keys})
+        warehouse = self.job.warehouse
+        shares = warehouse.look_up([lookup.of(files)], self.job.run)
+        parts = [rows for share in shares for rows in warehouse.found(share)]
+        return pa.concat_tables([lookup.schema.empty_table(), *parts])
+
+
+def _among(user_ids: pa.Array, others: pa.Array) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = pc.is_in(user_ids, value_set=others).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _portions(targets: pa.Array, events: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Ids in portions of so many events, by their indices: all that become one person together.
+
+    Args:
+        targets: the id that stands for each: [n].
+        events: how many each has: int64 [n].
+    """
+    codes = targets.dictionary_encode().indices.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    before = np.cumsum(events[order]) - events[order]
+    first = np.searchsorted(codes[order], codes[order])
+    number = before[first] // _EVENTS_AT_ONCE
+    for portion in np.unique(number):
+        yield order[number == portion]
