@@ -102,6 +102,26 @@ def show_inspection(found: Inspection, next_steps: Sequence[str]) -> None:
     console.print()
 
 
+def show_kinds(kinds: Sequence[Sequence[LookedAt]], commands: Sequence[str]) -> None:
+    """Print files that are of several kinds, and how to look at those of each.
+
+    Args:
+        kinds: the files of each kind.
+        commands: one for each.
+    """
+    console = Page()
+    for number, files in enumerate(kinds, 1):
+        section(
+            console, f"Files of kind {number}", [_file_line(file) for file in files], *_FILE_COLUMNS
+        )
+    console.print(
+        "\nTheir fields have other names, and rules are for files of one kind. Look at each:"
+    )
+    for command in commands:
+        console.print(Text(printable(f"  {command}")), soft_wrap=True)
+    console.print()
+
+
 _GUESS_COLUMNS: Final = ("column", "from", ">blank", ">distinct", "for example", "~why")
 _FILE_COLUMNS: Final = (">rows", ">fields", "what it is", "~file")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,11 +14,12 @@ from typing import Final
 
 import duckdb
 
-from pipeline.display.inspect_summary import Inspection, LookedAt, show_inspection
+from pipeline.display.inspect_summary import Inspection, LookedAt, show_inspection, show_kinds
 from pipeline.errors import OptionError, RunError
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import CSV_NAMES, NAMES_OF_RULES, find_inputs
 from pipeline.inputs.sample_rows import Sample, samples
+from pipeline.launch.file_kinds import kinds_of
 from pipeline.launch.rules_of_run import asked_rules
 from pipeline.paths import typed_program
 from pipeline.terminal import counted
@@ -42,6 +44,7 @@ _ROWS: Final = 10_000
 _ALL_ROWS: Final = 50_000
 _LEAST_ROWS: Final = 1_000
 _MOST: Final = 0.9
+_SHOWN_KINDS: Final = 3
 _A_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d|\d\d[./]\d\d[./]\d{4}|\d{10}(\d{3}){0,2}$")
 _SNOWPLOW_COLUMNS: Final = 131
 # Without these a record is no event; the others may be blank.
@@ -84,6 +87,10 @@ def inspect_files(
     if not any(sample.rows for sample in read):
         problems = [one.problem for one in looked if one.problem]
         raise RunError(problems[0] if problems else f"--input: {files[0].path} holds no rows")
+    kinds = [] if rules is not None else kinds_of(read)
+    if len(kinds) > 1:
+        _tell_kinds(kinds, write_to)
+        return
     database = duckdb.connect(config={"threads": 1})
     parts = [part for sample in read for part in sample.parts]
     proposal = proposed(sample_fields(parts), now, database)
@@ -105,6 +112,25 @@ def inspect_files(
     if write_to is not None and not needs_none:
         _write(write_to, _of_preset(asked) or text)
     show_inspection(found, _next_steps(found, globs, asked, write_to))
+
+
+def _tell_kinds(kinds: Sequence[Sequence[Sample]], write_to: str | None) -> None:
+    """Say which files are alike, and how to look at those of one kind."""
+    first = [files[0].source.path for files in kinds]
+    if write_to is not None:
+        raise OptionError(
+            f"--write_rules {write_to}: the files are of {len(kinds)} kinds, e.g. "
+            f"{' and '.join(first[:_SHOWN_KINDS])}, and rules are for one: name files of one kind "
+            "in --input"
+        )
+    commands = [f"{typed_program()} inspect --input {shlex.quote(path)}" for path in first]
+    show_kinds([[_whole(sample) for sample in files] for files in kinds], commands)
+
+
+def _whole(sample: Sample) -> LookedAt:
+    fields = len(sample.source.names) or len(sample_fields(sample.parts))
+    form = sample.source.form.text
+    return LookedAt(sample.source.path, form, sample.rows, sample.is_whole, fields)
 
 
 def _with_types(rules: Rules, parts: Sequence[SourceRows]) -> Rules:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -68,6 +69,24 @@ def test_an_export_passes_with_the_rules_that_are_written(
     assert "300 of 300 rows (100.00%) pass" in " ".join(capsys.readouterr().out.split())
     rules = read_rules(written.read_bytes(), "rules.toml")
     assert read_by(path, rules) == list(export.read)
+
+
+def test_files_of_several_kinds_are_looked_at_one_by_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [stored(tmp_path, MADE[tool]()) for tool in ("segment", "ga4", "excel")]
+    again = stored(tmp_path, replace(MADE["segment"](), name="segment2.csv"))
+    written = tmp_path / "rules.toml"
+    assert main(["inspect", "--input", str(tmp_path / "*")]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.count("Files of kind") == 3
+    assert all(f"inspect --input {path}" in told for path in paths)
+    assert f"inspect --input {again}" not in told
+    with pytest.raises(SystemExit):
+        main(["inspect", "--input", str(tmp_path / "*"), "--write_rules", str(written)])
+    told = " ".join(capsys.readouterr().err.split())
+    assert "are of 3 kinds" in told and "name files of one kind in --input" in told
+    assert not written.exists()
 
 
 def test_our_own_columns_need_no_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
