@@ -47,6 +47,35 @@ def test_a_run_appends_its_results_and_check_and_report_agree(
     assert f"all {len(CHECKS)} passed" in page.read_text()
 
 
+def test_dates_of_another_zone_are_checked_and_rebuilt(home: Home, sample: Path) -> None:
+    run = home.batch(sample, "--timezone", "America/St_Johns", "--week_start", "sunday")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert f"checks  {len(CHECKS)} passed" in run.stdout
+    assert "Time  dates are in America/St_Johns, weeks begin on Sunday" in run.stdout
+    alone = check(home)
+    assert (alone.returncode, alone.stderr) == (0, "")
+    assert f"checks  {len(CHECKS) - 1} passed" in alone.stdout
+    rebuilt = command(
+        *("rebuild", "--warehouse", home.url, "--temp_location", home.temp),
+        *("--timezone", "Asia/Singapore"),
+        cwd=Path("/"),
+        **home.servers.environment,
+    )
+    assert (rebuilt.returncode, rebuilt.stderr) == (0, "")
+    days = home.client.query_and_wait(
+        "SELECT COUNTIF(event_date <> DATE(event_time, 'Asia/Singapore')) AS apart, COUNTIF("
+        f"event_date <> DATE(event_time)) AS of_utc FROM `{home.dataset}.fct_events`"
+    )
+    ((apart, of_utc),) = ((row["apart"], row["of_utc"]) for row in days)
+    assert (apart, of_utc > 0) == (0, True)
+    home.client.query_and_wait(
+        f"UPDATE `{home.dataset}.fct_events` SET event_date = DATE(event_time) WHERE TRUE"
+    )
+    broken = check(home)
+    assert broken.returncode == 1
+    assert "fct_events.event_date_of_event_time" in broken.stdout
+
+
 def test_check_names_what_is_broken(home: Home, sample: Path) -> None:
     assert home.batch(sample).returncode == 0
     home.client.query_and_wait(
