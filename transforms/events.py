@@ -13,6 +13,7 @@ from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.corrections import Corrections
 from transforms.kernels.event_batch import EVENT_BATCH, LABEL
 from transforms.kernels.forgotten import Forgotten
@@ -25,7 +26,6 @@ from transforms.parse_outputs import beside_events
 from transforms.parse_step import COUNTS, DEAD_LETTERS, ParsedPart, parse_part
 from transforms.people_of_worker import PeopleOfWorker
 from transforms.prefetch import Prefetcher
-from transforms.vocabulary import EVENT_TYPES
 
 SOURCES: Final = "sources"
 
@@ -48,7 +48,7 @@ class ParseEvents(beam.PTransform):
             read as its correction says, if that passes. None for nothing.
         max_future_minutes: event times may be so much later than `started_at`.
         forgotten: whose records are dropped and only counted; None for nobody's.
-        event_types: the names of the event types, by their codes.
+        figures: the settings by which the tables are built.
         people: who is known by which ids; None for everybody by one.
     """
 
@@ -57,7 +57,7 @@ class ParseEvents(beam.PTransform):
     corrections: Corrections | None = None
     max_future_minutes: int = 60
     forgotten: Forgotten | None = None
-    event_types: tuple[str, ...] = EVENT_TYPES
+    figures: FigureSettings = FigureSettings()
     people: People | None = None
 
     def expand(self, records: beam.PCollection) -> pvalue.DoOutputsTuple:
@@ -76,7 +76,7 @@ class ParseEvents(beam.PTransform):
 class _Parse(beam.DoFn):
     def __init__(self, options: ParseEvents):
         self._options = options
-        self._limits = Limits(options.max_future_minutes, event_types=options.event_types)
+        self._limits = Limits.of(options.figures, options.max_future_minutes)
         self._people = PeopleOfWorker(options.people)
 
     def setup(self) -> None:

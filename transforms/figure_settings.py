@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Final
 
 from transforms.data_error import DataError
@@ -106,8 +107,8 @@ class AskedFigures:
         names: the names of those that make a user active; None where it is not said: then those of
             the tables, or all.
         own: the names of those that it knows beside EVENT_TYPES, as `checked_own` gives them.
-        zone, week_start, session_gap_minutes: as `Reckoning` has them; None where it is not said:
-            then those of the tables, or the usual ones.
+        zone, week_start, session_gap_minutes, earliest: as `Reckoning` has them; None where it is
+            not said: then those of the tables, or the usual ones.
     """
 
     names: tuple[str, ...] | None = None
@@ -115,6 +116,7 @@ class AskedFigures:
     zone: str | None = None
     week_start: WeekStart | None = None
     session_gap_minutes: int | None = None
+    earliest: date | None = None
 
     @classmethod
     def parse(cls, text: str) -> AskedFigures:
@@ -158,6 +160,7 @@ class AskedFigures:
             self.zone or otherwise.zone,
             self.week_start or otherwise.week_start,
             self.session_gap_minutes or otherwise.session_gap_minutes,
+            self.earliest or otherwise.earliest,
         )
 
     def __str__(self) -> str:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Final, Literal, TypeAlias
 
 UTC: Final = "UTC"
+# Of a session's gap, in minutes: of two within one, no whole day may lie between.
+LONGEST_GAP: Final = 480
+# Stored dates count from 1970-01-01, which is not over yet in some zones when it is in UTC.
+FIRST_EARLIEST: Final = date(1970, 1, 2)
 WeekStart: TypeAlias = Literal["monday", "sunday"]
 
 
@@ -17,11 +22,13 @@ class Reckoning:
         zone: the time zone of dates, weeks and months, as `zones.named_zone` gives it.
         week_start: the day with which a week begins.
         session_gap_minutes: a session ends where the user's next event is so much later, or more.
+        earliest: an event of an earlier date, in UTC, is none.
     """
 
     zone: str = UTC
     week_start: WeekStart = "monday"
     session_gap_minutes: int = 30
+    earliest: date = date(2000, 1, 1)
 
     @property
     def session_gap_us(self) -> int:
@@ -38,13 +45,14 @@ class Reckoning:
             f"sessions end after {self.session_gap_minutes} minutes": (
                 self.session_gap_minutes != usual.session_gap_minutes
             ),
+            f"events begin on {self.earliest}": self.earliest != usual.earliest,
         }
         return ", ".join(part for part, differs in parts.items() if differs)
 
     def __str__(self) -> str:
         return (
             f"dates in {self.zone}, weeks from {self.week_start.title()}, sessions that end after "
-            f"{self.session_gap_minutes} minutes"
+            f"{self.session_gap_minutes} minutes, events from {self.earliest} on"
         )
 
 

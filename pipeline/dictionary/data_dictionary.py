@@ -16,7 +16,7 @@ _DESCRIBED: Final = (*ALL_TABLES, CORRECTIONS)
 _HOLDS_EVERYWHERE: Final = (
     "Times are UTC, and so are dates, unless a warehouse was built with "
     "[another time zone](calendar.md). A session ends where a user's next event is 30 minutes or "
-    "more away; midnight "
+    "more away, unless [rules](rules.md) say otherwise; midnight "
     "does not end one, and in `session_metrics` it is of the date on which it began. Daily and "
     "monthly tables have a row for every date and month from the first event to the last, silent "
     "ones included. The other rules stand in "

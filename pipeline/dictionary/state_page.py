@@ -74,8 +74,9 @@ _NOTES: Final[Mapping[str, str]] = {
     "warehouse_settings": "Settings that decide what the figures mean: a run that asks for others "
     "is refused where it would mix them. `active_event_types` names those that make a user active "
     "and, behind `; own: `, the [own event types](input.md#own-event-types) in the order of which "
-    "timelines and counters hold the places. `timezone`, `week_start` and `session_gap_minutes` "
-    "say how [time is reckoned](calendar.md). Beside them the key of the hashes of "
+    "timelines and counters hold the places. `timezone`, `week_start`, `session_gap_minutes` and "
+    "`earliest` say how [time is reckoned](calendar.md), the last two as [rules]"
+    "(rules.md#sessions-and-the-earliest-events) do. Beside them the key of the hashes of "
     "forgotten_users: without it nobody can tell who was forgotten, neither the next run.",
     "forgotten_users": "What [forget](privacy.md#forgetting-people) was asked for, users who were "
     "never seen included; later runs drop what comes of them. Whoever can read the key as well can "

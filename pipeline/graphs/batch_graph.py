@@ -67,7 +67,7 @@ def read_files(pipeline: beam.Pipeline, job: BatchJob) -> ReadFiles:
             job.corrections,
             job.max_future_minutes,
             job.forgotten,
-            job.figures.known,
+            job.figures,
             job.people,
         )
     )

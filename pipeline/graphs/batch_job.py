@@ -104,7 +104,7 @@ class BatchJob:
 
     def parsed(self, records: RawRecords) -> ParsedPart:
         """Events, dead letters and counts of records of its files."""
-        limits = Limits(self.max_future_minutes, event_types=self.figures.known)
+        limits = Limits.of(self.figures, self.max_future_minutes)
         return parse_part(
             records,
             self.started_at,

@@ -138,7 +138,7 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.clock,
         job.max_future_minutes,
         job.forgotten,
-        job.figures.known,
+        job.figures,
         job.rules,
         job.people,
     )

@@ -183,7 +183,8 @@ def _tried(looked: _Looked, rules: Rules, now: datetime) -> LookedAt:
     sample = looked.sample
     if sample is None:
         return LookedAt(looked.path, "can't be read", problem=looked.problem)
-    reader, limits = RuleReader(rules), Limits(event_types=rules.event_types)
+    reader = RuleReader(rules)
+    limits = Limits(event_types=rules.event_types, earliest=rules.time.earliest)
     if headless := _headless(sample):
         rows, whole = sample.rows, sample.is_whole
         return LookedAt(looked.path, sample.source.form.text, rows, whole, problem=headless)

@@ -97,11 +97,16 @@ def note_of(rules: Rules | None) -> str:
     return "" if rules is None else canonical(rules)
 
 
-def with_own_types(asked: AskedFigures | None, rules: Rules | None) -> AskedFigures | None:
-    """What is asked of event types, with the own ones of rules."""
-    if rules is None or not rules.own_event_types:
-        return asked
-    return replace(asked or AskedFigures(), own=rules.own_event_types)
+def with_own_types(asked: AskedFigures | None, rules: Rules | None) -> AskedFigures:
+    """What is asked of the settings of figures, with those that rules say: own event types, and
+    what is usual where they say nothing of sessions and of the earliest events."""
+    found = rules or Rules()
+    return replace(
+        asked or AskedFigures(),
+        own=found.own_event_types,
+        session_gap_minutes=found.session_gap_minutes,
+        earliest=found.time.earliest,
+    )
 
 
 def rules_to_add(warehouse: Warehouse, rules: Rules | None, asked: str | None) -> Rules | None:
@@ -127,6 +132,8 @@ def rules_to_add(warehouse: Warehouse, rules: Rules | None, asked: str | None) -
     ways = f"run {typed_command('batch', warehouse.url)} over all files with --{said(asked)}"
     if only_add(noted, rules):
         ways = f"run {typed_command('replay', warehouse.url)} with --{said(asked)} first"
+    elif only_add(_with_gap_of(rules, noted), rules):
+        ways = f"run {typed_command('rebuild', warehouse.url)} with --{said(asked)} first"
     raise OptionError(
         f"--{said(asked)}: {_built(warehouse, noted)}, and this run adds to them: {differs}. Leave "
         f"--rules out to go on as they are, or {ways}"
@@ -157,8 +164,8 @@ def _built(warehouse: Warehouse, noted: Rules | None) -> str:
 
 
 def rules_to_keep(warehouse: Warehouse, asked: str | None) -> Rules | None:
-    """The rules of tables whose events stay: those that are noted, or others that only take in
-    more.
+    """The rules of tables that are built again from their events: those that are noted, or others
+    that only take in more, and may have sessions end after another pause.
 
     Raises:
         OptionError: if --rules names a file that is wrong, or says something else of these events.
@@ -168,13 +175,18 @@ def rules_to_keep(warehouse: Warehouse, asked: str | None) -> Rules | None:
     if asked is None:
         return noted
     rules = asked_rules(asked)
-    if only_add(noted, rules):
+    if only_add(_with_gap_of(rules, noted), rules):
         return rules
     raise OptionError(
         f"--{said(asked)}: stored events can't say what these rules make of their source: "
         f"{differences(noted, rules)}. Run {typed_command('batch', warehouse.url)} over all files "
         f"with --{said(asked)}"
     )
+
+
+def _with_gap_of(rules: Rules | None, noted: Rules | None) -> Rules:
+    gap_minutes = (rules or Rules()).session_gap_minutes
+    return replace(noted or Rules(), session_gap_minutes=gap_minutes)
 
 
 def rules_to_try(warehouse: Warehouse, asked: str | None) -> Rules | None:
@@ -185,10 +197,17 @@ def rules_to_try(warehouse: Warehouse, asked: str | None) -> Rules | None:
             is a type then is known of files that are read, and not of dead letters.
         RunError: if the warehouse can't be read.
     """
-    rules = rules_to_keep(warehouse, asked)
-    if asked is None or rules is None or not rules.takes_all_types:
+    rules, noted = rules_to_keep(warehouse, asked), noted_rules(warehouse)
+    if asked is None:
         return rules
-    noted = noted_rules(warehouse)
+    if not only_add(noted, rules):
+        raise OptionError(
+            f"--{said(asked)}: {_built(warehouse, noted)}, and a replay adds to them: "
+            f"{differences(noted, rules)}. Run {typed_command('rebuild', warehouse.url)} with "
+            f"--{said(asked)} first"
+        )
+    if rules is None or not rules.takes_all_types:
+        return rules
     if noted is None or not noted.takes_all_types:
         raise OptionError(
             f"--{said(asked)}: a replay needs the names of event types: list them in [event_types] "

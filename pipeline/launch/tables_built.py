@@ -46,7 +46,9 @@ def types_of_tables(warehouse: Warehouse, asked: AskedFigures | None) -> FigureS
             "beside them: leave it out, or run batch to change them"
         )
     refuse_other_reckoning(warehouse, asked, types.reckoning)
-    return types
+    # Rules that are let through say the same, or take in earlier events.
+    earliest = asked.earliest or types.reckoning.earliest
+    return replace(types, reckoning=replace(types.reckoning, earliest=earliest))
 
 
 def refuse_other_reckoning(warehouse: Warehouse, asked: AskedFigures, noted: Reckoning) -> None:

@@ -134,7 +134,7 @@ class MicroBatches:
 
     def _parsed(self, messages: Sequence[Message], now: datetime) -> Came:
         job, came = self.job, Came()
-        limits = Limits(job.max_future_minutes, event_types=job.figures.known)
+        limits = Limits.of(job.figures, job.max_future_minutes)
         for some in _parts(messages):
             for records in read_messages(some, job.subscription, self._reader):
                 part = parse_part(

@@ -171,7 +171,7 @@ class _Moving:
         step = self.steps.advanced([events], job.figures, job.started_at)
         changed = {contract.name: step[tag] for tag, contract in CHANGES.items()}
         found.staged += self.steps.staged({**changed, **leaving_users(lives)})
-        left = change(lives, Timelines.none(), job.figures.codes)
+        left = change(lives, Timelines.none(), job.figures.codes, job.figures.reckoning)
         found.contributions += [left, step[CONTRIBUTIONS]]
         gone = int(np.count_nonzero(~arrives))
         found.counts += [RunCounts(input_rows=came.num_rows, forgotten=gone), step[COUNTS]]

@@ -73,7 +73,7 @@ class ReplayJob:
 
     def attempt(self, dead_letters: DeadLetters, outcome: Outcome) -> Iterator[Step]:
         """Try the selected dead letters; see `attempt`."""
-        limits = Limits(self.max_future_minutes, event_types=self.figures.known)
+        limits = Limits.of(self.figures, self.max_future_minutes)
         return attempt(
             dead_letters,
             self.selection,

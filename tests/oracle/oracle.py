@@ -113,6 +113,7 @@ def build_from_events(
     relation_name: str,
     active_event_types: Sequence[str] | None = None,
     event_ids: str | None = None,
+    time: Time = _USUAL,
 ) -> None:
     """Compute every table from typed and valid events, like :func:`build`.
 
@@ -120,9 +121,9 @@ def build_from_events(
         connection: where the relation is and where the tables go.
         relation_name: a relation with the eight source columns; equal rows are one event.
         active_event_types: as in :func:`build`.
-        event_ids: as in :func:`build`.
+        event_ids, time: as in :func:`build`.
     """
-    _set_variables(connection, active_event_types, _USUAL)
+    _set_variables(connection, active_event_types, time)
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW oracle_source AS "
         f"SELECT {', '.join(SOURCE_COLUMNS)} FROM {relation_name}"

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.runs import command, contents
-from tests.support.tables import csv_text
+from tests.support.tables import csv_text, row
 
 RULES = """\
 [columns]
@@ -176,6 +176,46 @@ def test_other_rules_are_refused_and_more_event_types_rebuilt(shop: Path, tmp_pa
         "SELECT value FROM warehouse_settings WHERE name = 'input_rules'",
     )
     assert json.loads(noted[0][0])["event_types"] == {"own": ["Viewed", "Left"]}
+
+
+def test_rules_say_when_sessions_end_and_how_old_events_may_be(tmp_path: Path) -> None:
+    """The gap takes a rebuild, older events a replay; the tables are those of a batch by both."""
+    here, there = tmp_path / "here.duckdb", tmp_path / "there.duckdb"
+    times = ["1997-03-01T10:00:00Z", "2025-01-31T10:00:00Z", "2025-01-31T10:25:00Z"]
+    times.append("2025-01-31T23:50:00Z")
+    (tmp_path / "1.csv").write_bytes(csv_text([row(time) for time in times]))
+    late = ["1997-03-01T10:21:00Z", "2025-01-31T10:40:00Z", "2025-02-01T00:11:00Z"]
+    (tmp_path / "2.csv").write_bytes(csv_text([row(time) for time in late]))
+    (tmp_path / "gap.toml").write_text("[sessions]\ngap_minutes = 20")
+    both = '[sessions]\ngap_minutes = 20\n[time]\nearliest = "1990-01-01"'
+    (tmp_path / "both.toml").write_text(both)
+
+    def run(home: Path, *arguments: str) -> tuple[int, str]:
+        found = command(*arguments, "--warehouse", f"duckdb:///{home}", cwd=tmp_path)
+        return found.returncode, " ".join((found.stdout + found.stderr).split())
+
+    def sessions(home: Path) -> int:
+        ((number,),) = ask(home, "SELECT SUM(is_session_start) FROM fct_events")
+        return int(number)
+
+    assert run(here, "batch", "--input", "1.csv")[0] == 0
+    assert sessions(here) == 2
+    assert ask(here, "SELECT error_type FROM dead_letter_events") == [("event_time_out_of_range",)]
+    code, said = run(here, "update", "--input", "*.csv", "--rules", "gap.toml")
+    assert code == 2 and "sessions.gap_minutes is not said there and 20 here" in said
+    assert "rebuild" in said
+    assert run(here, "replay", "--rules", "gap.toml")[0] == 2
+    code, said = run(here, "rebuild", "--rules", "gap.toml")
+    assert code == 0 and "sessions end after 20 minutes" in said
+    assert sessions(here) == 3
+    assert run(here, "replay", "--rules", "both.toml")[0] == 0
+    assert ask(here, "SELECT error_type FROM dead_letter_events") == []
+    assert run(here, "update", "--input", "*.csv")[0] == 0
+    code, said = run(here, "check")
+    assert code == 0, said
+    assert run(there, "batch", "--input", "*.csv", "--rules", "both.toml")[0] == 0
+    assert contents(here) == contents(there)
+    assert sessions(here) == 6
 
 
 def test_dead_letters_are_read_again_by_corrected_rules(shop: Path, tmp_path: Path) -> None:

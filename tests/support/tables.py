@@ -68,13 +68,15 @@ def csv_text(rows: Iterable[Row], columns: Sequence[str] = SOURCE_COLUMNS) -> by
     return text.getvalue().encode()
 
 
-def parse(text: bytes, block_bytes: int = 1 << 20, own: Sequence[str] = ()) -> list[Parsed]:
+def parse(
+    text: bytes, block_bytes: int = 1 << 20, own: Sequence[str] = (), limits: Limits = LIMITS
+) -> list[Parsed]:
     """The parsed blocks of a CSV text, in which there may be own event types."""
     header = read_header(io.BytesIO(text), "test.csv")
     assert header is not None
     stream = io.BytesIO(text[header.length :])
     blocks = read_blocks(stream, header, "test.csv", header.length, None, block_bytes)
-    limits = replace(LIMITS, event_types=(*EVENT_TYPES, *own))
+    limits = replace(limits, event_types=(*EVENT_TYPES, *own))
     return [parse_records(block, NOW, limits) for block in blocks]
 
 

@@ -355,7 +355,9 @@ def test_users_are_taken_out_by_their_timelines() -> None:
     lives = timelines(sort_events(batches_of(rows)))
     ann = of_users(lives, pa.array(["ann", "nobody"]))
     assert ann.user_id.to_pylist() == ["ann"]
-    left = Counters.total([contributions(lives, ACTIVE), change(ann, Timelines.none(), ACTIVE)])
+    left = Counters.total(
+        [contributions(lives, ACTIVE), change(ann, Timelines.none(), ACTIVE, PLAIN)]
+    )
     assert left == contributions(of_users(lives, pa.array(["bob"])), ACTIVE)
 
 

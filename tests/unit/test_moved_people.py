@@ -21,6 +21,8 @@ from tests.support.strategies import valid_rows
 from tests.support.tables import Row, csv_text, row
 from tests.support.thorough import examples
 from tests.support.updates import differing
+from transforms.figure_settings import FigureSettings
+from transforms.reckoning import Reckoning
 
 _QUALITY = ("--quality", "enforce")
 
@@ -107,6 +109,20 @@ def test_events_that_lie_between_a_known_users_join_the_sessions(tmp_path: Path)
     assert "people" not in found, "nobody is new"
     run(rebuild.COMMAND, tmp_path)
     home.compare()
+
+
+def test_people_move_on_the_dates_of_their_zone(tmp_path: Path) -> None:
+    figures = FigureSettings(reckoning=Reckoning("America/St_Johns", "sunday"))
+    (tmp_path / "1.csv").write_bytes(csv_text(NIGHT))
+    files = ["--input", f"{tmp_path}/*.csv", *_QUALITY]
+    run(
+        update.COMMAND, tmp_path, *files, "--timezone", "America/St_Johns", "--week_start", "sunday"
+    )
+    pairs = {"bob": "ann", "dé": "cy"}
+    write_pairs(tmp_path / "people", pairs)
+    (tmp_path / "people").rename(tmp_path / "people.txt")
+    run(update.COMMAND, tmp_path, *files, "--people", f"{tmp_path}/people.txt")
+    assert differing(tmp_path / "growth.duckdb", under_known_ids(NIGHT, pairs), figures) == []
 
 
 def listed(folder: Path) -> int:

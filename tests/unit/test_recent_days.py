@@ -17,6 +17,7 @@ from transforms.kernels.increments import change
 from transforms.kernels.recent_days import recent
 from transforms.kernels.sessions import sort_events
 from transforms.kernels.timelines import Timelines, timelines
+from transforms.reckoning import PLAIN
 from transforms.vocabulary import EVENT_TYPES
 
 START = datetime(2023, 1, 1)
@@ -68,5 +69,5 @@ def test_what_came_since_a_date_changes_what_all_days_together_change(
         for found in (before, after)
     ]
     expected = contributions(after, types) - contributions(before, types)
-    found = change(recent(before, since[0], types), recent(after, since[1], types), types)
+    found = change(recent(before, since[0], types), recent(after, since[1], types), types, PLAIN)
     assert found == expected

@@ -19,6 +19,7 @@ from transforms.kernels.increments import change, timelines_after
 from transforms.kernels.session_durations import buckets_of, medians, seconds_of
 from transforms.kernels.sessions import SortedEvents, sort_events
 from transforms.kernels.timelines import Timelines, timelines
+from transforms.reckoning import PLAIN
 from transforms.vocabulary import EVENT_TYPES
 
 DAY = 19_783
@@ -100,11 +101,9 @@ def test_a_late_event_changes_sessions_without_another_one(
     spans = after.sessions
     minutes = [(moments - MIDNIGHT_US) // 60_000_000 for moments in (spans.start_us, spans.end_us)]
     assert list(zip(*minutes, spans.events, strict=True)) == expected
-    whole = change(Timelines.none(), lives(0, 5, 45, late), types)
-    assert (
-        Counters.total([change(Timelines.none(), before, types), change(before, after, types)])
-        == whole
-    )
+    whole = change(Timelines.none(), lives(0, 5, 45, late), types, PLAIN)
+    parts = [(Timelines.none(), before), (before, after)]
+    assert Counters.total([change(*part, types, PLAIN) for part in parts]) == whole
 
 
 seconds_lists = st.lists(st.one_of(st.integers(0, 400), st.integers(0, 2**31)), min_size=1)

@@ -174,7 +174,7 @@ def change(
     before: Timelines,
     after: Timelines,
     active_types: Sequence[int],
-    reckoning: Reckoning = PLAIN,
+    reckoning: Reckoning,
 ) -> Counters:
     """What it changes in the sums over all users that some have other timelines.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from transforms.figure_settings import FigureSettings
 from transforms.kernels import fields
 from transforms.kernels.calendar import US_PER_MINUTE
 from transforms.kernels.event_batch import EVENT_BATCH
@@ -27,9 +28,9 @@ from transforms.kernels.records import (
     shown,
 )
 from transforms.kernels.time_hints import time_hint
-from transforms.vocabulary import EARLIEST, EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
+from transforms.reckoning import PLAIN
+from transforms.vocabulary import EVENT_TYPES, MILES_EARNED, MILES_REDEEMED, PLATFORMS
 
-_EARLIEST_US: Final = int(np.datetime64(EARLIEST, "us").astype(np.int64))
 # BigQuery's TIMESTAMP, and Python's datetime, know the years 1 to 9999.
 _YEAR_1_US: Final = int(np.datetime64("0001-01-01", "us").astype(np.int64))
 _YEAR_10000_US: Final = int(np.datetime64("10000-01-01", "us").astype(np.int64))
@@ -65,11 +66,24 @@ class Limits:
         max_future_minutes: event times may be so far ahead of now.
         since_us: those from before it come too late; microseconds since 1970-01-01.
         event_types: the names of the event types, by their codes.
+        earliest: the first date, in UTC, of which event times are taken.
     """
 
     max_future_minutes: int = 60
-    since_us: int = _EARLIEST_US
+    since_us: int = 0
     event_types: tuple[str, ...] = EVENT_TYPES
+    earliest: date = PLAIN.earliest
+
+    @classmethod
+    def of(cls, figures: FigureSettings, max_future_minutes: int = 60, since_us: int = 0) -> Limits:
+        """Those of a warehouse with some settings."""
+        earliest = figures.reckoning.earliest
+        return cls(max_future_minutes, since_us, figures.known, earliest)
+
+    @property
+    def earliest_us(self) -> int:
+        """The first moment that is taken, in microseconds since 1970-01-01."""
+        return int(np.datetime64(self.earliest, "us").astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -139,7 +153,7 @@ class _Columns:
         return [
             fields.blank(self.user_id),
             ~self.known_time | reading.failing("bad_event_time"),
-            (self.time_us < _EARLIEST_US) | (self.time_us > latest_us),
+            (self.time_us < limits.earliest_us) | (self.time_us > latest_us),
             self.event_type < 0,
             self.is_miles & (self.miles == fields.ABSENT),
             self.is_miles & ((self.miles == fields.REFUSED) | reading.failing("bad_miles_amount")),
@@ -308,6 +322,11 @@ def _message(error_type: str, row: _Source, limits: Limits) -> str:
         more = len(known) - _SHOWN_TYPES
         names = ", ".join(known[:_SHOWN_TYPES]) + (f" and {more} more" if more > 0 else "")
         return f"event_type {shown(row.event_type)} is none of {names}"
+    if error_type == "event_time_out_of_range":
+        return (
+            f"event_time {shown(row.event_time)} lies before {limits.earliest}T00:00:00Z or more "
+            "than --max_future_minutes ahead: correct it, or replay it when its time has come"
+        )
     return _MESSAGES[error_type](row)
 
 
@@ -319,10 +338,6 @@ _MESSAGES: Final[dict[str, Callable[[_Source], str]]] = {
         f"{time_hint(row.event_time)}"
         if row.event_time.strip()
         else "event_time is blank"
-    ),
-    "event_time_out_of_range": lambda row: (
-        f"event_time {shown(row.event_time)} lies before {EARLIEST.isoformat()}Z or more than "
-        "--max_future_minutes ahead: correct it, or replay it when its time has come"
     ),
     "missing_miles_amount": lambda row: f"miles_amount is blank, but {row.event_type} needs one",
     "bad_miles_amount": lambda row: (

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import datetime, time
 from typing import Final
 
 from transforms.contract import Table
 from transforms.kernels.calendar import returns_of
-from transforms.quality.declaration import Holds, TableCheck
+from transforms.quality.declaration import Holds, TableCheck, at_least
 from transforms.reckoning import PLAIN, UTC, Reckoning
+from transforms.vocabulary import EARLIEST
 
+_EARLIEST: Final = at_least(EARLIEST)
 _DATE: Final = re.compile(r"CAST\((\w+) AS DATE\)")
 
 
@@ -19,7 +22,17 @@ def reckoned(table: Table, reckoning: Reckoning) -> Table:
     if reckoning == PLAIN:
         return table
     checks = tuple(_reckoned(check, reckoning) for check in table.checks)
-    return replace(table, checks=checks)
+    earliest = datetime.combine(reckoning.earliest, time())
+    columns = [
+        replace(
+            column,
+            checks=tuple(
+                at_least(earliest) if check == _EARLIEST else check for check in column.checks
+            ),
+        )
+        for column in table.columns
+    ]
+    return replace(table, checks=checks, columns=tuple(columns))
 
 
 def _reckoned(check: TableCheck, reckoning: Reckoning) -> TableCheck:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from typing import Final
 
 from transforms.kernels.input_formats import Given
+from transforms.reckoning import PLAIN
 from transforms.rules.field_paths import FieldPath
 from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
 
@@ -48,10 +50,12 @@ class TimeRules:
     Attributes:
         formats: `iso`, one of EPOCHS, or patterns of strptime; the first that fits counts.
         zone: of local times, which have no offset; None for UTC.
+        earliest: the date, in UTC, before which an event is none.
     """
 
     formats: tuple[str, ...] = (ISO,)
     zone: str | None = None
+    earliest: date = PLAIN.earliest
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ class Rules:
         own_event_types: event types beside the five.
         takes_all_types: whether every name that a run's files have is an event type; the run adds
             what it finds to `own_event_types`, and what is noted and compared has none.
+        session_gap_minutes: after how long a pause another session begins.
         called: what messages call them.
     """
 
@@ -106,6 +111,7 @@ class Rules:
     values: Mapping[str, ValueMap] = field(default_factory=dict)
     own_event_types: tuple[str, ...] = ()
     takes_all_types: bool = False
+    session_gap_minutes: int = PLAIN.session_gap_minutes
     called: str = field(default="the rules", compare=False)
 
     def column(self, name: str) -> Column:

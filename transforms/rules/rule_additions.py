@@ -17,7 +17,8 @@ _NEEDED: Final = ("event_time", "user_id", "event_type")
 def only_add(before: Rules | None, after: Rules | None) -> bool:
     """Whether all that is an event by rules is the same event by others, which may take in records
     that were dead letters: by further event types, lines for values that were refused, formats of
-    times behind those that there were, and fields where an event needs one and had none.
+    times behind those that there were, earlier events, and fields where an event needs one and had
+    none.
 
     What files are ([input]) does not count: they are read already.
 
@@ -30,7 +31,7 @@ def only_add(before: Rules | None, after: Rules | None) -> bool:
         new,
         input=old.input,
         columns=old.columns,
-        time=replace(new.time, formats=old.time.formats),
+        time=replace(new.time, formats=old.time.formats, earliest=old.time.earliest),
         values=old.values,
         own_event_types=old.own_event_types,
         takes_all_types=old.takes_all_types,
@@ -38,6 +39,7 @@ def only_add(before: Rules | None, after: Rules | None) -> bool:
     return (
         alike == old
         and new.time.formats[: len(old.time.formats)] == old.time.formats
+        and new.time.earliest <= old.time.earliest
         and _only_more_types(old, new)
         and all(
             _only_more_fields(name, old.column(name), new.column(name))

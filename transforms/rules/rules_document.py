@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from transforms.data_error import DataError
 from transforms.figure_settings import checked_own
 from transforms.kernels.input_formats import Given
+from transforms.reckoning import PLAIN
 from transforms.rules.model import (
     OTHERS,
     AmountRules,
@@ -42,6 +44,7 @@ def rules_of(document: Document) -> Rules:
         {name: _value_map(given) for name, given in document.get("values", {}).items()},
         () if takes_all else _own(own, ("event_types", "own")),
         takes_all,
+        document.get("sessions", {}).get("gap_minutes", PLAIN.session_gap_minutes),
     )
     _check_lines(rules)
     for keys, name, text in _our_values(rules):
@@ -100,11 +103,17 @@ def document_of(rules: Rules) -> Document:
         "columns": {name: _column_said(column) for name, column in rules.columns.items()},
         "time": _time_said(rules.time),
         "values": {name: _values_said(values) for name, values in rules.values.items()},
+        "sessions": _sessions_said(rules),
         "event_types": _types_said(rules),
     }
     if rules.amount is not None:
         said["amount"] = _amount_said(rules.amount)
     return {name: table for name, table in said.items() if table or name == "amount"}
+
+
+def _sessions_said(rules: Rules) -> dict[str, Any]:
+    gap = rules.session_gap_minutes
+    return {} if gap == PLAIN.session_gap_minutes else {"gap_minutes": gap}
 
 
 def _types_said(rules: Rules) -> dict[str, Any]:
@@ -154,7 +163,8 @@ def _column_said(column: Column) -> Any:
 
 def _time(given: Mapping[str, Any]) -> TimeRules:
     plain = TimeRules()
-    return TimeRules(_texts(given.get("format", list(plain.formats))), given.get("zone"))
+    earliest = date.fromisoformat(given.get("earliest", str(plain.earliest)))
+    return TimeRules(_texts(given.get("format", list(plain.formats))), given.get("zone"), earliest)
 
 
 def _time_said(rules: TimeRules) -> dict[str, Any]:
@@ -163,6 +173,8 @@ def _time_said(rules: TimeRules) -> dict[str, Any]:
         said["format"] = rules.formats[0] if len(rules.formats) == 1 else list(rules.formats)
     if rules.zone is not None:
         said["zone"] = rules.zone
+    if rules.earliest != PLAIN.earliest:
+        said["earliest"] = str(rules.earliest)
     return said
 
 

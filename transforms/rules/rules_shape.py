@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Final
 
 import duckdb
 
 from transforms.kernels import fields
 from transforms.kernels.input_formats import COMPRESSIONS, KINDS
+from transforms.reckoning import FIRST_EARLIEST, LONGEST_GAP, PLAIN
 from transforms.rules.model import EPOCHS, ISO, OTHERS
 from transforms.rules.shapes import (
     AnyKeys,
@@ -20,6 +22,7 @@ from transforms.rules.shapes import (
     Shape,
     Text,
     TextsOrKeys,
+    Whole,
     WordOrSeveral,
     among,
     meant,
@@ -48,6 +51,17 @@ def zone_problem(text: str) -> str | None:
     found = duckdb.connect().execute("SELECT name FROM pg_timezone_names()").fetchall()
     names = {name for (name,) in found}
     return None if text in names else f"is no time zone such as Europe/Berlin{meant(text, names)}"
+
+
+def earliest_problem(text: str) -> str | None:
+    """What is wrong with the date of the earliest events; None where nothing is."""
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return "is no date such as 1997-01-01"
+    if not FIRST_EARLIEST <= found <= PLAIN.earliest:
+        return f"is no date from {FIRST_EARLIEST} to {PLAIN.earliest}"
+    return None
 
 
 def _digit_mark_problem(text: str) -> str | None:
@@ -145,6 +159,11 @@ SHAPE: Final = Keys(
                     "The time zone of local times, as Europe/Berlin; UTC if left out",
                     problem=zone_problem,
                 ),
+                "earliest": Text(
+                    "The date, in UTC, of the earliest events, as 1997-01-01; 2000-01-01 if left "
+                    "out",
+                    problem=earliest_problem,
+                ),
             },
             "How event_time is read",
         ),
@@ -167,6 +186,17 @@ SHAPE: Final = Keys(
                 for name, shape in _OURS.items()
             },
             "What values are called here",
+        ),
+        "sessions": Keys(
+            {
+                "gap_minutes": Whole(
+                    "After how many minutes without an event of a user another session begins; 30 "
+                    "if left out",
+                    1,
+                    LONGEST_GAP,
+                )
+            },
+            "What a session is",
         ),
         "event_types": Keys(
             {

@@ -109,6 +109,26 @@ class Number:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """A whole number within bounds, both included."""
+
+    says: str
+    low: int
+    high: int
+
+    def check(self, value: Any, keys: tuple[str, ...]) -> None:
+        bounds = f"give a whole number from {self.low} to {self.high}, without quotes"
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ShapeError(keys, f"is {_kind(value)}: {bounds}")
+        if not self.low <= value <= self.high:
+            raise ShapeError(keys, f"is {value}: {bounds}")
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return _described({"type": "integer", "minimum": self.low, "maximum": self.high}, self.says)
+
+
+@dataclass(frozen=True)
 class Flag:
     """True or false."""
 

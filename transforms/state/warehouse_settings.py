@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 import pyarrow as pa
@@ -26,16 +26,18 @@ TABLE = Table(
 
 # The event types that make a user active, joined by commas; and own ones where there are some.
 ACTIVE_EVENT_TYPES: Final = "active_event_types"
-# How time is reckoned: the time zone of dates, the day with which weeks begin, and after how long a
-# pause another session begins. Those that are not there are the usual ones.
+# How time is reckoned: the time zone of dates, the day with which weeks begin, after how long a
+# pause another session begins, and the date of the earliest events. Those that are not there are
+# the usual ones.
 TIMEZONE: Final = "timezone"
 WEEK_START: Final = "week_start"
 SESSION_GAP: Final = "session_gap_minutes"
+EARLIEST: Final = "earliest"
 # By which rules input files are read, as JSON; blank, or not there, for none. An option of a run
 # that names their file is noted as `rules`.
 RULES: Final = "input_rules"
 # Those of a run that all runs into its warehouse share.
-SHARED: Final = (ACTIVE_EVENT_TYPES, TIMEZONE, WEEK_START, SESSION_GAP, RULES)
+SHARED: Final = (ACTIVE_EVENT_TYPES, TIMEZONE, WEEK_START, SESSION_GAP, EARLIEST, RULES)
 
 
 def rows(settings: Mapping[str, str], noted_at: datetime) -> pa.Table:
@@ -67,6 +69,7 @@ def noted_figures(figures: FigureSettings) -> dict[str, str]:
         TIMEZONE: reckoning.zone,
         WEEK_START: reckoning.week_start,
         SESSION_GAP: str(reckoning.session_gap_minutes),
+        EARLIEST: reckoning.earliest.isoformat(),
     }
 
 
@@ -76,4 +79,5 @@ def reckoning_of(settings: Mapping[str, str]) -> Reckoning:
         settings.get(TIMEZONE, PLAIN.zone),
         "sunday" if settings.get(WEEK_START) == "sunday" else "monday",
         int(settings.get(SESSION_GAP, PLAIN.session_gap_minutes)),
+        date.fromisoformat(settings.get(EARLIEST, PLAIN.earliest.isoformat())),
     )

@@ -12,6 +12,7 @@ import pyarrow as pa
 from apache_beam import pvalue
 from apache_beam.io.gcp.pubsub import PubsubMessage
 
+from transforms.figure_settings import FigureSettings
 from transforms.kernels.calendar import US_PER_DAY, US_PER_SECOND, as_datetime
 from transforms.kernels.codecs.record_codec import encode_users
 from transforms.kernels.forgotten import Forgotten
@@ -30,7 +31,6 @@ from transforms.rules.model import Rules
 from transforms.rules.read_by_rules import RuleReader
 from transforms.rules.read_messages import read_messages
 from transforms.streaming.clock import Clock, arriving, microseconds
-from transforms.vocabulary import EVENT_TYPES
 
 BY_USER: Final = "by_user"
 
@@ -52,7 +52,7 @@ class ParseMessages(beam.PTransform):
         clock: processing time.
         max_future_minutes: event times may be so far ahead of the clock.
         forgotten: whose messages are dropped and only counted; None for nobody's.
-        event_types: the names of the event types, by their codes.
+        figures: the settings by which the tables are built.
         rules: how messages are read; None for JSON with the source columns.
         people: who is known by which ids; None for everybody by one.
     """
@@ -63,7 +63,7 @@ class ParseMessages(beam.PTransform):
     clock: Clock
     max_future_minutes: int = 60
     forgotten: Forgotten | None = None
-    event_types: tuple[str, ...] = EVENT_TYPES
+    figures: FigureSettings = FigureSettings()
     rules: Rules | None = None
     people: People | None = None
 
@@ -111,13 +111,13 @@ class _Parse(beam.DoFn):
         part = parse_part(
             records,
             as_datetime(now_us),
-            Limits(options.max_future_minutes, since_us, options.event_types),
+            Limits.of(options.figures, options.max_future_minutes, since_us),
             options.version,
             forgotten=options.forgotten,
             people=self._known,
         )
         for parsed in part.parsed:
-            events = sort_events([parsed.events], options.event_types)
+            events = sort_events([parsed.events], options.figures.known)
             for user in encode_users(events):
                 yield arriving(user, options.clock)
             if events.duplicates:
