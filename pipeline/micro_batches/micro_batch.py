@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -26,6 +27,7 @@ from pipeline.reports import FlushReport
 from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.flush_state import Gathered, Held, Sealer, Totals, flush_run
 from pipeline.sinks.run_commit import check_sum
+from pipeline.sinks.run_rows import settings_of_run
 from pipeline.terminal import print_error, printable
 from pipeline.warehouse.changes import Change
 from transforms.advance_step import CHANGES, checkable
@@ -39,6 +41,7 @@ from transforms.marts.registry import TABLES
 from transforms.parse_step import COUNTS, parse_part
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.planning import plan_of_increment
+from transforms.rules.message_names import MessageNames
 from transforms.rules.read_by_rules import RuleReader
 from transforms.rules.read_messages import read_messages
 from transforms.state.registry import STATE_TABLES
@@ -82,11 +85,18 @@ class MicroBatches:
         self._publish, self._sleep = publish, sleep
         self._plan = CommitPlan.adding(STREAMED)
         self._here = StepsHere(job.warehouse, job.run, job.staging, self._plan.contracts)
-        self._reader = None if job.rules is None else RuleReader(job.rules)
-        checks = plan_of_increment(job.checks, PARTS)
+        rules = job.rules
+        self._reader = None if rules is None else RuleReader(rules)
+        takes_all = rules is not None and rules.takes_all_types
+        self._names = MessageNames(rules, job.subscription) if rules and takes_all else None
+        self._settings: dict[str, pa.Table] = {}
+        self._prepare()
+
+    def _prepare(self) -> None:
+        checks = plan_of_increment(self.job.checks, PARTS)
         self._over = ArrowChecks(checks, TABLES)
-        finishing = Finishing(job.figures)
-        self._sealer = Sealer(job.noted, finishing, checks, list(self._plan.dispositions))
+        finishing, tables = Finishing(self.job.figures), list(self._plan.dispositions)
+        self._sealer = Sealer(self.job.noted, finishing, checks, tables)
 
     def close(self) -> None:
         """Let go of what the evaluation of checks needs."""
@@ -104,6 +114,7 @@ class MicroBatches:
                 is not known whether all is. The same messages may come again.
             DataError: if the tables contradict each other.
         """
+        self._learn(messages)
         moment_us = later(self.job.clock, self._totals.written_at_us)
         came = self._parsed(messages, as_datetime(moment_us))
         with self.job.warehouse.kept_open():
@@ -115,13 +126,13 @@ class MicroBatches:
         gathered = Gathered([], [step[CONTRIBUTIONS]], [counts], checked)
         flush = self._sealer.seal(self._totals, gathered, moment_us)
         changed = {contract.name: step[tag] for tag, contract in CHANGES.items()}
-        staged = self._here.staged({**changed, **letters, **flush.rows})
+        staged = self._here.staged({**changed, **letters, **flush.rows, **self._settings})
         check_sum(counts, self._plan.arrived(staged))
         changes = [change for change in self._plan.changes(staged) if change.staged]
         for new in letters.values():
             self._publish(new)
         self._commit(changes, flush_run(self.job.run, flush.totals.flushes))
-        self._totals = flush.totals
+        self._totals, self._settings = flush.totals, {}
         so_far = flush.totals.counts
         return flush.sealed(staged).reported(
             {
@@ -131,6 +142,18 @@ class MicroBatches:
             },
             Held(so_far.events, so_far.rejected),
         )
+
+    def _learn(self, messages: Sequence[Message]) -> None:
+        """Know the event types that messages bring, where the rules take all names."""
+        if self._names is None:
+            return
+        own = self._names.types(_parts(messages), self.job.figures.own)
+        if own == self.job.figures.own:
+            return
+        self.close()
+        self.job = replace(self.job, figures=self.job.figures.adding(own))
+        self._settings = settings_of_run(self.job.noted)
+        self._prepare()
 
     def _parsed(self, messages: Sequence[Message], now: datetime) -> Came:
         job, came = self.job, Came()

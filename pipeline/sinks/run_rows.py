@@ -33,13 +33,14 @@ def how_far(
 def rows_of_run(state: RunState) -> dict[str, pa.Table]:
     """By the names of state tables, what is noted of a run that commits: the run, and those of its
     settings that all runs share."""
-    run = state.run
+    return {**rows_of_state(state), **settings_of_run(state.run)}
+
+
+def settings_of_run(run: Run) -> dict[str, pa.Table]:
+    """By the name of warehouse_settings, those of a run's settings that all runs share."""
     settings = run.settings
     shared = {name: settings[name] for name in warehouse_settings.SHARED if name in settings}
-    return {
-        **rows_of_state(state),
-        warehouse_settings.TABLE.name: warehouse_settings.rows(shared, run.started_at),
-    }
+    return {warehouse_settings.TABLE.name: warehouse_settings.rows(shared, run.started_at)}
 
 
 def rows_of_state(state: RunState) -> dict[str, pa.Table]:

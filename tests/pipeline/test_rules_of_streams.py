@@ -116,6 +116,33 @@ def test_a_message_that_was_no_event_is_replayed_by_the_rules(tmp_path: Path) ->
     assert unlike(database, of_batch(tmp_path / "plain.duckdb", OURS)) == []
 
 
+def test_a_stream_on_this_machine_learns_names_where_rules_take_all(tmp_path: Path) -> None:
+    """Of tables that hold nothing: the names of two flushes, of 100 types the first ones alone."""
+    text = RULES.replace('["Viewed"]', '"*"').replace('Bought = "miles_earned"', 'x = "like"')
+    rules, live = read_rules(text.encode(), "rules.toml"), tmp_path / "live.duckdb"
+    noted = {warehouse_settings.RULES: note_of(rules)}
+    home = Home.at(live, FigureSettings())
+    items = [nested(item) for item, _ in (*DAY, *LATER)]
+    many = [{**items[0], "what": f"name {number}"} for number in range(101)]
+    for number, name in enumerate(("Left", "Viewed", "like")):
+        items[number]["what"] = name
+    flushes = [
+        [Message(json.dumps(item).encode(), {}, str(at)) for at, item in enumerate(some)]
+        for some in (items[:3], items[3:], many)
+    ]
+    with home.streaming(rules=rules, settings=noted) as batches:
+        reports = [batches.take_in(some) for some in flushes]
+    assert [report.counts.rejected for report in reports] == [0, 0, 101]
+    (tmp_path / "rules.toml").write_text(text)
+    (tmp_path / "day.jsonl").write_text("\n".join(map(json.dumps, items)))
+    arguments = ("batch", "--input", "day.jsonl", "--rules", "rules.toml", "--quality", "off")
+    assert command(*arguments, cwd=tmp_path).returncode == 0
+    assert unlike(live, contents(tmp_path / "growth.duckdb")) == []
+    with duckdb.connect(str(live), read_only=True) as connection:
+        statement = "SELECT value FROM warehouse_settings WHERE name = 'active_event_types'"
+        assert connection.execute(statement).fetchall()[0][0].endswith("; own: Left,Viewed,Bought")
+
+
 def job_into(database: Path) -> StreamJob:
     return StreamJob(
         subscription="projects/p/subscriptions/s",
