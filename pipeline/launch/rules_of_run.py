@@ -100,12 +100,12 @@ def note_of(rules: Rules | None) -> str:
 def with_own_types(asked: AskedFigures | None, rules: Rules | None) -> AskedFigures:
     """What is asked of the settings of figures, with those that rules say: own event types, and
     what is usual where they say nothing of sessions and of the earliest events."""
-    found = rules or Rules()
+    asked, found = asked or AskedFigures(), rules or Rules()
     return replace(
-        asked or AskedFigures(),
-        own=found.own_event_types,
-        session_gap_minutes=found.session_gap_minutes,
-        earliest=found.time.earliest,
+        asked,
+        own=found.own_event_types or asked.own,
+        session_gap_minutes=asked.session_gap_minutes or found.session_gap_minutes,
+        earliest=asked.earliest or found.time.earliest,
     )
 
 

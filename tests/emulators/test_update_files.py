@@ -25,6 +25,7 @@ from tests.support.thorough import thorough
 from transforms.figure_settings import AskedFigures, FigureSettings
 from transforms.marts.dim_users import TABLE as USERS
 from transforms.marts.registry import TABLES
+from transforms.reckoning import Reckoning
 
 
 def update(home: Home, *options: str) -> subprocess.CompletedProcess[str]:
@@ -131,9 +132,13 @@ def test_tables_whose_queries_must_name_their_partitions_are_updated(
     assert unlike(home.contents(), contents(tmp_path / "growth.duckdb")) == []
 
 
-def test_own_event_types_are_taken_and_checked(home: Home, tmp_path: Path, here: None) -> None:
+def test_own_event_types_in_another_zone_are_taken_and_checked(
+    home: Home, tmp_path: Path, here: None
+) -> None:
     """With a name in which SQL might see more than a text."""
     types = FigureSettings.among(("signed_up", "caf\u00e9 --%s ${x} ?"))
+    zone = Reckoning("America/New_York", "sunday", 20)
+    said = AskedFigures(own=types.own, zone=zone.zone, week_start="sunday", session_gap_minutes=20)
     kinds = (*types.own, "share")
     rows = [
         row(f"2024-01-0{day}T0{number}:00:00Z", f"user {number}", kinds[(day + number) % 3])
@@ -143,7 +148,7 @@ def test_own_event_types_are_taken_and_checked(home: Home, tmp_path: Path, here:
     (tmp_path / "1.csv").write_bytes(csv_text(rows[:8]))
     (tmp_path / "2.csv").write_bytes(csv_text(rows[4:]))
     warehouse, runner = open_warehouse(home.url), Runner("FnApiRunner", True, 1)
-    for day, asked in ((1, AskedFigures(own=types.own)), (2, AskedFigures())):
+    for day, asked in ((1, said), (2, AskedFigures())):
         job = BatchJob(
             files=[local_file(str(tmp_path / f"{day}.csv"))],
             warehouse=warehouse,
@@ -157,7 +162,7 @@ def test_own_event_types_are_taken_and_checked(home: Home, tmp_path: Path, here:
         run_update(job, Asked(asked), beam, f"{home.temp}/tmp", None)
     found = home.contents()
     events = [part.events for part in parse(csv_text(rows), own=types.own)]
-    tables = compute(events, types.names, types.own)
+    tables = compute(events, types.names, types.own, zone)
     expected = {name: comparable(name, table) for name, table in tables.items()}
     assert [name for name in expected if not found[name].equals(expected[name])] == []
     check_tables(warehouse, NOW)
