@@ -13,17 +13,17 @@ from transforms.data_error import DataError
 from transforms.figure_settings import FigureSettings
 from transforms.kernels.calendar import as_dates, date_of
 from transforms.kernels.counters import Counters
-from transforms.kernels.event_batch import EVENT_BATCH
+from transforms.kernels.event_batch import EVENT_BATCH, IDENTIFIED_BATCH
 from transforms.kernels.increments import Advanced, StoredEvents, advance
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.timelines import Timelines
 from transforms.kernels.user_dates import UserDates
 from transforms.mart_changes import changed_events, changed_users
-from transforms.marts import dim_users, fct_events, users_with_negative_miles
-from transforms.parse_step import COUNTS
+from transforms.marts import dead_letter_events, dim_users, fct_events, users_with_negative_miles
+from transforms.parse_step import COUNTS, DEAD_LETTERS, count_dead_letters
 from transforms.reckoning import Reckoning
 from transforms.state import user_timelines
-from transforms.stored_events import STORED, numbered
+from transforms.stored_events import STORED, STORED_WITH_ID, numbered
 from transforms.touched_dates import rows
 from transforms.user_tables import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS
 
@@ -42,7 +42,10 @@ CHANGES: Final[Mapping[str, Table]] = {
 }
 
 # What is read of the tables, by their columns.
-EVENT_COLUMNS: Final = (*STORED.column_names, "session_id", "event_sequence_in_session")
+_NUMBERS: Final = ("session_id", "event_sequence_in_session")
+EVENT_COLUMNS: Final = (*STORED.column_names, *_NUMBERS)
+# Where rules name an event_id.
+IDENTIFIED_COLUMNS: Final = (*STORED_WITH_ID.column_names, *_NUMBERS)
 TIMELINE_COLUMNS: Final = ("user_id", "timeline")
 
 
@@ -56,7 +59,7 @@ class EventsOnDates(Protocol):
             dates: rows of TOUCHED.
 
         Returns:
-            With EVENT_COLUMNS.
+            With EVENT_COLUMNS, or with IDENTIFIED_COLUMNS where rules name an event_id.
         """
 
 
@@ -65,13 +68,16 @@ def advanced(
     types: FigureSettings,
     written_at: datetime,
     events_on: EventsOnDates,
+    version: str,
 ) -> dict[str, Any]:
-    """What `AdvanceShards` makes of a shard: CONTRIBUTIONS, COUNTS and, as in CHANGES, tables.
+    """What `AdvanceShards` makes of a shard: CONTRIBUTIONS, COUNTS, DEAD_LETTERS and, as in
+    CHANGES, tables.
 
     Args:
-        batches: new events with the schema EVENT_BATCH, and what is stored of their users, with
-            EVENT_COLUMNS and TIMELINE_COLUMNS; any number of each.
-        types, written_at, events_on: as `AdvanceShards` has them.
+        batches: new events with the schema EVENT_BATCH or IDENTIFIED_BATCH, and what is stored of
+            their users, with EVENT_COLUMNS or IDENTIFIED_COLUMNS, and TIMELINE_COLUMNS; any number
+            of each. Of events with ids of their source the dates of those with the same ids too.
+        types, written_at, events_on, version: as `AdvanceShards` has them.
 
     Raises:
         DataError: as `advance` does.
@@ -80,6 +86,8 @@ def advanced(
     step = _advance(_parted(batches), types, events_on)
     events = changed_events(step, moment)
     users = changed_users(step.before, step.after, types.codes, moment)
+    letters = dead_letter_events.rows_of_sources(step.events.conflicts, written_at, version)
+    counts = RunCounts(events=events.new.num_rows, duplicates=step.repeated)
     return {
         NEW_EVENTS: events.new,
         RENUMBERED: events.renumbered,
@@ -88,7 +96,8 @@ def advanced(
         RECOVERED: users.recovered,
         TIMELINES: user_timelines.rows(step.after, moment),
         CONTRIBUTIONS: step.counters,
-        COUNTS: RunCounts(events=events.new.num_rows, duplicates=step.repeated),
+        COUNTS: RunCounts.total([counts, count_dead_letters(letters)]),
+        DEAD_LETTERS: letters,
     }
 
 
@@ -98,7 +107,7 @@ def together(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return dict(steps[0])
     tables = {
         name: pa.concat_tables([step[name] for step in steps]).unify_dictionaries()
-        for name in CHANGES
+        for name in (*CHANGES, DEAD_LETTERS)
     }
     return {
         **tables,
@@ -117,8 +126,8 @@ class _Shard(NamedTuple):
     """What has come of a shard.
 
     Attributes:
-        events: with the schema EVENT_BATCH.
-        stored: with EVENT_COLUMNS.
+        events: with the schema EVENT_BATCH or IDENTIFIED_BATCH.
+        stored: with EVENT_COLUMNS or IDENTIFIED_COLUMNS.
         before: the timelines of its users, as far as they have one.
     """
 
@@ -128,14 +137,18 @@ class _Shard(NamedTuple):
 
 
 def _parted(batches: Sequence[pa.RecordBatch]) -> _Shard:
-    by_columns: dict[tuple[str, ...], list[pa.RecordBatch]] = {
-        tuple(EVENT_BATCH.names): [],
-        EVENT_COLUMNS: [],
-        TIMELINE_COLUMNS: [],
+    events: list[pa.RecordBatch] = []
+    stored: list[pa.RecordBatch] = []
+    lives: list[pa.RecordBatch] = []
+    by_columns = {
+        tuple(EVENT_BATCH.names): events,
+        tuple(IDENTIFIED_BATCH.names): events,
+        EVENT_COLUMNS: stored,
+        IDENTIFIED_COLUMNS: stored,
+        TIMELINE_COLUMNS: lives,
     }
     for batch in batches:
         by_columns[tuple(batch.schema.names)].append(batch)
-    events, stored, lives = by_columns.values()
     before = Timelines.none()
     if lives:
         before = user_timelines.timelines_of(pa.Table.from_batches(lives))

@@ -15,7 +15,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.figure_settings import FigureSettings
 from transforms.kernels.corrections import Corrections
-from transforms.kernels.event_batch import EVENT_BATCH, LABEL
+from transforms.kernels.event_batch import LABEL
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.parse import Limits, Parsed
 from transforms.kernels.person_ids import People
@@ -139,8 +139,8 @@ def _lighten(events: pa.RecordBatch) -> pa.RecordBatch:
     """Label columns with many distinct values as plain strings."""
     columns = [
         column.cast(pa.string())
-        if field.type == LABEL and len(column.dictionary) > _LARGEST_DICTIONARY
+        if column.type == LABEL and len(column.dictionary) > _LARGEST_DICTIONARY
         else column
-        for field, column in zip(EVENT_BATCH, events.columns, strict=True)
+        for column in events.columns
     ]
-    return pa.RecordBatch.from_arrays(columns, names=EVENT_BATCH.names)
+    return pa.RecordBatch.from_arrays(columns, names=events.schema.names)

@@ -22,14 +22,14 @@ from transforms.kernels.user_shards import by_user_shard
 from transforms.mart_changes import finish
 from transforms.marts.registry import TABLES
 from transforms.metrics import count
-from transforms.parse_step import COUNTS
+from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.prefetch import Prefetcher
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.buffered_checks import BufferedChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
 from transforms.reckoning import Reckoning
-from transforms.touched_dates import rows
+from transforms.touched_dates import ids_of, rows
 from transforms.user_tables import CONTRIBUTIONS, NEGATIVE, USERS
 
 ROWS: Final = "rows"
@@ -49,6 +49,16 @@ class TouchedDates(beam.PTransform):
         return parsed | "Find dates" >> beam.Map(
             lambda part, reckoning: rows(touched_dates(part.events, reckoning)), self.reckoning
         ).with_output_types(pa.Table)
+
+
+@dataclass
+class NewIds(beam.PTransform):
+    """`Parsed` batches -> rows of NEW_IDS."""
+
+    def expand(self, parsed: beam.PCollection) -> beam.PCollection:
+        return parsed | "Find ids" >> beam.Map(lambda part: ids_of(part.events)).with_output_types(
+            pa.Table
+        )
 
 
 @dataclass
@@ -81,19 +91,22 @@ class AdvanceShards(beam.PTransform):
     columns: one shuffle brings a shard's new events and its state together.
 
     Outputs, by tag: ROWS, (name of a contract, table of rows), of events, users and timelines;
-    CONTRIBUTIONS, Counters of what changes; COUNTS, RunCounts of events and duplicates; CHECKED,
+    CONTRIBUTIONS, Counters of what changes; COUNTS, RunCounts of events, duplicates and events that
+    have the id of another one; DEAD_LETTERS, tables of dead_letter_events of these; CHECKED,
     CheckCounts of the checks that these rows answer.
 
     Attributes:
         types: the event types, and which make a user active.
         written_at: the moment of writing, in UTC without a zone.
         events_on: reads what is found out to be needed too: dates over whose midnight sessions go.
+        version: the pipeline's; dead letters carry it.
         checks: to be evaluated on the rows; none for no CHECKED.
     """
 
     types: FigureSettings
     written_at: datetime
     events_on: EventsOnDates
+    version: str
     checks: tuple[Check, ...] = ()
 
     def expand(self, shards: beam.PCollection) -> pvalue.DoOutputsTuple:
@@ -101,6 +114,7 @@ class AdvanceShards(beam.PTransform):
             ROWS: tuple[str, pa.Table],
             CONTRIBUTIONS: Counters,
             COUNTS: RunCounts,
+            DEAD_LETTERS: pa.Table,
             CHECKED: CheckCounts,
         }
         work = beam.ParDo(_Advance(self)).with_output_types(Any, **outputs)
@@ -137,12 +151,16 @@ class _Advance(beam.DoFn):
     def _finished(self, outputs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         count(outputs[COUNTS])
         yield from ((tag, outputs[tag]) for tag in (CONTRIBUTIONS, COUNTS))
+        if outputs[DEAD_LETTERS].num_rows:
+            yield DEAD_LETTERS, outputs[DEAD_LETTERS]
         yield from ((ROWS, (table.name, outputs[name])) for name, table in CHANGES.items())
         yield CHECKED, self._over.evaluate(checkable(outputs))
 
     def _work(self, batches: list[pa.RecordBatch]) -> dict[str, Any]:
         options = self._options
-        return advanced(batches, options.types, options.written_at, options.events_on)
+        return advanced(
+            batches, options.types, options.written_at, options.events_on, options.version
+        )
 
 
 @dataclass

@@ -17,6 +17,7 @@ from transforms.kernels.parse import Limits, Parsed, parse_records
 from transforms.kernels.person_ids import People
 from transforms.kernels.records import NO_REJECTIONS, RawRecords
 from transforms.kernels.run_counts import Example, RunCounts
+from transforms.kernels.source_ids import as_letters
 from transforms.marts import dead_letter_events
 
 DEAD_LETTERS: Final = "dead_letters"
@@ -71,12 +72,20 @@ def parse_part(
     dead_letters = dead_letter_events.rows(found.rejections, records.source, now, version)
     parsed = [replace(found, rejections=NO_REJECTIONS)]
     corrected = RunCounts()
+    if records.event_ids is not None and corrections is not None:
+        parsed, number = _without_conflicts(
+            parsed[0], records.source, corrections, (now, limits, version, forgotten, people)
+        )
+        corrected = RunCounts(corrected=number)
     if dead_letters.num_rows and corrections is not None:
         # Beside the parser, because a Flatten of its own would send all events through coders.
         known = corrections.find(dead_letters["dead_letter_id"])
-        applied = apply_corrections(dead_letters, known, now, limits, forgotten, people)
+        applied = apply_corrections(
+            dead_letters, known, now, limits, forgotten, people, records.event_ids is not None
+        )
         parsed, dead_letters = [*parsed, applied.parsed], applied.dead_letters
-        corrected = RunCounts(corrected=applied.corrected, corrections_failed=applied.failed)
+        more = RunCounts(corrected=applied.corrected, corrections_failed=applied.failed)
+        corrected = RunCounts.total([corrected, more])
     counts = RunCounts(
         input_rows=len(records),
         ignored_amounts=sum(part.ignored_amounts for part in parsed),
@@ -84,6 +93,35 @@ def parse_part(
     )
     total = RunCounts.total([counts, corrected, count_dead_letters(dead_letters)])
     return ParsedPart(parsed, dead_letters, total)
+
+
+def _without_conflicts(
+    found: Parsed,
+    source: str,
+    corrections: Corrections,
+    how: tuple[datetime, Limits, str, Forgotten | None, People | None],
+) -> tuple[list[Parsed], int]:
+    """Events, of which those that earlier replays have corrected are as these say: they had the ids
+    of others. And how many these are."""
+    now, limits, version, forgotten, people = how
+    places = corrections.conflicting(source)
+    if not len(places):
+        return [found], 0
+    events = found.events
+    rows = np.flatnonzero(pc.is_in(events["position"], value_set=places))
+    rejected = as_letters(events.take(pa.array(rows)), limits.event_types)
+    letters = dead_letter_events.rows(rejected, source, now, version)
+    known = corrections.find(letters["dead_letter_id"])
+    applied = apply_corrections(letters, known, now, limits, forgotten, people, identified=True)
+    stays = np.ones(len(events), np.bool_)
+    still = pc.is_in(
+        letters["dead_letter_id"], value_set=applied.dead_letters["dead_letter_id"].combine_chunks()
+    )
+    stays[rows[~still.to_numpy()]] = False
+    return [
+        replace(found, events=events.filter(pa.array(stays))),
+        applied.parsed,
+    ], applied.corrected
 
 
 def count_dead_letters(dead_letters: pa.Table) -> RunCounts:

@@ -12,11 +12,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.figure_settings import FigureSettings
+from transforms.kernels.compression import digests
+from transforms.kernels.event_batch import with_identity
+from transforms.kernels.event_ids import renamed as rehashed
+from transforms.kernels.hashing import ascii_array
+from transforms.kernels.id_text import event_digits, event_hashes
 from transforms.kernels.keys import plain_strings
 from transforms.kernels.sessions import number_sessions, sort_events
 from transforms.kernels.timelines import Timelines, timelines
 from transforms.marts import fct_events
-from transforms.stored_events import STORED, refuse_incomplete, restored
+from transforms.stored_events import STORED, STORED_ID, refuse_incomplete, restored
 
 # Of two events of one instant the ids say which is the first one; so each draw may fail.
 _DRAWS: Final = 64
@@ -48,6 +53,7 @@ def renamed(
     before: Timelines,
     draw: Draw = drawn,
     figures: FigureSettings = FigureSettings(),
+    identified: bool = False,
 ) -> Renamed:
     """Give users pseudonyms, so that no figure changes.
 
@@ -56,6 +62,7 @@ def renamed(
         before: the users' timelines.
         draw: gives pseudonyms.
         figures: the settings by which the tables are made.
+        identified: whether the rules name an event_id: events that are equal are several then.
 
     Raises:
         DataError: if the timelines are of other events.
@@ -67,7 +74,7 @@ def renamed(
     for attempt in range(_DRAWS):
         users = before.take(left)
         mine = events.filter(pc.is_in(events["user_id"], value_set=users.user_id))
-        found = _under(mine, users, draw(len(left)), figures)
+        found = _under(mine, users, draw(len(left)), figures, identified)
         same = _begin_alike(users, found.timelines)
         if attempt == _DRAWS - 1:
             same[:] = True
@@ -87,12 +94,17 @@ def _plain(rows: pa.Table) -> pa.Table:
     return pa.table(columns, names=rows.column_names)
 
 
-def _under(events: pa.Table, users: Timelines, names: pa.Array, figures: FigureSettings) -> Renamed:
+def _under(
+    events: pa.Table, users: Timelines, names: pa.Array, figures: FigureSettings, identified: bool
+) -> Renamed:
     whose = pc.index_in(events["user_id"], value_set=users.user_id)
     place = events.schema.get_field_index("user_id")
     called = events.set_column(place, STORED.arrow_schema.field("user_id"), names.take(whose))
-    source = restored(called.select(STORED.column_names), figures.known)
-    found = sort_events([source.events], figures.known, figures.reckoning)
+    came = restored(called.select(STORED.column_names), figures.known).events
+    if identified:
+        ids = rehashed(event_hashes(events[STORED_ID].combine_chunks()), digests(came["user_id"]))
+        came = with_identity(came, {"stored_id": ascii_array(event_digits(ids))})
+    found = sort_events([came], figures.known, figures.reckoning)
     written = events[fct_events.TABLE.written_at or ""].combine_chunks().take(pa.array(found.rows))
     rows = fct_events.rows(found, number_sessions(found), written)
     lives = timelines(found)

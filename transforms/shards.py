@@ -18,7 +18,7 @@ from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts.registry import TABLES
 from transforms.metrics import EVENTS_PER_USER, count
-from transforms.parse_step import COUNTS
+from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.prefetch import Prefetcher
 from transforms.quality.buffered_checks import BufferedChecks
 from transforms.quality.check_counts import CheckCounts
@@ -32,17 +32,20 @@ class UserShards(beam.PTransform):
     """(shard, RecordBatch) -> everything that follows from a shard's users, one shard at a time.
 
     Outputs, by tag: EVENTS, USERS, NEGATIVE and TIMELINES, tables of rows; CONTRIBUTIONS, Counters;
-    COUNTS, RunCounts of events and duplicates; CHECKED, CheckCounts of the checks that these rows
-    answer.
+    COUNTS, RunCounts of events, duplicates and events that have the id of another one;
+    DEAD_LETTERS, tables of dead_letter_events of these; CHECKED, CheckCounts of the checks that
+    these rows answer.
 
     Attributes:
         types: the event types, and which make a user active.
         started_at: the moment of writing, in UTC without a zone.
+        version: the pipeline's; dead letters carry it.
         checks: to be evaluated on the rows; none for no CHECKED.
     """
 
     types: FigureSettings
     started_at: datetime
+    version: str
     checks: tuple[Check, ...] = ()
 
     def expand(self, shards: beam.PCollection) -> pvalue.DoOutputsTuple:
@@ -53,6 +56,7 @@ class UserShards(beam.PTransform):
             TIMELINES: pa.Table,
             CONTRIBUTIONS: Counters,
             COUNTS: RunCounts,
+            DEAD_LETTERS: pa.Table,
             CHECKED: CheckCounts,
         }
         work = beam.ParDo(_Shard(self)).with_output_types(Any, **outputs)
@@ -63,6 +67,7 @@ class UserShards(beam.PTransform):
 class _Shard(beam.DoFn):
     def __init__(self, options: UserShards):
         self._types, self._started_at = options.types, options.started_at
+        self._version = options.version
         self._checks = options.checks
 
     def setup(self) -> None:
@@ -94,10 +99,12 @@ class _Shard(beam.DoFn):
         count(found.counts)
         EVENTS_PER_USER.observe_sample(found.events_of_users)
         yield from found.rows.items()
+        if found.letters.num_rows:
+            yield DEAD_LETTERS, found.letters
         yield CONTRIBUTIONS, found.contributions
         yield COUNTS, found.counts
         rows = {name: found.rows[name] for name in (EVENTS, USERS, NEGATIVE)}
         yield from ((CHECKED, check_counts) for check_counts in self._checked.put(rows))
 
     def _work(self, batches: list[pa.RecordBatch]) -> WorkedShard:
-        return worked_out(batches, self._types, self._started_at)
+        return worked_out(batches, self._types, self._started_at, self._version)

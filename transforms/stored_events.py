@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -10,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from transforms.contract import Table
+from transforms.contract import STRING, Table, nullable
 from transforms.data_error import DataError
 from transforms.kernels.codecs.layouts import refuse_other_ids
-from transforms.kernels.event_batch import EVENT_BATCH, LABEL
+from transforms.kernels.event_batch import EVENT_BATCH, LABEL, has_identity, with_identity
 from transforms.kernels.increments import StoredEvents
 from transforms.kernels.keys import plain_strings
 from transforms.kernels.parse import Parsed
@@ -23,7 +24,17 @@ from transforms.marts import fct_events
 from transforms.quality.declaration import SESSION_ID_DIGITS
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
 
+# Of tables whose rules name an event_id: nothing else in a row says what the source's was.
+STORED_ID: Final = "event_id"
 _COLUMNS: Final = {column.name: column for column in fct_events.TABLE.columns}
+
+# By the names of IDENTITY.
+_IDENTITY: Final = {
+    "source_id": "source_id",
+    "stored_id": STORED_ID,
+    "source": "source",
+    "position": "position",
+}
 
 STORED: Final = Table(
     name="stored_events",
@@ -31,15 +42,34 @@ STORED: Final = Table(
     columns=tuple(_COLUMNS[name] for name in SOURCE_COLUMNS),
 )
 
+# Of tables whose rules name an event_id: their events keep the ids that they have.
+STORED_WITH_ID: Final = replace(
+    STORED,
+    name="stored_events_with_id",
+    columns=(*STORED.columns, nullable(STORED_ID, STRING, "What fct_events calls the event")),
+)
+# What a replay makes of dead letters: events that are not stored yet.
+CAME_WITH_ID: Final = replace(
+    STORED,
+    name="events_with_source_id",
+    columns=(
+        *STORED.columns,
+        nullable("source_id", STRING, "What its source calls the event"),
+        nullable("source", STRING, "Where it was read"),
+        nullable("position", STRING, "Where in it"),
+    ),
+)
+
 
 def stored(events: pa.RecordBatch, event_types: Sequence[str] = EVENT_TYPES) -> pa.Table:
-    """Events with the schema EVENT_BATCH as rows of STORED.
+    """Events as rows of STORED, or of CAME_WITH_ID where they have the columns for it.
 
     Args:
-        events: the events.
+        events: with the schema EVENT_BATCH or IDENTIFIED_BATCH.
         event_types: the names of the event types, by their codes.
     """
-    schema, words = STORED.arrow_schema, _words(event_types)
+    table = CAME_WITH_ID if has_identity(events.schema) else STORED
+    schema, words = table.arrow_schema, _words(event_types)
     columns = []
     for field in schema:
         column = events.column(field.name)
@@ -50,7 +80,7 @@ def stored(events: pa.RecordBatch, event_types: Sequence[str] = EVENT_TYPES) -> 
 
 
 def restored(rows: pa.Table, event_types: Sequence[str] = EVENT_TYPES) -> Parsed:
-    """The events of rows of STORED.
+    """The events of rows of STORED, STORED_WITH_ID or CAME_WITH_ID.
 
     Args:
         rows: the rows.
@@ -82,8 +112,8 @@ def numbered(rows: pa.Table, event_types: Sequence[str] = EVENT_TYPES) -> Stored
     """The events of rows of fct_events, and how they are numbered.
 
     Args:
-        rows: with the columns of STORED, session_id and event_sequence_in_session; strings may be
-            dictionary-encoded.
+        rows: with the columns of STORED or STORED_WITH_ID, session_id and
+            event_sequence_in_session; strings may be dictionary-encoded.
         event_types: the names of the event types, by their codes.
 
     Raises:
@@ -120,7 +150,13 @@ def _events(rows: pa.Table, event_types: Sequence[str]) -> pa.RecordBatch:
         elif field.type == LABEL:
             column = column.dictionary_encode()
         columns.append(column)
-    return pa.RecordBatch.from_arrays(columns, schema=EVENT_BATCH)
+    events = pa.RecordBatch.from_arrays(columns, schema=EVENT_BATCH)
+    identity = {
+        ours: rows[name].combine_chunks()
+        for ours, name in _IDENTITY.items()
+        if name in rows.column_names
+    }
+    return with_identity(events, identity) if identity else events
 
 
 def _codes(name: str, values: pa.StringArray, words: Sequence[str]) -> pa.Array:

@@ -16,6 +16,9 @@ SOURCE_COLUMNS: Final = (
     "country",
 )
 
+# What rules may name beside them: the source's own id of an event.
+EVENT_ID: Final = "event_id"
+
 # Of event_time, in UTC: what is earlier is no event.
 EARLIEST: Final = datetime(2000, 1, 1)
 

@@ -113,6 +113,7 @@ def run(options: RebuildCommandOptions) -> None:
         quality=options.quality,
         command=COMMAND.name,
         settings=settings,
+        rules=rules,
     )
     how = RebuildOptions(
         ByBeam.of(runner, beam, COMMAND.name),

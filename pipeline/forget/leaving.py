@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pipeline.errors import RunError
 from pipeline.forget.holdings import Holdings, events_of
 from pipeline.graphs.leaving_users import LEAVE_BY, leaving_users, leaving_values
+from pipeline.launch.rules_of_run import noted_rules
 from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import Change, StagedFile, WriteDisposition
@@ -132,10 +133,12 @@ def lived_on(
         RunError: if events can't be read, or rows can't be staged.
         DataError: if other events are stored than the timelines say.
     """
+    rules = noted_rules(warehouse)
+    identified = rules is not None and rules.identifies
     for users in _portions(held.lives):
         before = held.lives.take(users)
         events = events_of(warehouse, before, fct_events.TABLE.column_names)
-        found = renamed(events, before, figures=types)
+        found = renamed(events, before, figures=types, identified=identified)
         # Not the moment of this run, by which they could be distinguished from the others.
         written_at = held.written_at.take(pa.array(users))
         people = dim_users.rows(found.timelines, types.codes, written_at)

@@ -98,15 +98,16 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *loaded: beam.PCo
     shards = (
         parsed.events
         | "ByUserShard" >> ByUserShard(job.user_shards, shard_key(job.run))
-        | "UserShards" >> UserShards(job.figures, job.started_at, job.checks)
+        | "UserShards" >> UserShards(job.figures, job.started_at, __version__, job.checks)
     )
     marts = (
         shards[CONTRIBUTIONS]
         | "SumContributions" >> Sum(Counters)
         | "FinishMarts" >> FinishMarts(job.started_at, job.checks, job.figures)
     )
+    letters = (parsed[DEAD_LETTERS], shards[DEAD_LETTERS]) | "All dead letters" >> beam.Flatten()
     rows = {
-        dead_letter_events.TABLE.name: parsed[DEAD_LETTERS],
+        dead_letter_events.TABLE.name: letters,
         **{name: shards[name] for name in (EVENTS, USERS, NEGATIVE, TIMELINES)},
         **{name: marts[name] for name in (*FINISH, SUMS)},
     }
@@ -121,9 +122,7 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *loaded: beam.PCo
         | "All counts" >> beam.Flatten()
         | "SumCounts" >> Sum(RunCounts)
     )
-    dead_letters = parsed[DEAD_LETTERS] | "CheckLetters" >> CheckRows(
-        dead_letter_events.TABLE.name, job.checks
-    )
+    dead_letters = letters | "CheckLetters" >> CheckRows(dead_letter_events.TABLE.name, job.checks)
     checked = (
         (shards[CHECKED], marts[CHECKED], dead_letters)
         | "All checks" >> beam.Flatten()

@@ -87,6 +87,11 @@ class BatchJob:
     asked_people: Pairs | None = None
 
     @property
+    def identified(self) -> bool:
+        """Whether its rules name an event_id."""
+        return self.rules is not None and self.rules.identifies
+
+    @property
     def noted(self) -> Run:
         """The run as pipeline_runs has it."""
         settings = {**self.settings, **noted_figures(self.figures)}

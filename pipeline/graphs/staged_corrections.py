@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, Final
@@ -18,13 +19,16 @@ from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse import TableReader
 from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.staged_files import StagedFiles
+from transforms.kernels.source_ids import CONFLICTING
 from transforms.marts.registry import CORRECTIONS
-from transforms.vocabulary import SOURCE_COLUMNS
+from transforms.vocabulary import EVENT_ID, SOURCE_COLUMNS
 
 # A worker holds the ids (40 bytes a correction) and one such group of corrections at a time.
 _GROUP_ROWS: Final = 2_000
 _ID: Final = "dead_letter_id"
 _ID_BYTES: Final = 32
+_NOWHERE: Final = pa.array([], pa.string())
+_NONE: Final = pa.scalar("")
 
 
 def stage_corrections(warehouse: TableReader, staging: str) -> StagedCorrections | None:
@@ -36,11 +40,21 @@ def stage_corrections(warehouse: TableReader, staging: str) -> StagedCorrections
     if not warehouse.count(CORRECTIONS):
         return None
     files = StagedFiles(CORRECTIONS, staging, FileLayout())
-    for part in warehouse.batches(CORRECTIONS, CORRECTIONS.column_names):
+    there = warehouse.columns([CORRECTIONS])[CORRECTIONS.name]
+    columns = [name for name in CORRECTIONS.column_names if name in there]
+    for found in warehouse.batches(CORRECTIONS, columns):
+        part = _with_event_ids(found)
         for start in range(0, part.num_rows, _GROUP_ROWS):
             files.write(part.slice(start, _GROUP_ROWS))
     paths = [file.path for file in files.close()]
     return StagedCorrections(paths[0]) if paths else None
+
+
+def _with_event_ids(rows: pa.Table) -> pa.Table:
+    """Rows of CORRECTIONS, those too that a version without event_id has written."""
+    found = {name: rows[name] for name in rows.column_names}
+    ids = found.get(EVENT_ID)
+    return CORRECTIONS.build({**found, EVENT_ID: _NONE if ids is None else ids.fill_null("")})
 
 
 @dataclass(frozen=True)
@@ -62,10 +76,24 @@ class StagedCorrections:
         try:
             return self._file.rows(self._file.places(ids))
         except storage_errors(pa.ArrowException) as error:
-            raise RunError(
-                f"{self.path}: staged corrections can't be read ({storage_reason(error)}): see "
-                "that nobody else clears that folder, and run again"
-            ) from error
+            raise self._unreadable(error) from error
+
+    def conflicting(self, source: str) -> pa.Array:
+        """See `Corrections.conflicting`.
+
+        Raises:
+            RunError: if the staged file can't be read.
+        """
+        try:
+            return self._file.conflicting.get(source, _NOWHERE)
+        except storage_errors(pa.ArrowException) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> RunError:
+        return RunError(
+            f"{self.path}: staged corrections can't be read ({storage_reason(error)}): see "
+            "that nobody else clears that folder, and run again"
+        )
 
     @cached_property
     def _file(self) -> _CorrectionsFile:
@@ -99,6 +127,17 @@ class _CorrectionsFile:
         ids, first = np.unique(_as_bytes(found.take(pa.array(rows))), return_index=True)
         return cls(parquet, ids, rows[first], np.cumsum(sizes))
 
+    @cached_property
+    def conflicting(self) -> dict[str, pa.Array]:
+        """By source the positions of those that had other events' ids."""
+        names = ["error_type", "source", "position"]
+        found = self.parquet.read(names, use_threads=False)
+        found = found.filter(pc.equal(found["error_type"], CONFLICTING))
+        by_source: dict[str, list[str]] = defaultdict(list)
+        for row in found.to_pylist():
+            by_source[row["source"]].append(row["position"] or "")
+        return {source: pa.array(places, pa.string()) for source, places in by_source.items()}
+
     def places(self, ids: pa.ChunkedArray) -> NDArray[np.int64]:
         """The rows of those ids that have a correction, ascending: int64 [found]."""
         wanted = _as_bytes(ids)
@@ -108,8 +147,8 @@ class _CorrectionsFile:
         return np.sort(self.rows_of_ids[at[self.ids[at] == wanted]])
 
     def rows(self, places: NDArray[np.int64]) -> pa.Table:
-        """Some rows: dead_letter_id and the eight source columns."""
-        columns = [_ID, *SOURCE_COLUMNS]
+        """Some rows: dead_letter_id, the eight source columns and event_id."""
+        columns = [_ID, *SOURCE_COLUMNS, EVENT_ID]
         group_of = np.searchsorted(self.ends, places, side="right")
         parts = [CORRECTIONS.arrow_schema.empty_table().select(columns)]
         for group in np.unique(group_of).tolist():

@@ -15,26 +15,28 @@ from transforms.data_error import DataError
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events
 from transforms.parse_step import ParsedPart, count_dead_letters
-from transforms.stored_events import STORED, restored
+from transforms.stored_events import CAME_WITH_ID, STORED, STORED_WITH_ID, restored
 
 _BATCH_ROWS = 200_000
 _BATCH_BYTES = 64 << 20
 _LETTERS = dead_letter_events.TABLE
+_EVENTS = {table.name: table for table in (STORED, STORED_WITH_ID, CAME_WITH_ID)}
 
 
 def staged_parts(file: StagedFile, event_types: tuple[str, ...]) -> Iterator[ParsedPart]:
     """What a staged file holds, some rows at a time.
 
     Args:
-        file: of rows of STORED, or of dead_letter_events.
+        file: of rows of a contract of stored_events, or of dead_letter_events.
         event_types: the names of the event types, by their codes.
 
     Raises:
         DataError: if it can't be read, or holds an event that is none.
     """
-    if file.table == STORED.name:
+    contract = _EVENTS.get(file.table)
+    if contract is not None:
         none = _LETTERS.arrow_schema.empty_table()
-        for rows in _rows(file, STORED):
+        for rows in _rows(file, contract):
             counts = RunCounts(input_rows=rows.num_rows)
             yield ParsedPart([restored(rows, event_types)], none, counts)
         return

@@ -61,6 +61,7 @@ def stage_start(
     totals: Totals,
     since_us: int,
     figures: FigureSettings = FigureSettings(),
+    identified: bool = False,
 ) -> StagedStart:
     """Stage what a stream begins with.
 
@@ -68,12 +69,12 @@ def stage_start(
         warehouse: which nobody else writes meanwhile.
         staging: the stream's folder, which all workers reach.
         totals: the sums that its tables hold.
-        since_us, figures: as in `stage_users`.
+        since_us, figures, identified: as in `stage_users`.
 
     Raises:
         RunError: if tables can't be read, or files staged.
     """
-    users = stage_users(warehouse, staging, since_us, figures)
+    users = stage_users(warehouse, staging, since_us, figures, identified)
     start = StagedStart(
         users,
         storage.join(staging, _SUMS),

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from pipeline import storage
 from pipeline.errors import RunError
+from pipeline.graphs.stored_state import columns_of_events
 from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse import Warehouse
-from transforms.advance_step import EVENT_COLUMNS
 from transforms.contract import Table
 from transforms.figure_settings import FigureSettings
 from transforms.kernels.calendar import US_PER_DAY, as_dates, date_of
@@ -127,6 +127,7 @@ def stage_users(
     staging: str,
     since_us: int,
     figures: FigureSettings = FigureSettings(),
+    identified: bool = False,
 ) -> StagedUsers:
     """Stage what the tables hold of all users, and of the events of the horizon.
 
@@ -138,10 +139,12 @@ def stage_users(
         staging: a folder that all workers reach.
         since_us: when the horizon begins, in microseconds since 1970-01-01.
         figures: the settings by which its tables were built.
+        identified: whether the rules name an event_id.
 
     Raises:
         RunError: if tables can't be read, or files staged.
     """
+    columns = columns_of_events(identified)
     users = warehouse.count(user_timelines.TABLE) or 0
     key, files = secrets.token_bytes(32), min(users // _USERS_PER_FILE + 1, _MOST_FILES)
     # A day more, for the sessions that the horizon cuts.
@@ -152,10 +155,10 @@ def stage_users(
         timelines, recent = (Path(folder, each) for each in ("timelines", "events"))
         _spread(warehouse.batches(user_timelines.TABLE, _TIMELINE), timelines, key, files)
         since = as_dates(date_of(first, figures.reckoning)).tolist()[0]
-        _spread(warehouse.batches(fct_events.TABLE, EVENT_COLUMNS, since), recent, key, files)
+        _spread(warehouse.batches(fct_events.TABLE, columns, since), recent, key, files)
         for number, path in enumerate(paths):
             rows = _rows(timelines / str(number), user_timelines.TABLE, _TIMELINE)
-            stored = _rows(recent / str(number), fct_events.TABLE, EVENT_COLUMNS)
+            stored = _rows(recent / str(number), fct_events.TABLE, columns)
             lives = user_timelines.timelines_of(rows)
             known, starts = numbered(stored, figures.known), partial(_starts, warehouse)
             seeds = seeds_of(rows, lives, known, since_us, starts, figures.known)

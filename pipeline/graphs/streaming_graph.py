@@ -40,7 +40,7 @@ from transforms.state.warehouse_settings import noted_figures
 from transforms.streaming.clock import Clock, system_clock
 from transforms.streaming.parse_messages import ParseMessages, as_messages
 from transforms.streaming.sums import SumShards, ToShard, ToUserShard
-from transforms.streaming.users import ROWS, UpdateUsers
+from transforms.streaming.users import ROWS, Origin, UpdateUsers
 from transforms.user_tables import CONTRIBUTIONS
 
 # What a stream writes.
@@ -111,6 +111,11 @@ class StreamJob:
     people: People | None = None
 
     @property
+    def identified(self) -> bool:
+        """Whether its rules name an event_id."""
+        return self.rules is not None and self.rules.identifies
+
+    @property
     def noted(self) -> Run:
         """The run as pipeline_runs has it."""
         settings = {**self.settings, **noted_figures(self.figures)}
@@ -147,14 +152,18 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         job.late_horizon_days,
         job.clock,
         job.start.users if job.start else None,
+        Origin(job.subscription, __version__) if job.identified else None,
     )
+    dead_letters = parsed[DEAD_LETTERS]
+    if job.identified:
+        dead_letters = (dead_letters, users[DEAD_LETTERS]) | "All dead letters" >> beam.Flatten()
     sums = (
         users[CONTRIBUTIONS]
         | "Shard contributions" >> ToShard(Counters, job.shards)
         | "SumContributions" >> SumShards(Counters, step, job.clock)
     )
     letters = (
-        parsed[DEAD_LETTERS]
+        dead_letters
         | "Name dead letters" >> beam.Map(_named_letters).with_output_types(tuple[str, pa.Table])
         | "Shard dead letters" >> ToShard(tuple[str, pa.Table], job.shards)
     )
@@ -181,7 +190,7 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
     checked = [outputs[CHECKED] for outputs in staged] | "All checks" >> beam.Flatten()
     if job.dead_letter_topic is not None:
         (
-            parsed[DEAD_LETTERS]
+            dead_letters
             | "As messages" >> beam.FlatMap(as_messages)
             | "Publish dead letters" >> WriteToPubSub(job.dead_letter_topic, with_attributes=True)
         )

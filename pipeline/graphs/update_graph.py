@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 import apache_beam as beam
 
+from pipeline import __version__
 from pipeline.graphs.batch_graph import read_files
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.graphs.increment_commit import (
@@ -17,7 +18,7 @@ from pipeline.graphs.increment_commit import (
 )
 from pipeline.graphs.new_dead_letters import LETTERS, NewDeadLetters
 from pipeline.graphs.read_state import ReadRows
-from pipeline.graphs.stored_state import CountersOf, EventsOn, state_of_dates
+from pipeline.graphs.stored_state import CountersOf, EventsOn, dates_of_ids, state_of_dates
 from pipeline.sinks.commit_batch import Commit
 from pipeline.sinks.stage_rows import StageRows, StageTables
 from transforms.check_rows import CHECKED, CheckRows
@@ -26,6 +27,7 @@ from transforms.increment_steps import (
     ROWS,
     AdvanceShards,
     FinishIncrement,
+    NewIds,
     StateByShard,
     TouchedDates,
 )
@@ -36,7 +38,7 @@ from transforms.marts import dead_letter_events
 from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.quality.check_counts import CheckCounts
 from transforms.totals import Sum
-from transforms.touched_dates import TOUCHED
+from transforms.touched_dates import NEW_IDS, TOUCHED
 from transforms.user_tables import CONTRIBUTIONS
 
 _LETTERS: Final = dead_letter_events.TABLE
@@ -48,7 +50,8 @@ class NewEvents(NamedTuple):
     Attributes:
         events: `Parsed` batches, in any order, those that are stored already too.
         counts: RunCounts of the input rows, and of dead letters among them.
-        dead_letters: tables of dead_letter_events to be added; None where there can be none.
+        dead_letters: tables of dead_letter_events to be added; None where there can be none but
+            those of events that have the id of another one.
     """
 
     events: beam.PCollection
@@ -78,25 +81,37 @@ def build_increment(new: NewEvents, job: BatchJob, *loaded: beam.PCollection) ->
     Args:
         new: the events.
         job: what the run does; `beside` may hold a change of dead_letter_events where `new` has no
-            dead letters.
+            dead letters: those that are found are added by it.
         loaded: InputFiles that must be as they were before anything is committed, and SourceCounts
             of them.
     """
     checks = increment_checks(job)
     warehouse, key = job.warehouse, shard_key(job.run)
     layout = warehouse.capabilities.layout
+    touched = new.events | "TouchedDates" >> TouchedDates(job.figures.reckoning)
+    if job.identified:
+        of_ids = (
+            new.events
+            | "NewIds" >> NewIds()
+            | "Stage new_event_ids" >> StageRows(NEW_IDS, job.staging, layout)
+            | "ReadDates" >> ReadRows(warehouse, job.run, [dates_of_ids()])
+        )
+        touched = (touched, of_ids) | "All touched dates" >> beam.Flatten()
     state = (
-        new.events
-        | "TouchedDates" >> TouchedDates(job.figures.reckoning)
+        touched
         | "Stage touched_dates" >> StageRows(TOUCHED, job.staging, layout)
-        | "ReadState" >> ReadRows(warehouse, job.run, state_of_dates())
+        | "ReadState" >> ReadRows(warehouse, job.run, state_of_dates(job.identified))
     )
     by_shard = (
         new.events | "ByUserShard" >> ByUserShard(job.user_shards, key),
         state | "StateByShard" >> StateByShard(job.user_shards, key),
     ) | "Events and state" >> beam.Flatten()
     shards = by_shard | "AdvanceShards" >> AdvanceShards(
-        job.figures, job.started_at, EventsOn(warehouse), checks
+        job.figures,
+        job.started_at,
+        EventsOn(warehouse, job.identified),
+        __version__,
+        checks,
     )
     marts = (
         shards[CONTRIBUTIONS]
@@ -108,7 +123,9 @@ def build_increment(new: NewEvents, job: BatchJob, *loaded: beam.PCollection) ->
     rows = (shards[ROWS], marts[ROWS]) | "Changed rows" >> beam.Flatten()
     staged = [rows | "Stage rows" >> StageTables(plan.contracts, job.staging, layout)]
     counts, checked = [new.counts, shards[COUNTS]], [shards[CHECKED], marts[CHECKED]]
-    letters = new.dead_letters
+    letters = None if new.dead_letters is None and not job.identified else shards[DEAD_LETTERS]
+    if new.dead_letters is not None:
+        letters = (new.dead_letters, letters) | "All dead letters" >> beam.Flatten()
     if letters is not None and job.known_dead_letters is not None:
         parted = letters | "NewDeadLetters" >> NewDeadLetters(job.known_dead_letters)
         letters = parted[LETTERS]

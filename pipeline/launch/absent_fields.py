@@ -14,7 +14,6 @@ from transforms.kernels.column_names import alike
 from transforms.rules.guess.sample_fields import sample_fields
 from transforms.rules.model import Rules
 from transforms.rules.source_fields import source_fields
-from transforms.vocabulary import SOURCE_COLUMNS
 
 _ROWS: Final = 1_000
 
@@ -40,7 +39,7 @@ def _absent(sample: Sample, rules: Rules) -> Iterator[str]:
     if all(part.unreadable.all() for part in found):
         return
     known = {field.name for field in sample_fields(sample.parts)}
-    for name in SOURCE_COLUMNS:
+    for name in rules.column_names:
         column = rules.columns.get(name)
         if column is None or not column.fields or column.optional or known & {*column.fields}:
             continue

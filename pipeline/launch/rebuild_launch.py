@@ -67,7 +67,7 @@ def run_rebuild(job: BatchJob, options: RebuildOptions) -> None:
         warehouse.lock(written(job.quality), options.temp_location, job.run) as staging,
         failure_noted(warehouse, job.noted, staging),
     ):
-        files = stage_stored(warehouse, staging)
+        files = stage_stored(warehouse, staging, job.identified)
         rows = sum(file.rows for file in files)
         job = replace(
             job,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from pipeline.errors import OptionError, RunError
@@ -13,18 +13,17 @@ from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.contract import Table
 from transforms.marts import dead_letter_events, fct_events
-from transforms.stored_events import STORED
-from transforms.vocabulary import SOURCE_COLUMNS
+from transforms.stored_events import STORED, STORED_WITH_ID
 
 # Of a staged file: more of them, so that several workers have their share.
 FILE_ROWS: Final = 1_000_000
 
 _LETTERS: Final = dead_letter_events.TABLE
-# Of each table that is read: its columns, and the contract under which they are staged.
-_READ: Final = (
-    (fct_events.TABLE, SOURCE_COLUMNS, STORED),
-    (_LETTERS, _LETTERS.column_names, _LETTERS),
-)
+
+
+def _read(identified: bool) -> tuple[tuple[Table, Table], ...]:
+    """The tables that are read, and the contracts by which their rows are staged."""
+    return (fct_events.TABLE, STORED_WITH_ID if identified else STORED), (_LETTERS, _LETTERS)
 
 
 def check_stored(warehouse: TableReader) -> None:
@@ -34,14 +33,15 @@ def check_stored(warehouse: TableReader) -> None:
         OptionError: if a table or a column is not there.
         RunError: if the warehouse can't be read.
     """
-    present = {} if warehouse.present() is None else warehouse.columns([t for t, _, _ in _READ])
-    for table, columns, _ in _READ:
+    read = _read(False)
+    present = {} if warehouse.present() is None else warehouse.columns([t for t, _ in read])
+    for table, contract in read:
         if table.name not in present:
             raise OptionError(
                 f"--warehouse {warehouse.url} has no table {table.name}: a rebuild reads the "
                 "tables that batch, update or stream has built; check the URL"
             )
-        missing = [name for name in columns if name not in present[table.name]]
+        missing = [name for name in contract.column_names if name not in present[table.name]]
         if missing:
             raise OptionError(
                 f"--warehouse {warehouse.url}: {table.name} has no column {missing[0]}, from which "
@@ -50,19 +50,20 @@ def check_stored(warehouse: TableReader) -> None:
             )
 
 
-def stage_stored(warehouse: TableReader, folder: str) -> list[StagedFile]:
+def stage_stored(warehouse: TableReader, folder: str, identified: bool) -> list[StagedFile]:
     """Stage the source values of all events, and all dead letters, some at a time.
 
     Args:
         warehouse: which nobody else writes meanwhile.
         folder: where they come to lie.
+        identified: whether the rules name an event_id: then events keep theirs.
 
     Raises:
         RunError: if they can't be read or staged, or others were written meanwhile.
     """
     staged: list[StagedFile] = []
-    for table, columns, contract in _READ:
-        files = list(_staged(warehouse, table, columns, contract, folder))
+    for table, contract in _read(identified):
+        files = list(_staged(warehouse, table, contract, folder))
         read, found = sum(file.rows for file in files), warehouse.count(table) or 0
         if read != found:
             raise RunError(
@@ -74,10 +75,10 @@ def stage_stored(warehouse: TableReader, folder: str) -> list[StagedFile]:
 
 
 def _staged(
-    warehouse: TableReader, table: Table, columns: Sequence[str], contract: Table, folder: str
+    warehouse: TableReader, table: Table, contract: Table, folder: str
 ) -> Iterator[StagedFile]:
     files, rows = StagedFiles(contract, folder, FileLayout()), 0
-    for part in warehouse.batches(table, columns):
+    for part in warehouse.batches(table, contract.column_names):
         files.write(part)
         rows += part.num_rows
         if rows >= FILE_ROWS:

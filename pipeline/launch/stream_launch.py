@@ -100,7 +100,7 @@ def claimed(
     if before is not None:
         print_error(f"Staging what {job.warehouse.url} holds of users and recent events")
         since_us = _horizon_us(job)
-        start = stage_start(job.warehouse, job.staging, before, since_us, types)
+        start = stage_start(job.warehouse, job.staging, before, since_us, types, job.identified)
         _refuse_torn(job.warehouse, start.users.events, before.counters.events)
     return replace(job, figures=types, start=start)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import RunError
-from transforms.kernels.event_batch import EVENT_BATCH
+from transforms.kernels.event_batch import alike
 from transforms.kernels.user_shards import user_shards
 
 # Some 60 MB in memory, and as much on disk.
@@ -45,7 +45,7 @@ class ShuffleWriter:
     _paths: list[str] = field(default_factory=list)
 
     def add(self, events: pa.RecordBatch) -> None:
-        """Take some events, with the schema EVENT_BATCH.
+        """Take some events, with the schema EVENT_BATCH or IDENTIFIED_BATCH.
 
         Raises:
             RunError: if they can't be written.
@@ -68,7 +68,7 @@ class ShuffleWriter:
         return self._paths
 
     def _write(self) -> None:
-        table = pa.Table.from_batches(self._waiting, EVENT_BATCH).unify_dictionaries()
+        table = pa.Table.from_batches(alike(self._waiting)).unify_dictionaries()
         self._waiting, self._rows, self._bytes = [], 0, 0
         (events,) = table.combine_chunks().to_batches()
         shard = user_shards(events["user_id"], self.key, self.shards)
@@ -77,7 +77,7 @@ class ShuffleWriter:
         bounds = np.searchsorted(shard[order], np.arange(self.shards + 1)).tolist()
         path = os.path.join(self.folder, f"{uuid.uuid4().hex}.arrow")
         try:
-            with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, EVENT_BATCH) as writer:
+            with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, events.schema) as writer:
                 for start, end in pairwise(bounds):
                     writer.write_batch(events.slice(start, end - start))
         except OSError as error:

@@ -7,12 +7,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from pipeline import __version__
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.local_batch.shuffled_events import ShuffleReader
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
+from transforms.marts import dead_letter_events
 from transforms.marts.registry import TABLES
 from transforms.quality.buffered_checks import BufferedChecks
 from transforms.quality.check_counts import CheckCounts
@@ -20,6 +22,7 @@ from transforms.shard_step import worked_out
 from transforms.state.registry import STATE_TABLES
 from transforms.user_tables import EVENTS, NEGATIVE, TIMELINES, USERS
 
+_LETTERS: Final = dead_letter_events.TABLE.name
 _CHECKED: Final = (EVENTS, USERS, NEGATIVE)
 
 
@@ -27,9 +30,9 @@ class WorkedShards(NamedTuple):
     """What some shards come to.
 
     Attributes:
-        staged: rows of the tables of users.
+        staged: rows of the tables of users, and dead letters among their events.
         contributions: the sum over their users.
-        counts: of events and duplicates.
+        counts: of events, duplicates and dead letters.
         checked: what the checks of these rows have counted.
     """
 
@@ -61,18 +64,20 @@ class WorkShards:
         contracts, layout = {**TABLES, **STATE_TABLES}, job.warehouse.capabilities.layout
         files = {
             name: StagedFiles(contracts[name], job.staging, layout)
-            for name in (*_CHECKED, TIMELINES)
+            for name in (*_CHECKED, TIMELINES, _LETTERS)
         }
         reader = ShuffleReader(self.shuffled)
         contributions, counts, checked = Counters.empty(), [], []
         with closing(BufferedChecks(job.checks, TABLES, waiting=(USERS, NEGATIVE))) as over:
             for shard in shards:
                 events = reader.events_of(shard)
-                found = worked_out(events, job.figures, job.started_at)
+                found = worked_out(events, job.figures, job.started_at, __version__)
                 contributions = Counters.total([contributions, found.contributions])
                 counts.append(found.counts)
-                checked.append(over.evaluate({name: found.rows[name] for name in _CHECKED}))
-                for name, its_rows in found.rows.items():
+                letters = {_LETTERS: found.letters} if found.letters.num_rows else {}
+                rows = {name: found.rows[name] for name in _CHECKED}
+                checked.append(over.evaluate({**rows, **letters}))
+                for name, its_rows in {**found.rows, **letters}.items():
                     if its_rows.num_rows:
                         files[name].write(its_rows)
             checked.append(over.finish())

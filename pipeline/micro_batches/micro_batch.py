@@ -38,7 +38,7 @@ from transforms.kernels.run_counts import RunCounts
 from transforms.mart_changes import Finishing
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import TABLES
-from transforms.parse_step import COUNTS, parse_part
+from transforms.parse_step import COUNTS, DEAD_LETTERS, parse_part
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.planning import plan_of_increment
 from transforms.rules.message_names import MessageNames
@@ -118,9 +118,9 @@ class MicroBatches:
         moment_us = later(self.job.clock, self._totals.written_at_us)
         came = self._parsed(messages, as_datetime(moment_us))
         with self.job.warehouse.kept_open():
-            letters, known = self._new_letters(came.letters)
-            types = self.job.figures
-            step = self._here.advanced(came.events, types, as_datetime(moment_us))
+            types, moment = self.job.figures, as_datetime(moment_us)
+            step = self._here.advanced(came.events, types, moment, self.job.identified)
+            letters, known = self._new_letters([*came.letters, step[DEAD_LETTERS]])
         counts = RunCounts.total([*came.counts, known, step[COUNTS]])
         checked = [self._over.evaluate(checkable(step)), self._over.evaluate(letters)]
         gathered = Gathered([], [step[CONTRIBUTIONS]], [counts], checked)

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline.errors import RunError
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.graphs.increment_commit import (
     adding_plan,
@@ -29,6 +30,7 @@ from pipeline.graphs.leaving_users import LEAVE_BY, dates_of, leaving_users
 from pipeline.graphs.noted_people import Growth, also_forgotten
 from pipeline.graphs.stored_state import CountersOf
 from pipeline.micro_batches.steps_here import StepsHere
+from pipeline.paths import typed_command
 from pipeline.reports import MovedReport
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.lookups import Lookup
@@ -145,12 +147,23 @@ class _Moving:
     over: ArrowChecks | None
 
     def all(self) -> _Found:
-        """Stage all of them, some at a time."""
+        """Stage all of them, some at a time.
+
+        Raises:
+            RunError: if the rules name an event_id, and one of them has events.
+        """
         people, found = KnownPeople.of(self.growth.moved), _Found()
         keys = _MOVED.build({"user_id": self.growth.moved.anonymous_ids})
         wanted = Lookup(user_timelines.TABLE, TIMELINE_COLUMNS, ("user_id",), _MOVED)
         lives = user_timelines.timelines_of(self._looked_up(wanted, keys))
         found.people = len(lives)
+        if found.people and self.job.identified:
+            url = self.job.warehouse.url
+            raise RunError(
+                f"--people names known ids of users who have events in {url}, and its rules name "
+                "an event_id: ids of stored events follow from their source's, which are not "
+                f"stored. Run {typed_command('batch', url)} over all source files with --people"
+            )
         for users in _portions(people.known(lives.user_id), lives.per_user(lives.events)):
             self._move(lives.take(users), people, found)
         return found
@@ -168,7 +181,7 @@ class _Moving:
         events = under(events, people.known(events["user_id"]))
         arrives = ~_among(events["user_id"], self.growth.admitted.forgotten.user_ids)
         events = events.filter(pa.array(arrives))
-        step = self.steps.advanced([events], job.figures, job.started_at)
+        step = self.steps.advanced([events], job.figures, job.started_at, job.identified)
         changed = {contract.name: step[tag] for tag, contract in CHANGES.items()}
         found.staged += self.steps.staged({**changed, **leaving_users(lives)})
         left = change(lives, Timelines.none(), job.figures.codes, job.figures.reckoning)

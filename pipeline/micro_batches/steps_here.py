@@ -12,9 +12,11 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from pipeline.graphs.stored_state import EventsOn, state_of_dates
+from pipeline import __version__
+from pipeline.graphs.stored_state import EventsOn, dates_of_ids, state_of_dates
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.changes import StagedFile
+from pipeline.warehouse.lookups import Lookup
 from pipeline.warehouse.staged_files import stage
 from transforms.advance_step import advanced, together
 from transforms.contract import Table
@@ -22,8 +24,9 @@ from transforms.figure_settings import FigureSettings
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_dates import touched_dates
 from transforms.kernels.user_shards import by_user_shard, shard_key
+from transforms.marts import dead_letter_events
 from transforms.parse_step import ParsedPart
-from transforms.touched_dates import TOUCHED, rows
+from transforms.touched_dates import NEW_IDS, TOUCHED, ids_of, rows
 
 # Of new events, timelines and stored events: fewer are not worth a shard of their own, whose rows
 # stay in the cache, and which another core may take.
@@ -69,30 +72,45 @@ class StepsHere:
     contracts: Mapping[str, Table]
 
     def advanced(
-        self, events: Sequence[pa.RecordBatch], types: FigureSettings, written_at: datetime
+        self,
+        events: Sequence[pa.RecordBatch],
+        types: FigureSettings,
+        written_at: datetime,
+        identified: bool,
     ) -> dict[str, Any]:
         """What events change, as `advanced` gives it, with what the tables hold of their users.
+
+        Args:
+            events: with the schema EVENT_BATCH or IDENTIFIED_BATCH.
+            types, written_at: as `advanced` takes them.
+            identified: whether the rules name an event_id.
 
         Raises:
             RunError: if the warehouse can't be read.
             DataError: if its tables contradict each other.
         """
-        warehouse = self.warehouse
         touched = [rows(touched_dates(batch, types.reckoning)) for batch in events]
-        keys = self.staged({TOUCHED.name: pa.concat_tables(touched)}) if touched else []
-        shares = warehouse.look_up([found.of(keys) for found in state_of_dates()], self.run)
-        state = [
-            batch
-            for share in shares
-            for table in warehouse.found(share)
-            for batch in table.to_batches()
-        ]
+        if identified:
+            touched += self._found([dates_of_ids()], NEW_IDS, [ids_of(batch) for batch in events])
+        found = self._found(state_of_dates(identified), TOUCHED, touched)
+        state = [batch for table in found for batch in table.to_batches()]
         shards = self._shards([*events, *state])
+        events_on = EventsOn(self.warehouse, identified)
         with ThreadPoolExecutor(os.cpu_count()) as executor:
             steps = executor.map(
-                lambda shard: advanced(shard, types, written_at, EventsOn(warehouse)), shards
+                lambda shard: advanced(shard, types, written_at, events_on, __version__), shards
             )
             return together(list(steps))
+
+    def _found(
+        self, lookups: Sequence[Lookup], contract: Table, keys: Sequence[pa.Table]
+    ) -> list[pa.Table]:
+        """What lookups find by some keys of a contract."""
+        if not keys:
+            return []
+        files = self.staged({contract.name: pa.concat_tables(keys)})
+        shares = self.warehouse.look_up([each.of(files) for each in lookups], self.run)
+        return [table for share in shares for table in self.warehouse.found(share)]
 
     def _shards(self, batches: Sequence[pa.RecordBatch]) -> list[list[pa.RecordBatch]]:
         """The rows of some users each, for a thread each; one shard without a row where none is."""
@@ -111,7 +129,8 @@ class StepsHere:
         Raises:
             RunError: if they can't be written.
         """
-        contracts = {**self.contracts, TOUCHED.name: TOUCHED}
+        known = (TOUCHED, NEW_IDS, dead_letter_events.TABLE)
+        contracts = {**{table.name: table for table in known}, **self.contracts}
         layout = self.warehouse.capabilities.layout
         return [
             file

@@ -32,7 +32,7 @@ from transforms.kernels.run_counts import RunCounts
 from transforms.mart_changes import finish
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import TABLES
-from transforms.parse_step import COUNTS
+from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.prefetch import prefetch
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import CheckCounts
@@ -76,7 +76,8 @@ def take_in_here(
     """Put new events and dead letters into a run's tables.
 
     Args:
-        job: as `update_here` takes it; where `beside` changes dead_letter_events, `came` has none.
+        job: as `update_here` takes it; where `beside` changes dead_letter_events, `came` has none,
+            and those that are found are added by it.
         came: what is new.
         sources: how many rows and dead letters each file has.
         before: as `update_here` takes it.
@@ -92,13 +93,13 @@ def take_in_here(
     plan, checks = adding_plan(job), increment_checks(job)
     steps = StepsHere(job.warehouse, job.run, job.staging, plan.contracts)
     with job.warehouse.kept_open():
-        step = steps.advanced(came.events, job.figures, job.started_at)
+        step = steps.advanced(came.events, job.figures, job.started_at, job.identified)
         if before is None:
             before = CountersOf(job.warehouse)()
     after = Counters.total([before, step[CONTRIBUTIONS]])
     written_at_us = pa.scalar(job.started_at, pa.timestamp("us")).value
     finished = finish(before, after, written_at_us, job.figures)
-    letters, known = _new_letters(job, came.letters)
+    letters, known = _new_letters(job, [*came.letters, step[DEAD_LETTERS]])
     counts = RunCounts.total([*came.counts, known, step[COUNTS]])
     checked = [totals_of_run(counts)]
     with closing(ArrowChecks(checks, TABLES)) as over:

@@ -25,12 +25,13 @@ from pipeline.warehouse.changes import Change, Matching, StagedFile, WriteDispos
 from pipeline.warehouse.run_ids import new_run
 from pipeline.warehouse.staged_files import StagedFiles
 from transforms.kernels.counters import Counters
+from transforms.kernels.event_batch import with_identity
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events
 from transforms.marts.dead_letter_events import ROW
 from transforms.marts.registry import CORRECTIONS
 from transforms.state.warehouse_settings import RULES
-from transforms.stored_events import STORED, stored
+from transforms.stored_events import CAME_WITH_ID, STORED, stored
 
 # What is said of a run beside what went wrong behind it.
 DONE: Final = "the tables are updated"
@@ -90,7 +91,7 @@ class _Tried(NamedTuple):
     """What dead letters come to, staged.
 
     Attributes:
-        passed: rows of STORED.
+        passed: rows of STORED, or of CAME_WITH_ID.
         events: the same events, where they are few.
         letters: what becomes of dead_letter_events.
         corrections: what becomes of dead_letter_corrections.
@@ -104,7 +105,8 @@ class _Tried(NamedTuple):
 
 def _try_letters(job: ReplayJob, outcome: Outcome, staging: str) -> _Tried:
     layout = job.warehouse.capabilities.layout
-    passed = StagedFiles(STORED, staging, FileLayout())
+    identified = job.rules is not None and job.rules.identifies
+    passed = StagedFiles(CAME_WITH_ID if identified else STORED, staging, FileLayout())
     leaving = StagedFiles(_LETTERS.matching(ROW), staging, layout)
     rewritten = StagedFiles(_LETTERS, staging, layout)
     corrections = StagedFiles(CORRECTIONS, staging, layout)
@@ -112,8 +114,9 @@ def _try_letters(job: ReplayJob, outcome: Outcome, staging: str) -> _Tried:
     with job.dead_letters() as dead_letters:
         for step in job.attempt(dead_letters, outcome):
             events = [*events, step.events] if _are_few(outcome) else []
+            came = with_identity(step.events, {}) if identified else step.events
             for files, rows in (
-                (passed, stored(step.events, job.figures.known)),
+                (passed, stored(came, job.figures.known)),
                 (leaving, step.leaving),
                 (rewritten, step.rewritten),
                 (corrections, step.corrections),
@@ -156,5 +159,6 @@ def _update(job: ReplayJob, run: str) -> BatchJob:
         max_dead_letter_pct=100.0,
         quality=job.quality,
         command="replay",
+        rules=job.rules,
         settings=job.settings,
     )

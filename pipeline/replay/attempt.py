@@ -22,6 +22,7 @@ from transforms.kernels.dead_letters import (
     reread,
     tried,
 )
+from transforms.kernels.event_batch import placed
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.parse import Limits
 from transforms.kernels.person_ids import People
@@ -114,7 +115,7 @@ class Step(NamedTuple):
     """A part of an attempt.
 
     Attributes:
-        events: those that passed, with the schema EVENT_BATCH.
+        events: those that passed, with the schema EVENT_BATCH or IDENTIFIED_BATCH.
         records: of each the record that passed.
         texts: of each the texts of the eight source columns.
         leaving: of rows that leave dead_letter_events, or are there otherwise: the columns ROW.
@@ -213,7 +214,7 @@ def _try(
     outcome.corrections += corrections.num_rows
     records = [record for _, _, record in passed]
     return Step(
-        result.events,
+        placed(result.events, part.take(pa.array([row for row, _, _ in found], pa.int64()))),
         records,
         result.texts,
         part.filter(pa.array(leaves | is_rewritten)).select(dead_letter_events.ROW),

@@ -29,7 +29,7 @@ def take_in_by_beam(job: BatchJob, by_beam: ByBeam, files: Sequence[StagedFile])
     Args:
         job: what the run does.
         by_beam: what runs the graph.
-        files: rows of STORED.
+        files: rows of STORED, or of CAME_WITH_ID.
 
     Raises:
         RunError, or a runner's error around it: if the run failed.

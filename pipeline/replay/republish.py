@@ -11,6 +11,7 @@ from pipeline.pubsub.publishing import Publisher
 from pipeline.pubsub.resources import explained
 from pipeline.replay.attempt import Step
 from transforms.kernels.dead_letters import Record
+from transforms.vocabulary import EVENT_ID
 
 
 def publish_steps(steps: Iterable[Step], topic: str) -> None:
@@ -30,4 +31,7 @@ def publish_steps(steps: Iterable[Step], topic: str) -> None:
 
 
 def _message(record: Record, texts: Mapping[str, str]) -> bytes:
-    return record.data if record.layout is None else json.dumps(texts).encode()
+    if record.layout is None:
+        return record.data
+    said = {name: text for name, text in texts.items() if name != EVENT_ID or text}
+    return json.dumps(said).encode()

@@ -130,7 +130,8 @@ def cells_of(record: Record) -> Cells:
     try:
         if record.layout is None:
             return (*record_fields(record.data, None), "")
-        if isinstance(record.layout, PayloadFormat):
+        # The columns have no place for the source's id of an event.
+        if isinstance(record.layout, PayloadFormat) or record.layout.event_id is not None:
             return (*[""] * len(SOURCE_COLUMNS), _text(record.data))
         return (*(_text(field) for field in split_record(record.data, record.layout)), "")
     except UnreadableError:

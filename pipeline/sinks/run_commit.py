@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.errors import RunError
 from pipeline.inputs.input_versions import InputFile, refuse_any_changed
@@ -79,6 +79,11 @@ class RunCommit:
             RunError: if it is so, the counts don't add up, or the warehouse can't be written; the
                 tables are as before.
         """
+        staged, beside = self._parted(staged)
+        added = {
+            change.table.name: change.rows - was.rows
+            for change, was in zip(beside, self.beside, strict=True)
+        }
         rows = {
             change.table.name: change.rows
             for change in self.plan.changes(staged)
@@ -88,7 +93,7 @@ class RunCommit:
         try:
             refuse_any_changed(files)
             check_dead_letters(counts, self.max_dead_letter_pct)
-            check_sum(counts, self.plan.arrived(staged))
+            check_sum(counts, {**added, **self.plan.arrived(staged)})
             self._refuse(counts, rows, results)
         except RunError as refusal:
             raise self._refused(counts, rows, results, refusal) from refusal
@@ -98,7 +103,7 @@ class RunCommit:
         changes = self.plan.changes([*staged, *staged_state(noted, self.staging, self._layout)])
         recorded = [self._staged(results)] if self.quality else []
         with writing or nullcontext():
-            self.warehouse.commit([*changes, *recorded, *self.beside], self.run.run_id)
+            self.warehouse.commit([*changes, *recorded, *beside], self.run.run_id)
         # On Dataflow this line in the workers' log is the run's summary.
         logging.getLogger(__name__).info(
             "tables %s: %s input rows = %s events + %s duplicates + %s dead letters + "
@@ -111,6 +116,21 @@ class RunCommit:
         # The clock may have stepped.
         seconds = max((now - self.run.started_at).total_seconds(), 0.0)
         return BatchReport(counts, rows, seconds, self._quality(results))
+
+    def _parted(self, staged: Sequence[StagedFile]) -> tuple[list[StagedFile], tuple[Change, ...]]:
+        """The files of the plan's tables, and the changes beside it with the files of theirs."""
+        theirs = {change.table.name for change in self.beside}
+        beside = tuple(
+            replace(
+                change,
+                files=[
+                    *change.files,
+                    *(file for file in staged if file.table == change.table.name),
+                ],
+            )
+            for change in self.beside
+        )
+        return [file for file in staged if file.table not in theirs], beside
 
     @property
     def _layout(self) -> FileLayout:

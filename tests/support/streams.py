@@ -128,7 +128,8 @@ def finished_stream(
     warehouse = kind(open_warehouse(f"duckdb:///{database}"))
     with warehouse.lock(tuple(TABLES.values()), None, run) as staging:
         types = FigureSettings(tuple(active_types), tuple(own), reckoning)
-        start = staged_start_of(warehouse, staging, late_horizon_days, types)
+        identified = rules is not None and rules.identifies
+        start = staged_start_of(warehouse, staging, late_horizon_days, types, identified)
         job = StreamJob(
             subscription="projects/p/subscriptions/s",
             warehouse=warehouse,
@@ -157,6 +158,7 @@ def staged_start_of(
     staging: str,
     late_horizon_days: int,
     figures: FigureSettings = FigureSettings(),
+    identified: bool = False,
 ) -> StagedStart | None:
     """What a stream begins with at NOW; None where the tables hold nothing."""
     if not warehouse.count(fct_events.TABLE):
@@ -165,5 +167,5 @@ def staged_start_of(
     written_at = pc.max(rows["written_at"]).value
     totals = Totals(counters=growth_counters.counters_of(rows), written_at_us=written_at)
     since_us = round(NOW_SECONDS * 1e6) - kept_us(late_horizon_days)
-    stage_start(warehouse, staging, totals, since_us, figures)
+    stage_start(warehouse, staging, totals, since_us, figures, identified)
     return staged_start(staging)

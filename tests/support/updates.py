@@ -123,7 +123,9 @@ class Home:
                 for number, part in by_user_shard(batch, shard_key(run), self.shards):
                     shards.setdefault(number, []).append(part)
             read = EventsOn(self.warehouse)
-            made = [advanced(parts, self.types, self._moment, read) for parts in shards.values()]
+            made = [
+                advanced(parts, self.types, self._moment, read, "0") for parts in shards.values()
+            ]
             staged = self._staged(
                 ((contract, part[tag]) for part in made for tag, contract in CHANGES.items()),
                 folder,

@@ -14,6 +14,7 @@ from pipeline.graphs.staged_corrections import StagedCorrections, stage_correcti
 from tests.support.dead_letters import Holding, rows
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import LIMITS, NOW, Row, csv_text, parse, row
+from transforms.contract import Table
 from transforms.kernels.corrections import apply_corrections
 from transforms.marts import dead_letter_corrections
 from transforms.vocabulary import SOURCE_COLUMNS
@@ -21,13 +22,17 @@ from transforms.vocabulary import SOURCE_COLUMNS
 
 def corrections_of(dead_letters: pa.Table, chosen: list[int], corrected: Sequence[Row]) -> pa.Table:
     texts = {
-        name: pa.array([item[name] for item in corrected], pa.string()) for name in SOURCE_COLUMNS
+        name: pa.array([item.get(name, "") for item in corrected], pa.string())
+        for name in (*SOURCE_COLUMNS, "event_id")
     }
     return dead_letter_corrections.rows(dead_letters, chosen, pa.table(texts), NOW)
 
 
 class Kept(Holding):
     """A warehouse that has corrections alone."""
+
+    def columns(self, tables: Sequence[Table]) -> dict[str, set[str]]:
+        return {table.name: {*table.column_names} for table in tables}
 
     def count(self, *_: object) -> int:
         return sum(part.num_rows for part in self._parts)

@@ -222,6 +222,7 @@ def test_corrections_and_messages_of_runs_name_them_no_more(tmp_path: Path) -> N
     whose = letters["user_id"].to_pylist()
     corrected = [row("2024-01-01T10:00:00Z", "bob" if name == "bob" else " ann ") for name in whose]
     texts = {name: pa.array([item[name] for item in corrected]) for name in SOURCE_COLUMNS}
+    texts["event_id"] = pa.array([""] * len(corrected))
     add(home, CORRECTIONS, dead_letter_corrections.rows(letters, [0, 1, 2], pa.table(texts), NOW))
     messages = ["of user 'ann' at byte 7", "of user 'anna'", None]
     runs = [

@@ -138,6 +138,9 @@ def test_a_correction_to_a_forgotten_user_is_dropped_too() -> None:
     )
 
     class _ToAnn:
+        def conflicting(self, source: str) -> pa.Array:
+            return pa.array([], pa.string())
+
         def find(self, ids: pa.ChunkedArray) -> pa.Table:
             corrected = {name: [text] for name, text in row("2024-01-01T10:00:00Z", "ann").items()}
             return pa.table({"dead_letter_id": ids.slice(0, 1), **corrected})

@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.data_error import DataError
-from transforms.kernels.csv_layout import Layout
+from transforms.kernels.csv_layout import HEADER_ATTRIBUTE, Layout
 from transforms.kernels.csv_sources import FORMAT_ATTRIBUTE
+from transforms.kernels.event_batch import alike, has_identity, with_identity
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.messages import layout_of
 from transforms.kernels.parse import (
@@ -30,8 +31,9 @@ from transforms.kernels.parse import (
 from transforms.kernels.person_ids import People, under
 from transforms.kernels.records import RawRecords
 from transforms.kernels.single_records import read_records
+from transforms.kernels.source_ids import CONFLICTING
 from transforms.kernels.source_records import PayloadFormat
-from transforms.vocabulary import SOURCE_COLUMNS
+from transforms.vocabulary import EVENT_ID, SOURCE_COLUMNS
 
 # In a dead letter's attributes: how many different records were tried in its place, and the last
 # one's digest. A message's own attributes are strings; the first of these is a number.
@@ -39,7 +41,7 @@ TRIES: Final = "replay_tries"
 TRIED: Final = "replay_tried"
 
 KNOWN_ERROR_TYPES: Final = frozenset(
-    {*ERROR_TYPES, "malformed_message", "malformed_row", "invalid_utf8"}
+    {*ERROR_TYPES, CONFLICTING, "malformed_message", "malformed_row", "invalid_utf8"}
 )
 
 _SUBSCRIPTION: Final = re.compile(r"projects/[^/]+/subscriptions/[^/]+")
@@ -105,11 +107,21 @@ def how_to_read(dead_letter: Mapping[str, Any]) -> Layout | PayloadFormat | None
     if _SUBSCRIPTION.fullmatch(dead_letter["source"]):
         # A message's own attributes are texts.
         texts = {name: text for name, text in attributes.items() if isinstance(text, str)}
+        if HEADER_ATTRIBUTE in attributes.keys() - texts.keys():
+            return _layout_in(attributes, dead_letter)
         if FORMAT_ATTRIBUTE in texts.keys() ^ attributes.keys():
             return PayloadFormat.from_attributes(attributes)
         return layout_of(texts)
     try:
         return PayloadFormat.from_attributes(attributes) or Layout.from_attributes(attributes)
+    except (TypeError, ValueError) as error:
+        raise _strange(dead_letter) from error
+
+
+def _layout_in(attributes: Mapping[str, Any], dead_letter: Mapping[str, Any]) -> Layout:
+    """Of a message that was read, and found to contradict another one."""
+    try:
+        return Layout.from_attributes(attributes)
     except (TypeError, ValueError) as error:
         raise _strange(dead_letter) from error
 
@@ -147,8 +159,9 @@ class Reread:
     """What became of records.
 
     Attributes:
-        events: the events, in the records' order, with the schema EVENT_BATCH.
-        texts: of each the texts of the eight source columns.
+        events: the events, in the records' order, with the schema EVENT_BATCH, or IDENTIFIED_BATCH
+            where one has a place for an id of its source: then `position` is its record's index.
+        texts: of each the texts of the eight source columns, and of event_id, blank for none.
         failures: by the index of each other record why it is none.
     """
 
@@ -206,9 +219,9 @@ def reread(
         return parts[0]
     failures = {index: why for part in parts for index, why in part.failures.items()}
     order = pa.array(np.argsort(np.concatenate([part.indices for part in parts])))
-    events = pa.Table.from_batches([part.events for part in parts]).unify_dictionaries()
+    events = pa.Table.from_batches(alike([part.events for part in parts])).unify_dictionaries()
     batches = events.combine_chunks().to_batches()
-    whole = batches[0] if batches else parts[0].events
+    whole = batches[0] if batches else alike([part.events for part in parts])[0]
     texts = pa.concat_tables([part.texts for part in parts])
     return Reread(whole.take(order), texts.take(order), failures)
 
@@ -256,6 +269,9 @@ def _reread(
     indices = [numbers[int(raw.origin.position(row))] for row in range(raw.rows)]
     passing = np.array([index for index in indices if index not in failures], np.int64)
     events = parsed.events
+    if has_identity(events.schema):
+        places = pa.array([str(index) for index in passing.tolist()], pa.string())
+        events = with_identity(events, {"position": places})
     came_as = known = events["user_id"]
     if people is not None:
         known = people.known(came_as)
@@ -267,7 +283,9 @@ def _reread(
         passing = passing[~theirs]
     passes = pa.array([index not in failures for index in indices], pa.bool_())
     columns = [column.cast(pa.string()) for column in raw.columns]
-    passed = pa.Table.from_arrays(columns, names=SOURCE_COLUMNS).filter(passes)
+    ids = pa.array([""] * raw.rows, pa.string()) if raw.event_ids is None else raw.event_ids
+    named = pa.Table.from_arrays([*columns, ids], names=(*SOURCE_COLUMNS, EVENT_ID))
+    passed = named.filter(passes)
     return _RereadPart(events, passed, failures, passing)
 
 

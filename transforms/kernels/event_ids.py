@@ -1,4 +1,4 @@
-"""Event ids: hashes of all eight source values (rule 2).
+"""Event ids: hashes of all eight source values, or of the source's own id (rule 2).
 
 docs/identifiers.md says what they are made of, and why nobody can make two events of one id.
 """
@@ -21,6 +21,8 @@ from transforms.kernels.text_blocks import Blocks, chunks
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
 
 # From the few values to the many, so that pairs of values are hashed rather than events.
+# No label and no block of any text: what is told by its source's id is told by nothing else.
+_MARK: Final = "event_id"
 _LABELS: Final = ("event_type", "platform", "utm_source", "country", "transaction_category")
 
 
@@ -48,6 +50,27 @@ def event_ids(
         whose = compressed(_each(lefts, labels.codes[rows]), _each(rights, user_of_event[rows]))
         ids[rows] = _with_numbers(whose, time_us[rows], miles[rows])
     return Hashes.of(ids)
+
+
+def identified(source_ids: pa.Array, users: Blocks) -> Hashes:
+    """The ids of events that follow from those of their source, each within its user.
+
+    Args:
+        source_ids: a string array [n].
+        users: [n], the digest of each one's user.
+    """
+    mark = np.repeat(digests(pa.array([_MARK])), len(source_ids), axis=0)
+    return renamed(Hashes.of(compressed(left(mark), right(digests(source_ids)))), users)
+
+
+def renamed(ids: Hashes, users: Blocks) -> Hashes:
+    """Other ids of events that are other users' now, of which nobody else knows the source's ids.
+
+    Args:
+        ids: [n], of the events.
+        users: [n], the digest of each one's user.
+    """
+    return Hashes.of(compressed(left(ids.blocks()), right(users)))
 
 
 def _with_numbers(blocks: Blocks, time_us: NDArray[np.int64], miles: NDArray[np.int64]) -> Blocks:

@@ -43,6 +43,12 @@ class Hashes:
             np.concatenate([part.low for part in parts]),
         )
 
+    def blocks(self) -> Blocks:
+        """The blocks of which `of` makes these."""
+        words = np.empty((len(self), 2), ">u8")
+        words[:, 0], words[:, 1] = self.high, self.low
+        return words.view("<u8")
+
     def __len__(self) -> int:
         return len(self.high)
 

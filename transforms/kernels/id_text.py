@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from transforms.kernels.calendar import US_PER_SECOND
@@ -19,6 +20,10 @@ _PAIRS: Final = np.frombuffer(
     b"".join(bytes((one, other)) for one in ID_DIGITS.encode() for other in ID_DIGITS.encode()),
     dtype="<u2",
 ).copy()
+# Of each character its six bits.
+_NO_DIGIT: Final = np.uint64(64)
+_SIXES: Final = np.full(256, _NO_DIGIT)
+_SIXES[np.frombuffer(ID_DIGITS.encode(), np.uint8)] = np.arange(64, dtype=np.uint64)
 _PAIR: Final = np.uint64(2**12 - 1)
 
 
@@ -34,6 +39,33 @@ def event_digits(ids: Hashes) -> NDArray[np.uint8]:
             pairs[rows, place] = _pairs(low >> np.uint64(shift))
         pairs[rows, 10] = _pairs(low << np.uint64(4))
     return pairs.view(np.uint8)
+
+
+def event_hashes(texts: pa.Array) -> Hashes:
+    """The ids whose texts `event_digits` makes.
+
+    Args:
+        texts: a string array without NULL [n], each of 22 of ID_DIGITS.
+
+    Raises:
+        ValueError: if one is no such text.
+    """
+    fixed = texts.cast(pa.binary()).cast(pa.binary(EVENT_ID_DIGITS))
+    start = fixed.offset * EVENT_ID_DIGITS
+    data = np.frombuffer(fixed.buffers()[1] or b"", np.uint8)
+    data = data[start : start + len(fixed) * EVENT_ID_DIGITS]
+    six = _SIXES[data].reshape(-1, EVENT_ID_DIGITS)
+    if (six == _NO_DIGIT).any():
+        raise ValueError("an event id has a character that is none of base64")
+    high = np.zeros(len(six), np.uint64)
+    for place in range(10):
+        high |= six[:, place] << np.uint64(58 - 6 * place)
+    high |= six[:, 10] >> np.uint64(2)
+    low = six[:, 10] << np.uint64(62)
+    for place in range(11, 21):
+        low |= six[:, place] << np.uint64(56 - 6 * (place - 11))
+    low |= six[:, 21] >> np.uint64(4)
+    return Hashes(high, low)
 
 
 def session_digits(

@@ -65,7 +65,8 @@ class Advanced:
             `rows` count the stored events first.
         sessions: the sessions of `events`.
         is_new: bool [n], which of `events` were not stored.
-        repeated: how many of the events that came were stored, or came twice.
+        repeated: how many of the events that came were stored, or came twice; those that have the
+            id of another one are `events.conflicts`.
         before: the timelines of users with a new event, as far as they had one.
         after: the timelines of all users with a new event, by user id.
         counters: contributions(after) - contributions(before).
@@ -95,7 +96,7 @@ def advance(
             harm.
         stored: of some dates of some users all events that are stored; at best those of
             `dates_near`. Dates may be of any users, but are whole.
-        events: with the schema EVENT_BATCH, in any order, repeated ones too.
+        events: with the schema EVENT_BATCH or IDENTIFIED_BATCH, in any order, repeated ones too.
         active_types: codes of the event types that make a user active.
         event_types: the names of the event types, by their codes.
         reckoning: how time is reckoned.
@@ -126,11 +127,12 @@ def advance(
     since = dates_of(new)[new.user_starts_mask]
     was_there = pc.is_in(new.user_ids, value_set=known.user_id).to_numpy(zero_copy_only=False)
     came = sum(len(batch) for batch in events)
+    conflicting = sum(map(len, found.conflicts.values()))
     return Advanced(
         events=found.where(changed),
         sessions=sessions.where(changed),
         is_new=is_new[changed],
-        repeated=came - int(is_new.sum()),
+        repeated=came - conflicting - int(is_new.sum()),
         before=known,
         after=after,
         counters=change(

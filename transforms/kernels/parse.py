@@ -9,12 +9,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.figure_settings import FigureSettings
 from transforms.kernels import fields
 from transforms.kernels.calendar import US_PER_MINUTE
-from transforms.kernels.event_batch import EVENT_BATCH
+from transforms.kernels.event_batch import EVENT_BATCH, with_identity
 from transforms.kernels.event_time import parse_event_times
 from transforms.kernels.forgotten import Forgotten, mentioning
 from transforms.kernels.person_ids import People
@@ -91,7 +92,8 @@ class Parsed:
     """What became of some raw records.
 
     Attributes:
-        events: the events, with the schema EVENT_BATCH.
+        events: the events, with the schema EVENT_BATCH, or IDENTIFIED_BATCH where the records have
+            event ids.
         rejections: the other records, with the reason of each; of stored events none.
         ignored_amounts: how many events of other types than the miles types had a miles_amount.
         forgotten: how many records were dropped, because their users were forgotten.
@@ -198,7 +200,10 @@ def parse_records(
     ]
     rejections = Rejections.total([*parts, unreadable])
     left_out = failed | dropped
-    events, ignored = _events(columns, np.flatnonzero(~left_out), left_out.any())
+    kept = np.flatnonzero(~left_out)
+    events, ignored = _events(columns, kept, left_out.any())
+    if records.event_ids is not None:
+        events = with_identity(events, _identity(records, records.event_ids, kept))
     gone = int(dropped.sum()) + len(records.unreadable) - len(unreadable)
     return Parsed(events, rejections, ignored, gone)
 
@@ -253,6 +258,21 @@ def _events(
         arrays = [array.take(taken) for array in arrays]
         ignored = ignored[rows]
     return pa.RecordBatch.from_arrays(arrays, schema=EVENT_BATCH), int(ignored.sum())
+
+
+def _identity(
+    records: RawRecords, event_ids: pa.Array, rows: NDArray[np.int64]
+) -> dict[str, pa.Array]:
+    """What rows that are events have of IDENTITY."""
+    ids = fields.trimmed(event_ids.take(pa.array(rows)))
+    position = records.origin.position
+    return {
+        "source_id": pc.if_else(pa.array(fields.blank(ids)), pa.scalar(None, pa.string()), ids),
+        "source": pa.DictionaryArray.from_arrays(
+            pa.array(np.zeros(len(rows), np.int32)), pa.array([records.source])
+        ),
+        "position": pa.array([position(row) for row in rows.tolist()], pa.string()),
+    }
 
 
 def _rejections(

@@ -250,6 +250,8 @@ class RawRecords:
         source: the file's path, or the subscription.
         unreadable: records that could not be split into columns.
         reading: of records that were read by rules, what these say of them.
+        event_ids: the source's ids of the events, blank where it has none, as a string array; None
+            where nothing says which column they are.
     """
 
     columns: Sequence[pa.Array]
@@ -257,6 +259,7 @@ class RawRecords:
     source: str
     unreadable: Rejections = NO_REJECTIONS
     reading: Reading = Reading()
+    event_ids: pa.Array | None = None
 
     @property
     def rows(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from transforms.kernels.alike import refuse_unlike
 from transforms.kernels.compression import digests
-from transforms.kernels.event_batch import EVENT_BATCH
+from transforms.kernels.event_batch import EVENT_BATCH, alike, has_identity
 from transforms.kernels.event_ids import event_ids
 from transforms.kernels.hashing import Hashes
 from transforms.kernels.id_text import session_digits
 from transforms.kernels.order import one_key
+from transforms.kernels.source_ids import Conflicts, settle
 from transforms.kernels.text_blocks import Blocks
 from transforms.reckoning import PLAIN, Reckoning
 from transforms.vocabulary import EVENT_TYPES
@@ -50,6 +51,7 @@ class SortedEvents:
         duplicates: how many repeated events were dropped.
         event_types: the names of the event types, by their codes.
         reckoning: how their time is reckoned.
+        conflicts: by source the events that came and have the id of another one.
     """
 
     table: pa.Table
@@ -65,9 +67,10 @@ class SortedEvents:
     duplicates: int
     event_types: tuple[str, ...] = EVENT_TYPES
     reckoning: Reckoning = PLAIN
+    conflicts: Conflicts = field(default_factory=dict)
 
     def where(self, wanted: NDArray[np.bool_]) -> SortedEvents:
-        """Some events, with the users who have one; `rows` and `duplicates` are as they were."""
+        """Some events, with the users who have one; `rows`, `duplicates` and `conflicts` stay."""
         if wanted.all():
             return self
         kept = np.flatnonzero(wanted)
@@ -88,6 +91,7 @@ class SortedEvents:
             duplicates=self.duplicates,
             event_types=self.event_types,
             reckoning=self.reckoning,
+            conflicts=self.conflicts,
         )
 
 
@@ -99,8 +103,9 @@ def sort_events(
     """Order events within their users and drop those whose id repeats (rules 2 and 3).
 
     Args:
-        batches: events with the schema EVENT_BATCH, in any order and split. Of equal events the
-            first one is kept.
+        batches: events with the schema EVENT_BATCH or IDENTIFIED_BATCH, in any order and split. Of
+            equal events the first one is kept; of those that have an id in common, and differ, the
+            stored one, or else the earliest.
         event_types: the names of the event types, by their codes.
         reckoning: how their time is reckoned.
 
@@ -115,7 +120,13 @@ def sort_events(
     user_digests = digests(user_ids)
     ids = event_ids(table, user_digests, user, event_types)
 
+    settled = None
+    if has_identity(table.schema):
+        settled = settle(table, ids, user_digests, user, event_types)
+        ids = settled.ids
     order = _order(user, time_us, ids)
+    if settled:
+        order = order[settled.stays[order]]
     ids = ids[order]
     repeated = np.zeros(len(order), np.bool_)
     repeated[1:] = (ids.high[1:] == ids.high[:-1]) & (ids.low[1:] == ids.low[:-1])
@@ -137,9 +148,10 @@ def sort_events(
         event_type=_numbers(table, "event_type")[order].astype(np.int8, copy=False),
         platform=_numbers(table, "platform")[order].astype(np.int8, copy=False),
         rows=order,
-        duplicates=int(repeated.sum()),
+        duplicates=settled.duplicates if settled else int(repeated.sum()),
         event_types=event_types,
         reckoning=reckoning,
+        conflicts=settled.conflicts if settled else {},
     )
 
 
@@ -154,24 +166,10 @@ def ranked(users: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
 
 def _one_chunk(batches: Iterable[pa.RecordBatch]) -> pa.Table:
     """One table of all batches; labels that travelled as plain strings are encoded again."""
-    tables = [pa.Table.from_batches([batch]) for batch in batches]
-    encoded = [
-        table
-        if table.schema.equals(EVENT_BATCH)
-        else pa.Table.from_arrays(
-            [
-                column.dictionary_encode()
-                if pa.types.is_dictionary(field.type) and pa.types.is_string(column.type)
-                else column
-                for field, column in zip(EVENT_BATCH, table.columns, strict=True)
-            ],
-            schema=EVENT_BATCH,
-        )
-        for table in tables
-    ]
+    encoded = alike(batches)
     if not encoded:
         return EVENT_BATCH.empty_table()
-    return pa.concat_tables(encoded).unify_dictionaries().combine_chunks()
+    return pa.Table.from_batches(encoded).unify_dictionaries().combine_chunks()
 
 
 def _numbers(table: pa.Table, name: str) -> NDArray[np.generic]:

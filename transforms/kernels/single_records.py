@@ -93,7 +93,29 @@ def read_records(records: Iterable[SingleRecord], source: str) -> RawRecords:
             )
     texts = zip(*rows, strict=True) if rows else [()] * len(SOURCE_COLUMNS)
     columns = [pa.array(column, pa.string()) for column in texts]
-    return RawRecords(columns, SingleRecords(kept), source, Rejections.of(unreadable))
+    return RawRecords(
+        columns,
+        SingleRecords(kept),
+        source,
+        Rejections.of(unreadable),
+        event_ids=_event_ids(kept),
+    )
+
+
+def _event_ids(records: Sequence[SingleRecord]) -> pa.Array | None:
+    """The source's ids of records that were split already; None where none has a place for one."""
+    layouts = [record.layout for record in records]
+    if not any(layout and layout.event_id is not None for layout in layouts):
+        return None
+    return pa.array(
+        [
+            record_of(record.data, layout.fields)[layout.event_id].decode()
+            if layout and layout.event_id is not None
+            else ""
+            for record, layout in zip(records, layouts, strict=True)
+        ],
+        pa.string(),
+    )
 
 
 def record_fields(data: bytes, layout: Layout | None) -> list[str]:

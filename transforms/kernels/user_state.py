@@ -43,12 +43,14 @@ class AdvancedUser:
         new: events that were not there before.
         renumbered: events that were, and have another number or session now.
         repeated: how many events were there already.
+        conflicting: events that have the id of another one that was there, which is beside each.
     """
 
     head: UserHead
     new: list[Numbered] = field(default_factory=list)
     renumbered: list[Numbered] = field(default_factory=list)
     repeated: int = 0
+    conflicting: list[tuple[Record, Record]] = field(default_factory=list)
 
 
 # Reads the events of the horizon, in any order.
@@ -61,6 +63,7 @@ def advance_user(
     arrived: Sequence[Record],
     recent: Recent,
     reckoning: Reckoning = PLAIN,
+    identified: bool = False,
 ) -> AdvancedUser:
     """Take some more events of one user into account.
 
@@ -70,6 +73,8 @@ def advance_user(
         arrived: one event or more, distinct and in order; some may be there already.
         recent: reads the user's events of the horizon; it is not asked where events come in order.
         reckoning: how time is reckoned.
+        identified: whether the source says which event each is: one that comes in order may then
+            have the id of an earlier one, too.
 
     Raises:
         DataError: if the head can't be read, or if the miles of a day add up to more than INT64
@@ -77,7 +82,7 @@ def advance_user(
     """
     if head is None:
         head = _new(arrived[0], reckoning)
-    elif arrived[0].time_us <= head.last.time_us:
+    elif identified or arrived[0].time_us <= head.last.time_us:
         return _out_of_order(user_id, head, arrived, sorted(recent()), reckoning)
     new = []
     gap_us = reckoning.session_gap_us
@@ -104,11 +109,13 @@ def _out_of_order(
     recent: list[Record],
     reckoning: Reckoning,
 ) -> AdvancedUser:
-    known = {record[1:3] for record in recent}
+    known = {record[1:3]: record for record in recent}
     new = [record for record in arrived if record[1:3] not in known]
-    repeated = len(arrived) - len(new)
+    there = [(record, known[record[1:3]]) for record in arrived if record[1:3] in known]
+    conflicting = [(record, first) for record, first in there if record.data != first.data]
+    repeated = len(there) - len(conflicting)
     if not new:
-        return AdvancedUser(head, repeated=repeated)
+        return AdvancedUser(head, repeated=repeated, conflicting=conflicting)
     places = places_of(recent, head.floor, reckoning)
     before = {record[1:3]: place for record, place in zip(recent, places, strict=True)}
     events = sorted([*recent, *new])
@@ -126,6 +133,7 @@ def _out_of_order(
         [event for event in numbered if event.record[1:3] not in known],
         renumbered,
         repeated,
+        conflicting,
     )
 
 

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from transforms.contract import STRING, TIMESTAMP, Column, Table, nullable, required
-from transforms.vocabulary import SOURCE_COLUMNS
+from transforms.contract import STRING, TIMESTAMP, Column, Table, added, nullable, required
+from transforms.vocabulary import EVENT_ID, SOURCE_COLUMNS
 
 
 def _text(name: str) -> Column:
@@ -30,6 +30,7 @@ TABLE = Table(
         required("source", STRING, "The dead letter's: the file's path, or the subscription"),
         nullable("position", STRING, "The dead letter's: byte offset in the file, or message id"),
         *(_text(name) for name in SOURCE_COLUMNS),
+        added(EVENT_ID, STRING, "What its source calls the event; empty where it does not"),
     ),
     primary_key=("dead_letter_id",),
     written_at="corrected_at",
@@ -44,7 +45,7 @@ def rows(
     Args:
         dead_letters: rows of dead_letter_events.
         chosen: which of them are corrected.
-        corrected: for each of these the texts of the eight source columns.
+        corrected: for each of these the texts of the eight source columns and of event_id.
         corrected_at: in UTC without a zone.
     """
     kept = dead_letters.take(pa.array(chosen, pa.int64()))
@@ -52,6 +53,6 @@ def rows(
         {
             **{name: kept[name] for name in ("dead_letter_id", "error_type", "source", "position")},
             "corrected_at": pa.scalar(corrected_at, pa.timestamp("us")),
-            **{name: corrected[name] for name in SOURCE_COLUMNS},
+            **{name: corrected[name] for name in (*SOURCE_COLUMNS, EVENT_ID)},
         }
     )

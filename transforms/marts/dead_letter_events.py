@@ -6,6 +6,7 @@ import base64
 import codecs
 import contextlib
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -113,6 +114,17 @@ def rows(
             "pipeline_version": pa.scalar(pipeline_version),
         }
     )
+
+
+def rows_of_sources(
+    by_source: Mapping[str, Rejections], failed_at: datetime, pipeline_version: str
+) -> pa.Table:
+    """The rows of dead_letter_events for the rejections of several sources."""
+    tables = [
+        rows(rejections, source, failed_at, pipeline_version)
+        for source, rejections in by_source.items()
+    ]
+    return pa.concat_tables([TABLE.arrow_schema.empty_table(), *tables])
 
 
 def cut_short(dead_letters: pa.Table) -> NDArray[np.bool_]:

@@ -73,7 +73,13 @@ TABLE = Table(
     name="fct_events",
     description="One row per event; redeliveries are removed, sessions are numbered.",
     columns=(
-        required("event_id", STRING, "22 characters: a hash of all eight source values", EVENT_ID),
+        required(
+            "event_id",
+            STRING,
+            "22 characters: a hash of all eight source values; where rules name the source's id of "
+            "an event, of that and the user",
+            EVENT_ID,
+        ),
         required("user_id", STRING, "The user, as the source names them"),
         required(
             "event_type",

@@ -12,11 +12,14 @@ from typing import Final
 from transforms.kernels.input_formats import Given
 from transforms.reckoning import PLAIN
 from transforms.rules.field_paths import FieldPath
-from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
+from transforms.vocabulary import EVENT_ID, EVENT_TYPES, SOURCE_COLUMNS
 
 ISO: Final = "iso"
 # How many microseconds one of it has.
 EPOCHS: Final = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
+
+# Our columns of which each row may have another value.
+_MANY_VALUES: Final = frozenset({"event_time", "user_id", EVENT_ID})
 
 # Of [values]: for every value that has no line of its own, and is none of ours. As own of
 # [event_types]: all names.
@@ -114,6 +117,16 @@ class Rules:
     session_gap_minutes: int = PLAIN.session_gap_minutes
     called: str = field(default="the rules", compare=False)
 
+    @property
+    def identifies(self) -> bool:
+        """Whether the source says which event a record is."""
+        return EVENT_ID in self.columns
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Our columns that are read of a source."""
+        return (*SOURCE_COLUMNS, EVENT_ID) if self.identifies else SOURCE_COLUMNS
+
     def column(self, name: str) -> Column:
         """Where one of our columns comes from."""
         return self.columns.get(name, Column((name,)))
@@ -137,12 +150,12 @@ class Rules:
         A source has few of them: of `context.os.name` a CSV file has a column of that name, a
         Parquet file a struct `context`.
         """
-        return self._names_for(SOURCE_COLUMNS)
+        return self._names_for(self.column_names)
 
     @property
     def labels(self) -> frozenset[str]:
         """Those of `wanted` whose columns have few values."""
-        return frozenset(self.wanted) - {*self._names_for(("event_time", "user_id"))}
+        return frozenset(self.wanted) - {*self._names_for(_MANY_VALUES & {*self.column_names})}
 
     def _names_for(self, ours: Iterable[str]) -> tuple[str, ...]:
         paths = [path for name in ours for path in self.column(name).paths]

@@ -22,7 +22,7 @@ from transforms.rules.rule_messages import hints_of, reasons_of
 from transforms.rules.source_fields import asked, source_fields
 from transforms.rules.times_sql import passes_through, time_sql
 from transforms.rules.values import MAPPED, value_rule
-from transforms.vocabulary import SOURCE_COLUMNS
+from transforms.vocabulary import EVENT_ID, SOURCE_COLUMNS
 
 Masks = NDArray[np.bool_]
 
@@ -81,6 +81,7 @@ class RuleReader:
             rows.source,
             unreadable,
             self._reading(own, read, time),
+            _plain(own[EVENT_ID]) if self._rules.identifies else None,
         )
 
     def _times(self, column: pa.Array, rules: TimeRules) -> _Read:

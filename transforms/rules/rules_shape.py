@@ -28,7 +28,7 @@ from transforms.rules.shapes import (
     meant,
 )
 from transforms.rules.sql_text import quoted
-from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
+from transforms.vocabulary import EVENT_ID, EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
 
 
 def format_problem(text: str) -> str | None:
@@ -122,6 +122,17 @@ _COLUMN: Final = TextsOrKeys(
     ),
     "",
 )
+_ID_COLUMN: Final = TextsOrKeys(
+    OneOrSeveral(_FIELD),
+    Keys(
+        {
+            "field": OneOrSeveral(_FIELD, "The source's name, or several in order of preference"),
+            "optional": Flag("Whether files may lack the field, which is blank there then"),
+        },
+        problem=_column_problem,
+    ),
+    "The source's id of an event: within a user it tells one event from others",
+)
 _OURS: Final[Mapping[str, Shape]] = {
     "event_type": Text("An event type: one of the five, or of own in [event_types]"),
     "transaction_category": Text('A category; "" for none', blank=True),
@@ -148,7 +159,7 @@ SHAPE: Final = Keys(
             "What files are; what is left out is found out from each file",
         ),
         "columns": Keys(
-            dict.fromkeys(SOURCE_COLUMNS, _COLUMN),
+            {**dict.fromkeys(SOURCE_COLUMNS, _COLUMN), EVENT_ID: _ID_COLUMN},
             "Where our columns come from: a field of the source, several in order of preference, "
             "or a constant. One that is left out comes from the column of its own name",
         ),

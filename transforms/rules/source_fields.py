@@ -17,7 +17,6 @@ from transforms.rules.field_paths import FieldPath
 from transforms.rules.json_sql import json_select
 from transforms.rules.model import Rules
 from transforms.rules.typed_sql import is_text, typed_field
-from transforms.vocabulary import SOURCE_COLUMNS
 
 # Without these a record is no event.
 _NEEDED: Final = ("event_time", "user_id", "event_type", "platform")
@@ -68,26 +67,28 @@ def refuse_absent(rules: Rules, names: Sequence[str], source: str) -> None:
         DataError: if a column that is needed comes from none of them, or rules name fields for a
             column and none of them is there.
     """
-    for name in SOURCE_COLUMNS:
+    for name in rules.column_names:
         column = rules.column(name)
         if not any(path.within(names) for path in column.paths):
             _refuse_without(name, rules, names, source)
 
 
 def _of_json(rows: SourceRows, rules: Rules, database: duckdb.DuckDBPyConnection) -> Fields:
-    paths = [path for name in SOURCE_COLUMNS for path in rules.column(name).paths]
+    paths = [path for name in rules.column_names for path in rules.column(name).paths]
     distinct = list(dict.fromkeys(paths))
     is_object, *found = asked(database, rows.table, json_select(JSON, distinct))
     by_path = dict(zip(distinct, found, strict=True))
-    texts = {name: [by_path[path] for path in rules.column(name).paths] for name in SOURCE_COLUMNS}
+    texts = {
+        name: [by_path[path] for path in rules.column(name).paths] for name in rules.column_names
+    }
     readable: NDArray[np.bool_] = is_object.to_numpy(zero_copy_only=False)
     return Fields(texts, frozenset(), ~readable)
 
 
 def _of_columns(rows: SourceRows, rules: Rules, database: duckdb.DuckDBPyConnection) -> Fields:
     table = rows.table
-    found = {name: _present(table, rules.column(name).paths) for name in SOURCE_COLUMNS}
-    for name in SOURCE_COLUMNS:
+    found = {name: _present(table, rules.column(name).paths) for name in rules.column_names}
+    for name in rules.column_names:
         if not found[name]:
             _refuse_without(name, rules, table.column_names, rows.source)
     distinct = list(dict.fromkeys(field for fields in found.values() for field in fields))

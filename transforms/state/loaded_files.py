@@ -23,7 +23,11 @@ TABLE = Table(
             "nanosecond at which it was written, a hash of samples of it, and its CRC-32C",
         ),
         required("input_rows", INTEGER, "The records that were read from it"),
-        required("dead_letters", INTEGER, "How many of them were dead letters then"),
+        required(
+            "dead_letters",
+            INTEGER,
+            "How many of them were dead letters then, but for those that are conflicting_event",
+        ),
         required("run_id", STRING, "The run that loaded it"),
         required("loaded_at", TIMESTAMP, "When that run began"),
     ),

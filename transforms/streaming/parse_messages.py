@@ -14,7 +14,9 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 
 from transforms.figure_settings import FigureSettings
 from transforms.kernels.calendar import US_PER_DAY, US_PER_SECOND, as_datetime
+from transforms.kernels.codecs.arrival_codec import encode_arrivals
 from transforms.kernels.codecs.record_codec import encode_users
+from transforms.kernels.event_batch import with_identity
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.messages import Message
 from transforms.kernels.parse import Limits
@@ -25,7 +27,7 @@ from transforms.kernels.sessions import sort_events
 from transforms.marts import dead_letter_events
 from transforms.metrics import LATENESS, count
 from transforms.parse_outputs import beside_events
-from transforms.parse_step import COUNTS, DEAD_LETTERS, parse_part
+from transforms.parse_step import COUNTS, DEAD_LETTERS, count_dead_letters, parse_part
 from transforms.people_of_worker import PeopleOfWorker
 from transforms.rules.model import Rules
 from transforms.rules.read_by_rules import RuleReader
@@ -40,7 +42,8 @@ _PART_BYTES: Final = 16 << 20
 
 @dataclass
 class ParseMessages(beam.PTransform):
-    """PubsubMessage -> (user id, the user's distinct events in a bundle, in order, as records).
+    """PubsubMessage -> (user id, the user's distinct events in a bundle, in order, as records; by
+    rules that name an event_id as arrivals).
 
     Outputs, by tag: the main one; DEAD_LETTERS, tables of dead_letter_events; COUNTS, RunCounts
     of messages, dead letters and what is repeated within a bundle.
@@ -66,6 +69,11 @@ class ParseMessages(beam.PTransform):
     figures: FigureSettings = FigureSettings()
     rules: Rules | None = None
     people: People | None = None
+
+    @property
+    def identified(self) -> bool:
+        """Whether the rules name an event_id."""
+        return self.rules is not None and self.rules.identifies
 
     def expand(self, messages: beam.PCollection) -> pvalue.DoOutputsTuple:
         parse = beam.ParDo(_Parse(self)).with_output_types(
@@ -117,9 +125,19 @@ class _Parse(beam.DoFn):
             people=self._known,
         )
         for parsed in part.parsed:
-            events = sort_events([parsed.events], options.figures.known)
-            for user in encode_users(events):
+            came = parsed.events
+            if options.identified:
+                came = with_identity(came, {})
+            events = sort_events([came], options.figures.known)
+            users = encode_arrivals(events, came) if options.identified else encode_users(events)
+            for user in users:
                 yield arriving(user, options.clock)
+            letters = dead_letter_events.rows_of_sources(
+                events.conflicts, as_datetime(now_us), options.version
+            )
+            if letters.num_rows:
+                yield pvalue.TaggedOutput(DEAD_LETTERS, arriving(letters, options.clock))
+                yield self._counted(count_dead_letters(letters))
             if events.duplicates:
                 yield self._counted(RunCounts(duplicates=events.duplicates))
             arrived_after_us = now_us - parsed.events["event_time"].cast(pa.int64()).to_numpy()

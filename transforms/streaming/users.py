@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import apache_beam as beam
 import pyarrow as pa
@@ -24,16 +24,20 @@ from apache_beam.transforms.userstate import (
 from apache_beam.utils.timestamp import Timestamp
 
 from transforms.figure_settings import FigureSettings
-from transforms.kernels.calendar import US_PER_DAY
+from transforms.kernels.calendar import US_PER_DAY, as_datetime
+from transforms.kernels.codecs.arrival_codec import Names, decode_arrivals, values_of
 from transforms.kernels.codecs.head_codec import decode_head, encode_head
 from transforms.kernels.codecs.record_codec import Record, decode_records, encode_records
 from transforms.kernels.counters import Counters
+from transforms.kernels.records import Rejection, Rejections
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.seeds import Seed
+from transforms.kernels.source_ids import contradiction
 from transforms.kernels.user_head import UserHead
 from transforms.kernels.user_state import advance_user, without_those_before
+from transforms.marts import dead_letter_events
 from transforms.metrics import EVENTS_PER_USER, count
-from transforms.parse_step import COUNTS
+from transforms.parse_step import COUNTS, DEAD_LETTERS, count_dead_letters
 from transforms.streaming.clock import Clock, arriving, later, microseconds
 from transforms.streaming.user_changes import UserChanges
 from transforms.user_tables import CONTRIBUTIONS
@@ -49,6 +53,13 @@ def kept_us(horizon_days: int) -> int:
     return (horizon_days + _SLACK_DAYS) * US_PER_DAY
 
 
+class Origin(NamedTuple):
+    """What dead letters say of where they come from: the subscription, the pipeline's version."""
+
+    source: str
+    version: str
+
+
 class KnownUsers(Protocol):
     """Users whom the tables held when the stream began."""
 
@@ -61,8 +72,8 @@ class UpdateUsers(beam.PTransform):
     """(user id, encoded records) -> what they change; state: what is known of each user.
 
     Outputs, by tag, a few elements for each bundle: ROWS, (name of a contract, table of rows), of
-    events, users and timelines; CONTRIBUTIONS, Counters; COUNTS, RunCounts of events and
-    duplicates.
+    events, users and timelines; CONTRIBUTIONS, Counters; COUNTS, RunCounts of events, duplicates
+    and events that have the id of another one; DEAD_LETTERS, tables of dead_letter_events of these.
 
     A user's rows are written later than all that the user had before, whatever the workers' clocks
     show: so of two versions of a row the one that knows more events is the newer.
@@ -72,15 +83,22 @@ class UpdateUsers(beam.PTransform):
         horizon_days: how long an event may be repeated, or come late.
         clock: processing time.
         known: who was known when the stream began; None for nobody.
+        identified: where messages come from whose rules name an event_id; None where they do not.
     """
 
     types: FigureSettings
     horizon_days: int
     clock: Clock
     known: KnownUsers | None = None
+    identified: Origin | None = None
 
     def expand(self, by_user: beam.PCollection) -> pvalue.DoOutputsTuple:
-        outputs = {ROWS: tuple[str, pa.Table], CONTRIBUTIONS: Counters, COUNTS: RunCounts}
+        outputs = {
+            ROWS: tuple[str, pa.Table],
+            CONTRIBUTIONS: Counters,
+            COUNTS: RunCounts,
+            **({DEAD_LETTERS: pa.Table} if self.identified else {}),
+        }
         update = beam.ParDo(UpdateUser(self)).with_output_types(Any, **outputs)
         return by_user | "Advance users" >> update.with_outputs(*outputs)
 
@@ -102,6 +120,7 @@ class UpdateUser(beam.DoFn):
     def start_bundle(self) -> None:
         self._changes = UserChanges(self._options.types)
         self._events = self._duplicates = 0
+        self._conflicting: list[Rejection] = []
 
     def process(
         self,
@@ -111,6 +130,9 @@ class UpdateUser(beam.DoFn):
         drop: RuntimeTimer = beam.DoFn.TimerParam(DROP),
     ) -> None:
         user_id, data = arrived
+        names: Names = {}
+        if self._options.identified:
+            data, names = decode_arrivals(data)
         stored, seed = head.read(), None
         if not stored and (seed := self._seed(user_id)):
             stored = seed.head
@@ -120,8 +142,15 @@ class UpdateUser(beam.DoFn):
             return _records([seed.recent] if seed else recent.read())
 
         step = advance_user(
-            user_id, before, decode_records(data), events, self._options.types.reckoning
+            user_id,
+            before,
+            decode_records(data),
+            events,
+            self._options.types.reckoning,
+            bool(names),
         )
+        for record, first in step.conflicting:
+            self._conflicting.append(self._rejection(user_id, record, first, names))
         self._events += len(step.new)
         self._duplicates += step.repeated
         if not step.new:
@@ -136,6 +165,21 @@ class UpdateUser(beam.DoFn):
         recent.add(encode_records(event.record.data for event in step.new))
         self._changes.add(user_id, before, after, step)
 
+    def _rejection(self, user_id: str, record: Record, first: Record, names: Names) -> Rejection:
+        event = {**values_of(user_id, record), **names[record[1:3]]._asdict()}
+        return contradiction(event, values_of(user_id, first), self._options.types.known)
+
+    def _letters(self) -> Iterator[Any]:
+        """The dead letters of events that have the id of another one, and how many they are."""
+        origin = self._options.identified
+        if origin is None or not self._conflicting:
+            return
+        found = Rejections.of(self._conflicting)
+        now = as_datetime(microseconds(self._clock))
+        letters = dead_letter_events.rows(found, origin.source, now, origin.version)
+        for tag, value in ((DEAD_LETTERS, letters), (COUNTS, count_dead_letters(letters))):
+            yield pvalue.TaggedOutput(tag, arriving(value, self._clock))
+
     def _seed(self, user_id: str) -> Seed | None:
         """What the tables know of a user whom the state does not know."""
         return self._options.known.find(user_id) if self._options.known else None
@@ -145,6 +189,7 @@ class UpdateUser(beam.DoFn):
             tagged = (name, value) if name == CONTRIBUTIONS else (ROWS, (name, value))
             yield pvalue.TaggedOutput(tagged[0], arriving(tagged[1], self._clock))
         EVENTS_PER_USER.observe_sample(self._changes.events_of_users)
+        yield from self._letters()
         if self._events or self._duplicates:
             counts = RunCounts(events=self._events, duplicates=self._duplicates)
             count(counts)
