@@ -87,6 +87,7 @@ def test_earlier_events_are_dead_letters(time: str, problem: str | None) -> None
     assert letters["error_type"].to_pylist() == ([problem] if problem else [])
     for message in letters["message"].to_pylist():
         assert "lies before 1990-01-01T00:00:00Z" in message
+        assert message.endswith("replay it by rules that take older events ([time] earliest)")
 
 
 def test_replay_takes_earlier_events_and_rebuild_another_gap(tmp_path: Any) -> None:

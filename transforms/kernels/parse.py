@@ -343,9 +343,16 @@ def _message(error_type: str, row: _Source, limits: Limits) -> str:
         names = ", ".join(known[:_SHOWN_TYPES]) + (f" and {more} more" if more > 0 else "")
         return f"event_type {shown(row.event_type)} is none of {names}"
     if error_type == "event_time_out_of_range":
+        # Clocks that have stopped, and seconds that are read as milliseconds, say 1970.
+        is_old = "1980" <= row.event_time.strip()[:4] < str(limits.earliest)
+        way = (
+            "replay it by rules that take older events ([time] earliest)"
+            if is_old
+            else "replay it when its time has come"
+        )
         return (
             f"event_time {shown(row.event_time)} lies before {limits.earliest}T00:00:00Z or more "
-            "than --max_future_minutes ahead: correct it, or replay it when its time has come"
+            f"than --max_future_minutes ahead: correct it, or {way}"
         )
     return _MESSAGES[error_type](row)
 
