@@ -10,7 +10,7 @@ DEPLOYMENT := image template-batch template-streaming launch-batch launch-stream
 	update-streaming drain schedule grant
 
 .PHONY: help run stream-demo test test-emulators fuzz lint bench clean templates \
-	lock audit sbom base-images report-script test-browser test-superset $(DEPLOYMENT)
+	lock audit sbom base-images report-script test-browser test-superset test-cluster $(DEPLOYMENT)
 
 
 help: ## Show this page
@@ -26,11 +26,16 @@ stream-demo: $(READY) ## A history by batch, what follows through Pub/Sub's emul
 
 test: $(READY) ## Run the tests, but for those with emulators and a browser (THOROUGH=1: with more cases)
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests --ignore tests/emulators --ignore tests/browser \
-		--ignore tests/superset
+		--ignore tests/superset --ignore tests/cluster
 
 test-emulators: $(READY) ## Install emulators of BigQuery and Cloud Storage, run the tests with them
 	$(BIN)/python -m tests.emulators.install
 	EMULATORS=required $(BIN)/python -m pytest -n 2 --dist loadgroup tests/emulators
+
+test-cluster: $(READY) ## Install Flink by Maven, run the tests on a cluster of it
+	$(BIN)/python -m tests.emulators.install
+	$(BIN)/python -m tests.cluster.install
+	EMULATORS=required CLUSTER=required $(BIN)/python -m pytest tests/cluster
 
 test-browser: $(READY) ## Test the report in Chromium; as root on Debian it is installed
 	$(BIN)/python -m tests.browser.install
