@@ -18,6 +18,7 @@ from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.runners.runner import PipelineResult
 from apache_beam.testing.test_stream import TestStream
 
+from pipeline.graphs.staged_people import read_people, stage_people
 from pipeline.graphs.staged_start import StagedStart, stage_start, staged_start
 from pipeline.graphs.streaming_graph import StreamJob, build
 from pipeline.sinks.flush_state import Totals
@@ -122,8 +123,9 @@ def finished_stream(
 ) -> PipelineResult:
     """Run the streaming graph over a stream; returns what Beam knows of the run.
 
-    It begins with what the DuckDB file holds, if anything. `kind` may put another warehouse around
-    it, one that fails at times. `own` are event types beside the five.
+    It begins with what the DuckDB file holds, if anything, and with the people that it notes.
+    `kind` may put another warehouse around it, one that fails at times. `own` are event types
+    beside the five.
     """
     warehouse = kind(open_warehouse(f"duckdb:///{database}"))
     with warehouse.lock(tuple(TABLES.values()), None, run) as staging:
@@ -145,6 +147,7 @@ def finished_stream(
             forgotten=forgotten,
             start=start,
             rules=rules,
+            people=stage_people(read_people(warehouse), staging),
         )
         pipeline = beam.Pipeline(BundleBasedDirectRunner(), PipelineOptions(["--streaming"]))
         build(pipeline | "Messages" >> stream, job)

@@ -9,19 +9,29 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.commands import batch, forget, rebuild, update
 from pipeline.commands.command import Command
+from pipeline.errors import OptionError
+from pipeline.graphs.batch_job import BatchJob
+from pipeline.launch.dry_run import REAL_RUN
+from pipeline.launch.new_files import Asked
+from pipeline.launch.update_handover import hand_over_update
 from pipeline.options.option import Parser
+from pipeline.warehouse import open_warehouse
 from tests.support.known_people import figures, figures_by_sql, under_known_ids, write_pairs
 from tests.support.strategies import valid_rows
-from tests.support.tables import Row, csv_text, row
+from tests.support.tables import NOW, Row, csv_text, row
 from tests.support.thorough import examples
 from tests.support.updates import differing
+from transforms.data_error import DataError
 from transforms.figure_settings import FigureSettings
+from transforms.kernels.person_ids import resolved
 from transforms.reckoning import Reckoning
 
 _QUALITY = ("--quality", "enforce")
@@ -212,3 +222,60 @@ def test_any_sequence_ends_as_one_batch(
                 if at < to and _IDS[at] not in home.known
             }
             home.load(rows, None if more is None else pairs)
+
+
+def test_figures_of_another_time_zone_move_as_well(tmp_path: Path) -> None:
+    """Half of these events are of another date there."""
+    home = Sequences(tmp_path)
+    write_pairs(tmp_path / "people.txt", {"bob": "ann", "dé": "cy"})
+    (tmp_path / "1.csv").write_bytes(csv_text(NIGHT))
+    arguments = ["--input", f"{tmp_path}/1.csv", *_QUALITY]
+    run(batch.COMMAND, tmp_path, *arguments, "--timezone", "Pacific/Auckland")
+    run(update.COMMAND, tmp_path, *arguments, "--people", f"{tmp_path}/people.txt")
+    figures = FigureSettings(reckoning=Reckoning("Pacific/Auckland"))
+    rows = under_known_ids(NIGHT, {"bob": "ann", "dé": "cy"})
+    assert differing(tmp_path / "growth.duckdb", rows, figures) == []
+    assert home.known == {}
+
+
+def test_a_file_that_fails_leaves_people_moved_and_says_so(tmp_path: Path) -> None:
+    home = Sequences(tmp_path)
+    home.load(NIGHT)
+    (tmp_path / "9.csv").write_bytes(b"a,b\n1,2\n")
+    with pytest.raises(DataError) as raised:
+        home.load([], {"bob": "ann"})
+    assert raised.value.__notes__[:1] == [
+        "Before that the people of --people were moved: that stays"
+    ]
+    (tmp_path / "9.csv").unlink()
+    home.compare()
+    runs = asked(tmp_path, "SELECT outcome FROM pipeline_runs ORDER BY started_at, run_id")
+    assert sorted(runs) == [("done",), ("done",), ("failed",)]
+    home.load([row("2024-02-01T00:30:00Z", "bob")], {})
+
+
+def test_events_that_somebody_has_removed_are_missed(tmp_path: Path) -> None:
+    home = Sequences(tmp_path)
+    home.load(NIGHT)
+    with duckdb.connect(f"{tmp_path}/growth.duckdb") as connection:
+        connection.execute("UPDATE fct_events SET user_id = 'cy' WHERE user_id = 'bob'")
+    with pytest.raises(DataError, match="fct_events has 0 events of users whose timelines count 1"):
+        home.load([], {"bob": "ann"})
+    assert asked(tmp_path, "SELECT * FROM known_people") == []
+
+
+def test_a_job_that_is_handed_over_moves_nobody(tmp_path: Path) -> None:
+    home = Sequences(tmp_path)
+    home.load(NIGHT)
+    job = BatchJob(
+        files=(),
+        warehouse=open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb"),
+        user_shards=1,
+        figures=FigureSettings(),
+        max_dead_letter_pct=0.0,
+        run="run",
+        started_at=NOW,
+        asked_people=resolved(pa.array(["bob"]), pa.array(["ann"])),
+    )
+    with pytest.raises(OptionError, match=r"handed over moves nobody: run .* update"):
+        hand_over_update(job, Asked(), PipelineOptions([]), None, REAL_RUN)
