@@ -38,6 +38,7 @@ from transforms.state import loaded_files, pipeline_runs, user_timelines, wareho
 from transforms.state.loaded_files import LoadedFile
 from transforms.state.pipeline_runs import RunState
 from transforms.state.registry import STATE_TABLES
+from transforms.state.warehouse_settings import ACTIVE_EVENT_TYPES
 
 ROWS = [
     row("2024-01-01T10:00:00Z"),
@@ -96,7 +97,7 @@ def test_a_batch_writes_the_state_of_its_events(tmp_path: Path, active: tuple[st
         for path, rows, dead_letters in zip(map(str, files), (5, 5, 0), (1, 2, 0), strict=True)
     }
     settings = warehouse_settings.settings_of(state(database, warehouse_settings.TABLE))
-    assert settings == {"active_event_types": ",".join(active)}
+    assert settings == warehouse_settings.noted_figures(FigureSettings(active))
     (found,) = runs(database)
     counts = found.counts or RunCounts()
     assert (found.outcome, found.run.run_id, found.run.started_at) == ("done", "test", NOW)
@@ -111,7 +112,8 @@ def test_another_batch_replaces_the_state(tmp_path: Path, database: Path) -> Non
     assert state(database, loaded_files.TABLE)["run_id"].to_pylist() == ["two"]
     assert sorted(found.run.run_id for found in runs(database)) == ["one", "two"]
     noted = state(database, warehouse_settings.TABLE).to_pylist()
-    assert [(one["value"], one["noted_at"]) for one in noted] == [("like", later)]
+    found = [(one["value"], one["noted_at"]) for one in noted if one["name"] == ACTIVE_EVENT_TYPES]
+    assert found == [("like", later)]
 
 
 def test_a_sample_in_many_shards_has_the_state_of_its_events(tmp_path: Path) -> None:
@@ -209,7 +211,7 @@ def test_a_stream_keeps_the_state_true_in_each_flush(
     assert (found.run.command, found.outcome, found.ended_at) == ("stream", "running", None)
     assert found.counts is not None and found.counts.input_rows == len(every)
     settings = warehouse_settings.settings_of(state(database, warehouse_settings.TABLE))
-    assert settings == {"active_event_types": ",".join(active)}
+    assert settings == warehouse_settings.noted_figures(FigureSettings(active))
 
 
 def test_a_run_that_fails_is_noted_by_its_launcher(tmp_path: Path) -> None:
