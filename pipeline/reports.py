@@ -74,6 +74,7 @@ class BatchReport:
             },
             "dead_letter_examples": {name: vars(found) for name, found in counts.examples.items()},
             "forgotten": counts.forgotten,
+            "excluded": {"total": counts.left_out, "by_rule": dict(counts.excluded)},
             "ignored_miles_amounts": counts.ignored_amounts,
             "earlier_corrections": {
                 "applied": counts.corrected,
@@ -99,6 +100,7 @@ class BatchReport:
             corrections_failed=data["earlier_corrections"]["failed"],
             forgotten=data["forgotten"],
             known_dead_letters=data["dead_letters"].get("known", 0),
+            excluded=data["excluded"]["by_rule"],
         )
         quality = QualityReport.from_json(data["quality"]) if "quality" in data else None
         return cls(counts, data["tables"], data["seconds"], quality)

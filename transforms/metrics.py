@@ -95,6 +95,11 @@ FORGOTTEN: Final = _counter(
     "records that were dropped, because their users were forgotten",
     "any in a source from which they were removed: it is another file, or came back",
 )
+EXCLUDED_ROWS: Final = _counter(
+    "excluded",
+    "records that [exclude] of the rules leaves out",
+    "a share that rises: a pattern fits more than it is meant for, or a robot is at work",
+)
 EVENTS_PER_USER: Final = Metric(
     "events_per_user",
     "distribution",
@@ -135,6 +140,7 @@ METRICS: Final = (
     *BY_ERROR_TYPE.values(),
     IGNORED_MILES_AMOUNTS,
     FORGOTTEN,
+    EXCLUDED_ROWS,
     EVENTS_PER_USER,
     LATENESS,
     FLUSH_DURATION,
@@ -149,6 +155,7 @@ def count(counts: RunCounts) -> None:
     DEAD_LETTERS.add(counts.rejected)
     IGNORED_MILES_AMOUNTS.add(counts.ignored_amounts)
     FORGOTTEN.add(counts.forgotten)
+    EXCLUDED_ROWS.add(counts.left_out)
     for error_type, number in counts.dead_letters.items():
         # Dead letters of another version that are replayed may have a type that this one has not.
         if error_type in BY_ERROR_TYPE:

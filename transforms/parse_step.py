@@ -90,6 +90,7 @@ def parse_part(
         input_rows=len(records),
         ignored_amounts=sum(part.ignored_amounts for part in parsed),
         forgotten=sum(part.forgotten for part in parsed),
+        excluded=found.excluded,
     )
     total = RunCounts.total([counts, corrected, count_dead_letters(dead_letters)])
     return ParsedPart(parsed, dead_letters, total)

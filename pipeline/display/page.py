@@ -9,6 +9,7 @@ from typing import IO, Final, cast
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
@@ -36,8 +37,18 @@ def show_failed(console: Console, results: Sequence[Reported]) -> None:
 
 
 def plus_forgotten(counts: RunCounts) -> str:
-    """What a run's sum has besides, where it dropped rows of users who were forgotten."""
-    return f" + {forgotten_rows(counts)}" if counts.forgotten else ""
+    """What a run's sum has besides, where it dropped rows of users who were forgotten, or that
+    rules leave out."""
+    return "".join(f" + {part}" for part in dropped_rows(counts))
+
+
+def dropped_rows(counts: RunCounts) -> list[str]:
+    """How many rows a run has dropped, by why; nothing where there are none."""
+    found = [forgotten_rows(counts)] if counts.forgotten else []
+    if counts.left_out:
+        rules = ", ".join(f"{number:,} {name}" for name, number in counts.excluded.items())
+        found.append(f"{counts.left_out:,} excluded ({escape(rules)})")
+    return found
 
 
 def forgotten_rows(counts: RunCounts) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from pipeline.display.page import (
     Page,
     dead_letter_lines,
-    forgotten_rows,
+    dropped_rows,
     section,
     show_failed,
     show_growth,
@@ -133,7 +133,7 @@ def _sum(report: FlushReport) -> str:
         counted(counts.events, "event"),
         counted(counts.duplicates, "duplicate"),
         f"{dead_letters}{_reasons(counts.dead_letters)}",
-        *([forgotten_rows(counts)] if counts.forgotten else []),
+        *dropped_rows(counts),
     ]
     messages = counted(counts.input_rows, "message")
     if pending:

@@ -193,7 +193,7 @@ def _tried(looked: _Looked, rules: Rules, now: datetime) -> LookedAt:
     fields = len(sample.source.names) or len(sample_fields(sample.parts))
     try:
         for part in sample.parts:
-            parsed = parse_records(reader(part), now, limits)
+            parsed = parse_records(reader(part).telling_excluded(), now, limits)
             passed += parsed.events.num_rows
             rejections.append(parsed.rejections)
     except DataError as error:

@@ -54,6 +54,7 @@ def _report(state: RunState) -> dict[str, Any]:
                 "by_error_type": dict(counts.dead_letters),
             },
             "forgotten": counts.forgotten,
+            "excluded": counts.left_out,
         },
         "outcome": state.outcome,
         "message": state.message,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -57,6 +58,34 @@ def asked_rules(path: str) -> Rules | None:
     """
     if path == NO_RULES:
         return None
+    rules = _read(path)
+    return rules if rules.ids_file is None else _with_ids(rules, rules.ids_file, path)
+
+
+def _with_ids(rules: Rules, file: str, path: str) -> Rules:
+    """Rules with the ids of the file that they name: it is noted what it holds, not where it is."""
+    place = file if "://" in file else os.path.join(os.path.dirname(path), file)
+    try:
+        with storage.opened(place) as stream:
+            data = stream.read(_LARGEST + 1)
+    except storage_errors() as error:
+        raise OptionError(
+            f"--rules {path}: exclude.ids_file {file} can't be read ({storage_reason(error)}): "
+            "check the path, which begins where the rules lie"
+        ) from error
+    if len(data) > _LARGEST:
+        raise OptionError(
+            f"--rules {path}: exclude.ids_file {file} has over {_LARGEST >> 20} MiB: take a pattern"
+        )
+    try:
+        lines = data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise OptionError(f"--rules {path}: exclude.ids_file {file} is not UTF-8") from error
+    ids = {*rules.exclude.ids, *(line.strip() for line in lines if line.strip())}
+    return replace(rules, exclude=replace(rules.exclude, ids=tuple(sorted(ids))), ids_file=None)
+
+
+def _read(path: str) -> Rules:
     if path in AS_RULES:
         return replace(read_rules(preset_text(path), said(path)), called=f"the {said(path)}")
     try:

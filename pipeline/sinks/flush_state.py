@@ -271,7 +271,7 @@ class SealedFlush:
             in_marts=self.in_marts,
             pending=(
                 counts.input_rows
-                - (counts.duplicates + counts.forgotten)
+                - (counts.duplicates + counts.dropped)
                 - (held.events - before.events + held.dead_letters - before.dead_letters)
             ),
             evaluated=self.evaluated,

@@ -19,6 +19,7 @@ from pipeline.sinks.shrinking import History
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.capabilities import FileLayout
 from pipeline.warehouse.changes import Change, StagedFile
+from transforms.kernels.parse import EXCLUDED
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import dead_letter_events, fct_events
 from transforms.marts.registry import TABLES
@@ -107,10 +108,11 @@ class RunCommit:
         # On Dataflow this line in the workers' log is the run's summary.
         logging.getLogger(__name__).info(
             "tables %s: %s input rows = %s events + %s duplicates + %s dead letters + "
-            "%s of forgotten users",
+            "%s of forgotten users + %s excluded",
             self.plan.verb,
             *(counts.input_rows, counts.events, counts.duplicates, counts.rejected),
             counts.forgotten,
+            counts.left_out,
         )
         now = utc_now()
         # The clock may have stepped.
@@ -180,16 +182,19 @@ class RunCommit:
 
 def check_dead_letters(counts: RunCounts, max_pct: float) -> None:
     """Raise RunError if more than `max_pct` percent of the input rows are dead letters."""
-    if not counts.input_rows or 100 * counts.rejected <= max_pct * counts.input_rows:
+    # What rules leave out, and keep, is meant to be there.
+    rejected = counts.rejected - counts.dead_letters.get(EXCLUDED, 0)
+    if not counts.input_rows or 100 * rejected <= max_pct * counts.input_rows:
         return
     reasons = [
         f"{number:,} {name}, e.g. {found.source} at byte {found.position}: {found.message}"
         for name, number in sorted(counts.dead_letters.items(), key=lambda item: -item[1])
+        if name != EXCLUDED
         for found in (counts.examples[name],)
     ]
     raise RunError(
-        f"{counts.rejected:,} of {counts.input_rows:,} input rows are dead letters "
-        f"({100 * counts.rejected / counts.input_rows:.1f} %), more than --max_dead_letter_pct "
+        f"{rejected:,} of {counts.input_rows:,} input rows are dead letters "
+        f"({100 * rejected / counts.input_rows:.1f} %), more than --max_dead_letter_pct "
         f"{max_pct:g} allows: {'; '.join(reasons)}. Correct the input or raise the limit"
     )
 
@@ -207,7 +212,8 @@ def check_sum(counts: RunCounts, arrived: Mapping[str, int]) -> None:
     if counts.processed != counts.input_rows or staged != expected:
         raise RunError(
             f"{counts.input_rows:,} input rows became {counts.events:,} events, "
-            f"{counts.duplicates:,} duplicates, {counts.forgotten:,} rows of forgotten users and "
+            f"{counts.duplicates:,} duplicates, {counts.forgotten:,} rows of forgotten users, "
+            f"{counts.left_out:,} excluded rows and "
             f"{counts.rejected:,} dead letters, and {staged[0]:,} events and {staged[1]:,} dead "
             "letters are staged: rows were lost or counted twice; "
             "please report this as a bug"

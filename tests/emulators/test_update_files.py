@@ -18,6 +18,7 @@ from pipeline.launch.update_launch import run_update
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.changes import WriteDisposition
 from tests.emulators.support import Home, unlike
+from tests.pipeline import test_source_ids as source_ids
 from tests.support.runs import command, comparable, contents, run_graph
 from tests.support.staging import change
 from tests.support.tables import NOW, compute, csv_text, parse, row
@@ -166,3 +167,22 @@ def test_own_event_types_in_another_zone_are_taken_and_checked(
     expected = {name: comparable(name, table) for name, table in tables.items()}
     assert [name for name in expected if not found[name].equals(expected[name])] == []
     check_tables(warehouse, NOW)
+
+
+def test_events_of_one_id_are_found_on_any_date(home: Home, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(source_ids.RULES)
+    given = ("--max_dead_letter_pct", "100", "--require_partition_filter", "true")
+    came = [source_ids.FIRST, [*source_ids.AGAIN, *source_ids.OTHERWISE, *source_ids.NEW]]
+    for day, rows in enumerate(came):
+        path = source_ids.in_file(tmp_path, str(day), rows)
+        how = ("batch", "--rules", str(rules)) if day == 0 else ("update",)
+        run = command(
+            *(*how, "--input", path, "--warehouse", home.url, *given),
+            *("--temp_location", f"{home.temp}/tmp"),
+            cwd=Path("/"),
+            **home.servers.environment,
+        )
+        assert run.returncode == 0, run.stderr
+    database = source_ids.begun(tmp_path / "stays", [*source_ids.FIRST, *source_ids.NEW])
+    assert unlike(home.contents(), contents(database)) == ["dead_letter_events"]

@@ -124,6 +124,7 @@ def test_names_are_unique_and_stay() -> None:
         "dead_letters",
         "ignored_miles_amounts",
         "forgotten",
+        "excluded",
         "events_per_user",
         "lateness_seconds",
         "flush_duration_ms",

@@ -11,7 +11,10 @@ from transforms.kernels.run_counts import Example, RunCounts
 from transforms.quality.reported import Reported
 
 EXAMPLE = Example("why", "record", "a.csv", "17")
-COUNTS = RunCounts(10, 6, 1, 2, {"bad_country": 3}, {"bad_country": EXAMPLE}, 4, 5, 6)
+LEFT_OUT = {"ids": 1, "where.agent": 2}
+COUNTS = RunCounts(
+    10, 6, 1, 2, {"bad_country": 3}, {"bad_country": EXAMPLE}, 4, 5, 6, excluded=LEFT_OUT
+)
 PASSED = Reported("t.a", "error", "pass", 0, 9, None, "a rule")
 FAILED = Reported("t.b", "warn", "fail", 2, 9, [{"day": "2025-01-01"}], "another rule")
 BATCH = BatchReport(COUNTS, {"fct_events": 6}, 1.5, QualityReport("warn", (PASSED, FAILED)))
@@ -29,6 +32,7 @@ BATCH_JSON = {
         }
     },
     "forgotten": 6,
+    "excluded": {"total": 3, "by_rule": LEFT_OUT},
     "ignored_miles_amounts": 2,
     "earlier_corrections": {"applied": 4, "failed": 5},
     "tables": {"fct_events": 6},

@@ -261,7 +261,7 @@ def _reread(
     forgotten: Forgotten | None,
     people: People | None,
 ) -> _RereadPart:
-    parsed = parse_records(raw, now, limits)
+    parsed = parse_records(raw.telling_excluded(), now, limits)
     failures = {
         numbers[int(rejection.position)]: Failure(rejection.error_type, rejection.message)
         for rejection in parsed.rejections

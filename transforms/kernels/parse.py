@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
@@ -37,7 +37,9 @@ _YEAR_1_US: Final = int(np.datetime64("0001-01-01", "us").astype(np.int64))
 _YEAR_10000_US: Final = int(np.datetime64("10000-01-01", "us").astype(np.int64))
 
 # In the order in which the rules are tried: a record's first failure is its error_type.
+EXCLUDED: Final = "excluded"
 ERROR_TYPES: Final = (
+    EXCLUDED,
     "oversized_record",
     "missing_user_id",
     "bad_event_time",
@@ -97,12 +99,14 @@ class Parsed:
         rejections: the other records, with the reason of each; of stored events none.
         ignored_amounts: how many events of other types than the miles types had a miles_amount.
         forgotten: how many records were dropped, because their users were forgotten.
+        excluded: by the key of a rule how many records it has left out, of those that are nowhere.
     """
 
     events: pa.RecordBatch
     rejections: Rejections
     ignored_amounts: int
     forgotten: int = 0
+    excluded: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
@@ -150,7 +154,7 @@ class _Columns:
         return is_miles
 
     def failures(self, now_us: int, limits: Limits, reading: Reading) -> list[Masks]:
-        """For each of ERROR_TYPES but the first the rows that fail its rule."""
+        """For each of ERROR_TYPES but the first two the rows that fail its rule."""
         latest_us = now_us + limits.max_future_minutes * US_PER_MINUTE
         return [
             fields.blank(self.user_id),
@@ -188,10 +192,18 @@ def parse_records(
         columns = replace(columns, user_id=people.known(came_as))
     now_us = int(np.datetime64(now, "us").astype(np.int64))
     oversized = records.origin.sizes() > MAX_RECORD_BYTES
-    failures = [oversized, *columns.failures(now_us, limits, records.reading)]
+    dropped = among_forgotten(came_as, columns.user_id, forgotten)
+    forgotten_rows = int(dropped.sum())
+    none = np.zeros(len(dropped), np.bool_)
+    excluded = none if records.excluded is None else (records.excluded.rows & ~dropped) | none
+    counted: dict[str, int] = {}
+    if records.excluded is not None and not records.excluded.kept:
+        rules = records.excluded.by_rule.items()
+        counted = {name: int((rows & excluded).sum()) for name, rows in rules}
+        dropped, excluded = dropped | excluded, none
+    failures = [excluded, oversized, *columns.failures(now_us, limits, records.reading)]
     failed = np.logical_or.reduce(failures)
     first_failure = np.stack(failures).argmax(axis=0)
-    dropped = among_forgotten(came_as, columns.user_id, forgotten)
     unreadable = _remembered(records.unreadable, forgotten)
     rejected = np.flatnonzero(failed & ~dropped)
     parts = [
@@ -204,8 +216,8 @@ def parse_records(
     events, ignored = _events(columns, kept, left_out.any())
     if records.event_ids is not None:
         events = with_identity(events, _identity(records, records.event_ids, kept))
-    gone = int(dropped.sum()) + len(records.unreadable) - len(unreadable)
-    return Parsed(events, rejections, ignored, gone)
+    gone = forgotten_rows + len(records.unreadable) - len(unreadable)
+    return Parsed(events, rejections, ignored, gone, counted)
 
 
 def among_forgotten(came_as: pa.Array, user_ids: pa.Array, forgotten: Forgotten | None) -> Masks:
@@ -304,7 +316,11 @@ def _rejections(
             records.reading.message(
                 ERROR_TYPES[failure],
                 row,
-                _message(ERROR_TYPES[failure], _Source(*(text.strip() for text in texts)), limits),
+                _left_out(records, row)
+                if ERROR_TYPES[failure] == EXCLUDED
+                else _message(
+                    ERROR_TYPES[failure], _Source(*(text.strip() for text in texts)), limits
+                ),
             ),
             payload[:MAX_RECORD_BYTES],
             records.origin.position(row),
@@ -316,6 +332,11 @@ def _rejections(
         )
         for row, failure, instant, keep, payload, texts in found
     )
+
+
+def _left_out(records: RawRecords, row: int) -> str:
+    rule = "" if records.excluded is None else records.excluded.rule_of(row)
+    return f"exclude.{rule} of the rules leaves it out"
 
 
 def _readable(text: str) -> str | None:

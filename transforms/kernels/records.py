@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -240,6 +240,31 @@ def shown(text: str) -> str:
 
 
 @dataclass(frozen=True)
+class Excluded:
+    """Records that rules leave out.
+
+    Attributes:
+        by_rule: by the key of the rule its rows, bool [rows]; no row is of two.
+        kept: whether they are dead letters; else they are only counted.
+    """
+
+    by_rule: Mapping[str, NDArray[np.bool_]]
+    kept: bool = False
+
+    @property
+    def rows(self) -> NDArray[np.bool_] | np.bool_:
+        """All of them."""
+        found: NDArray[np.bool_] | np.bool_ = np.False_
+        for rows in self.by_rule.values():
+            found = found | rows
+        return found
+
+    def rule_of(self, row: int) -> str:
+        """The key of the rule by which a row is left out."""
+        return next(name for name, rows in self.by_rule.items() if rows[row])
+
+
+@dataclass(frozen=True)
 class RawRecords:
     """Some records of one source.
 
@@ -252,6 +277,7 @@ class RawRecords:
         reading: of records that were read by rules, what these say of them.
         event_ids: the source's ids of the events, blank where it has none, as a string array; None
             where nothing says which column they are.
+        excluded: those that rules leave out; None for none.
     """
 
     columns: Sequence[pa.Array]
@@ -260,6 +286,12 @@ class RawRecords:
     unreadable: Rejections = NO_REJECTIONS
     reading: Reading = Reading()
     event_ids: pa.Array | None = None
+    excluded: Excluded | None = None
+
+    def telling_excluded(self) -> RawRecords:
+        """The same, of which those that rules leave out fail, with their rule as the reason."""
+        kept = None if self.excluded is None else replace(self.excluded, kept=True)
+        return replace(self, excluded=kept)
 
     @property
     def rows(self) -> int:

@@ -43,6 +43,7 @@ class RunCounts:
         corrections_failed: dead letters with such a correction, which does not pass (any more).
         forgotten: records that were dropped, because their users were forgotten.
         known_dead_letters: dead letters that the table had already.
+        excluded: records that rules have left out, by the key of the rule.
     """
 
     input_rows: int = 0
@@ -55,6 +56,7 @@ class RunCounts:
     corrections_failed: int = 0
     forgotten: int = 0
     known_dead_letters: int = 0
+    excluded: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rejected(self) -> int:
@@ -63,8 +65,19 @@ class RunCounts:
 
     @property
     def processed(self) -> int:
-        """How many records are known to be events, duplicates, dead letters or forgotten."""
-        return self.events + self.duplicates + self.rejected + self.forgotten
+        """How many records are known to be events, duplicates, dead letters, forgotten or left
+        out."""
+        return self.events + self.duplicates + self.rejected + self.dropped
+
+    @property
+    def left_out(self) -> int:
+        """How many records rules have left out."""
+        return sum(self.excluded.values())
+
+    @property
+    def dropped(self) -> int:
+        """How many records are in no table."""
+        return self.forgotten + self.left_out
 
     @classmethod
     def total(cls, parts: Iterable[RunCounts]) -> RunCounts:
@@ -72,7 +85,9 @@ class RunCounts:
         parts = list(parts)
         dead_letters: Counter[str] = Counter()
         examples: dict[str, Example] = {}
+        excluded: Counter[str] = Counter()
         for part in parts:
+            excluded.update(part.excluded)
             dead_letters.update(part.dead_letters)
             for error_type, example in part.examples.items():
                 known = examples.get(error_type, example)
@@ -88,6 +103,7 @@ class RunCounts:
             corrections_failed=sum(part.corrections_failed for part in parts),
             forgotten=sum(part.forgotten for part in parts),
             known_dead_letters=sum(part.known_dead_letters for part in parts),
+            excluded=dict(sorted(excluded.items())),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -103,6 +119,7 @@ class RunCounts:
             "corrections_failed": self.corrections_failed,
             "forgotten": self.forgotten,
             "known_dead_letters": self.known_dead_letters,
+            **({"excluded": dict(self.excluded)} if self.excluded else {}),
         }
 
     @classmethod

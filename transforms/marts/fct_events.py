@@ -158,8 +158,10 @@ TABLE = Table(
                 Total(RUN, "duplicates"),
                 Total("dead_letter_events", "1"),
                 Total(RUN, "forgotten"),
+                Total(RUN, "excluded"),
             ),
-            "input rows = events + duplicates + dead letters + rows of forgotten users",
+            "input rows = events + duplicates + dead letters + rows of forgotten users + rows that "
+            "rules leave out",
         ),
     ),
 )

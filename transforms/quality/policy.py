@@ -33,6 +33,7 @@ class Policy:
             Total(RUN, "input_rows").key: of_run.input_rows,
             Total(RUN, "duplicates").key: of_run.duplicates,
             Total(RUN, "forgotten").key: of_run.forgotten,
+            Total(RUN, "excluded").key: of_run.left_out,
         }
         return conclude(self.checks, CheckCounts.total([of_rows, CheckCounts(totals=totals)]))
 

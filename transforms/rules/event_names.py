@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from transforms.data_error import DataError
 from transforms.figure_settings import MOST_OWN_TYPES, checked_own
 from transforms.kernels.records import RawRecords
-from transforms.rules.model import Column, Rules, TimeRules
+from transforms.rules.model import Column, Exclude, Rules, TimeRules
 from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
 
 _SHOWN = 10
@@ -28,6 +28,7 @@ def names_alone(rules: Rules) -> Rules:
         },
         time=TimeRules(),
         amount=None,
+        exclude=Exclude(),
         values={name: values for name, values in rules.values.items() if name == "event_type"},
     )
 

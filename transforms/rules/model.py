@@ -18,6 +18,8 @@ ISO: Final = "iso"
 # How many microseconds one of it has.
 EPOCHS: Final = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 
+# Before a field of exclude.where, among names of our columns.
+WHERE: Final = "exclude.where."
 # Our columns of which each row may have another value.
 _MANY_VALUES: Final = frozenset({"event_time", "user_id", EVENT_ID})
 
@@ -90,6 +92,28 @@ class ValueMap:
 
 
 @dataclass(frozen=True)
+class Exclude:
+    """Which records are left out.
+
+    Attributes:
+        ids: those of users of the source.
+        patterns: regular expressions; those of whose user id a part fits one.
+        where: by fields of the source such patterns.
+        keep: whether they become dead letters.
+    """
+
+    ids: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    keep: bool = False
+
+    @property
+    def is_any(self) -> bool:
+        """Whether they leave anything out."""
+        return bool(self.ids or self.patterns or self.where)
+
+
+@dataclass(frozen=True)
 class Rules:
     """All that a file of rules says. Workers get it by pickle.
 
@@ -104,6 +128,8 @@ class Rules:
         takes_all_types: whether every name that a run's files have is an event type; the run adds
             what it finds to `own_event_types`, and what is noted and compared has none.
         session_gap_minutes: after how long a pause another session begins.
+        exclude: which records are left out.
+        ids_file: where there are further ids of these, until they are read.
         called: what messages call them.
     """
 
@@ -115,6 +141,8 @@ class Rules:
     own_event_types: tuple[str, ...] = ()
     takes_all_types: bool = False
     session_gap_minutes: int = PLAIN.session_gap_minutes
+    exclude: Exclude = Exclude()
+    ids_file: str | None = None
     called: str = field(default="the rules", compare=False)
 
     @property
@@ -124,11 +152,14 @@ class Rules:
 
     @property
     def column_names(self) -> tuple[str, ...]:
-        """Our columns that are read of a source."""
-        return (*SOURCE_COLUMNS, EVENT_ID) if self.identifies else SOURCE_COLUMNS
+        """Our columns that are read of a source, and fields by which records are left out."""
+        ours = (*SOURCE_COLUMNS, EVENT_ID) if self.identifies else SOURCE_COLUMNS
+        return (*ours, *(f"{WHERE}{name}" for name in self.exclude.where))
 
     def column(self, name: str) -> Column:
-        """Where one of our columns comes from."""
+        """Where one of our columns comes from, or a field of `exclude.where`."""
+        if name.startswith(WHERE):
+            return Column((name.removeprefix(WHERE),))
         return self.columns.get(name, Column((name,)))
 
     @property

@@ -17,7 +17,8 @@ from transforms.kernels.json_rows import json_problem
 from transforms.kernels.records import Origin, RawRecords, Reading, Rejection, Rejections
 from transforms.kernels.source_rows import SourceRows
 from transforms.rules.amounts import whole_miles
-from transforms.rules.model import ISO, Rules, TimeRules
+from transforms.rules.exclusions import excluded
+from transforms.rules.model import ISO, WHERE, Rules, TimeRules
 from transforms.rules.rule_messages import hints_of, reasons_of
 from transforms.rules.source_fields import asked, source_fields
 from transforms.rules.times_sql import passes_through, time_sql
@@ -82,6 +83,11 @@ class RuleReader:
             unreadable,
             self._reading(own, read, time),
             _plain(own[EVENT_ID]) if self._rules.identifies else None,
+            excluded(
+                self._rules.exclude,
+                own["user_id"],
+                {name: own[f"{WHERE}{name}"] for name in self._rules.exclude.where},
+            ),
         )
 
     def _times(self, column: pa.Array, rules: TimeRules) -> _Read:

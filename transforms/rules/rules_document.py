@@ -16,6 +16,7 @@ from transforms.rules.model import (
     OTHERS,
     AmountRules,
     Column,
+    Exclude,
     Rules,
     TimeRules,
     ValueMap,
@@ -45,6 +46,8 @@ def rules_of(document: Document) -> Rules:
         () if takes_all else _own(own, ("event_types", "own")),
         takes_all,
         document.get("sessions", {}).get("gap_minutes", PLAIN.session_gap_minutes),
+        _exclude(document.get("exclude", {})),
+        document.get("exclude", {}).get("ids_file"),
     )
     _check_lines(rules)
     for keys, name, text in _our_values(rules):
@@ -104,11 +107,33 @@ def document_of(rules: Rules) -> Document:
         "time": _time_said(rules.time),
         "values": {name: _values_said(values) for name, values in rules.values.items()},
         "sessions": _sessions_said(rules),
+        "exclude": _exclude_said(rules),
         "event_types": _types_said(rules),
     }
     if rules.amount is not None:
         said["amount"] = _amount_said(rules.amount)
     return {name: table for name, table in said.items() if table or name == "amount"}
+
+
+def _exclude(given: Mapping[str, Any]) -> Exclude:
+    return Exclude(
+        tuple(given.get("ids", ())),
+        _texts(given.get("patterns", [])),
+        {name: _texts(patterns) for name, patterns in given.get("where", {}).items()},
+        given.get("keep", False),
+    )
+
+
+def _exclude_said(rules: Rules) -> dict[str, Any]:
+    exclude, file = rules.exclude, rules.ids_file
+    said = {
+        "ids": list(exclude.ids),
+        "ids_file": file,
+        "patterns": list(exclude.patterns),
+        "where": {name: list(patterns) for name, patterns in exclude.where.items()},
+        "keep": exclude.keep,
+    }
+    return {name: value for name, value in said.items() if value}
 
 
 def _sessions_said(rules: Rules) -> dict[str, Any]:

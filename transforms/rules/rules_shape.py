@@ -7,6 +7,8 @@ from datetime import date
 from typing import Any, Final
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from transforms.kernels import fields
 from transforms.kernels.input_formats import COMPRESSIONS, KINDS
@@ -43,6 +45,18 @@ def format_problem(text: str) -> str | None:
     except duckdb.Error as error:
         reason = str(error).rpartition(": ")[2]
         return f"is no pattern of strptime: {reason}. One is %d.%m.%Y %H:%M:%S"
+    return None
+
+
+def pattern_problem(text: str) -> str | None:
+    """What is wrong with a regular expression; None where nothing is."""
+    try:
+        pc.match_substring_regex(pa.array([""]), text)
+    except pa.ArrowInvalid as error:
+        reason = str(error).partition(": ")[2]
+        return (
+            f"is no regular expression of RE2 ({reason}): a sign that is meant has a \\ before it"
+        )
     return None
 
 
@@ -106,6 +120,12 @@ def _amount_problem(amount: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _exclude_problem(exclude: Mapping[str, Any]) -> str | None:
+    if not exclude.keys() - {"keep"}:
+        return "leaves nothing out: give ids, ids_file, patterns or where"
+    return None
+
+
 _FIELD: Final = Text(
     "The source's name: of a column, or a way into it, as context.os.name or event_params[value]"
 )
@@ -144,6 +164,8 @@ _FORMAT: Final = Text(
     f"{ISO}, {', '.join(EPOCHS)} or a pattern of strptime as %d.%m.%Y %H:%M:%S",
     problem=format_problem,
 )
+
+_PATTERN: Final = Text("A regular expression of RE2, as (?i)bot", problem=pattern_problem)
 
 SHAPE: Final = Keys(
     {
@@ -197,6 +219,19 @@ SHAPE: Final = Keys(
                 for name, shape in _OURS.items()
             },
             "What values are called here",
+        ),
+        "exclude": Keys(
+            {
+                "ids": Several(Text("The id of a user in the source")),
+                "ids_file": Text("A file of further ids, one a line"),
+                "patterns": OneOrSeveral(_PATTERN, "Of user ids, a part of which fits"),
+                "where": AnyKeys(
+                    OneOrSeveral(_PATTERN), "Of a field of the source, a part of which fits"
+                ),
+                "keep": Flag("Whether they become dead letters, and are not only counted"),
+            },
+            "Which records are left out, of robots and testers",
+            _exclude_problem,
         ),
         "sessions": Keys(
             {

@@ -15,7 +15,7 @@ from transforms.kernels.column_names import alike
 from transforms.kernels.source_rows import JSON, SourceRows
 from transforms.rules.field_paths import FieldPath
 from transforms.rules.json_sql import json_select
-from transforms.rules.model import Rules
+from transforms.rules.model import WHERE, Rules
 from transforms.rules.typed_sql import is_text, typed_field
 
 # Without these a record is no event.
@@ -149,7 +149,8 @@ def _present(table: pa.Table, paths: Sequence[FieldPath]) -> list[_Field]:
 
 def _refuse_without(name: str, rules: Rules, there: Sequence[str], source: str) -> None:
     """Raise DataError where our column can't do without the fields that a source lacks."""
-    is_said, column = name in rules.columns, rules.column(name)
+    is_said = name in rules.columns or name.startswith(WHERE)
+    column = rules.column(name)
     fields = column.fields
     may_lack = column.optional and (column.default is not None or name not in _NEEDED)
     if not fields or may_lack or (not is_said and name not in _NEEDED):
