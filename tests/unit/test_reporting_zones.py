@@ -14,6 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.errors import OptionError
+from pipeline.options.shared_options import asked_figures
 from tests.support.tables import compute, csv_text, differences, oracle_tables, parse, row
 from tests.support.thorough import examples
 from tests.support.updates import Home as DuckDB
@@ -179,6 +181,15 @@ def test_every_zone_is_known_by_its_name() -> None:
 def test_an_unknown_zone_names_one_that_is_near(text: str, meant: str) -> None:
     with pytest.raises(ValueError, match=f"no time zone.*did you mean {meant}"):
         named_zone(text)
+
+
+def test_an_option_that_names_no_zone_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"--timezone Singapore is no .*Asia/Singapore"):
+        asked_figures(None, "Singapore", None)
+    asked = asked_figures(None, "Etc/UTC", "sunday")
+    assert asked is not None
+    assert asked.first().reckoning == Reckoning("UTC", "sunday")
+    assert asked_figures(None, None, None) is None
 
 
 @st.composite
