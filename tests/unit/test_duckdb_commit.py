@@ -66,12 +66,14 @@ def _moment(row: Row) -> tuple[str, datetime]:
 
 # A few rows are merged by their keys, many by MERGE.
 WAYS = {"few": 1 << 20, "many": 0}
+LIMITS = ("_FEW_BYTES", "_MERGED_BYTES")
 both_ways = pytest.mark.parametrize("few_bytes", WAYS.values(), ids=list(WAYS))
 
 
 @pytest.fixture(params=WAYS.values(), ids=list(WAYS))
 def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(staged_rows, "_FEW_BYTES", request.param)
+    for limit in LIMITS:
+        monkeypatch.setattr(staged_rows, limit, request.param)
 
 
 @contextmanager
@@ -79,7 +81,7 @@ def few(few_bytes: int) -> Iterator[str]:
     """A folder, while staged rows of so many bytes are few."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(staged_rows, "_FEW_BYTES", few_bytes),
+        mock.patch.dict(vars(staged_rows), dict.fromkeys(LIMITS, few_bytes)),
     ):
         yield folder
 

@@ -186,7 +186,8 @@ def test_a_load_of_other_values_than_were_staged_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whether DuckDB reads the files, or is given the rows that they hold."""
-    monkeypatch.setattr(staged_rows, "_FEW_BYTES", few_bytes)
+    for limit in ("_FEW_BYTES", "_MERGED_BYTES"):
+        monkeypatch.setattr(staged_rows, limit, few_bytes)
     warehouse = warehouse_in(tmp_path)
     before = [filled(EVENTS, event_id="before")]
     warehouse.commit([change(EVENTS, WriteDisposition.REPLACE, str(tmp_path), before)], "a")

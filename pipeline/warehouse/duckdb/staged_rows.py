@@ -19,6 +19,8 @@ from transforms.kernels.figures import figures_of
 # Below that planning what DuckDB is asked takes longer than what it does: of a flush of 500 events
 # two of three milliseconds a table.
 _FEW_BYTES: Final = 1 << 20
+# Of rows that are merged: by their keys a fifth of an update's commit is saved, up to here.
+_MERGED_BYTES: Final = 32 << 20
 
 
 def staged(table: Table, files: Sequence[StagedFile]) -> str | None:
@@ -68,7 +70,20 @@ def few_rows(table: Table, files: Sequence[StagedFile]) -> pa.Table | None:
     Raises:
         RunError: if they are read otherwise than they were staged.
     """
-    if not files or sum(file.bytes for file in files) > _FEW_BYTES:
+    return _in_memory(table, files, _FEW_BYTES)
+
+
+def rows_to_merge(table: Table, files: Sequence[StagedFile]) -> pa.Table | None:
+    """As `few_rows`, of rows that are merged, which may be more.
+
+    Raises:
+        RunError: as `few_rows`.
+    """
+    return _in_memory(table, files, _MERGED_BYTES)
+
+
+def _in_memory(table: Table, files: Sequence[StagedFile], most_bytes: int) -> pa.Table | None:
+    if not files or sum(file.bytes for file in files) > most_bytes:
         return None
     try:
         parts = [pq.ParquetFile(file.path).read(use_threads=False) for file in files]

@@ -17,6 +17,7 @@ from pipeline.warehouse.duckdb.staged_rows import (
     few_rows,
     guarded,
     registered,
+    rows_to_merge,
     see_as_staged,
     staged,
 )
@@ -95,7 +96,8 @@ def _delete_matching(
 
 def _merge(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
     table = change.table
-    rows, deletes = few_rows(table, change.files), few_rows(table.deletes, change.deletes)
+    rows = rows_to_merge(table, change.files)
+    deletes = rows_to_merge(table.deletes, change.deletes)
     has_more = (change.files and rows is None) or (change.deletes and deletes is None)
     if not has_more and merge_few(connection, table, rows, deletes):
         return
