@@ -31,6 +31,7 @@ _COLUMNS: Final = {column.name: column for column in fct_events.TABLE.columns}
 # By the names of IDENTITY.
 _IDENTITY: Final = {
     "source_id": "source_id",
+    "came_as": "came_as",
     "stored_id": STORED_ID,
     "source": "source",
     "position": "position",
@@ -55,6 +56,7 @@ CAME_WITH_ID: Final = replace(
     columns=(
         *STORED.columns,
         nullable("source_id", STRING, "What its source calls the event"),
+        nullable("came_as", STRING, "What its source calls the user, where that is another id"),
         nullable("source", STRING, "Where it was read"),
         nullable("position", STRING, "Where in it"),
     ),

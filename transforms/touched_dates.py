@@ -9,7 +9,7 @@ import pyarrow as pa
 from transforms.contract import DATE, STRING, Partition, Table, required
 from transforms.kernels.compression import digests
 from transforms.kernels.event_batch import has_identity
-from transforms.kernels.event_ids import identified
+from transforms.kernels.event_ids import identified, owner_digests
 from transforms.kernels.hashing import ascii_array
 from transforms.kernels.id_text import event_digits
 from transforms.kernels.user_dates import UserDates
@@ -39,7 +39,8 @@ def ids_of(events: pa.RecordBatch) -> pa.Table:
         return NEW_IDS.arrow_schema.empty_table()
     named = events.filter(events["source_id"].is_valid())
     users = named["user_id"].dictionary_encode()
-    hashes = identified(named["source_id"], digests(users.dictionary)[users.indices.to_numpy()])
+    by_user = digests(users.dictionary)[users.indices.to_numpy()]
+    hashes = identified(named["source_id"], owner_digests(named["came_as"], by_user))
     return NEW_IDS.build({"event_id": ascii_array(event_digits(hashes))})
 
 

@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.errors import RunError
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.graphs.increment_commit import (
     adding_plan,
@@ -30,17 +29,23 @@ from pipeline.graphs.leaving_users import LEAVE_BY, dates_of, leaving_users
 from pipeline.graphs.noted_people import Growth, also_forgotten
 from pipeline.graphs.stored_state import CountersOf
 from pipeline.micro_batches.steps_here import StepsHere
-from pipeline.paths import typed_command
 from pipeline.reports import MovedReport
 from pipeline.warehouse.changes import StagedFile
 from pipeline.warehouse.lookups import Lookup
-from transforms.advance_step import CHANGES, EVENT_COLUMNS, TIMELINE_COLUMNS, checkable
+from transforms.advance_step import (
+    CHANGES,
+    EVENT_COLUMNS,
+    IDENTIFIED_COLUMNS,
+    TIMELINE_COLUMNS,
+    checkable,
+)
 from transforms.contract import STRING, Table, required
 from transforms.kernels.counters import Counters
 from transforms.kernels.increments import change
 from transforms.kernels.keys import plain_strings
 from transforms.kernels.person_ids import KnownPeople, under
 from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.source_ids import kept_ids
 from transforms.kernels.timelines import Timelines
 from transforms.mart_changes import finish
 from transforms.marts import fct_events
@@ -49,7 +54,7 @@ from transforms.parse_step import COUNTS
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.state import known_people, user_timelines
-from transforms.stored_events import STORED, refuse_incomplete, restored
+from transforms.stored_events import STORED, STORED_WITH_ID, refuse_incomplete, restored
 from transforms.touched_dates import TOUCHED
 from transforms.user_tables import CONTRIBUTIONS
 
@@ -147,23 +152,12 @@ class _Moving:
     over: ArrowChecks | None
 
     def all(self) -> _Found:
-        """Stage all of them, some at a time.
-
-        Raises:
-            RunError: if the rules name an event_id, and one of them has events.
-        """
+        """Stage all of them, some at a time."""
         people, found = KnownPeople.of(self.growth.moved), _Found()
         keys = _MOVED.build({"user_id": self.growth.moved.anonymous_ids})
         wanted = Lookup(user_timelines.TABLE, TIMELINE_COLUMNS, ("user_id",), _MOVED)
         lives = user_timelines.timelines_of(self._looked_up(wanted, keys))
         found.people = len(lives)
-        if found.people and self.job.identified:
-            url = self.job.warehouse.url
-            raise RunError(
-                f"--people names known ids of users who have events in {url}, and its rules name "
-                "an event_id: ids of stored events follow from their source's, which are not "
-                f"stored. Run {typed_command('batch', url)} over all source files with --people"
-            )
         for users in _portions(people.known(lives.user_id), lives.per_user(lives.events)):
             self._move(lives.take(users), people, found)
         return found
@@ -172,12 +166,16 @@ class _Moving:
         """Stage what becomes of some people, to be counted in `found`."""
         job = self.job
         dates = dates_of(lives)
-        wanted = Lookup(fct_events.TABLE, EVENT_COLUMNS, TOUCHED.column_names, TOUCHED)
+        columns = IDENTIFIED_COLUMNS if job.identified else EVENT_COLUMNS
+        wanted = Lookup(fct_events.TABLE, columns, TOUCHED.column_names, TOUCHED)
         keys = TOUCHED.build({name: dates[name] for name in dates.column_names})
         rows = self._looked_up(wanted, keys)
         refuse_incomplete(rows, lives)
-        came = pa.table({name: plain_strings(rows[name]) for name in STORED.column_names})
+        stored = STORED_WITH_ID if job.identified else STORED
+        came = pa.table({name: plain_strings(rows[name]) for name in stored.column_names})
         events = restored(came, job.figures.known).events
+        if job.identified:
+            events = kept_ids(events, job.figures.known)
         events = under(events, people.known(events["user_id"]))
         arrives = ~_among(events["user_id"], self.growth.admitted.forgotten.user_ids)
         events = events.filter(pa.array(arrives))

@@ -248,17 +248,32 @@ def test_a_corrected_record_has_the_id_of_its_source(tmp_path: Path) -> None:
     assert unlike(database, good) == []
 
 
-def test_events_of_other_people_are_not_moved(tmp_path: Path) -> None:
-    database, people = begun(tmp_path, FIRST), tmp_path / "people.csv"
+def test_events_of_people_keep_their_ids_when_these_are_known(tmp_path: Path) -> None:
+    """Of ann and bob an id each is the same, and two events without one are equal but for that."""
+    rows = [*FIRST, bought(None, "01T12:00:00", 8, who="bob")]
+    database, people = begun(tmp_path, rows), tmp_path / "people.csv"
     words = ("--warehouse", f"duckdb:///{database}", "--people", str(people))
-    people.write_text("anonymous_id,user_id\nnobody,bob\n")
-    ran("update", "--input", in_file(tmp_path, "more", NEW), *words)
-    before = contents(database)
-    people.write_text("anonymous_id,user_id\nnobody,bob\nann,bob\n")
-    run = command("update", "--input", str(tmp_path / "*.jsonl"), *words, cwd=tmp_path)
-    assert run.returncode == 1
-    assert "its rules name an event_id" in run.stderr
-    assert unlike(database, before) == []
+    people.write_text("anonymous_id,user_id\nann,bob\n")
+    ran("update", "--input", in_file(tmp_path, "more", [*NEW, *AGAIN, *OTHERWISE]), *words)
+    assert len(letters(database)) == len(OTHERWISE)
+    people.write_text("anonymous_id,user_id\nann,bob\nbob,cy\n")
+    later = [*AGAIN, bought("a1", "01T10:00:00", 70, who="bob"), bought("d1", "09T10:00:00", 1)]
+    ran("update", "--input", str(tmp_path / "*.jsonl"), in_file(tmp_path, "z", later), *words)
+    assert ("a1", "2025-07-01T10:00:00Z") in letters(database)
+    as_it_is = contents(database)
+    # A dead letter that is tried again as it is stays one.
+    run_replay(database)
+    assert unlike(database, as_it_is) == []
+    assert len(letters(database)) == len(OTHERWISE) + 1
+    expected = [*rows, *NEW, later[-1]]
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    (whole / "rules.toml").write_text(RULES)
+    ran(
+        *("batch", "--input", in_file(whole, "all", expected), "--people", str(people)),
+        *("--rules", str(whole / "rules.toml"), "--warehouse", f"duckdb:///{whole}/g.duckdb"),
+    )
+    assert unlike(database, contents(whole / "g.duckdb")) == []
 
 
 def test_rules_without_the_column_are_other_rules(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from transforms.kernels.parse import (
     among_forgotten,
     parse_records,
 )
-from transforms.kernels.person_ids import People, under
+from transforms.kernels.person_ids import People, other_ids, under
 from transforms.kernels.records import RawRecords
 from transforms.kernels.single_records import read_records
 from transforms.kernels.source_ids import CONFLICTING
@@ -276,6 +276,8 @@ def _reread(
     if people is not None:
         known = people.known(came_as)
         events = under(events, known)
+        if has_identity(events.schema):
+            events = with_identity(events, {"came_as": other_ids(came_as, known)})
     if forgotten is not None:
         theirs = among_forgotten(came_as, known, forgotten)
         failures.update(dict.fromkeys(passing[theirs].tolist(), _FORGOTTEN))

@@ -24,11 +24,13 @@ EVENT_BATCH: Final = pa.schema(
 )
 
 # Of events of sources whose rules name an event_id; the others have EVENT_BATCH. `source_id` is the
-# source's own, NULL where it has none; `stored_id` is the event_id of an event that is in
+# source's own, NULL where it has none. It is looked for within `came_as`, the user id in the
+# source, NULL where the user is known by that one. `stored_id` is the event_id of an event in
 # fct_events; `source` and `position` are where a new one was read, for a dead letter.
 IDENTITY: Final = pa.schema(
     [
         pa.field("source_id", pa.string()),
+        pa.field("came_as", pa.string()),
         pa.field("stored_id", pa.string()),
         pa.field("source", LABEL),
         pa.field("position", pa.string()),

@@ -63,6 +63,23 @@ def identified(source_ids: pa.Array, users: Blocks) -> Hashes:
     return renamed(Hashes.of(compressed(left(mark), right(digests(source_ids)))), users)
 
 
+def owner_digests(came_as: pa.Array, users: Blocks) -> Blocks:
+    """The digests of user ids as sources have them, within which their ids of events are looked
+    for: so an event keeps its id when its user turns out to be known by another one.
+
+    Args:
+        came_as: a string array [n], NULL where it is that of `users`.
+        users: [n], the digest of each one's user.
+    """
+    rows = np.flatnonzero(came_as.is_valid().to_numpy(zero_copy_only=False))
+    if not len(rows):
+        return users
+    encoded = came_as.drop_null().dictionary_encode()
+    owners = users.copy()
+    owners[rows] = digests(encoded.dictionary)[encoded.indices.to_numpy()]
+    return owners
+
+
 def renamed(ids: Hashes, users: Blocks) -> Hashes:
     """Other ids of events that are other users' now, of which nobody else knows the source's ids.
 

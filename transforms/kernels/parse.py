@@ -18,7 +18,7 @@ from transforms.kernels.calendar import US_PER_MINUTE
 from transforms.kernels.event_batch import EVENT_BATCH, with_identity
 from transforms.kernels.event_time import parse_event_times
 from transforms.kernels.forgotten import Forgotten, mentioning
-from transforms.kernels.person_ids import People
+from transforms.kernels.person_ids import People, other_ids
 from transforms.kernels.records import (
     MAX_RECORD_BYTES,
     OVERSIZED,
@@ -215,7 +215,10 @@ def parse_records(
     kept = np.flatnonzero(~left_out)
     events, ignored = _events(columns, kept, left_out.any())
     if records.event_ids is not None:
-        events = with_identity(events, _identity(records, records.event_ids, kept))
+        identity = _identity(records, records.event_ids, kept)
+        if columns.user_id is not came_as:
+            identity["came_as"] = other_ids(came_as.take(pa.array(kept)), events["user_id"])
+        events = with_identity(events, identity)
     gone = forgotten_rows + len(records.unreadable) - len(unreadable)
     return Parsed(events, rejections, ignored, gone, counted)
 

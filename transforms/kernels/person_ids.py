@@ -244,6 +244,16 @@ def under(events: pa.RecordBatch, user_ids: pa.Array) -> pa.RecordBatch:
     return events.set_column(place, events.schema.field(place), user_ids)
 
 
+def other_ids(came_as: pa.Array, user_ids: pa.Array) -> pa.Array:
+    """The ids that people had in a source, NULL where they are known by these: [n].
+
+    Args:
+        came_as, user_ids: string arrays without NULL: [n].
+    """
+    none = pa.scalar(None, pa.string())
+    return pc.if_else(pc.equal(came_as, user_ids), none, came_as)
+
+
 class Grown(NamedTuple):
     """In what pairs are more than others.
 

@@ -16,11 +16,14 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.data_error import DataError
+from transforms.kernels.compression import digests
 from transforms.kernels.csv_layout import IDENTIFIED
-from transforms.kernels.event_ids import identified
+from transforms.kernels.event_batch import with_identity
+from transforms.kernels.event_ids import event_ids, identified, owner_digests
 from transforms.kernels.hashing import Hashes
 from transforms.kernels.id_text import event_hashes
 from transforms.kernels.records import Rejection, Rejections, shown
@@ -53,7 +56,7 @@ class Settled:
 def settle(
     table: pa.Table,
     content: Hashes,
-    digests: Blocks,
+    user_digests: Blocks,
     user: NDArray[np.int64],
     event_types: Sequence[str],
 ) -> Settled:
@@ -62,14 +65,14 @@ def settle(
     Args:
         table: with the schema IDENTIFIED_BATCH, each column in one chunk [n].
         content: [n], the hash of each one's values.
-        digests: of each user.
+        user_digests: of each user.
         user: int64 [n], the index of each one's user.
         event_types: the names of the event types, by their codes.
 
     Raises:
         DataError: if a stored event has no id of this version.
     """
-    ids, is_stored = _ids(table, content, digests, user)
+    ids, is_stored = _ids(table, content, user_digests, user)
     order = np.argsort(ids.high, kind="stable")
     high = ids.high[order]
     tied = np.zeros(len(order), np.bool_)
@@ -95,15 +98,40 @@ def settle(
     return Settled(ids, stays, int(equal.sum()), conflicts)
 
 
+def kept_ids(events: pa.RecordBatch, event_types: Sequence[str]) -> pa.RecordBatch:
+    """Stored events that are to be another user's: those whose ids follow from their source's keep
+    them, and of the others, whose ids follow from their values, `stored_id` is NULL.
+
+    Args:
+        events: with the schema IDENTIFIED_BATCH, all of them stored, each of the user that it has.
+        event_types: the names of the event types, by their codes.
+
+    Raises:
+        DataError: if one has no id of this version.
+    """
+    table = pa.Table.from_batches([events]).combine_chunks()
+    if not table.num_rows:
+        return events
+    users = events["user_id"].dictionary_encode()
+    by_user, user = digests(users.dictionary), users.indices.to_numpy().astype(np.int64)
+    content = event_ids(table, by_user, user, event_types)
+    ids, _ = _ids(table, content, by_user, user)
+    by_values = pa.array((ids.high == content.high) & (ids.low == content.low))
+    none = pa.scalar(None, pa.string())
+    return with_identity(events, {"stored_id": pc.if_else(by_values, none, events["stored_id"])})
+
+
 def _ids(
-    table: pa.Table, content: Hashes, digests: Blocks, user: NDArray[np.int64]
+    table: pa.Table, content: Hashes, user_digests: Blocks, user: NDArray[np.int64]
 ) -> tuple[Hashes, NDArray[np.bool_]]:
     """The id of each event, and which are stored."""
     high, low = content.high.copy(), content.low.copy()
     source_ids, stored_ids = table["source_id"].chunk(0), table["stored_id"].chunk(0)
     is_stored = stored_ids.is_valid().to_numpy(zero_copy_only=False)
     named = np.flatnonzero(source_ids.is_valid().to_numpy(zero_copy_only=False) & ~is_stored)
-    found = identified(source_ids.take(pa.array(named)), digests[user[named]])
+    rows = pa.array(named)
+    owners = owner_digests(table["came_as"].chunk(0).take(rows), user_digests[user[named]])
+    found = identified(source_ids.take(rows), owners)
     high[named], low[named] = found.high, found.low
     if is_stored.any():
         try:
@@ -170,7 +198,7 @@ def contradiction(
         event["position"],
         IDENTIFIED.attributes,
         event_time_us=_microseconds(event),
-        user_id=event["user_id"],
+        user_id=event.get("came_as") or event["user_id"],
         event_type=event_types[event["event_type"]],
     )
 
@@ -183,6 +211,7 @@ def _texts(event: Mapping[str, Any], event_types: Sequence[str]) -> list[str]:
     """An event as a record of the source columns, which the parser reads as the same event."""
     said = {
         **event,
+        "user_id": event.get("came_as") or event["user_id"],
         "event_time": f"{event['event_time'].isoformat()}Z",
         "event_type": event_types[event["event_type"]],
         "platform": PLATFORMS[event["platform"]],

@@ -21,10 +21,12 @@ _NULL: Final = -1
 
 
 class Named(NamedTuple):
-    """What a source says of an event: its id, None for none, and where it was read."""
+    """What a source says of an event: its id, None for none, where it was read, and the user's id,
+    None where that is the one by which the user is known."""
 
     source_id: str | None
     position: str
+    came_as: str | None
 
 
 # By the ids of events.
@@ -38,9 +40,9 @@ def encode_arrivals(events: SortedEvents, came: pa.RecordBatch) -> Iterator[tupl
         events: they.
         came: of which they are, with the schema IDENTIFIED_BATCH.
     """
-    rows = came.select(["source_id", "position"]).take(pa.array(events.rows))
+    rows = came.select(["source_id", "position", "came_as"]).take(pa.array(events.rows))
     said = [
-        [int(high), int(low), row["source_id"], row["position"]]
+        [int(high), int(low), row["source_id"], row["position"], row["came_as"]]
         for high, low, row in zip(events.ids.high, events.ids.low, rows.to_pylist(), strict=True)
     ]
     starts = [*events.user_starts_mask.nonzero()[0].tolist(), len(said)]
@@ -53,7 +55,7 @@ def decode_arrivals(encoded: bytes) -> tuple[bytes, Names]:
     """The encoded records that `encode_arrivals` wrote, and what is said of them."""
     end = _SIZE_BYTES + int.from_bytes(encoded[:_SIZE_BYTES], "big")
     said = json.loads(encoded[end:])
-    names = {(high, low): Named(source_id, position) for high, low, source_id, position in said}
+    names = {(high, low): Named(*named) for high, low, *named in said}
     return encoded[_SIZE_BYTES:end], names
 
 
