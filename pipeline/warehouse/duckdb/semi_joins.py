@@ -45,10 +45,15 @@ def matches(
 def _matches(
     table: Table, columns: Sequence[str], by: Sequence[str], keys: str, within: str
 ) -> str:
-    shown = ", ".join(f"t.{DIALECT.name(name)}" for name in columns)
+    """The keys alone are compared first, and the other columns read of the rows that are found: all
+    at once DuckDB reads and unpacks the ids of every row of these dates, for three times as long.
+    """
+    name = DIALECT.name(table.name)
+    shown = ", ".join(f"t.{DIALECT.name(column)}" for column in columns)
     names = ", ".join(map(DIALECT.name, by))
-    same = " AND ".join(f"t.{name} = k.{name}" for name in map(DIALECT.name, by))
-    return (
-        f"SELECT {shown} FROM {DIALECT.name(table.name)} AS t "
+    same = " AND ".join(f"t.{column} = k.{column}" for column in map(DIALECT.name, by))
+    places = (
+        f"SELECT t.rowid AS place FROM {name} AS t "
         f"SEMI JOIN (SELECT DISTINCT {names} FROM {keys}) AS k ON {same} WHERE {within}"
     )
+    return f"SELECT {shown} FROM {name} AS t SEMI JOIN ({places}) AS p ON t.rowid = p.place"
