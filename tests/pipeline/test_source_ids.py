@@ -248,6 +248,21 @@ def test_a_corrected_record_has_the_id_of_its_source(tmp_path: Path) -> None:
     assert unlike(database, good) == []
 
 
+def test_who_lives_on_under_a_pseudonym_keeps_equal_events(tmp_path: Path) -> None:
+    database = begun(tmp_path, FIRST)
+    before = contents(database)
+    (tmp_path / "ids.txt").write_text("ann\n")
+    words = ("--user_ids", str(tmp_path / "ids.txt"), "--pseudonymise")
+    ran("forget", *words, "--warehouse", f"duckdb:///{database}")
+    after = contents(database)
+    assert after["fct_events"].num_rows == before["fct_events"].num_rows
+    ids = [set(found["fct_events"]["event_id"].to_pylist()) for found in (before, after)]
+    assert len(ids[1]) == len(FIRST)
+    assert len(ids[0] & ids[1]) == 1
+    same = {*MARTS} - {"fct_events", "dim_users", "users_with_negative_miles"}
+    assert [name for name in sorted(same) if not after[name].equals(before[name])] == []
+
+
 def test_events_of_people_keep_their_ids_when_these_are_known(tmp_path: Path) -> None:
     """Of ann and bob an id each is the same, and two events without one are equal but for that."""
     rows = [*FIRST, bought(None, "01T12:00:00", 8, who="bob")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import strategies as st
@@ -11,11 +12,12 @@ from transforms.rules.model import (
     OTHERS,
     AmountRules,
     Column,
+    Exclude,
     Rules,
     TimeRules,
     ValueMap,
 )
-from transforms.vocabulary import EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
+from transforms.vocabulary import EVENT_ID, EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
 
 FIELDS = (
     "a",
@@ -48,6 +50,7 @@ _FORMATS = (
     "%Y-%m-%d %H:%M:%S %z",
     "at %H:%M '%d.%m.%Y'",
 )
+_PATTERNS = ("(?i)a", "^[0-9]+$", "\\\\", "[é ]")
 _SOURCE_TEXTS = st.text(max_size=8).filter(lambda text: text.strip() and text != OTHERS)
 
 
@@ -60,6 +63,15 @@ def some_rules(draw: st.DrawFn, fields: tuple[str, ...] = FIELDS) -> Rules:
         found = draw(names)
         default = draw(_OURS[name] if not found else st.none() | _OURS[name])
         columns[name] = Column(found, default)
+    if ids := draw(names):
+        columns[EVENT_ID] = Column(ids, optional=draw(st.booleans()))
+    patterns = st.lists(st.sampled_from(_PATTERNS), max_size=2, unique=True).map(tuple)
+    one_or_more = st.lists(st.sampled_from(_PATTERNS), min_size=1, unique=True).map(tuple)
+    exclude = Exclude(
+        draw(st.sampled_from([(), ("a", "1")])),
+        draw(patterns),
+        draw(st.dictionaries(st.sampled_from(fields), one_or_more, max_size=2)),
+    )
     values = {
         name: ValueMap(
             draw(st.dictionaries(_SOURCE_TEXTS, _OURS[name], max_size=3)),
@@ -80,4 +92,5 @@ def some_rules(draw: st.DrawFn, fields: tuple[str, ...] = FIELDS) -> Rules:
         draw(st.none() | amount),
         {name: found for name, found in values.items() if found != ValueMap()},
         ("own type",),
+        exclude=replace(exclude, keep=exclude.is_any and draw(st.booleans())),
     )

@@ -26,7 +26,7 @@ from transforms.kernels.input_formats import Given
 from transforms.kernels.parse import Limits, parse_records
 from transforms.rules.guess.guesses import Proposal, proposed
 from transforms.rules.guess.rules_text import rules_text
-from transforms.rules.guess.sample_fields import sample_fields
+from transforms.rules.guess.sample_fields import SampleField, sample_fields
 from transforms.rules.guess.time_guess import guessed_times
 from transforms.rules.read_by_rules import RuleReader
 from transforms.rules.rules_file import read_rules
@@ -326,3 +326,23 @@ def test_whatever_rows_hold_what_is_written_are_rules(rows: list[dict[str, objec
     if fields_of(proposal, "event_time"):
         _, known = parse_event_times(records.columns[0].cast("string").fill_null(""))
         assert known.any()
+
+
+@pytest.mark.parametrize(
+    ("name", "ids", "is_one"),
+    [
+        ("messageId", [f"m{at}" for at in range(200)], True),
+        ("properties.$insert_id", [f"m{max(at, 1)}" for at in range(200)], True),
+        ("event_id", [f"m{at % 100}" for at in range(200)], False),
+        ("uuid", ["", *(f"m{at}" for at in range(199))], False),
+        ("session_id", [f"m{at}" for at in range(200)], False),
+    ],
+)
+def test_an_id_of_events_is_proposed(name: str, ids: list[str], is_one: bool) -> None:
+    times = [f"2026-01-01T00:{at // 60:02}:{at % 60:02}Z" for at in range(200)]
+    fields = [SampleField("timestamp", times), SampleField(name, ids)]
+    with duckdb.connect() as database:
+        found = proposed(fields, datetime(2026, 11, 27), database)
+    assert found.rules.identifies is is_one
+    text = rules_text(found, Given(), "200 rows")
+    assert (f'event_id = "{name}"' in text) is is_one

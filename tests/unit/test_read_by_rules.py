@@ -334,7 +334,8 @@ def whole(rows: SourceRows, rules: Rules) -> Parsed:
     raw = RuleReader(rules)(rows)
     assert len(raw) == len(rows)
     found = parse_records(raw, NOW, Limits())
-    assert len(found.events) + len(found.rejections) == len(rows)
+    left_out = sum(found.excluded.values())
+    assert len(found.events) + len(found.rejections) + left_out == len(rows)
     positions = [rejection.position for rejection in found.rejections]
     assert len(set(positions)) == len(positions)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from transforms.rules.guess.value_kinds import (
     whole_share,
 )
 from transforms.rules.model import ISO, AmountRules, Column, Rules, TimeRules, ValueMap
-from transforms.vocabulary import EVENT_TYPES, SOURCE_COLUMNS
+from transforms.vocabulary import EVENT_ID, EVENT_TYPES, SOURCE_COLUMNS
 
 # Of which a field is told to be an event's type: more names than that are no names of events.
 _MOST_NAMES: Final = 1_000
@@ -32,6 +33,10 @@ _MOST_LINES: Final = 50
 _MOST_LIKELY: Final = 4
 # What is no country becomes this, which ISO 3166 leaves to whoever needs it.
 UNKNOWN_COUNTRY: Final = "ZZ"
+# Of ids of events: what tools call them; and the share of rows of which each has its own, as a few
+# may have come twice.
+_ID_NAMES: Final = frozenset({"eventid", "eventuuid", "insertid", "messageid", "uuid"})
+_DISTINCT_IDS: Final = 0.99
 OTHER_EVENTS: Final = "other_event"
 ANY_EVENT: Final = "event"
 
@@ -127,12 +132,15 @@ def proposed(
     names = Counter(filter(None, _joined(by_name["event_type"], texts)))
     amounts, other = _amounts(by_name["miles_amount"])
     columns = dict(_columns(by_name))
+    for found in findings:
+        if _tells_events(found):
+            columns.setdefault(EVENT_ID, Column((found.name,)))
     values, own = _event_types(names)
     values = {**values, **_values(by_name)}
     times = by_name["event_time"].chosen
     formats = times[0].times.formats if times else ()
     rules = Rules(
-        columns={name: columns[name] for name in SOURCE_COLUMNS if name in columns},
+        columns={name: columns[name] for name in (*SOURCE_COLUMNS, EVENT_ID) if name in columns},
         time=TimeRules(formats or (ISO,)),
         amount=amounts,
         values=values,
@@ -141,6 +149,13 @@ def proposed(
     miles = _with_amounts(by_name, texts, names)
     ordered = dict(names.most_common())
     return Proposal(findings, guesses, rules, ordered, miles, other)
+
+
+def _tells_events(found: Finding) -> bool:
+    """Whether a field is an id of events: by its name, and as hardly a row has that of another."""
+    name = re.sub("[^a-z]", "", found.name.lower().rpartition(".")[2])
+    distinct = len(found.values) / max(found.rows, 1)
+    return name in _ID_NAMES and found.blank_share == 0 and distinct >= _DISTINCT_IDS
 
 
 def _finding(found: SampleField, now: datetime, database: duckdb.DuckDBPyConnection) -> Finding:

@@ -13,7 +13,7 @@ from transforms.rules.guess.guesses import OTHER_EVENTS, UNKNOWN_COUNTRY, Guess,
 from transforms.rules.guess.value_kinds import whole_share
 from transforms.rules.model import ISO
 from transforms.rules.rules_document import document_of
-from transforms.vocabulary import EVENT_TYPES
+from transforms.vocabulary import EVENT_ID, EVENT_TYPES
 
 _MOST_SHOWN: Final = 40
 _BARE: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
@@ -64,6 +64,9 @@ def _columns(proposal: Proposal) -> Iterator[str]:
             yield f'# {ours} = "..."  # {guess.why}'
         for other in guess.others:
             yield f"# {ours} = {_toml(other.name)}{_comment(f'  # e.g. {other.example}')}"
+    if EVENT_ID in said:
+        why = "its name, and hardly a row has that of another; without it equal rows are one event"
+        yield f"{EVENT_ID} = {_toml(said[EVENT_ID])}  # {why}"
 
 
 def _example(guess: Guess) -> str:
