@@ -15,6 +15,7 @@ from pipeline import summary_file
 from pipeline.errors import RunError
 from pipeline.inputs.input_versions import InputFile
 from pipeline.progress import Progress
+from pipeline.sinks.committed_earlier import committed_earlier, keep
 from pipeline.sinks.run_commit import RunCommit
 from pipeline.sinks.run_rows import SourceCounts
 from pipeline.terminal import printable
@@ -63,9 +64,13 @@ class Commit(beam.PTransform):
         sources: Sequence[SourceCounts] = (),
     ) -> dict[str, Any]:
         """What the commit reports, as JSON."""
-        report = self.commit.commit(
-            staged, counts, check_counts, files, sources, _writing(self.progress)
-        )
+        commit = self.commit
+        report = committed_earlier(commit.warehouse, commit.run.run_id, commit.staging)
+        if report is None:
+            report = commit.commit(
+                *(staged, counts, check_counts, files, sources, _writing(self.progress)),
+                about_to=lambda report: keep(report, commit.staging),
+            )
         return report.to_json()
 
 

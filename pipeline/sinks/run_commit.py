@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
@@ -62,6 +62,7 @@ class RunCommit:
         files: Sequence[InputFile] = (),
         sources: Sequence[SourceCounts] = (),
         writing: AbstractContextManager[object] | None = None,
+        about_to: Callable[[BatchReport], None] | None = None,
     ) -> BatchReport:
         """Replace the tables, unless a file has changed since it was listed, too many input rows
         were rejected, too much of what the tables hold would be lost, or a check failed.
@@ -75,6 +76,7 @@ class RunCommit:
             files: those that were read.
             sources: what became of the rows of each.
             writing: is entered while the warehouse writes.
+            about_to: is told before it does what will be reported.
 
         Raises:
             RunError: if it is so, the counts don't add up, or the warehouse can't be written; the
@@ -103,6 +105,8 @@ class RunCommit:
             noted |= rows_of_files(self.run, files, sources)
         changes = self.plan.changes([*staged, *staged_state(noted, self.staging, self._layout)])
         recorded = [self._staged(results)] if self.quality else []
+        if about_to is not None:
+            about_to(self._report(counts, rows, results))
         with writing or nullcontext():
             self.warehouse.commit([*changes, *recorded, *beside], self.run.run_id)
         # On Dataflow this line in the workers' log is the run's summary.
@@ -114,6 +118,11 @@ class RunCommit:
             counts.forgotten,
             counts.left_out,
         )
+        return self._report(counts, rows, results)
+
+    def _report(
+        self, counts: RunCounts, rows: Mapping[str, int], results: Sequence[Result]
+    ) -> BatchReport:
         now = utc_now()
         # The clock may have stepped.
         seconds = max((now - self.run.started_at).total_seconds(), 0.0)

@@ -189,6 +189,12 @@ class Cluster:
         victim.kill()
         victim.wait()
 
+    def kill_manager(self) -> None:
+        """Kill the JobManager."""
+        assert self.manager is not None
+        self.manager.kill()
+        self.manager.wait()
+
     def logs(self) -> str:
         """The ends of all logs."""
         files = sorted(self.folder.glob("*.log"))
