@@ -144,8 +144,8 @@ class _ParquetFile:
     def _failure(self, error: Exception) -> RunError:
         return RunError(
             f"can't stage rows of {self._table.name} in {self._path} ({storage_reason(error)}): "
-            "make room, see that you may write there, or stage elsewhere with --temp_location, "
-            "and run again"
+            "see that workers reach that folder and may write there, make room, or stage elsewhere "
+            "with --temp_location, and run again"
         )
 
 
