@@ -31,7 +31,7 @@ from transforms.advance_step import CHANGES, checkable
 from transforms.kernels.counters import Counters
 from transforms.kernels.records import RawRecords
 from transforms.kernels.run_counts import RunCounts
-from transforms.mart_changes import finish
+from transforms.mart_changes import finish, marts_of
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import TABLES
 from transforms.parse_step import COUNTS, DEAD_LETTERS
@@ -41,6 +41,7 @@ from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
 from transforms.user_tables import CONTRIBUTIONS
 
+_LETTERS: Final = dead_letter_events.TABLE
 # A shard takes 100 MB of memory, and all are in memory at once.
 _MOST_SHARDS: Final = 5
 
@@ -95,20 +96,22 @@ def take_in_here(
     """
     checks = increment_checks(job)
     steps = StepsHere(job.warehouse, job.run, job.staging, adding_plan(job).contracts)
-    with job.warehouse.kept_open():
-        step = steps.advanced(came.events, job.figures, job.started_at, job.identified)
-        if before is None:
-            before = CountersOf(job.warehouse)()
-    written_at_us = pa.scalar(job.started_at, pa.timestamp("us")).value
-    # Rows of users are checked and staged by DuckDB and Arrow for a fifth of a second, without the
-    # interpreter: beside it marts are finished, which is for the interpreter to do.
-    with ThreadPoolExecutor(1) as beside:
+    # Where DuckDB and Arrow work without the interpreter, something else is done beside it: checks
+    # of marts are planned while state is read, and users are staged while marts are finished.
+    with closing(ArrowChecks(checks, TABLES)) as over, ThreadPoolExecutor(1) as beside:
+        planned = beside.submit(_evaluated, over, checks, _no_rows(job))
+        with job.warehouse.kept_open():
+            step = steps.advanced(came.events, job.figures, job.started_at, job.identified)
+            if before is None:
+                before = CountersOf(job.warehouse)()
         users = beside.submit(_users_done, steps, checks, step)
+        written_at_us = pa.scalar(job.started_at, pa.timestamp("us")).value
         after = Counters.total([before, step[CONTRIBUTIONS]])
         finished = finish(before, after, written_at_us, job.figures)
         letters, known = _new_letters(job, [*came.letters, step[DEAD_LETTERS]])
-        new_letters = {dead_letter_events.TABLE.name: letters}
-        checked = [_checked(checks, {**new_letters, **finished.marts})]
+        new_letters = {_LETTERS.name: letters}
+        planned.result()
+        checked = [_evaluated(over, checks, {**new_letters, **finished.marts})]
         staged = steps.staged({**new_letters, **finished.changed})
         staged_users, checked_users = users.result()
     counts = RunCounts.total([*came.counts, known, step[COUNTS]])
@@ -119,19 +122,25 @@ def take_in_here(
     )
 
 
+def _no_rows(job: BatchJob) -> dict[str, pa.Table]:
+    """Of dead letters and marts no row, as their rows come."""
+    empty = marts_of(Counters.empty(), figures=job.figures)
+    return {_LETTERS.name: _LETTERS.arrow_schema.empty_table(), **empty}
+
+
 def _users_done(
     steps: StepsHere, checks: Sequence[Check], step: Mapping[str, Any]
 ) -> tuple[list[StagedFile], CheckCounts]:
     """The rows of users that change, staged, and what the checks of them have counted."""
-    checked = _checked(checks, checkable(step))
+    with closing(ArrowChecks(checks, TABLES)) as over:
+        checked = _evaluated(over, checks, checkable(step))
     return steps.staged({table.name: step[tag] for tag, table in CHANGES.items()}), checked
 
 
-def _checked(checks: Sequence[Check], rows: Mapping[str, pa.Table]) -> CheckCounts:
-    if not checks:
-        return CheckCounts()
-    with closing(ArrowChecks(checks, TABLES)) as over:
-        return over.evaluate(rows)
+def _evaluated(
+    over: ArrowChecks, checks: Sequence[Check], rows: Mapping[str, pa.Table]
+) -> CheckCounts:
+    return over.evaluate(rows) if checks else CheckCounts()
 
 
 def _parsed(job: BatchJob) -> tuple[Came, list[SourceCounts]]:
@@ -154,7 +163,7 @@ def _records(job: BatchJob) -> Iterator[RawRecords]:
 
 def _new_letters(job: BatchJob, parts: Sequence[pa.Table]) -> tuple[pa.Table, RunCounts]:
     """Rows of dead_letter_events that the warehouse lacks, and how many it has."""
-    letters = pa.concat_tables([dead_letter_events.TABLE.arrow_schema.empty_table(), *parts])
+    letters = pa.concat_tables([_LETTERS.arrow_schema.empty_table(), *parts])
     if job.known_dead_letters is None:
         return letters, RunCounts()
     return job.known_dead_letters.parted(letters)

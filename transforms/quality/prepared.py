@@ -45,7 +45,8 @@ class PreparedStatements:
             if slot is not None and slot.schema.equals(rows.schema):
                 slot.rows = rows
                 continue
-            self._forget()
+            if slot is not None:
+                self._forget()
             self._slots[name] = _Slot(rows)
             self._connection.register(name, self._slots[name])
         try:
