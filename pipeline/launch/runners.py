@@ -22,6 +22,11 @@ _LOCAL: Final = {
 # Which options say where a portable runner's cluster is.
 _LEADS_TO: Final = ("flink_master", "job_endpoint")
 _DATAFLOW_NEEDS: Final = ("project", "region")
+_NAME_A_DATASET: Final = "name bigquery://project/dataset"
+_LET_THEM_RUN_HERE: Final = (
+    "let them run here, with --environment_type LOOPBACK in this process, or with EXTERNAL and "
+    "--environment_config localhost:PORT in a worker pool beside a cluster on localhost; or "
+)
 _AT_LEAST_ONCE: Final = "streaming_mode_at_least_once"
 _EXACTLY_ONCE: Final = "EXACTLY_ONCE"
 
@@ -53,8 +58,10 @@ def choose_streaming_runner(given: Mapping[str, str], warehouse: Warehouse) -> R
     """
     asked = given.get("runner", _STREAMING_DEFAULT)
     local = _short(asked) in _LOCAL
+    if not local and warehouse.capabilities.workers_must_be_local:
+        # A file is held by a process, and such a job has none that lives as long.
+        raise OptionError(_out_of_reach(warehouse, asked, _NAME_A_DATASET))
     if not local:
-        _check_reach(given, asked, warehouse)
         _check_dataflow(given, asked)
         _check_flink(given, asked)
     if _AT_LEAST_ONCE in given.get("dataflow_service_options", ""):
@@ -135,17 +142,11 @@ def _check_dataflow(given: Mapping[str, str], asked: str) -> None:
 def _check_reach(given: Mapping[str, str], asked: str, warehouse: Warehouse) -> None:
     """Raise OptionError if the warehouse is a file on this machine and workers may be elsewhere."""
     if warehouse.capabilities.workers_must_be_local and not _workers_are_here(given, asked):
-        raise OptionError(_out_of_reach(warehouse, asked))
+        here = "" if is_dataflow(asked) else _LET_THEM_RUN_HERE
+        raise OptionError(_out_of_reach(warehouse, asked, here + _NAME_A_DATASET))
 
 
-def _out_of_reach(warehouse: Warehouse, runner: str) -> str:
-    ways = "name bigquery://project/dataset"
-    if not is_dataflow(runner):
-        ways = (
-            "let them run here, with --environment_type LOOPBACK in this process, or with EXTERNAL "
-            "and --environment_config localhost:PORT in a worker pool beside a cluster on "
-            f"localhost; or {ways}"
-        )
+def _out_of_reach(warehouse: Warehouse, runner: str, ways: str) -> str:
     return (
         f"--warehouse {warehouse.url} is a file on this machine, which the workers of {runner} "
         f"can't reach: {ways}"

@@ -10,7 +10,6 @@ from pipeline.warehouse import open_warehouse
 
 FILE = "duckdb:///growth.duckdb"
 DATASET = "bigquery://some-project/growth"
-CHECKPOINTS = {"checkpointing_interval": "1000"}
 
 
 def options(*arguments: str) -> dict[str, str]:
@@ -37,7 +36,6 @@ def test_workers_on_this_machine_write_to_a_file_on_it(given: dict[str, str]) ->
     for warehouse in map(open_warehouse, (FILE, DATASET)):
         found = choose_runner(given, warehouse)
         assert (found.name, found.local) == (given["runner"], False)
-        assert choose_streaming_runner({**given, **CHECKPOINTS}, warehouse) == found
 
 
 @pytest.mark.parametrize(
@@ -65,8 +63,6 @@ def test_workers_on_this_machine_write_to_a_file_on_it(given: dict[str, str]) ->
 def test_workers_that_may_be_elsewhere_are_kept_from_it(given: dict[str, str]) -> None:
     with pytest.raises(OptionError, match=r"can't reach: let them run here, .* LOOPBACK"):
         choose_runner(given, open_warehouse(FILE))
-    with pytest.raises(OptionError, match=r"can't reach: let them run here, .* LOOPBACK"):
-        choose_streaming_runner({**given, **CHECKPOINTS}, open_warehouse(FILE))
     assert choose_runner(given, open_warehouse(DATASET)).name == given["runner"]
 
 
@@ -74,3 +70,10 @@ def test_dataflow_never_reaches_it() -> None:
     given = options("runner=DataflowRunner", "environment_type=LOOPBACK", "project=p", "region=r")
     with pytest.raises(OptionError, match="can't reach: name bigquery://"):
         choose_runner(given, open_warehouse(FILE))
+
+
+def test_a_stream_elsewhere_never_holds_it() -> None:
+    given = options("runner=FlinkRunner", "environment_type=LOOPBACK", "checkpointing_interval=9")
+    with pytest.raises(OptionError, match="can't reach: name bigquery://"):
+        choose_streaming_runner(given, open_warehouse(FILE))
+    assert choose_streaming_runner(given, open_warehouse(DATASET)).name == "FlinkRunner"
