@@ -43,7 +43,7 @@ def find_inputs(globs: Iterable[str], names: tuple[str, ...] = CSV_NAMES) -> lis
         files = _remote(pattern) if "://" in pattern else _local(pattern)
         if not files and (os.path.isdir(pattern) or pattern.endswith("/")):
             raise OptionError(
-                f"--input {pattern!r} is a folder: write '{pattern.rstrip('/')}/*.csv'"
+                f"--input {pattern!r} is a folder: write '{pattern.rstrip('/')}/{_all(names)}'"
             )
         if not files:
             brackets = "; [ in a name is written as [[]" if "[" in pattern else ""
@@ -58,6 +58,10 @@ def find_inputs(globs: Iterable[str], names: tuple[str, ...] = CSV_NAMES) -> lis
     if strange:
         raise OptionError(_strange(strange[0], names))
     return [found[path] for path in sorted(found)]
+
+
+def _all(names: tuple[str, ...]) -> str:
+    return "*.csv" if names == CSV_NAMES else "*"
 
 
 def _strange(file: InputFile, names: tuple[str, ...]) -> str:

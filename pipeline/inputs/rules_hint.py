@@ -24,7 +24,7 @@ def rules_hint(file: InputFile) -> str:
     names of its fields, and the command that writes them."""
     inspect = f"{typed_program()} inspect --input {shlex.quote(file.path)} --write_rules rules.toml"
     known = _by_names(_fields(file))
-    return f"files of its kind are read by rules{known}. To have them written, run {inspect}"
+    return f"files of its kind are read by rules{known}. To have these written, run {inspect}"
 
 
 def _fields(file: InputFile) -> list[str]:
@@ -38,7 +38,7 @@ def _fields(file: InputFile) -> list[str]:
 def _by_names(fields: list[str]) -> str:
     preset = looked_like(fields)
     if preset is not None:
-        return f"; it looks like an export that --preset {preset} reads"
+        return f"; it looks like an export that --preset {preset} reads: add that"
     if {*SOURCE_COLUMNS} <= {*fields}:
         return "; it has our columns, so that an empty file will do as --rules"
     close = alike([name for name in SOURCE_COLUMNS if name not in fields], fields)

@@ -36,6 +36,14 @@ class Sample:
         return sum(map(len, self.parts))
 
 
+def spread(files: Sequence[InputFile], most: int) -> Sequence[InputFile]:
+    """All files, or so many of them: the first, the last and those between at equal distances."""
+    if len(files) <= most:
+        return files
+    last = len(files) - 1
+    return [files[place * last // (most - 1)] for place in range(most)]
+
+
 def samples(file: InputFile, given: Given, rows: int) -> list[Sample]:
     """The first rows of a file; of an archive, of each file in it.
 

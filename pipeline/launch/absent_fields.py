@@ -9,17 +9,19 @@ from typing import Final
 import duckdb
 
 from pipeline.inputs.input_versions import InputFile
-from pipeline.inputs.sample_rows import Sample, samples
+from pipeline.inputs.sample_rows import Sample, samples, spread
 from transforms.kernels.column_names import alike
 from transforms.rules.guess.sample_fields import sample_fields
 from transforms.rules.model import Rules
 from transforms.rules.source_fields import source_fields
 
 _ROWS: Final = 1_000
+_MOST_FILES: Final = 5
 
 
 def warn_of_absent_fields(files: Sequence[InputFile], rules: Rules) -> None:
-    """Say so where no row at the beginning of the last file has a field that rules name.
+    """Say so where no row at the beginning of a file has a field that rules name; of many files
+    some are looked at.
 
     Rows of JSON may lack a field, so that only all of them together say that it has another name; a
     CSV or Parquet file that lacks a column is refused.
@@ -27,10 +29,11 @@ def warn_of_absent_fields(files: Sequence[InputFile], rules: Rules) -> None:
     Raises:
         DataError: if the file can't be read, or is not what the rules say.
     """
-    for sample in samples(files[-1], rules.input, _ROWS) if files else ():
-        if sample.parts and all(part.is_json for part in sample.parts):
-            for line in _absent(sample, rules):
-                logging.getLogger(__name__).warning("%s", line)
+    for file in spread(files, _MOST_FILES):
+        for sample in samples(file, rules.input, _ROWS):
+            if sample.parts and all(part.is_json for part in sample.parts):
+                for line in _absent(sample, rules):
+                    logging.getLogger(__name__).warning("%s", line)
 
 
 def _absent(sample: Sample, rules: Rules) -> Iterator[str]:

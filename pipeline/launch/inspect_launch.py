@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ from pipeline.display.inspect_summary import Inspection, LookedAt, show_inspecti
 from pipeline.errors import OptionError, RunError
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import CSV_NAMES, NAMES_OF_RULES, find_inputs
-from pipeline.inputs.sample_rows import Sample, samples
+from pipeline.inputs.sample_rows import Sample, samples, spread
 from pipeline.launch.file_kinds import kinds_of
 from pipeline.launch.rules_of_run import asked_rules
 from pipeline.paths import typed_program
@@ -33,6 +33,7 @@ from transforms.rules.event_names import names_alone, names_in, with_types
 from transforms.rules.guess.guesses import proposed
 from transforms.rules.guess.rules_text import rules_text
 from transforms.rules.guess.sample_fields import sample_fields
+from transforms.rules.guess.taken import taken
 from transforms.rules.model import Rules
 from transforms.rules.presets import AS_RULES, looked_like, preset_text, said
 from transforms.rules.read_by_rules import RuleReader
@@ -82,7 +83,7 @@ def inspect_files(
     rules = None if asked is None else asked_rules(asked)
     given = Given() if rules is None else rules.input
     files = find_inputs(globs, NAMES_OF_RULES)
-    looked = [one for file in _spread(files) for one in _look(file, given, len(files))]
+    looked = [one for file in spread(files, _MOST_FILES) for one in _look(file, given, len(files))]
     read = [one.sample for one in looked if one.sample is not None]
     if not any(sample.rows for sample in read):
         problems = [one.problem for one in looked if one.problem]
@@ -98,6 +99,7 @@ def inspect_files(
     by_rules = read_rules(text.encode(), "the proposed rules")
     if rules is not None:
         by_rules = _with_types(rules, parts)
+        proposal = replace(proposal, guesses=taken(by_rules, proposal.findings))
     tried = [_tried(one, by_rules, now) for one in looked]
     needs_none = asked is None and _needs_none(looked, tried, now)
     if needs_none:
@@ -108,7 +110,9 @@ def inspect_files(
         if rules is None and not needs_none and not proposal.guess(name).chosen
     ]
     by = _by(asked, needs_none)
-    found = Inspection(tried, len(files) - len(_spread(files)), proposal, by, needs_none, missing)
+    found = Inspection(
+        tried, len(files) - len(spread(files, _MOST_FILES)), proposal, by, needs_none, missing
+    )
     if write_to is not None and not needs_none:
         _write(write_to, _of_preset(asked) or text)
     show_inspection(found, _next_steps(found, globs, asked, write_to))
@@ -146,14 +150,6 @@ def _with_types(rules: Rules, parts: Sequence[SourceRows]) -> Rules:
         return with_types(rules, names)
     except DataError as error:
         raise OptionError(f"--input: {error}") from error
-
-
-def _spread(files: Sequence[InputFile]) -> Sequence[InputFile]:
-    """All files, or some of them, the first, the last and those between at equal distances."""
-    if len(files) <= _MOST_FILES:
-        return files
-    last = len(files) - 1
-    return [files[place * last // (_MOST_FILES - 1)] for place in range(_MOST_FILES)]
 
 
 def _look(file: InputFile, given: Given, files: int) -> list[_Looked]:

@@ -305,7 +305,7 @@ def test_a_failed_first_run_leaves_no_warehouse(folder: Path) -> None:
     (folder / "events.csv").write_bytes(b"a,b\n1,2\n")
     run = command("batch", "--input", "events.csv", cwd=folder)
     assert run.returncode == 1
-    assert "no header is found; the first line is 'a, b'" in run.stderr
+    assert "its header is another; the first line is 'a, b'" in run.stderr
     assert [path.name for path in folder.iterdir()] == ["events.csv"]
 
 

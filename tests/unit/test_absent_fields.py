@@ -36,6 +36,22 @@ def test_a_field_that_no_row_has_is_told(tmp_path: Path, caplog: pytest.LogCaptu
     ]
 
 
+def test_a_file_of_another_tool_is_told_beside_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = {"time": "2026-01-01", "geo": {"contry": "DE"}, "os": "iOS", "kind": "x"}
+    paths = [tmp_path / f"{number}.jsonl" for number in range(9)]
+    for path in paths:
+        path.write_text(json.dumps(row))
+    for number in (0, 4, 8):
+        paths[number].write_text('{"ts": 1}')
+    files = [local_file(str(path)) for path in paths]
+    warn_of_absent_fields(files, read_rules(RULES.encode(), "rules.toml"))
+    assert {line.split(":")[0] for line in caplog.messages} == {
+        str(paths[number]) for number in (0, 4, 8)
+    }
+
+
 def test_columns_are_not_looked_at(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "events.csv"
     path.write_text("time,kind\n2026-01-01,a\n")

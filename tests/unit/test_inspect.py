@@ -136,6 +136,20 @@ def test_rows_are_tried_by_rules_that_are_named(
     assert "unknown_event_type 100 event_type 'Product Viewed' is none of" in told
 
 
+def test_what_rules_take_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, rules = tmp_path / "a.csv", tmp_path / "rules.toml"
+    rows = [{**OURS, "kind": "like", "id": "x1"}, {**OURS, "kind": "share", "id": "x2"}]
+    path.write_text(as_csv(rows))
+    lines = 'event_type = "kind"\nevent_id = "id"\nplatform = {constant = "Web"}\n'
+    rules.write_text(f"[columns]\n{lines}")
+    assert main(["inspect", "--input", str(path), "--rules", str(rules)]) == 0
+    told = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "event_type kind 0% 2 like the rules" in told
+    assert "event_id id 0% 2 x1 the rules" in told
+    assert "platform - 'Web' everywhere" in told
+    assert "country country 0% 1 SG its name" in told
+
+
 def test_what_is_no_file_of_events_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

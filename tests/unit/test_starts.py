@@ -76,7 +76,10 @@ def test_what_is_meant_is_read(tmp_path: Path, text: bytes) -> None:
         (TEXT.replace(b",", b"\t"), 'of which [input] delimiter = "\\t" is a line'),
         (TEXT.replace(b"user_id", b"userId"), "'userId' looks like user_id"),
         (TEXT.replace(b"user_id", b"userId"), '--rules, of which [columns] user_id = "userId" is'),
-        (b"a,b\n1,2\n", "files with columns of their own are read by --rules"),
+        (
+            b"a,b\n1,2\n",
+            "columns of their own are read by --preset or --rules, which inspect proposes",
+        ),
         (zipped(), "is no CSV file but a zip archive"),
         (bz2.compress(TEXT), "compressed by bzip2"),
         (lzma.compress(TEXT), "compressed by xz"),
@@ -141,7 +144,7 @@ PLAIN_LINE = json.dumps(dict.fromkeys(SOURCE_COLUMNS, "x"))
 @pytest.mark.parametrize(
     ("name", "text", "hint"),
     [
-        ("a.jsonl", "x", "files of its kind are read by rules. To have them written, run "),
+        ("a.jsonl", "x", "files of its kind are read by rules. To have these written, run "),
         ("a b.parquet", "x", "a b.parquet' --write_rules rules.toml"),
         ("a.jsonl", PLAIN_LINE, "it has our columns, so that an empty file will do as --rules"),
         (

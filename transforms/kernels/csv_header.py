@@ -126,9 +126,10 @@ def _check_columns(names: tuple[str, ...], source: str) -> None:
         found = ", ".join(names)[:300]
         hint = _hint(names, missing)
         if len(missing) == len(SOURCE_COLUMNS):
+            lacks = "no header is found" if _has_values(names) else "its header is another"
             raise DataError(
-                f"{source}: no header is found; the first line is {found!a}{hint}. {_NEEDED}; "
-                "files with columns of their own are read by --rules"
+                f"{source}: {lacks}; the first line is {found!a}{hint}. {_NEEDED}; files with "
+                "columns of their own are read by --preset or --rules, which inspect proposes"
             )
         raise DataError(
             f"{source}: the header lacks {', '.join(missing)}; it has {found!a}{hint}. {_NEEDED}"
@@ -139,6 +140,11 @@ def _check_columns(names: tuple[str, ...], source: str) -> None:
             f"{source}: the header has {', '.join(repeated)} more than once: rename or remove "
             "one of them, so that it is clear which to read"
         )
+
+
+def _has_values(names: tuple[str, ...]) -> bool:
+    """Whether a first line is an event: names of columns do not begin with a digit."""
+    return any(name[:1].isdigit() for name in names)
 
 
 def _hint(names: tuple[str, ...], missing: list[str]) -> str:
