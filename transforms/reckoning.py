@@ -49,11 +49,17 @@ class Reckoning:
         }
         return ", ".join(part for part, differs in parts.items() if differs)
 
-    def __str__(self) -> str:
-        return (
-            f"dates in {self.zone}, weeks from {self.week_start.title()}, sessions that end after "
-            f"{self.session_gap_minutes} minutes, events from {self.earliest} on"
-        )
+    def beside(self, other: Reckoning) -> str:
+        """What differs from another one, in words; "" where nothing does."""
+        parts = {
+            f"dates in {self.zone}": self.zone != other.zone,
+            f"weeks from {self.week_start.title()}": self.week_start != other.week_start,
+            f"sessions that end after {self.session_gap_minutes} minutes": (
+                self.session_gap_minutes != other.session_gap_minutes
+            ),
+            f"events from {self.earliest} on": self.earliest != other.earliest,
+        }
+        return ", ".join(part for part, differs in parts.items() if differs)
 
 
 PLAIN: Final = Reckoning()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.alerts.bounds import Alerts
@@ -37,6 +37,16 @@ _ALLOW_SHRINK: Final = Option(
     bare=True,
     parameter=Parameter("Allow that history is lost", shared.LIMITS),
 )
+_TIMEZONE: Final = replace(
+    shared.TIMEZONE,
+    help="the time zone of dates, weeks and months, such as Asia/Singapore; event_time stays UTC. "
+    "It is noted in the warehouse, and holds for later runs (default: that of the tables, or UTC)",
+)
+_WEEK_START: Final = replace(
+    shared.WEEK_START,
+    help="the day with which a week begins; it is noted in the warehouse, and holds for later runs "
+    "(default: that of the tables, or monday)",
+)
 
 
 @dataclass(frozen=True)
@@ -57,8 +67,8 @@ class BatchOptions:
     user_shards: int | None = given_by(shared.USER_SHARDS)
     workers: int | None = given_by(shared.WORKERS)
     active_event_types: AskedFigures | None = given_by(shared.ACTIVE_TYPES)
-    timezone: str | None = given_by(shared.TIMEZONE)
-    week_start: WeekStart | None = given_by(shared.WEEK_START)
+    timezone: str | None = given_by(_TIMEZONE)
+    week_start: WeekStart | None = given_by(_WEEK_START)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     max_dead_letter_pct: float = given_by(shared.MAX_DEAD_LETTERS)
     max_shrink_pct: float = given_by(_MAX_SHRINK)

@@ -22,6 +22,16 @@ _ACTIVE_TYPES: Final = replace(
     default=None,
 )
 
+_TIMEZONE: Final = replace(
+    shared.TIMEZONE,
+    help="the time zone of dates, weeks and months from now on, such as Asia/Singapore; event_time "
+    "stays UTC. It is noted in the warehouse (default: that of the tables)",
+)
+_WEEK_START: Final = replace(
+    shared.WEEK_START,
+    help="the day with which a week begins from now on; it is noted in the warehouse (default: "
+    "that of the tables)",
+)
 _RULES: Final = replace(
     shared.RULES,
     help="a file of rules, local or gs://, that may only take in more than those that the tables "
@@ -37,8 +47,8 @@ class RebuildCommandOptions:
 
     warehouse: str = given_by(shared.WAREHOUSE)
     active_event_types: AskedFigures | None = given_by(_ACTIVE_TYPES)
-    timezone: str | None = given_by(shared.TIMEZONE)
-    week_start: WeekStart | None = given_by(shared.WEEK_START)
+    timezone: str | None = given_by(_TIMEZONE)
+    week_start: WeekStart | None = given_by(_WEEK_START)
     stream_stopped: bool = given_by(shared.STREAM_STOPPED)
     rules: str | None = given_by(_RULES)
     preset: str | None = given_by(shared.PRESET)

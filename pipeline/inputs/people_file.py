@@ -53,6 +53,10 @@ def read_people_file(path: str) -> Pairs:
 def _found(path: str) -> InputFile:
     try:
         if "://" not in path:
+            if os.path.isdir(path):
+                raise OptionError(
+                    f"--people {path}: that is a folder: name one file that has all pairs"
+                )
             if not os.path.isfile(path):
                 raise OptionError(f"--people {path}: there is no such file: check the path")
             return local_file(path)

@@ -138,8 +138,8 @@ def warn_of_other_types(warehouse: Warehouse, types: FigureSettings) -> None:
         return
     logging.getLogger(__name__).warning(
         "the tables were built with %s; this run builds them with %s",
-        noted.reckoning,
-        types.reckoning,
+        noted.reckoning.beside(types.reckoning),
+        types.reckoning.beside(noted.reckoning),
     )
 
 

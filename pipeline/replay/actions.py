@@ -39,7 +39,8 @@ def try_out(job: ReplayJob, summary_file: str | None) -> None:
     outcome = Outcome()
     with job.dead_letters() as dead_letters:
         deque(job.attempt(dead_letters, outcome), maxlen=0)
-    _finish(job, outcome, summary_file, show_dry_run)
+    identified = job.rules is not None and job.rules.identifies
+    _finish(job, outcome, summary_file, partial(show_dry_run, identified=identified))
 
 
 def publish(job: ReplayJob, topic: str, summary_file: str | None) -> None:
@@ -80,7 +81,7 @@ def update_tables(
     """
     outcome = Outcome()
     report = apply(job, by_beam, temp_location, outcome)
-    if not outcome.passed:
+    if report is None and not outcome.passed:
         heading = "Nothing passes: all events stay as they are"
         _finish(job, outcome, summary_file, lambda tried: show_outcome(tried, heading))
     elif report is not None:

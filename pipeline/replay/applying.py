@@ -27,6 +27,7 @@ from pipeline.warehouse.staged_files import StagedFiles
 from transforms.kernels.counters import Counters
 from transforms.kernels.event_batch import with_identity
 from transforms.kernels.run_counts import RunCounts
+from transforms.kernels.source_ids import CONFLICTING
 from transforms.marts import dead_letter_events
 from transforms.marts.dead_letter_events import ROW
 from transforms.marts.registry import CORRECTIONS
@@ -82,6 +83,7 @@ def apply(
                 beside=(tried.letters, tried.corrections),
             )
             found = _take_in(update, by_beam, tried, state.counters)
+            outcome.conflict(found.counts.dead_letters.get(CONFLICTING, 0))
             is_done()
         return ReplayReport(outcome, state.counters.events, found)
     return None

@@ -26,6 +26,7 @@ from transforms.kernels.event_batch import placed
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.parse import Limits
 from transforms.kernels.person_ids import People
+from transforms.kernels.source_ids import CONFLICTING
 from transforms.marts import dead_letter_corrections, dead_letter_events
 
 _SAMPLES: Final = 2
@@ -63,7 +64,9 @@ class Outcome:
         cut_short: of these, how many hold only the beginning of a record; they are never tried.
         passed: how many are events, by the error_type that they had.
         failed: how many are none still, by the error_type that they had and the new one.
-        rewritten: how many of these have another count of tries now.
+        conflicting: how many of those that passed the parser have the id of another event, and are
+            dead letters again. Of which error_type they were is not known.
+        rewritten: how many of those that failed have another count of tries now.
         corrections: how many of those that passed were changed for it.
         samples: some dead letters by the error_type that they had.
     """
@@ -72,6 +75,7 @@ class Outcome:
     cut_short: int = 0
     passed: Counter[str] = field(default_factory=Counter)
     failed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    conflicting: int = 0
     rewritten: int = 0
     corrections: int = 0
     samples: dict[str, list[Sample]] = field(default_factory=dict)
@@ -80,6 +84,20 @@ class Outcome:
     def tried(self) -> int:
         """How many dead letters were tried."""
         return self.passed.total() + self.failed.total()
+
+    @property
+    def left(self) -> int:
+        """How many are dead letters no more."""
+        return self.passed.total() - self.conflicting
+
+    def conflict(self, number: int) -> None:
+        """Count of those that passed the parser some that have the id of another event."""
+        if len(+self.passed) == 1 and number:
+            error_type = next(iter(+self.passed))
+            self.passed = +(self.passed - Counter({error_type: number}))
+            self.failed[error_type, CONFLICTING] += number
+        else:
+            self.conflicting += number
 
     def to_json(self) -> dict[str, Any]:
         """What `--summary_file` holds of it."""
@@ -93,6 +111,7 @@ class Outcome:
                 {"error_type": before, "now": now, "dead_letters": number}
                 for (before, now), number in sorted(self.failed.items())
             ],
+            **({"conflicting": self.conflicting} if self.conflicting else {}),
         }
 
     def note(self, dead_letter: DeadLetter, record: Record, failure: Failure | None) -> None:

@@ -33,7 +33,7 @@ class ReplayReport:
         """How many rows there are."""
         return {
             "events": self.events_before + self.update.counts.events,
-            "dead_letters": self.outcome.dead_letters - self.outcome.passed.total(),
+            "dead_letters": self.outcome.dead_letters - self.outcome.left,
         }
 
     def to_json(self) -> dict[str, Any]:

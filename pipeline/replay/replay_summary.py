@@ -14,6 +14,7 @@ from pipeline.replay.attempt import Outcome, Sample
 from pipeline.replay.replay_report import ReplayReport
 from pipeline.terminal import counted, printable
 from pipeline.warehouse import TableReader
+from transforms.kernels.source_ids import CONFLICTING
 from transforms.reckoning import PLAIN, Reckoning
 
 _NOTHING = "[bold]Nothing to replay:[/]"
@@ -29,12 +30,22 @@ def show_outcome(outcome: Outcome, heading: str) -> None:
     page.print()
 
 
-def show_dry_run(outcome: Outcome) -> None:
-    """Print what an attempt would come to, with some dead letters before and after."""
+def show_dry_run(outcome: Outcome, identified: bool = False) -> None:
+    """Print what an attempt would come to, with some dead letters before and after.
+
+    Args:
+        outcome: what it would come to.
+        identified: whether the source says ids of events, which are not looked up here.
+    """
     page = Page()
     page.print()
     page.print("[bold]A dry run: nothing was written[/]")
     _show(page, outcome)
+    if identified and outcome.left:
+        page.print(
+            "  whether other events with these ids are stored shows when it is done: those that "
+            f"contradict one fail again ({CONFLICTING})"
+        )
     samples = list(_samples(outcome))
     if samples:
         section(page, "Some of them", samples, "error_type", "when", "~the record")
@@ -63,7 +74,7 @@ def show_replay(report: ReplayReport, warehouse: TableReader, reckoning: Reckoni
     duplicates = counted(counts.duplicates, "duplicate")
     page.print(f"[bold]Done in {report.update.seconds:.1f} s[/]")
     page.print(
-        f"  {counted(outcome.passed.total(), 'corrected record')} = "
+        f"  {counted(outcome.left, 'corrected record')} = "
         f"{counted(counts.events, 'new event')} + {duplicates}"
     )
     before, after = (
@@ -87,12 +98,17 @@ def show_replay(report: ReplayReport, warehouse: TableReader, reckoning: Reckoni
 
 
 def _show(page: Console, outcome: Outcome) -> None:
-    passed, failed = outcome.passed.total(), outcome.failed.total()
+    passed, failed = outcome.left, outcome.failed.total() + outcome.conflicting
     others = outcome.dead_letters - outcome.tried
     page.print(
         f"  {counted(outcome.dead_letters, 'dead letter')} = {passed:,} passed + {failed:,} failed "
         f"again + {others:,} not tried"
     )
+    if outcome.conflicting:
+        page.print(
+            f"  {counted(outcome.conflicting, 'dead letter')} that could be read failed for the id "
+            f"of another event ({CONFLICTING})"
+        )
     _show_cut(page, outcome)
     lines = [
         (
@@ -104,7 +120,8 @@ def _show(page: Console, outcome: Outcome) -> None:
         for error_type, again in _by_type(outcome)
     ]
     if lines:
-        section(page, "Tried", lines, "error_type", ">dead letters", ">passed", "~failed again")
+        passed_as = ">could be read" if outcome.conflicting else ">passed"
+        section(page, "Tried", lines, "error_type", ">dead letters", passed_as, "~failed again")
 
 
 def _by_type(outcome: Outcome) -> Iterator[tuple[str, dict[str, int]]]:

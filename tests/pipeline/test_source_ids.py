@@ -212,12 +212,19 @@ def test_a_rebuild_keeps_ids(tmp_path: Path, expected: dict[str, Any]) -> None:
     assert unlike(database, expected) == []
 
 
-def test_conflicting_events_are_replayed_with_another_id(tmp_path: Path) -> None:
+def test_conflicting_events_are_replayed_with_another_id(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     database = begun(tmp_path, FIRST)
     updated(database, OTHERWISE)
     before = letters(database)
     # As they came they contradict the same events again.
+    capsys.readouterr()
     run_replay(database)
+    shown = " ".join(capsys.readouterr().out.split())
+    number = len(before)
+    assert f"{number} dead letters = 0 passed + {number} failed again + 0 not tried" in shown
+    assert f"= {len(FIRST)} events + 0 duplicates + {number} dead letters" in shown
     assert letters(database) == before == sorted((row["id"], row["at"]) for row in OTHERWISE)
     run_replay(database, "--edit", "s/,a\\([0-9]\\)$/,z\\1/")
     assert letters(database) == []

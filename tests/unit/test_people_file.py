@@ -91,6 +91,8 @@ def test_a_file_that_is_not_there_or_too_long_is_told(
 ) -> None:
     with pytest.raises(OptionError, match="there is no such file: check the path"):
         read_people_file(str(tmp_path / "p.csv"))
+    with pytest.raises(OptionError, match="that is a folder: name one file"):
+        read_people_file(str(tmp_path))
     monkeypatch.setattr(people_file, "MOST_ROWS", 2)
     path = tmp_path / "p.csv"
     path.write_text(_CSV)

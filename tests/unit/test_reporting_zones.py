@@ -176,10 +176,17 @@ def test_every_zone_is_known_by_its_name() -> None:
         ("asia/singapore", "Asia/Singapore"),
         ("Europe/Berln", "Europe/Berlin"),
         ("new york", "America/New_York"),
+        ("Rome", "Europe/Rome"),
     ],
 )
 def test_an_unknown_zone_names_one_that_is_near(text: str, meant: str) -> None:
     with pytest.raises(ValueError, match=f"no time zone.*did you mean {meant}"):
+        named_zone(text)
+
+
+@pytest.mark.parametrize("text", ["CET", "EST", "AKST", "+08:00", "UTC+8", "GMT-05:30", "8"])
+def test_nothing_is_guessed_of_abbreviations_and_offsets(text: str) -> None:
+    with pytest.raises(ValueError, match=r"like Europe/Berlin; .* Etc/GMT-8 for UTC\+8$"):
         named_zone(text)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from pipeline.replay.attempt import Outcome
 from pipeline.replay.replay_report import ReplayReport
+from pipeline.replay.replay_summary import show_dry_run, show_outcome
 from pipeline.reports import BatchReport, QualityReport
 from transforms.kernels.run_counts import Example, RunCounts
 from transforms.quality.reported import Reported
@@ -93,3 +96,39 @@ def test_the_summary_of_a_replay_keeps_its_keys() -> None:
         "before": {"events": 5, "dead_letters": 9},
         "after": {"events": 11, "dead_letters": 7},
     }
+
+
+def test_dead_letters_whose_id_is_taken_fail_again(capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = Outcome(dead_letters=14)
+    outcome.passed["conflicting_event"] += 12
+    show_dry_run(outcome, identified=True)
+    assert "whether other events with these ids are stored shows when it is done" in told(capsys)
+    outcome.conflict(12)
+    report = ReplayReport(outcome, 5, BatchReport(RunCounts(12), {}, 0.1)).to_json()
+    assert report["before"] == report["after"] == {"events": 5, "dead_letters": 14}
+    assert report["passed"] == {}
+    assert report["failed_again"] == [
+        {"error_type": "conflicting_event", "now": "conflicting_event", "dead_letters": 12}
+    ]
+    show_outcome(outcome, "Done")
+    shown = told(capsys)
+    assert "14 dead letters = 0 passed + 12 failed again + 2 not tried" in shown
+    assert "conflicting_event 12" in shown
+
+
+def test_of_several_kinds_nobody_knows_which_conflict(capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = Outcome(dead_letters=9)
+    outcome.passed.update({"bad_country": 2, "conflicting_event": 3})
+    outcome.conflict(4)
+    report = ReplayReport(outcome, 5, BatchReport(RunCounts(5, 1), {}, 0.1)).to_json()
+    assert report["conflicting"] == 4
+    assert report["after"] == {"events": 6, "dead_letters": 8}
+    show_outcome(outcome, "Done")
+    shown = told(capsys)
+    assert "9 dead letters = 1 passed + 4 failed again + 4 not tried" in shown
+    assert "4 dead letters that could be read failed for the id of another event" in shown
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was printed, in one line."""
+    return " ".join(capsys.readouterr().out.split())

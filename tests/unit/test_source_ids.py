@@ -188,7 +188,7 @@ def test_a_message_says_what_differs() -> None:
     assert letter["error_message"] == (
         "event_id 'a' is that of another event of this user: event_time "
         "'2025-10-01T00:00:00.000001Z' here, and '2025-10-01T00:00:00Z' there; miles_amount '6' "
-        "here, and '5' there. The first one stays"
+        "here, and '5' there. The other one stays"
     )
     assert letter["position"] == "0"
 

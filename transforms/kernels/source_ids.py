@@ -193,7 +193,7 @@ def contradiction(
         "validate",
         CONFLICTING,
         f"{EVENT_ID} {shown(event['source_id'] or '')} is that of another event of this user: "
-        f"{differs}. The first one stays",
+        f"{differs}. The other one stays",
         line.getvalue().encode(),
         event["position"],
         IDENTIFIED.attributes,

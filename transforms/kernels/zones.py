@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 from typing import Final, NamedTuple
 
 import duckdb
@@ -25,6 +26,9 @@ _NAMES_OF_UTC: Final = frozenset(
 )
 # ICU alone knows these: BigQuery does not, and three letters mean one zone here, another there.
 _OF_ICU_ALONE: Final = ("SystemV/", "US/Pacific-New", "Canada/East-Saskatchewan")
+# CET and EST, as long as AKST.
+_ABBREVIATION: Final = 4
+_OFFSET: Final = re.compile(r"(utc|gmt|etc/utc|etc/gmt)?_?[+-]?\d{1,2}(:?\d{2})?")
 # Leaps are looked for from 1969 to 2100, and by the day: no zone leaps there and back within one.
 _FIRST_DAY: Final = -400
 _DAYS: Final = 48_000
@@ -48,7 +52,8 @@ def named_zone(text: str) -> str:
     """The zone that a text names; UTC for each of its names.
 
     Raises:
-        ValueError: if there is none, with a name that is near.
+        ValueError: if there is none, with a name that is near; of abbreviations and offsets, of
+            which letters that are alike say nothing, with how zones are named.
     """
     if text in _NAMES_OF_UTC:
         return UTC
@@ -59,6 +64,11 @@ def named_zone(text: str) -> str:
     # Most people know the city: Singapore, and not Asia/Singapore.
     cities = {name.rpartition("/")[2]: name for name in folded}
     wanted = text.strip().lower().replace(" ", "_")
+    if wanted not in cities and (len(wanted) <= _ABBREVIATION or _OFFSET.fullmatch(wanted)):
+        raise ValueError(
+            "is no time zone: zones are named like Europe/Berlin; fixed offsets are Etc/GMT-8 for "
+            "UTC+8"
+        )
     near = [folded[name] for name in difflib.get_close_matches(wanted, folded, n=1)]
     near += [folded[cities[name]] for name in difflib.get_close_matches(wanted, cities, n=2)]
     meant = " or ".join(dict.fromkeys(near))
