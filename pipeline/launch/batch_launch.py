@@ -4,6 +4,7 @@ command line asks for it, which is imported then."""
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -12,12 +13,15 @@ from pipeline.display.batch_summary import show_summary
 from pipeline.display.progress_bar import show_progress
 from pipeline.graphs.batch_job import BatchJob, written
 from pipeline.launch.asked_beam import ByBeam
+from pipeline.launch.people_of_run import is_anybody
 from pipeline.launch.run_files import noted, read_report, with_staged
 from pipeline.local_batch.batch_here import batch_here
 from pipeline.reports import BatchReport
 from pipeline.sinks.run_notes import failure_noted
 from pipeline.summary_file import finish, forgiving
-from pipeline.terminal import is_watched
+from pipeline.terminal import counted, is_watched, print_line
+from pipeline.warehouse import TableReader
+from transforms.kernels.person_ids import Pairs
 
 # What is said of a run beside what went wrong behind it.
 DONE: Final = "the tables are replaced"
@@ -45,6 +49,7 @@ def run_batch(
             run failed.
     """
     report: BatchReport | None = None
+    pairs = job.asked_people
     with (
         forgiving(DONE) as is_done,
         noted(by_beam.runner.local and is_watched(sys.stderr)) as progress,
@@ -65,7 +70,25 @@ def run_batch(
     if report is not None:
         given = None if job.rules is None else job.rules.input
         show = partial(show_summary, report, job.warehouse, job.files, given, job.figures.reckoning)
-        finish(report.to_json(), summary_file, DONE, show)
+        told = {"people": {"pairs": len(pairs)}} if pairs else {}
+        finish({**report.to_json(), **told}, summary_file, DONE, partial(_show, show, job, pairs))
+
+
+def _show(summary: Callable[[], None], job: BatchJob, pairs: Pairs | None) -> None:
+    summary()
+    if pairs:
+        print_line(_people_line(pairs, job.warehouse))
+
+
+def _people_line(pairs: Pairs, warehouse: TableReader) -> str:
+    """What is said of the people that a run was told of."""
+    told = f"--people: {counted(len(pairs), 'pair')} of an anonymous id and a known one"
+    if is_anybody(pairs, warehouse):
+        return told
+    return (
+        f"{told}, but no user of the tables has such a known id: see that the ids are those of "
+        "the input files, and which column is which"
+    )
 
 
 def _by_beam(job: BatchJob, by_beam: ByBeam) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+import pyarrow.compute as pc
+
 from pipeline.errors import OptionError
 from pipeline.graphs.noted_people import Growth, admitted
 from pipeline.graphs.staged_people import read_people
 from pipeline.inputs.people_file import read_people_file
 from pipeline.paths import typed_command
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import TableReader, Warehouse
 from transforms.kernels.person_ids import Pairs, TakenBack, grown
+from transforms.marts import dim_users
 
 # What --people takes in place of a file: nobody is known by several ids, whatever is noted.
 NO_PEOPLE: Final = "none"
@@ -25,6 +28,20 @@ def asked_people(path: str | None) -> Pairs | None:
     if path is None:
         return None
     return Pairs.none() if path == NO_PEOPLE else read_people_file(path)
+
+
+def is_anybody(pairs: Pairs, warehouse: TableReader) -> bool:
+    """Whether a user of the tables is one whom pairs know.
+
+    Rows of dim_users are read until one is found: in the first piece, but where nobody is.
+
+    Raises:
+        RunError: if the warehouse can't be read.
+    """
+    return any(
+        pc.any(pc.is_in(users["user_id"], value_set=pairs.user_ids)).as_py()
+        for users in warehouse.batches(dim_users.TABLE, ["user_id"])
+    )
 
 
 def people_to_add(warehouse: Warehouse, asked: Pairs | None) -> Growth | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import duckdb
@@ -52,7 +53,10 @@ def home(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("runner", [(), ("--runner", "FnApiRunner")])
 def test_a_batch_and_what_follows_it(home: Path, runner: tuple[str, ...]) -> None:
     database = home / "growth.duckdb"
-    run(home, "batch", "--input", "day.csv", "--people", "people.csv", *runner)
+    line = ("--people", "people.csv", "--summary_file", "run.json", *runner)
+    said = run(home, "batch", "--input", "day.csv", *line)
+    assert "--people: 4 pairs of an anonymous id and a known one\n" in said
+    assert json.loads((home / "run.json").read_text())["people"] == {"pairs": 4}
     assert noted(database) == [
         ("ann-1", "ann"),
         ("ann-2", "ann"),
@@ -86,6 +90,14 @@ def test_a_batch_and_what_follows_it(home: Path, runner: tuple[str, ...]) -> Non
     run(home, "batch", "--input", "day.csv", "later.csv", "--people", "none", *runner)
     assert differing(database, came) == []
     assert noted(database) == []
+
+
+def test_a_batch_says_where_people_are_nobody(home: Path) -> None:
+    write_pairs(home / "strangers.csv", {"x": "y"})
+    said = run(home, "batch", "--input", "day.csv", "--people", "strangers.csv")
+    assert (
+        "--people: 1 pair of an anonymous id and a known one, but no user of the tables has" in said
+    )
 
 
 def test_an_update_by_other_people_is_refused(home: Path) -> None:
