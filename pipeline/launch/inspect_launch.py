@@ -99,7 +99,9 @@ def inspect_files(
     by_rules = read_rules(text.encode(), "the proposed rules")
     if rules is not None:
         by_rules = _with_types(rules, parts)
-        proposal = replace(proposal, guesses=taken(by_rules, proposal.findings))
+        guesses = taken(by_rules, proposal.findings)
+        names = guesses[SOURCE_COLUMNS.index("event_type")].chosen
+        proposal = replace(proposal, guesses=guesses, event_names=names[0].values if names else {})
     tried = [_tried(one, by_rules, now) for one in looked]
     needs_none = asked is None and _needs_none(looked, tried, now)
     if needs_none:

@@ -85,6 +85,7 @@ def of_run(input_rows: int, duplicates: int) -> CheckCounts:
             "run: input_rows": input_rows,
             "run: duplicates": duplicates,
             "run: forgotten": 0,
+            "run: excluded": 0,
         }
     )
 

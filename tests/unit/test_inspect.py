@@ -136,7 +136,10 @@ def test_rows_are_tried_by_rules_that_are_named(
     assert "unknown_event_type 100 event_type 'Product Viewed' is none of" in told
 
 
-def test_what_rules_take_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_rules_take_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     path, rules = tmp_path / "a.csv", tmp_path / "rules.toml"
     rows = [{**OURS, "kind": "like", "id": "x1"}, {**OURS, "kind": "share", "id": "x2"}]
     path.write_text(as_csv(rows))
@@ -148,6 +151,7 @@ def test_what_rules_take_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "event_id id 0% 2 x1 the rules" in told
     assert "platform - 'Web' everywhere" in told
     assert "country country 0% 1 SG its name" in told
+    assert "like 1, share 1" in told
 
 
 def test_what_is_no_file_of_events_is_told(
