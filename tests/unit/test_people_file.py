@@ -28,11 +28,12 @@ def read(path: Path) -> dict[str, str]:
     ("name", "data"),
     [
         ("p.csv", _CSV.encode()),
-        ("p.csv.gz", gzip.compress(_CSV.encode())),
+        ("p.csv.gz", gzip.compress(_CSV.encode(), mtime=0)),
         ("p.csv", _CSV.replace(",", ";").encode("utf-16")),
         ("p.jsonl", "\n".join(map(json.dumps, _JSON)).encode()),
         ("p.json", json.dumps(_JSON).encode()),
     ],
+    ids=["comma", "gzip", "semicolon", "lines", "array"],
 )
 def test_a_file_of_any_form_is_read(tmp_path: Path, name: str, data: bytes) -> None:
     path = tmp_path / name
