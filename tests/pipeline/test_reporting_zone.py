@@ -20,7 +20,7 @@ from tests.pipeline.test_rebuild import run_rebuild
 from tests.pipeline.test_update_files import Days
 from tests.support.dead_letters import run_replay
 from tests.support.forgetting import forgotten, job_of
-from tests.support.runs import contents, read_all
+from tests.support.runs import CHECKED_THOROUGHLY, contents, read_all
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, Row, csv_text, differences, oracle_tables, row
 from tests.support.updates import Home, differing
@@ -74,7 +74,7 @@ def test_days_of_files_end_as_plain_sql_says_and_rebuild_changes_the_zone(
     for number, part in enumerate(parts, 1):
         days.write(f"{number}.csv", csv_text(part))
         asked = ASKED if number == 1 else Asked()
-        days.update(number, asked, by_beam=number == 2, quality="enforce")
+        days.update(number, asked, by_beam=number == 2, quality=CHECKED_THOROUGHLY)
     path = tmp_path / "all.csv"
     path.write_bytes(csv_text([item for part in parts for item in part]))
     warehouse = open_warehouse(f"duckdb:///{days.database}")
@@ -87,7 +87,7 @@ def test_days_of_files_end_as_plain_sql_says_and_rebuild_changes_the_zone(
         assert reckoning_of_tables(warehouse) == reckoning
 
     are_of(ZONE)
-    run_rebuild(days.database, "--quality", "enforce")
+    run_rebuild(days.database, "--quality", CHECKED_THOROUGHLY)
     are_of(ZONE)
     run_rebuild(days.database, "--quality", "enforce", "--timezone", "Pacific/Apia")
     are_of(replace(ZONE, zone="Pacific/Apia"))

@@ -24,6 +24,7 @@ from tests.support.tables import (
     row,
     time_of,
 )
+from tests.support.thorough import paired
 from tests.unit.test_rules_of_run import noting, rules
 from transforms.data_error import DataError
 from transforms.figure_settings import FigureSettings
@@ -111,8 +112,10 @@ def test_replay_takes_earlier_events_and_rebuild_another_gap(tmp_path: Any) -> N
         rules_to_keep(noting(earlier), file(""))
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Pacific/Pago_Pago", "Asia/Singapore"])
-@pytest.mark.parametrize("first", [date(1970, 1, 2), date(1997, 1, 1)])
+@pytest.mark.parametrize(
+    ("zone", "first"),
+    paired(["UTC", "Pacific/Pago_Pago", "Asia/Singapore"], [date(1970, 1, 2), date(1997, 1, 1)]),
+)
 def test_events_of_long_ago_are_in_all_tables(zone: str, first: date) -> None:
     reckoning = Reckoning(zone, "sunday", 20, first)
     start = datetime.combine(first, datetime.min.time())

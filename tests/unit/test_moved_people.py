@@ -25,23 +25,25 @@ from pipeline.launch.update_handover import hand_over_update
 from pipeline.options.option import Parser
 from pipeline.warehouse import open_warehouse
 from tests.support.known_people import figures, figures_by_sql, under_known_ids, write_pairs
+from tests.support.runs import CHECKED_THOROUGHLY
 from tests.support.strategies import valid_rows
 from tests.support.tables import NOW, Row, csv_text, row
-from tests.support.thorough import examples
+from tests.support.thorough import examples, paired
 from tests.support.updates import differing
 from transforms.data_error import DataError
 from transforms.figure_settings import FigureSettings
 from transforms.kernels.person_ids import resolved
 from transforms.reckoning import Reckoning
 
-_QUALITY = ("--quality", "enforce")
+_QUALITY = ("--quality", CHECKED_THOROUGHLY)
 
 
 def run(command: Command, folder: Path, *arguments: str) -> None:
     """A command in this process."""
     parser = Parser()
     command.declare(parser)
-    words = [*arguments, "--warehouse", f"duckdb:///{folder}/growth.duckdb"]
+    checked = () if command is forget.COMMAND or "--quality" in arguments else _QUALITY
+    words = [*arguments, *checked, "--warehouse", f"duckdb:///{folder}/growth.duckdb"]
     command.start(*parser.parse_known_args(words), words)
 
 
@@ -145,8 +147,9 @@ def asked(folder: Path, statement: str) -> list[Any]:
         return found
 
 
-@pytest.mark.parametrize("named", ["ann", "bob"])
-@pytest.mark.parametrize("pseudonymise", [(), ("--pseudonymise",)])
+@pytest.mark.parametrize(
+    ("named", "pseudonymise"), paired(["ann", "bob"], [(), ("--pseudonymise",)])
+)
 def test_who_is_forgotten_takes_all_ids_along(
     tmp_path: Path, named: str, pseudonymise: tuple[str, ...]
 ) -> None:
@@ -202,7 +205,7 @@ _STEPS = st.lists(
 
 
 @settings(
-    max_examples=examples(4, 60),
+    max_examples=examples(2, 60),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
