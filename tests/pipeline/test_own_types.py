@@ -64,6 +64,7 @@ def copied(built: Path, folder: Path) -> Path:
     return path
 
 
+@thorough
 def test_files_of_several_days_end_as_plain_sql_says(tmp_path: Path, days: Days) -> None:
     parts = [events(1, 2, 15), events(2, 3, 31), events(3, 4, 15)]
     days.write("1.csv", csv_text(parts[0]))
@@ -153,6 +154,7 @@ def test_people_with_own_events_leave_all_tables(built: Path, tmp_path: Path) ->
     assert differing(path, left, TYPES) == []
 
 
+@thorough
 def test_under_pseudonyms_no_figure_changes(built: Path, tmp_path: Path) -> None:
     path = copied(built, tmp_path)
     warehouse, before = open_warehouse(f"duckdb:///{path}"), contents(path)

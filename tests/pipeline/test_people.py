@@ -11,6 +11,7 @@ import pytest
 from tests.support.known_people import figures, figures_by_sql, under_known_ids, write_pairs
 from tests.support.runs import command, contents
 from tests.support.tables import csv_text, row
+from tests.support.thorough import some
 from tests.support.updates import differing
 
 KNOWN = {"ann-1": "ann", "ann-2": "ann-1", "bob-1": "bob", "unseen": "bob"}
@@ -50,7 +51,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("runner", [(), ("--runner", "FnApiRunner")])
+@pytest.mark.parametrize("runner", some([(), ("--runner", "FnApiRunner")], 1))
 def test_a_batch_and_what_follows_it(home: Path, runner: tuple[str, ...]) -> None:
     database = home / "growth.duckdb"
     line = ("--people", "people.csv", "--summary_file", "run.json", *runner)

@@ -148,7 +148,7 @@ def test_updates_leave_what_is_stored_and_come_to_a_batch(
     assert letters(database) == CONFLICTS
 
 
-@pytest.mark.parametrize("options", [(), ("--runner", "FnApiRunner")], ids=["here", "beam"])
+@pytest.mark.parametrize("options", some([(), ("--runner", "FnApiRunner")], 1))
 def test_a_batch_leaves_the_earliest_in_any_order(tmp_path: Path, options: Sequence[str]) -> None:
     rows = [*OTHERWISE[1:], *TOGETHER, *NEW, *AGAIN, *FIRST]
     stays = [*FIRST[:3], OTHERWISE[3], *FIRST[4:], *NEW, TOGETHER[1]]

@@ -30,7 +30,7 @@ from tests.support.replays import spoilt
 from tests.support.repository import ROOT
 from tests.support.runs import CHECKED_THOROUGHLY, command, contents, read_all, run_graph
 from tests.support.tables import NOW, csv_text, differences, oracle_tables, row
-from tests.support.thorough import thorough
+from tests.support.thorough import some, thorough
 from transforms.figure_settings import AskedFigures, FigureSettings
 from transforms.marts.registry import TABLES
 from transforms.state.registry import STATE_TABLES
@@ -303,7 +303,7 @@ def test_a_byte_that_no_sample_sees_is_a_change(days: Days, large: bytes) -> Non
         days.update(2)
 
 
-@pytest.mark.parametrize("by_beam", [False, True])
+@pytest.mark.parametrize("by_beam", some([False, True], 1))
 def test_files_that_are_loaded_again_bring_no_event_and_no_dead_letter_twice(
     days: Days, capsys: pytest.CaptureFixture[str], by_beam: bool
 ) -> None:

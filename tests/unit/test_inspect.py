@@ -330,7 +330,7 @@ _NAMES = st.one_of(
 )
 
 
-@settings(max_examples=examples(30, 200))
+@settings(max_examples=examples(8, 200))
 @given(st.lists(st.dictionaries(_NAMES, _VALUES, max_size=6), min_size=1, max_size=6))
 def test_whatever_rows_hold_what_is_written_are_rules(rows: list[dict[str, object]]) -> None:
     lines = of_lines([json.dumps(row) for row in rows])

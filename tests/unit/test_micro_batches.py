@@ -26,7 +26,7 @@ from tests.support.staging import change
 from tests.support.strategies import row_lists
 from tests.support.streams import Around
 from tests.support.tables import NOW, row
-from tests.support.thorough import examples
+from tests.support.thorough import examples, some
 from tests.support.updates import SUBSCRIPTION, Home, Rows, differing, messages_of
 from tests.unit.test_duckdb_kills import killed, striking
 from tests.unit.test_increments import in_parts
@@ -91,7 +91,7 @@ def test_any_mixture_ends_as_one_batch(rows: list[dict[str, str]], data: st.Data
     check(parts, ways, [data.draw(st.integers(0, 2)) for _ in parts])
 
 
-@pytest.mark.parametrize("shard_rows", [4, steps_here._SHARD_ROWS])
+@pytest.mark.parametrize("shard_rows", some([4, steps_here._SHARD_ROWS], 1))
 def test_hard_cases_end_as_one_batch(shard_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is another user's, so that they need not be tried one by one; of few rows a shard there
     are several, in a thread each."""

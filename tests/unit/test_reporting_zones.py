@@ -37,7 +37,7 @@ from transforms.reckoning import Reckoning, WeekStart
 from transforms.vocabulary import EVENT_TYPES
 
 _SETTINGS = settings(
-    max_examples=examples(6, 200), deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(4, 200), deadline=None, suppress_health_check=list(HealthCheck)
 )
 EPOCH: Final = date(1970, 1, 1)
 # Half-hour zones, days of 23 and 25 hours, rules that changed, a date that there never was, and two
