@@ -207,7 +207,7 @@ _STEPS = st.lists(
 
 
 @settings(
-    max_examples=examples(1, 60),
+    max_examples=examples(1, 20),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
