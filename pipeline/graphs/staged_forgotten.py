@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -11,15 +10,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline import storage
 from pipeline.errors import RunError
-from pipeline.storage_errors import storage_errors, storage_reason
+from pipeline.graphs.staged_arrow import read_arrow, stage_arrow
 from pipeline.warehouse import TableReader
 from transforms.kernels.forgotten import ForgottenUsers
 from transforms.state import forgotten_users, warehouse_settings
 
 _HASH: Final = "user_hash"
 _KEY: Final = b"key"
+_WHAT: Final = "who was forgotten"
 
 
 def read_forgotten(warehouse: TableReader) -> tuple[pa.ChunkedArray, str] | None:
@@ -74,16 +73,7 @@ def stage_forgotten(warehouse: TableReader, staging: str) -> StagedForgotten | N
         return None
     hashes, key = found
     table = pa.table({_HASH: hashes}).replace_schema_metadata({_KEY: key})
-    path = storage.join(staging, f"forgotten-{uuid.uuid4().hex}.arrow")
-    try:
-        with storage.create(path) as stream, pa.ipc.new_stream(stream, table.schema) as writer:
-            writer.write_table(table)
-    except storage_errors() as error:
-        raise RunError(
-            f"can't stage who was forgotten in {path} ({storage_reason(error)}): make room, see "
-            "that you may write there, or stage elsewhere with --temp_location, and run again"
-        ) from error
-    return StagedForgotten(path)
+    return StagedForgotten(stage_arrow(table, staging, "forgotten", _WHAT))
 
 
 @dataclass(frozen=True)
@@ -106,13 +96,6 @@ class StagedForgotten:
 
     @cached_property
     def _users(self) -> ForgottenUsers:
-        try:
-            with storage.opened(self.path) as stream, pa.ipc.open_stream(stream) as reader:
-                table = reader.read_all()
-        except storage_errors(pa.ArrowException) as error:
-            raise RunError(
-                f"{self.path}: who was forgotten can't be read ({storage_reason(error)}): see "
-                "that nobody else clears that folder, and run again"
-            ) from error
+        table = read_arrow(self.path, _WHAT)
         key = (table.schema.metadata or {})[_KEY].decode()
         return forgotten_users.forgotten_of(table[_HASH], key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -10,9 +9,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from pipeline import storage
-from pipeline.errors import RunError
-from pipeline.storage_errors import storage_errors, storage_reason
+from pipeline.graphs.staged_arrow import read_arrow, stage_arrow
 from pipeline.warehouse import TableReader
 from transforms.kernels.person_ids import KnownPeople, Pairs
 from transforms.state import known_people
@@ -20,6 +17,7 @@ from transforms.state import known_people
 _COLUMNS: Final = ("anonymous_id", "user_id")
 _HASH: Final = "hash"
 _KEY: Final = b"key"
+_WHAT: Final = "who is known by which ids"
 
 
 def read_people(warehouse: TableReader) -> Pairs:
@@ -57,18 +55,7 @@ def stage_people(pairs: Pairs, staging: str) -> StagedPeople | None:
     columns = [pa.array(found.hashes), found.pairs.anonymous_ids, found.pairs.user_ids]
     table = pa.table(columns, names=[_HASH, *_COLUMNS])
     table = table.replace_schema_metadata({_KEY: found.key})
-    path = storage.join(staging, f"people-{uuid.uuid4().hex}.arrow")
-    try:
-        with storage.create(path) as stream, pa.ipc.new_file(stream, table.schema) as writer:
-            # One batch: its columns are looked up in as they lie there.
-            writer.write_table(table, max_chunksize=table.num_rows)
-    except storage_errors() as error:
-        raise RunError(
-            f"can't stage who is known by which ids in {path} ({storage_reason(error)}): make "
-            "room, see that you may write there, or stage elsewhere with --temp_location, and run "
-            "again"
-        ) from error
-    return StagedPeople(path)
+    return StagedPeople(stage_arrow(table, staging, "people", _WHAT))
 
 
 @dataclass(frozen=True)
@@ -95,16 +82,7 @@ class StagedPeople:
 
     @cached_property
     def _people(self) -> KnownPeople:
-        try:
-            # Of a file on this machine all processes share the pages.
-            remote = "://" in self.path
-            with storage.opened(self.path) if remote else pa.memory_map(self.path) as stream:
-                table = pa.ipc.open_file(stream.read() if remote else stream).read_all()
-        except storage_errors(pa.ArrowException) as error:
-            raise RunError(
-                f"{self.path}: who is known by which ids can't be read ({storage_reason(error)}): "
-                "see that nobody else clears that folder, and run again"
-            ) from error
+        table = read_arrow(self.path, _WHAT)
         hashes, *ids = (column.combine_chunks() for column in table.columns)
         key = (table.schema.metadata or {})[_KEY]
         return KnownPeople(key, np.asarray(hashes), Pairs(*ids))
