@@ -12,6 +12,7 @@ from pipeline.errors import OptionError
 from pipeline.launch.process import keep_to_owner, leave_at_once_on_interrupt
 from pipeline.moments import utc_now
 from pipeline.options import shared_options as shared
+from pipeline.options.asked import AsksFigures, AsksRules
 from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import Option, Parameter, given_by, recorded
 from pipeline.options.option_values import PERCENTAGE, SWITCH
@@ -50,7 +51,7 @@ _WEEK_START: Final = replace(
 
 
 @dataclass(frozen=True)
-class BatchOptions:
+class BatchOptions(AsksRules, AsksFigures):
     """What a command line asks for; the options' own texts say what each field means.
 
     Raises:
@@ -84,18 +85,8 @@ class BatchOptions:
     def __post_init__(self) -> None:
         if not self.input:
             raise OptionError("--input is missing: give one or more CSV files or globs")
-        shared.asked_rules(self.rules, self.preset)
+        super().__post_init__()
         shared.refuse_workers(self.workers, self.beam)
-
-    @property
-    def asked_rules(self) -> str | None:
-        """What it says of rules."""
-        return shared.asked_rules(self.rules, self.preset)
-
-    @property
-    def asked_figures(self) -> AskedFigures | None:
-        """What it says of the settings of figures."""
-        return shared.asked_figures(self.active_event_types, self.timezone, self.week_start)
 
 
 def run(options: BatchOptions) -> None:

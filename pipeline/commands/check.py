@@ -7,6 +7,7 @@ from typing import Final
 
 from pipeline.commands.command import Command
 from pipeline.options import shared_options as shared
+from pipeline.options.asked import AsksRules
 from pipeline.options.option import Option, given_by
 from pipeline.options.option_values import number
 from pipeline.webhook import Webhook
@@ -36,7 +37,7 @@ _MAX_AGE: Final = Option(
 
 
 @dataclass(frozen=True)
-class CheckOptions:
+class CheckOptions(AsksRules):
     """What a command line asks for; the options' own texts say what each field means."""
 
     warehouse: str = given_by(shared.WAREHOUSE)
@@ -46,9 +47,6 @@ class CheckOptions:
     max_age_hours: float | None = given_by(_MAX_AGE)
     alert: Webhook | None = given_by(shared.ALERT)
     alert_dead_letter_pct: float = given_by(shared.ALERT_DEAD_LETTERS)
-
-    def __post_init__(self) -> None:
-        shared.asked_rules(self.rules, self.preset)
 
 
 def run(options: CheckOptions) -> None:
@@ -60,7 +58,7 @@ def run(options: CheckOptions) -> None:
     from pipeline.warehouse import open_warehouse
 
     warehouse = open_warehouse(options.warehouse)
-    refuse_other_rules(warehouse, shared.asked_rules(options.rules, options.preset))
+    refuse_other_rules(warehouse, options.asked_rules)
     alerts = None
     if options.alert is not None:
         alerts = Alerts(options.alert, options.alert_dead_letter_pct, options.max_age_hours)

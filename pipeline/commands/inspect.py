@@ -8,6 +8,7 @@ from typing import Final
 from pipeline.commands.command import Command
 from pipeline.errors import OptionError
 from pipeline.options import shared_options as shared
+from pipeline.options.asked import AsksRules
 from pipeline.options.option import Option, given_by
 from pipeline.options.option_values import local_file
 
@@ -31,7 +32,7 @@ _WRITE: Final = Option(
 
 
 @dataclass(frozen=True)
-class InspectOptions:
+class InspectOptions(AsksRules):
     """What a command line asks for; the options' own texts say what each field means.
 
     Raises:
@@ -46,12 +47,7 @@ class InspectOptions:
     def __post_init__(self) -> None:
         if not self.input:
             raise OptionError("--input is missing: give one or more files or globs")
-        shared.asked_rules(self.rules, self.preset)
-
-    @property
-    def asked_rules(self) -> str | None:
-        """What it says of rules."""
-        return shared.asked_rules(self.rules, self.preset)
+        super().__post_init__()
 
 
 def run(options: InspectOptions) -> None:

@@ -10,6 +10,7 @@ from pipeline.commands.command import Command
 from pipeline.launch.process import keep_to_owner, leave_at_once_on_interrupt
 from pipeline.moments import utc_now
 from pipeline.options import shared_options as shared
+from pipeline.options.asked import AsksFigures, AsksRules
 from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import given_by, recorded
 from transforms.figure_settings import AskedFigures
@@ -42,7 +43,7 @@ _RULES: Final = replace(
 
 
 @dataclass(frozen=True)
-class RebuildCommandOptions:
+class RebuildCommandOptions(AsksRules, AsksFigures):
     """What a command line asks for; the options' own texts say what each field means."""
 
     warehouse: str = given_by(shared.WAREHOUSE)
@@ -59,13 +60,8 @@ class RebuildCommandOptions:
     beam: BeamArguments = BeamArguments()
 
     def __post_init__(self) -> None:
-        shared.asked_rules(self.rules, self.preset)
+        super().__post_init__()
         shared.refuse_workers(self.workers, self.beam)
-
-    @property
-    def asked_figures(self) -> AskedFigures | None:
-        """What it says of the settings of figures."""
-        return shared.asked_figures(self.active_event_types, self.timezone, self.week_start)
 
 
 def run(options: RebuildCommandOptions) -> None:
@@ -103,7 +99,7 @@ def run(options: RebuildCommandOptions) -> None:
     warehouse.check((*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values()), beam.temp_location)
     check_stored(warehouse)
     refuse_stream(warehouse, options.stream_stopped)
-    asked_rules = shared.asked_rules(options.rules, options.preset)
+    asked_rules = options.asked_rules
     rules = rules_to_keep(warehouse, asked_rules)
     types = types_to_build(warehouse, with_own_types(options.asked_figures, rules))
     settings = recorded(options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pipeline.allocator import keep_freed_memory
 from pipeline.commands.command import Command
@@ -12,6 +12,7 @@ from pipeline.errors import OptionError
 from pipeline.launch.process import keep_to_owner, leave_at_once_on_interrupt
 from pipeline.moments import utc_now
 from pipeline.options import shared_options as shared
+from pipeline.options.asked import AsksRules
 from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import Option, Parameter, given_by, recorded
 from pipeline.options.option_values import (
@@ -23,6 +24,12 @@ from pipeline.options.option_values import (
     resource,
 )
 from transforms.figure_settings import AskedFigures
+
+if TYPE_CHECKING:
+    from pipeline.replay.attempt import Correct
+    from pipeline.replay.replay_job import ReplayJob
+    from pipeline.replay.spreadsheet import Corrected
+    from pipeline.warehouse import Warehouse
 
 _ERROR_TYPE: Final = Option(
     "take only dead letters of these types: one or more, e.g. bad_country (default: all)",
@@ -77,7 +84,7 @@ _PRESET: Final = replace(shared.PRESET, parameter=Parameter(is_offered=False))
 
 
 @dataclass(frozen=True)
-class ReplayOptions:
+class ReplayOptions(AsksRules):
     """What a command line asks for; the options' own texts say what each field means.
 
     Raises:
@@ -117,7 +124,7 @@ class ReplayOptions:
         ):
             if getattr(self, one) and getattr(self, other):
                 raise OptionError(f"--{one} and --{other} do not go together: {why}")
-        shared.asked_rules(self.rules, self.preset)
+        super().__post_init__()
 
     @property
     def updates(self) -> bool:
@@ -139,17 +146,15 @@ def run(options: ReplayOptions) -> None:
     # Beam, which takes a second to import, is imported where it is needed.
     from pipeline import summary_file
     from pipeline.launch.asked_beam import ByBeam
-    from pipeline.launch.rules_of_run import note_of, rules_to_try, with_own_types
     from pipeline.launch.runners import choose_runner
-    from pipeline.replay.preconditions import check_tables, correcting, settle, types_to_try
+    from pipeline.replay.preconditions import check_tables, correcting
     from pipeline.storage import check_storage
     from pipeline.warehouse import open_warehouse
     from transforms.marts.registry import ALL_TABLES, CORRECTIONS
     from transforms.state.registry import STATE_TABLES
-    from transforms.state.warehouse_settings import RULES
 
     beam = options.beam
-    correct, corrected = correcting(options.edit, options.input)
+    correction = correcting(options.edit, options.input)
     warehouse = open_warehouse(options.warehouse)
     runner = choose_runner(beam.values, warehouse)
     taken = [warehouse.location, options.input, options.output]
@@ -162,20 +167,43 @@ def run(options: ReplayOptions) -> None:
     if needs_staging:
         warehouse.check((*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values()), beam.temp_location)
     check_tables(warehouse)
-    asked_rules = shared.asked_rules(options.rules, options.preset)
-    rules, settings = rules_to_try(warehouse, asked_rules), recorded(options)
-    if asked_rules is not None:
+    job = _job(options, warehouse, correction, started_at)
+    from pipeline.replay import actions
+
+    if options.output:
+        actions.write_out(job, options.output)
+    elif options.dry_run:
+        actions.try_out(job, options.summary_file)
+    elif options.topic:
+        actions.publish(job, options.topic, options.summary_file)
+    else:
+        by_beam = ByBeam.of(runner, beam, COMMAND.name)
+        actions.update_tables(job, by_beam, beam.temp_location, options.summary_file)
+
+
+def _job(
+    options: ReplayOptions,
+    warehouse: Warehouse,
+    correction: tuple[Correct, Corrected | None],
+    started_at: datetime,
+) -> ReplayJob:
+    """What is to be tried, and by which rules and settings of figures."""
+    from pipeline.launch.rules_of_run import note_of, rules_to_try, with_own_types
+    from pipeline.replay.preconditions import settle, types_to_try
+    from pipeline.replay.replay_job import ReplayJob
+    from transforms.kernels.dead_letters import Selection
+    from transforms.state.warehouse_settings import RULES
+
+    correct, corrected = correction
+    rules, settings = rules_to_try(warehouse, options.asked_rules), recorded(options)
+    if options.asked_rules is not None:
         settings[RULES] = note_of(rules)
     asked = with_own_types(options.active_event_types, rules)
     if options.updates:
         figures = settle(warehouse, asked, options.stream_stopped)
     else:
         figures = types_to_try(warehouse, asked)
-    from pipeline.replay import actions
-    from pipeline.replay.replay_job import ReplayJob
-    from transforms.kernels.dead_letters import Selection
-
-    job = ReplayJob(
+    return ReplayJob(
         warehouse=warehouse,
         started_at=started_at,
         selection=Selection(frozenset(options.error_type), options.since),
@@ -188,15 +216,6 @@ def run(options: ReplayOptions) -> None:
         settings=settings,
         rules=rules,
     )
-    if options.output:
-        actions.write_out(job, options.output)
-    elif options.dry_run:
-        actions.try_out(job, options.summary_file)
-    elif options.topic:
-        actions.publish(job, options.topic, options.summary_file)
-    else:
-        by_beam = ByBeam.of(runner, beam, COMMAND.name)
-        actions.update_tables(job, by_beam, beam.temp_location, options.summary_file)
 
 
 _HELP: Final = """\

@@ -11,6 +11,7 @@ from pipeline.errors import OptionError
 from pipeline.launch.process import keep_to_owner
 from pipeline.moments import utc_now
 from pipeline.options import shared_options as shared
+from pipeline.options.asked import AsksFigures, AsksRules
 from pipeline.options.beam_options import BeamArguments
 from pipeline.options.option import Option, Parameter, given_by, recorded
 from pipeline.options.option_values import SWITCH, number, one_of, resource, whole
@@ -97,7 +98,7 @@ _SHARDS: Final = 16
 
 
 @dataclass(frozen=True)
-class StreamOptions:
+class StreamOptions(AsksRules, AsksFigures):
     """What a command line asks for; the options' own texts say what each field means.
 
     Raises:
@@ -128,17 +129,7 @@ class StreamOptions:
     def __post_init__(self) -> None:
         if not self.subscription:
             raise OptionError("--subscription is missing: name one of Pub/Sub")
-        shared.asked_rules(self.rules, self.preset)
-
-    @property
-    def asked_rules(self) -> str | None:
-        """What it says of rules."""
-        return shared.asked_rules(self.rules, self.preset)
-
-    @property
-    def asked_figures(self) -> AskedFigures | None:
-        """What it says of the settings of figures."""
-        return shared.asked_figures(self.active_event_types, self.timezone, self.week_start)
+        super().__post_init__()
 
 
 def run(options: StreamOptions) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
 from pipeline.errors import OptionError
@@ -28,8 +27,7 @@ from pipeline.options.option_values import (
 from pipeline.paths import from_home
 from pipeline.webhook import Webhook
 from transforms.figure_settings import AskedFigures
-from transforms.reckoning import WeekStart
-from transforms.rules.presets import PRESETS, as_rules
+from transforms.rules.presets import PRESETS
 from transforms.vocabulary import EVENT_TYPES
 
 MAX_USER_SHARDS: Final = 65_536
@@ -253,44 +251,6 @@ SUMMARY_FILE: Final = Option(
         matching(GCS_FILE, "is not like gs://bucket/file", "GCS_WRITE_FILE"),
     ),
 )
-
-
-def asked_figures(
-    types: AskedFigures | None, timezone: str | None, week_start: WeekStart | None
-) -> AskedFigures | None:
-    """What --active_event_types, --timezone and --week_start ask for; None for nothing.
-
-    Raises:
-        OptionError: if there is no such time zone.
-    """
-    if timezone is None and week_start is None:
-        return types
-    zone = None if timezone is None else _named_zone(timezone)
-    return replace(types or AskedFigures(), zone=zone, week_start=week_start)
-
-
-def _named_zone(text: str) -> str:
-    # DuckDB, which knows the zones, takes 0.1 s to import.
-    from transforms.kernels.zones import named_zone
-
-    try:
-        return named_zone(text)
-    except ValueError as error:
-        raise OptionError(f"--timezone {text} {error}") from None
-
-
-def asked_rules(rules: str | None, preset: str | None) -> str | None:
-    """What --rules or --preset asks for, as `rules_of_run` takes it.
-
-    Raises:
-        OptionError: if both are given.
-    """
-    if rules is not None and preset is not None:
-        raise OptionError(
-            "--rules and --preset do not go together: leave out one; inspect --preset "
-            f"{preset} --write_rules FILE writes a file that begins with the preset's"
-        )
-    return rules if preset is None else as_rules(preset)
 
 
 def refuse_workers(workers: int | None, for_beam: BeamArguments) -> None:

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.commands.rebuild import RebuildCommandOptions as Options
 from pipeline.errors import OptionError
-from pipeline.options.shared_options import asked_figures
 from tests.support.tables import compute, csv_text, differences, oracle_tables, parse, row
 from tests.support.thorough import examples
 from tests.support.updates import Home as DuckDB
@@ -192,11 +192,11 @@ def test_nothing_is_guessed_of_abbreviations_and_offsets(text: str) -> None:
 
 def test_an_option_that_names_no_zone_is_refused() -> None:
     with pytest.raises(OptionError, match=r"--timezone Singapore is no .*Asia/Singapore"):
-        asked_figures(None, "Singapore", None)
-    asked = asked_figures(None, "Etc/UTC", "sunday")
+        assert Options(timezone="Singapore").asked_figures
+    asked = Options(timezone="Etc/UTC", week_start="sunday").asked_figures
     assert asked is not None
     assert asked.first().reckoning == Reckoning("UTC", "sunday")
-    assert asked_figures(None, None, None) is None
+    assert Options().asked_figures is None
 
 
 @st.composite
