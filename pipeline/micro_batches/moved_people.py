@@ -191,11 +191,8 @@ class _Moving:
 
     def _looked_up(self, lookup: Lookup, keys: pa.Table) -> pa.Table:
         """The rows of a lookup."""
-        files = self.steps.staged({lookup.keys.name: keys})
-        warehouse = self.job.warehouse
-        shares = warehouse.look_up([lookup.of(files)], self.job.run)
-        parts = [rows for share in shares for rows in warehouse.found(share)]
-        return pa.concat_tables([lookup.schema.empty_table(), *parts])
+        found = self.steps.found([lookup], lookup.keys, [keys])
+        return pa.concat_tables([lookup.schema.empty_table(), *found])
 
 
 def _among(user_ids: pa.Array, others: pa.Array) -> NDArray[np.bool_]:

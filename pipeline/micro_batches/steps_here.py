@@ -91,8 +91,8 @@ class StepsHere:
         """
         touched = [rows(touched_dates(batch, types.reckoning)) for batch in events]
         if identified:
-            touched += self._found([dates_of_ids()], NEW_IDS, [ids_of(batch) for batch in events])
-        found = self._found(state_of_dates(identified), TOUCHED, touched)
+            touched += self.found([dates_of_ids()], NEW_IDS, [ids_of(batch) for batch in events])
+        found = self.found(state_of_dates(identified), TOUCHED, touched)
         state = [batch for table in found for batch in table.to_batches()]
         shards = self._shards([*events, *state])
         events_on = EventsOn(self.warehouse, identified)
@@ -102,10 +102,14 @@ class StepsHere:
             )
             return together(list(steps))
 
-    def _found(
+    def found(
         self, lookups: Sequence[Lookup], contract: Table, keys: Sequence[pa.Table]
     ) -> list[pa.Table]:
-        """What lookups find by some keys of a contract."""
+        """What lookups find by some keys of a contract, in no order.
+
+        Raises:
+            RunError: if the keys can't be staged, or the warehouse can't be read.
+        """
         if not keys:
             return []
         files = self.staged({contract.name: pa.concat_tables(keys)})
