@@ -55,10 +55,15 @@ def samples(file: InputFile, given: Given, rows: int) -> list[Sample]:
     Raises:
         DataError: if it can't be read, or is not what its name or `given` says.
     """
-    return [_sample(source, rows) for source in describe(file, given)]
+    return [sample_of(source, rows) for source in describe(file, given)]
 
 
-def _sample(source: Source, rows: int) -> Sample:
+def sample_of(source: Source, rows: int) -> Sample:
+    """The first rows of a source.
+
+    Raises:
+        DataError: if it can't be read.
+    """
     parts: list[SourceRows] = []
     left = rows
     # Of columns of one name rules can take none.

@@ -9,7 +9,8 @@ from typing import Final
 import duckdb
 
 from pipeline.inputs.input_versions import InputFile
-from pipeline.inputs.sample_rows import Sample, samples, spread
+from pipeline.inputs.sample_rows import Sample, sample_of, spread
+from pipeline.inputs.sources import describe
 from transforms.kernels.column_names import alike
 from transforms.rules.guess.sample_fields import sample_fields
 from transforms.rules.model import Rules
@@ -17,6 +18,7 @@ from transforms.rules.source_fields import source_fields
 
 _ROWS: Final = 1_000
 _MOST_FILES: Final = 5
+_JSON: Final = ("jsonl", "json")
 
 
 def warn_of_absent_fields(files: Sequence[InputFile], rules: Rules) -> None:
@@ -30,9 +32,9 @@ def warn_of_absent_fields(files: Sequence[InputFile], rules: Rules) -> None:
         DataError: if the file can't be read, or is not what the rules say.
     """
     for file in spread(files, _MOST_FILES):
-        for sample in samples(file, rules.input, _ROWS):
-            if sample.parts and all(part.is_json for part in sample.parts):
-                for line in _absent(sample, rules):
+        for source in describe(file, rules.input):
+            if source.form.kind in _JSON:
+                for line in _absent(sample_of(source, _ROWS), rules):
                     logging.getLogger(__name__).warning("%s", line)
 
 
