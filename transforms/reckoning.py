@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Final, Literal, TypeAlias
 
@@ -38,28 +38,28 @@ class Reckoning:
     @property
     def said(self) -> str:
         """What differs from the usual, in words; "" where nothing does."""
-        usual = Reckoning()
-        parts = {
-            f"dates are in {self.zone}": self.zone != usual.zone,
-            f"weeks begin on {self.week_start.title()}": self.week_start != usual.week_start,
-            f"sessions end after {self.session_gap_minutes} minutes": (
-                self.session_gap_minutes != usual.session_gap_minutes
-            ),
-            f"events begin on {self.earliest}": self.earliest != usual.earliest,
-        }
-        return ", ".join(part for part, differs in parts.items() if differs)
+        return self._unlike(
+            PLAIN,
+            f"dates are in {self.zone}",
+            f"weeks begin on {self.week_start.title()}",
+            f"sessions end after {self.session_gap_minutes} minutes",
+            f"events begin on {self.earliest}",
+        )
 
     def beside(self, other: Reckoning) -> str:
         """What differs from another one, in words; "" where nothing does."""
-        parts = {
-            f"dates in {self.zone}": self.zone != other.zone,
-            f"weeks from {self.week_start.title()}": self.week_start != other.week_start,
-            f"sessions that end after {self.session_gap_minutes} minutes": (
-                self.session_gap_minutes != other.session_gap_minutes
-            ),
-            f"events from {self.earliest} on": self.earliest != other.earliest,
-        }
-        return ", ".join(part for part, differs in parts.items() if differs)
+        return self._unlike(
+            other,
+            f"dates in {self.zone}",
+            f"weeks from {self.week_start.title()}",
+            f"sessions that end after {self.session_gap_minutes} minutes",
+            f"events from {self.earliest} on",
+        )
+
+    def _unlike(self, other: Reckoning, *words: str) -> str:
+        """Of words for each attribute, in their order, those of what differs from another one."""
+        differs = (getattr(self, each.name) != getattr(other, each.name) for each in fields(self))
+        return ", ".join(part for part, does in zip(words, differs, strict=True) if does)
 
 
 PLAIN: Final = Reckoning()

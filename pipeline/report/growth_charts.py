@@ -97,26 +97,13 @@ def _accounting_in_words(months: Sequence[Row]) -> str:
 
 
 def _quick_ratio(months: Sequence[Row], of_segments: Sequence[Row]) -> Chart:
-    ratio_label = declared(_RATIOS, "quick_ratio").label
-    mean_label = declared(_RATIOS, "quick_ratio_3mo_avg").label
-    point: dict[str, Any] = {
-        "x": period("activity_month"),
-        "y": amount("quick_ratio", ratio_label, format=".1f"),
-    }
-    months_judged = last_complete(months)
     return Chart(
         name="quick-ratio",
         title="Quick ratio by month: users won for each one lost",
         definition="(new + came back) / churned. Below 1.0 the product shrinks, from 1.5 on it "
         "is good for a consumer product, from 2.0 on excellent. The dashed line is the mean of "
         "three months, of everybody alone. A month without a churned user has none.",
-        alternative=f"Line with points, {_span(months)}."
-        + (
-            f" {month_name(months_judged)}: {ratio(months_judged['quick_ratio'])}, "
-            f"{months_judged['growth_quality_category']}."
-            if months_judged
-            else ""
-        ),
+        alternative=_quick_ratio_in_words(months),
         columns=(
             _MONTH,
             _SEGMENT,
@@ -127,48 +114,47 @@ def _quick_ratio(months: Sequence[Row], of_segments: Sequence[Row]) -> Chart:
         ),
         rows=of_segments,
         figures=("quick_ratio", "quick_ratio_3mo_avg"),
-        spec={
-            "layer": [
-                *thresholds(
-                    ((1.0, "1.0 won as many as lost"), (1.5, "1.5 good"), (2.0, "2.0 excellent"))
-                ),
-                {
-                    "mark": {"type": "line", "strokeDash": [5, 4], "stroke": "var(--muted)"},
-                    "encoding": {
-                        "x": point["x"],
-                        "y": {**point["y"], "field": "quick_ratio_3mo_avg"},
-                    },
-                },
-                {
-                    "mark": {"type": "line", "stroke": "var(--c1)", "strokeWidth": 2},
-                    "encoding": point,
-                },
-                {
-                    "mark": {"type": "point", "size": 60, "stroke": "var(--c1)", "opacity": 1},
-                    "encoding": {
-                        **point,
-                        "fill": {
-                            "condition": {"test": RUNNING, "value": "var(--card)"},
-                            "value": "var(--c1)",
-                        },
-                        "tooltip": [
-                            hint("activity_month", _MONTH.label),
-                            hint("quick_ratio", ratio_label, ".2f"),
-                            hint("quick_ratio_3mo_avg", mean_label, ".2f"),
-                            hint(
-                                "growth_quality_category",
-                                declared(_MONTHS, "growth_quality_category").label,
-                            ),
-                        ],
-                    },
-                },
-            ]
-        },
+        spec=_quick_ratio_spec(),
         source="quick_ratio_analysis, growth_by_segment_monthly",
         time="activity_month",
         segment="segment",
         wide=True,
     )
+
+
+def _quick_ratio_in_words(months: Sequence[Row]) -> str:
+    text = f"Line with points, {_span(months)}."
+    month = last_complete(months)
+    if month is None:
+        return text
+    judged = f"{ratio(month['quick_ratio'])}, {month['growth_quality_category']}"
+    return f"{text} {month_name(month)}: {judged}."
+
+
+def _quick_ratio_spec() -> dict[str, Any]:
+    """The ratio as a line with points over its mean, and lines at the bounds."""
+    labels = [declared(_RATIOS, name).label for name in ("quick_ratio", "quick_ratio_3mo_avg")]
+    x = period("activity_month")
+    y = amount("quick_ratio", labels[0], format=".1f")
+    hints = [
+        hint("activity_month", _MONTH.label),
+        hint("quick_ratio", labels[0], ".2f"),
+        hint("quick_ratio_3mo_avg", labels[1], ".2f"),
+        hint("growth_quality_category", declared(_MONTHS, "growth_quality_category").label),
+    ]
+    mean = {"type": "line", "strokeDash": [5, 4], "stroke": "var(--muted)"}
+    line = {"type": "line", "stroke": "var(--c1)", "strokeWidth": 2}
+    dots = {"type": "point", "size": 60, "stroke": "var(--c1)", "opacity": 1}
+    running = {"condition": {"test": RUNNING, "value": "var(--card)"}, "value": "var(--c1)"}
+    bounds = ((1.0, "1.0 won as many as lost"), (1.5, "1.5 good"), (2.0, "2.0 excellent"))
+    return {
+        "layer": [
+            *thresholds(bounds),
+            {"mark": mean, "encoding": {"x": x, "y": {**y, "field": "quick_ratio_3mo_avg"}}},
+            {"mark": line, "encoding": {"x": x, "y": y}},
+            {"mark": dots, "encoding": {"x": x, "y": y, "fill": running, "tooltip": hints}},
+        ]
+    }
 
 
 def _actives(days: Sequence[Row]) -> Chart:
