@@ -197,7 +197,7 @@ def prepare(options: FileOptions) -> FileRun:
     files = find_inputs(options.input, CSV_NAMES if rules is None else NAMES_OF_RULES)
     if rules is not None:
         warn_of_absent_fields(files, rules)
-    people = asked_people(options.people)
+    people = asked_people(options.people, warehouse)
     return FileRun(options, warehouse, runner, dry_run, files, rules, people)
 
 

@@ -10,6 +10,7 @@ from pipeline.errors import OptionError
 from pipeline.graphs.noted_people import Growth, admitted
 from pipeline.graphs.staged_people import read_people
 from pipeline.inputs.people_file import read_people_file
+from pipeline.inputs.people_table import PREFIX, read_people_table
 from pipeline.paths import typed_command
 from pipeline.warehouse import TableReader, Warehouse
 from transforms.kernels.person_ids import Pairs, TakenBack, grown
@@ -19,15 +20,24 @@ from transforms.marts import dim_users
 NO_PEOPLE: Final = "none"
 
 
-def asked_people(path: str | None) -> Pairs | None:
+def asked_people(asked: str | None, warehouse: TableReader) -> Pairs | None:
     """The pairs that --people names; None where it is not given.
 
+    Args:
+        asked: a file, a table of the warehouse, or NO_PEOPLE.
+        warehouse: where the tables are.
+
     Raises:
-        OptionError: if the file can't be read, or holds what can't be pairs.
+        OptionError: if the file or table can't be read, or holds what can't be pairs.
+        RunError: if the warehouse can't be read.
     """
-    if path is None:
+    if asked is None:
         return None
-    return Pairs.none() if path == NO_PEOPLE else read_people_file(path)
+    if asked == NO_PEOPLE:
+        return Pairs.none()
+    if asked.startswith(PREFIX):
+        return read_people_table(asked.removeprefix(PREFIX), warehouse)
+    return read_people_file(asked)
 
 
 def is_anybody(pairs: Pairs, warehouse: TableReader) -> bool:
@@ -71,8 +81,8 @@ def _refusal(lost: TakenBack, url: str) -> OptionError:
     more = f", and so are {lost.pairs - 1:,} more" if lost.pairs > 1 else ""
     now = "itself" if lost.now == lost.anonymous_id else repr(lost.now)
     return OptionError(
-        f"--people: {lost.anonymous_id!r} is {lost.user_id!r} in {url}, and {now} in the file"
+        f"--people: {lost.anonymous_id!r} is {lost.user_id!r} in {url}, and would be {now}"
         f"{more}: stored events do not say any more which of them came under which id. Name all "
-        "pairs in the file, leave out --people to go on as they are, or run "
+        "pairs, leave out --people to go on as they are, or run "
         f"{typed_command('batch', url)} over all files with it"
     )

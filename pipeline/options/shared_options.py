@@ -85,14 +85,17 @@ PRESET: Final = Option(
 
 PEOPLE: Final = Option(
     "a file of all anonymous ids and their known ids (docs/people.md), local or gs://, with the "
-    "columns anonymous_id and user_id, as CSV, JSON or Parquet; none for nobody (default: those "
-    "that the warehouse notes)",
-    "FILE|none",
+    "columns anonymous_id and user_id, as CSV, JSON or Parquet; table:NAME for a table that lies "
+    "beside the others; none for nobody (default: those that the warehouse notes)",
+    "FILE|table:NAME|none",
     from_home,
     parameter=Parameter(
-        "File of people",
+        "File or table of people",
         SOURCE,
-        values=matching(rf"none|{GCS_FILE}", "is neither none nor like gs://bucket/people.csv"),
+        values=matching(
+            rf"none|table:\w+|{GCS_FILE}",
+            "is neither none, nor table:NAME, nor like gs://bucket/people.csv",
+        ),
     ),
 )
 

@@ -12,7 +12,7 @@ from tests.support.known_people import figures, figures_by_sql, under_known_ids,
 from tests.support.runs import command, contents
 from tests.support.tables import csv_text, row
 from tests.support.thorough import some
-from tests.support.updates import differing
+from tests.support.updates import Home, differing
 
 KNOWN = {"ann-1": "ann", "ann-2": "ann-1", "bob-1": "bob", "unseen": "bob"}
 DAY = [
@@ -105,8 +105,44 @@ def test_an_update_by_other_people_is_refused(home: Path) -> None:
     run(home, "batch", "--input", "day.csv", "--people", "people.csv")
     write_pairs(home / "other.csv", {**KNOWN, "bob-1": "ann"})
     said = run(home, "update", "--input", "day.csv", "--people", "other.csv", code=2)
-    assert "--people: 'bob-1' is 'bob' in duckdb:///growth.duckdb, and 'ann' in the file:" in said
+    assert "--people: 'bob-1' is 'bob' in duckdb:///growth.duckdb, and would be 'ann':" in said
     said = run(home, "update", "--input", "day.csv", "--people", "none", code=2)
-    assert (
-        "'ann-1' is 'ann' in duckdb:///growth.duckdb, and itself in the file, and so are 3" in said
-    )
+    assert "'ann-1' is 'ann' in duckdb:///growth.duckdb, and would be itself, and so are 3" in said
+
+
+def test_people_are_named_by_a_table(home: Path) -> None:
+    """A batch takes the pairs of a table beside its own, and an update moves whom it has since."""
+    database = home / "growth.duckdb"
+
+    def fill(known: dict[str, str]) -> None:
+        with duckdb.connect(str(database)) as connection:
+            connection.execute("CREATE OR REPLACE TABLE crm (user_id TEXT, anonymous_id TEXT)")
+            connection.executemany(
+                "INSERT INTO crm VALUES (?, ?)", [(k, a) for a, k in known.items()]
+            )
+
+    fill({"ann-1": "ann"})
+    line = ("--input", "day.csv", "--people", "table:crm")
+    run(home, "batch", *line)
+    assert differing(database, under_known_ids(DAY, {"ann-1": "ann"})) == []
+    fill(KNOWN)
+    run(home, "update", *line)
+    assert differing(database, under_known_ids(DAY, KNOWN)) == []
+    fill({**KNOWN, "cy": ""})
+    said = run(home, "update", *line, code=2)
+    assert "--people table:crm: user_id is blank; {'anonymous_id': 'cy', 'user_id': ''}:" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("crm", "table:crm: duckdb:///growth.duckdb has no such table: check the name"),
+        ("a b", "table:a b: that is no table's name: give letters, digits and _ alone"),
+        ("dim_users", "table:dim_users has no column anonymous_id, but "),
+    ],
+)
+def test_a_table_that_holds_no_people_is_refused(home: Path, name: str, problem: str) -> None:
+    database = home / "growth.duckdb"
+    Home.at(database).batch(DAY)
+    said = run(home, "update", "--input", "day.csv", "--people", f"table:{name}", code=2)
+    assert problem in said
