@@ -8,13 +8,14 @@ from contextlib import suppress
 from typing import Final
 
 from pipeline.inputs.input_versions import InputFile
-from pipeline.inputs.sources import describe
+from pipeline.inputs.sources import describe, left_out
 from pipeline.terminal import counted
 from transforms.data_error import DataError
 from transforms.kernels.input_formats import Given
 
 # Looking takes some 30 ms a file, on gs:// two or three requests.
 _LOOKED_AT: Final = 10
+_SHOWN: Final = 3
 
 
 def formats_line(files: Sequence[InputFile], given: Given) -> str:
@@ -26,12 +27,19 @@ def formats_line(files: Sequence[InputFile], given: Given) -> str:
     """
     looked_at = files[:_LOOKED_AT]
     found: Counter[str] = Counter()
+    others: list[str] = []
     for file in looked_at:
         with suppress(DataError):  # It has changed since it was read.
             found.update(source.form.text for source in describe(file, given))
+            others += left_out(file, given)
     kinds = "; ".join(
         text if len(found) == 1 else f"{text} ({number})" for text, number in found.most_common()
     )
     several = len(looked_at) < len(files)
     of = f", to go by the first {counted(len(looked_at), 'file')}" if several else ""
-    return f"read as {kinds or 'nothing'}{of}; where that is wrong, say so in [input] of the rules"
+    told = f"; left out of archives: {', '.join(others[:_SHOWN])}" if others else ""
+    more = f" and {len(others) - _SHOWN:,} more" if len(others) > _SHOWN else ""
+    return (
+        f"read as {kinds or 'nothing'}{of}{told}{more}; where that is wrong, say so in [input] of "
+        "the rules"
+    )

@@ -8,7 +8,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from pipeline.errors import OptionError, RunError
-from pipeline.inputs.input_versions import PACKED_NAMES, InputFile, local_file
+from pipeline.inputs.input_versions import (
+    DATA_NAMES,
+    PACKED_NAMES,
+    PLAIN_NAMES,
+    InputFile,
+    local_file,
+)
 
 _BYTES_PER_SHARD: Final = 12_000_000
 _EVENTS_PER_SHARD: Final = 150_000
@@ -18,13 +24,9 @@ _GZIP_RATIO: Final = 8
 
 
 CSV_NAMES: Final = (".csv", ".csv.gz")
-_OF_RULES: Final = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet")
 _SHEETS: Final = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
-# What rules can take: each of these as it is and compressed, and archives of them.
-NAMES_OF_RULES: Final = (
-    *(name + end for name in _OF_RULES for end in ("", ".gz", ".zst", ".bz2")),
-    ".zip",
-)
+# What rules can take, and archives of it.
+NAMES_OF_RULES: Final = (*DATA_NAMES, ".zip")
 
 
 def find_inputs(globs: Iterable[str], names: tuple[str, ...] = CSV_NAMES) -> list[InputFile]:
@@ -70,8 +72,8 @@ def _strange(file: InputFile, names: tuple[str, ...]) -> str:
         return f"--input: {path} is a spreadsheet: save its sheet as CSV UTF-8, and name that file"
     if names != CSV_NAMES:
         return (
-            f"--input: {path} ends in no name that is read: {', '.join(_OF_RULES)}, each also with "
-            ".gz, .zst or .bz2, or .zip"
+            f"--input: {path} ends in no name that is read: {', '.join(PLAIN_NAMES)}, each also "
+            "with .gz, .zst or .bz2, or .zip"
         )
     told = f"--input: {path} is neither .csv nor .csv.gz"
     if not path.lower().endswith(NAMES_OF_RULES):

@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Final, cast
+from typing import IO, Final, NamedTuple, cast
 
 import pyarrow as pa
 
@@ -20,7 +20,7 @@ from pipeline.inputs.input_streams import (
     refuse_short,
     stored_bytes,
 )
-from pipeline.inputs.input_versions import InputFile
+from pipeline.inputs.input_versions import DATA_NAMES, InputFile
 from transforms.data_error import DataError
 from transforms.kernels.encodings import Transcoder
 from transforms.kernels.input_formats import UTF_8, Compression, Format
@@ -166,14 +166,30 @@ def _member(file: InputFile, stored: StoredBytes, name: str) -> IO[bytes]:
         raise DataError(f"{file.path}: {name} can't be unpacked ({error}): unpack it") from error
 
 
-def members(found: zipfile.ZipFile) -> list[str]:
-    """The names of the files in an archive, in its order, without what macOS and others add."""
-    names = [info.filename for info in found.infolist() if not info.is_dir()]
-    return [
-        name
-        for name in names
-        if not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+class Members(NamedTuple):
+    """What is in an archive, in its order.
+
+    Attributes:
+        taken: the names of its files of data: those whose names end so, or all where none does.
+        left_out: the names of others, but for what macOS and the like add unasked.
+    """
+
+    taken: list[str]
+    left_out: list[str]
+
+
+def members(found: zipfile.ZipFile) -> Members:
+    """The names of the files in an archive."""
+    names = [
+        info.filename
+        for info in found.infolist()
+        if not info.is_dir()
+        and not any(part.startswith(".") or part == "__MACOSX" for part in info.filename.split("/"))
     ]
+    data = [name for name in names if name.lower().endswith(DATA_NAMES)]
+    return (
+        Members(data, [name for name in names if name not in data]) if data else Members(names, [])
+    )
 
 
 class _Decompressed(io.RawIOBase):

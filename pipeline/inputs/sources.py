@@ -70,7 +70,7 @@ def describe(file: InputFile, given: Given) -> list[Source]:
         compression = cast(Compression, given.compression) or guessed_compression(start, file.path)
         names = [""]
         if compression == "zip":
-            names = members(archive(file, stored))
+            names = members(archive(file, stored)).taken
             if not names:
                 raise DataError(f"{file.path} is a zip archive that has no files")
         formats = [_format(file, stored, compression, name, given) for name in names]
@@ -80,6 +80,19 @@ def describe(file: InputFile, given: Given) -> list[Source]:
         if form is not None
         for found in _sources(Source(file, form, name), given)
     ]
+
+
+def left_out(file: InputFile, given: Given) -> list[str]:
+    """The names of the files in an archive that are no data by their names; none of other files.
+
+    Raises:
+        DataError: if it can't be read.
+    """
+    with stored_bytes(file, _HEADER_LOOK) as stored:
+        start = stored.read(_FIRST_LOOK)
+        if (given.compression or guessed_compression(start, file.path)) != "zip":
+            return []
+        return members(archive(file, stored)).left_out
 
 
 def _format(

@@ -50,7 +50,8 @@ def _absent(sample: Sample, rules: Rules) -> Iterator[str]:
             continue
         if any(text.null_count < len(text) for part in found for text in part.texts[name]):
             continue
-        near = [found for field in column.fields for found in alike([field], known).values()]
+        free = known - {field for other in rules.columns.values() for field in other.fields}
+        near = [found for field in column.fields for found in alike([field], free).values()]
         hint = f"; {near[0]!r} is there, and looks like it" if near else ""
         yield (
             f"{sample.source.path}: none of its first {sample.rows:,} rows has "

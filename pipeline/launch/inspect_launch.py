@@ -19,6 +19,7 @@ from pipeline.errors import OptionError, RunError
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import CSV_NAMES, NAMES_OF_RULES, find_inputs
 from pipeline.inputs.sample_rows import Sample, samples, spread
+from pipeline.inputs.sources import left_out
 from pipeline.launch.file_kinds import kinds_of
 from pipeline.launch.rules_of_run import asked_rules
 from pipeline.paths import typed_program
@@ -48,6 +49,7 @@ _MOST: Final = 0.9
 _SHOWN_KINDS: Final = 3
 _A_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d|\d\d[./]\d\d[./]\d{4}|\d{10}(\d{3}){0,2}$")
 _SNOWPLOW_COLUMNS: Final = 131
+_NO_DATA: Final = "its name does not end as those of files of data do"
 # Without these a record is no event; the others may be blank.
 _NEEDED: Final = ("event_time", "user_id")
 
@@ -129,7 +131,11 @@ def _tell_kinds(kinds: Sequence[Sequence[Sample]], write_to: str | None) -> None
             f"{' and '.join(first[:_SHOWN_KINDS])}, and rules are for one: name files of one kind "
             "in --input"
         )
-    commands = [f"{typed_program()} inspect --input {shlex.quote(path)}" for path in first]
+    commands = [
+        f"{typed_program()} inspect --input {shlex.quote(source.member or source.path)}"
+        + ("  # once it is unpacked" if source.member else "")
+        for source in (files[0].source for files in kinds)
+    ]
     show_kinds([[_whole(sample) for sample in files] for files in kinds], commands)
 
 
@@ -157,9 +163,12 @@ def _with_types(rules: Rules, parts: Sequence[SourceRows]) -> Rules:
 def _look(file: InputFile, given: Given, files: int) -> list[_Looked]:
     rows = max(_LEAST_ROWS, min(_ROWS, _ALL_ROWS // min(files, _MOST_FILES)))
     try:
-        return [_Looked(found.source.path, found) for found in samples(file, given, rows)] or [
-            _Looked(file.path, None, f"{file.path} holds nothing")
+        read = [_Looked(found.source.path, found) for found in samples(file, given, rows)]
+        other = [
+            _Looked(f"{file.path}:{name}", None, f"{file.path}: {name} is left out: {_NO_DATA}")
+            for name in left_out(file, given)
         ]
+        return [*read, *other] or [_Looked(file.path, None, f"{file.path} holds nothing")]
     except DataError as error:
         return [_Looked(file.path, None, str(error))]
 

@@ -56,3 +56,14 @@ def test_columns_are_not_looked_at(tmp_path: Path, caplog: pytest.LogCaptureFixt
     path = tmp_path / "events.csv"
     path.write_text("time,kind\n2026-01-01,a\n")
     assert told(path, caplog) == []
+
+
+def test_a_field_that_is_another_column_is_no_hint(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"event_type": "x"}')
+    rules = '[columns]\nevent_time = "event_time"\nevent_type = "event_type"\n'
+    warn_of_absent_fields([local_file(str(path))], read_rules(rules.encode(), "rules.toml"))
+    (line,) = caplog.messages
+    assert line.endswith("from which event_time comes by the rules")

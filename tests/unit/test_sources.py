@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from pipeline.display.formats_line import formats_line
 from pipeline.inputs.input_versions import local_file
 from pipeline.inputs.source_ranges import source_ranges, source_rows
-from pipeline.inputs.sources import Source, describe
+from pipeline.inputs.sources import Source, describe, left_out
 from tests.support.thorough import examples
 from transforms.data_error import DataError
 from transforms.kernels.input_formats import Given
@@ -278,6 +278,20 @@ def test_each_file_of_an_archive_is_a_source(tmp_path: Path) -> None:
     assert read(one) == ([("b/one.csv:4", "1", "2")], [("b/one.csv:8", b"x", "malformed_row")])
     rejected = [("two.jsonl:9", b"\xff", "invalid_utf8")]
     assert read(two) == ([("two.jsonl:0", '{"a": 1}')], rejected)
+
+
+def test_what_is_no_data_by_its_name_is_left_out_of_an_archive(tmp_path: Path) -> None:
+    path = tmp_path / "all.zip"
+    path.write_bytes(zipped({"guide.pdf": b"%PDF\xff", "b/ONE.CSV": b"a,b\n1,2\n", "README": b"x"}))
+    (one,) = sources(path)
+    assert one.member == "b/ONE.CSV"
+    assert left_out(local_file(str(path)), Given()) == ["guide.pdf", "README"]
+    told = formats_line([local_file(str(path))], Given())
+    assert "CSV, comma, UTF-8, zip; left out of archives: guide.pdf, README; where" in told
+    # Where no name tells, all are data.
+    path.write_bytes(zipped({"part-0": b"a,b\n1,2\n"}))
+    assert [source.member for source in sources(path)] == ["part-0"]
+    assert left_out(local_file(str(path)), Given()) == []
 
 
 @pytest.mark.parametrize("packed", ["gzip", "zstd", "bzip2"])
