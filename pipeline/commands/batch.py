@@ -107,10 +107,13 @@ def run(options: BatchOptions) -> None:
     found, beam = prepare(options).with_types_of_files(), options.beam
     offline = found.dry_run.offline
     asked = found.event_types(options.asked_figures)
-    types = first_types(asked, None if offline else found.warehouse)
-    if not offline:
-        refuse_stream(found.warehouse, options.stream_stopped)
-        warn_of_other_types(found.warehouse, types)
+    if offline:
+        types = first_types(asked)
+    else:
+        with found.warehouse.kept_open():
+            types = first_types(asked, found.warehouse)
+            refuse_stream(found.warehouse, options.stream_stopped)
+            warn_of_other_types(found.warehouse, types)
     from pipeline.alerts.telling import alerting
     from pipeline.launch.asked_beam import ByBeam
     from pipeline.launch.batch_launch import run_batch

@@ -97,11 +97,12 @@ def run(options: RebuildCommandOptions) -> None:
     check_storage([beam.temp_location, options.summary_file], beam.own)
     summary_file.clear(options.summary_file)
     warehouse.check((*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values()), beam.temp_location)
-    check_stored(warehouse)
-    refuse_stream(warehouse, options.stream_stopped)
     asked_rules = options.asked_rules
-    rules = rules_to_keep(warehouse, asked_rules)
-    types = types_to_build(warehouse, with_own_types(options.asked_figures, rules))
+    with warehouse.kept_open():
+        check_stored(warehouse)
+        refuse_stream(warehouse, options.stream_stopped)
+        rules = rules_to_keep(warehouse, asked_rules)
+        types = types_to_build(warehouse, with_own_types(options.asked_figures, rules))
     settings = recorded(options)
     if asked_rules is not None:
         settings[RULES] = note_of(rules)

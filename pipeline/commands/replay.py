@@ -166,8 +166,9 @@ def run(options: ReplayOptions) -> None:
     summary_file.clear(options.summary_file)
     if needs_staging:
         warehouse.check((*ALL_TABLES, CORRECTIONS, *STATE_TABLES.values()), beam.temp_location)
-    check_tables(warehouse)
-    job = _job(options, warehouse, correction, started_at)
+    with warehouse.kept_open():
+        check_tables(warehouse)
+        job = _job(options, warehouse, correction, started_at)
     from pipeline.replay import actions
 
     if options.output:

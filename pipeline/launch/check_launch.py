@@ -49,8 +49,9 @@ def check_tables(
         DataError: if a check can't be evaluated.
     """
     try:
-        results, newest = _checked(warehouse, now, asked)
-        difference = misfit(warehouse)
+        with warehouse.kept_open():
+            results, newest = _checked(warehouse, now, asked)
+            difference = misfit(warehouse)
     except (RunError, DataError):
         if alerts is not None:
             tell(alerts, warehouse, now, also=[failed_run("check")])

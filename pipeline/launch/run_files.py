@@ -35,18 +35,19 @@ def with_staged(job: BatchJob, reader: TableReader, staging: str) -> BatchJob:
         RunError: if that can't be read or staged.
     """
     asked, beside = job.asked_people, job.beside
-    if asked is not None:
-        noted = replaced_people(job.warehouse, asked, job.run, job.started_at, staging)
-        beside = (*beside, *noted)
-    return replace(
-        job,
-        staging=staging,
-        corrections=stage_corrections(reader, staging),
-        forgotten=stage_forgotten(reader, staging),
-        people=stage_people(read_people(reader) if asked is None else asked, staging),
-        asked_people=None,
-        beside=beside,
-    )
+    with reader.kept_open():
+        if asked is not None:
+            noted = replaced_people(job.warehouse, asked, job.run, job.started_at, staging)
+            beside = (*beside, *noted)
+        return replace(
+            job,
+            staging=staging,
+            corrections=stage_corrections(reader, staging),
+            forgotten=stage_forgotten(reader, staging),
+            people=stage_people(read_people(reader) if asked is None else asked, staging),
+            asked_people=None,
+            beside=beside,
+        )
 
 
 def with_known(job: BatchJob, reader: TableReader, staging: str) -> BatchJob:

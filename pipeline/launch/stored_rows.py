@@ -61,17 +61,25 @@ def stage_stored(warehouse: TableReader, folder: str, identified: bool) -> list[
     Raises:
         RunError: if they can't be read or staged, or others were written meanwhile.
     """
-    staged: list[StagedFile] = []
-    for table, contract in _read(identified):
-        files = list(_staged(warehouse, table, contract, folder))
-        read, found = sum(file.rows for file in files), warehouse.count(table) or 0
-        if read != found:
-            raise RunError(
-                f"{table.name} has {found:,} rows, of which {read:,} were read: another program "
-                "writes to it; no table was touched, run again"
-            )
-        staged += files
-    return staged
+    with warehouse.kept_open():
+        return [
+            file
+            for table, contract in _read(identified)
+            for file in _all_staged(warehouse, table, contract, folder)
+        ]
+
+
+def _all_staged(
+    warehouse: TableReader, table: Table, contract: Table, folder: str
+) -> list[StagedFile]:
+    files = list(_staged(warehouse, table, contract, folder))
+    read, found = sum(file.rows for file in files), warehouse.count(table) or 0
+    if read != found:
+        raise RunError(
+            f"{table.name} has {found:,} rows, of which {read:,} were read: another program "
+            "writes to it; no table was touched, run again"
+        )
+    return files
 
 
 def _staged(

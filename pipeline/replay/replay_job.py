@@ -74,6 +74,8 @@ class ReplayJob:
     def attempt(self, dead_letters: DeadLetters, outcome: Outcome) -> Iterator[Step]:
         """Try the selected dead letters; see `attempt`."""
         limits = Limits.of(self.figures, self.max_future_minutes)
+        with self.warehouse.kept_open():
+            forgotten, people = known_forgotten(self.warehouse), known_by_tables(self.warehouse)
         return attempt(
             dead_letters,
             self.selection,
@@ -81,9 +83,9 @@ class ReplayJob:
             self.started_at,
             limits,
             outcome,
-            known_forgotten(self.warehouse),
+            forgotten,
             None if self.rules is None else ReadAgain(self.rules),
-            known_by_tables(self.warehouse),
+            people,
         )
 
 

@@ -77,7 +77,8 @@ class History:
             RunError: if the warehouse can't be read.
         """
         tables = (*_MEASURES.values(), dead_letter_events.TABLE)
-        before = {table.name: warehouse.count(table) or 0 for table in tables}
+        with warehouse.kept_open():
+            before = {table.name: warehouse.count(table) or 0 for table in tables}
         return cls(before, staged, input_rows)
 
     def losses(self, max_pct: float) -> list[Loss]:

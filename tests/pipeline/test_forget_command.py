@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from pipeline.sample import write_sample
+from tests.support.in_process import command_here
 from tests.support.runs import command, contents, quick_shell, run_graph
 from transforms.marts.registry import TABLES
 
@@ -53,7 +54,7 @@ def test_people_leave_and_stay_away(built: Path) -> None:
     }
     before = contents(built / "growth.duckdb")
 
-    dry = command("forget", "--user_ids", "ids.txt", "--dry_run", cwd=built)
+    dry = command_here("forget", "--user_ids", "ids.txt", "--dry_run", cwd=built)
     assert (dry.returncode, dry.stderr) == (0, "")
     assert f"{len(ids) + 1} user ids" in dry.stdout
     assert contents(built / "growth.duckdb") == before
@@ -92,7 +93,7 @@ def test_people_leave_and_stay_away(built: Path) -> None:
     assert not any(name.encode() in data for name in ids)
 
     # The source has them still.
-    later = command("batch", "--input", "events.csv", "--summary_file", "run.json", cwd=built)
+    later = command_here("batch", "--input", "events.csv", "--summary_file", "run.json", cwd=built)
     assert later.returncode == 0
     summary = json.loads((built / "run.json").read_text())
     assert summary["forgotten"] == rows["events.csv"] - rows["others.csv"]

@@ -18,7 +18,7 @@ from tests.pipeline.test_rebuild import run_rebuild
 from tests.pipeline.test_update_files import Days, state_of
 from tests.support.dead_letters import run_replay
 from tests.support.forgetting import forgotten, job_of
-from tests.support.runs import CHECKED_THOROUGHLY, contents, read_all
+from tests.support.runs import contents, read_all
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, Row, csv_text, differences, oracle_tables, row
 from tests.support.thorough import thorough
@@ -86,7 +86,7 @@ def test_files_of_several_days_end_as_plain_sql_says(tmp_path: Path, days: Days)
          "own: signed_up,Order Completed",)
     ]  # fmt: skip
     before = contents(days.database), state_of(days.database)
-    run_rebuild(days.database, "--quality", CHECKED_THOROUGHLY)
+    run_rebuild(days.database)
     assert (contents(days.database), state_of(days.database)) == before
 
 

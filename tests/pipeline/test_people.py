@@ -8,8 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tests.support.in_process import command_here
 from tests.support.known_people import figures, figures_by_sql, under_known_ids, write_pairs
-from tests.support.runs import command, contents
+from tests.support.runs import contents
 from tests.support.tables import csv_text, row
 from tests.support.thorough import some
 from tests.support.updates import Home, differing
@@ -33,7 +34,7 @@ LATER = [
 
 
 def run(folder: Path, *arguments: str, code: int = 0) -> str:
-    done = command(*arguments, "--quality", "off", cwd=folder)
+    done = command_here(*arguments, cwd=folder)
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr
 
@@ -74,10 +75,7 @@ def test_a_batch_and_what_follows_it(home: Path, runner: tuple[str, ...]) -> Non
 
     letters = contents(database)["dead_letter_events"]
     assert letters["user_id"].to_pylist() == ["bob-1"], "as it came"
-    done = command(
-        "replay", "--edit", "s/Windows Phone/Web/", "--quality", "off", *runner, cwd=home
-    )
-    assert done.returncode == 0, done.stderr
+    run(home, "replay", "--edit", "s/Windows Phone/Web/", *runner)
     came.append({**LATER[-1], "platform": "Web"})
     assert differing(database, under_known_ids(came, KNOWN)) == []
 

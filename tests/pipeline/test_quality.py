@@ -17,6 +17,7 @@ from pipeline.launch import check_launch
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.support import batch_graph
+from tests.support.in_process import command_here
 from tests.support.quality import CHECKS, in_memory
 from tests.support.runs import CHECKED, Run, command, contents, read_all, run_graph
 from tests.support.tables import NOW, csv_text, row
@@ -111,7 +112,7 @@ def test_samples_keep_every_check(
     assert [check_id for check_id, *_ in found] == [check.check_id for check in CHECKS]
     assert {status for _, status, *_ in found} == {"pass"}
     types = () if active is None else ("--active_event_types", ",".join(active))
-    alone = command("check", "--warehouse", "duckdb:///growth.duckdb", *types, cwd=tmp_path)
+    alone = command_here("check", "--warehouse", "duckdb:///growth.duckdb", *types, cwd=tmp_path)
     assert (alone.returncode, alone.stderr) == (0, "")
 
 
@@ -251,7 +252,7 @@ def test_check_tells_what_fails_and_changes_nothing(built: Path) -> None:
         connection.execute("UPDATE fct_events SET country = 'usa'")
         connection.execute("UPDATE fct_events SET processed_at = TIMESTAMP '2000-01-01'")
     before = (built / "growth.duckdb").read_bytes()
-    run = command("check", cwd=built)
+    run = command_here("check", cwd=built)
     assert run.returncode == 1
     assert "2 checks of severity" not in run.stderr
     assert "1 check of severity error failed" in run.stderr
@@ -270,7 +271,7 @@ def test_check_tells_what_fails_and_changes_nothing(built: Path) -> None:
 def test_a_failed_warning_alone_is_no_failure(built: Path) -> None:
     with duckdb.connect(str(built / "growth.duckdb")) as connection:
         connection.execute("UPDATE fct_events SET processed_at = TIMESTAMP '2000-01-01'")
-    run = command("check", cwd=built)
+    run = command_here("check", cwd=built)
     assert (run.returncode, run.stderr) == (0, "")
     assert "1 failed (warn)" in run.stdout
 
@@ -300,9 +301,9 @@ def test_what_is_wrong_is_reported_in_one_line(
 
 def test_other_active_types_than_the_tables_have_are_refused(folder: Path) -> None:
     built = ("batch", "--input", "events.csv", "--active_event_types", "share", "--quality", "off")
-    assert command(*built, cwd=folder).returncode == 0
-    assert command("check", cwd=folder).returncode == 0
-    run = command("check", "--active_event_types", "like", cwd=folder)
+    assert command_here(*built, cwd=folder).returncode == 0
+    assert command_here("check", cwd=folder).returncode == 0
+    run = command_here("check", "--active_event_types", "like", cwd=folder)
     assert (run.returncode, run.stdout) == (2, "")
     assert "--active_event_types like: the tables were built with share" in run.stderr
 
@@ -310,13 +311,13 @@ def test_other_active_types_than_the_tables_have_are_refused(folder: Path) -> No
 def test_a_missing_column_or_table_is_named(built: Path) -> None:
     with duckdb.connect(str(built / "growth.duckdb")) as connection:
         connection.execute("ALTER TABLE dim_users DROP COLUMN first_country")
-    run = command("check", cwd=built)
+    run = command_here("check", cwd=built)
     assert (run.returncode, run.stdout) == (1, "")
     assert "without columns that the checks read: dim_users.first_country. Somebody" in run.stderr
     assert "build the tables again" in run.stderr
     with duckdb.connect(str(built / "growth.duckdb")) as connection:
         connection.execute("DROP TABLE growth_metrics")
-    run = command("check", cwd=built)
+    run = command_here("check", cwd=built)
     assert run.returncode == 1
     assert "duckdb:///growth.duckdb lacks the table growth_metrics" in run.stderr
 

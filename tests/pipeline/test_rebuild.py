@@ -13,15 +13,14 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from pipeline.commands.rebuild import COMMAND
 from pipeline.errors import OptionError, RunError, clear_message
 from pipeline.launch import stored_rows
-from pipeline.options.option import Parser
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.support.dead_letters import run_replay
+from tests.support.in_process import start
 from tests.support.replays import computed_from
-from tests.support.runs import CHECKED_THOROUGHLY, Run, contents, run_graph
+from tests.support.runs import Run, contents, run_graph
 from tests.support.staging import in_order
 from tests.support.tables import csv_text, row
 from tests.support.thorough import some
@@ -39,10 +38,7 @@ SPOILT = (
 
 def run_rebuild(database: Path, *arguments: str) -> None:
     """The rebuild command on a DuckDB file, in this process."""
-    parser = Parser()
-    COMMAND.declare(parser)
-    words = ["--quality", CHECKED_THOROUGHLY, *arguments, "--warehouse", f"duckdb:///{database}"]
-    COMMAND.start(*parser.parse_known_args(words), words)
+    start("rebuild", *arguments, "--warehouse", f"duckdb:///{database}")
 
 
 def change(database: Path, *statements: str) -> None:

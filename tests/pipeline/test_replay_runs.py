@@ -12,6 +12,7 @@ import pytest
 from pipeline.errors import RunError, clear_message
 from pipeline.warehouse import open_warehouse
 from tests.support.dead_letters import run_replay
+from tests.support.in_process import command_here
 from tests.support.replays import (
     MARTS,
     build,
@@ -20,7 +21,7 @@ from tests.support.replays import (
     spoilt,
     unlike,
 )
-from tests.support.runs import command, contents, run_graph
+from tests.support.runs import contents, run_graph
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, csv_text, row
 from tests.support.thorough import thorough
@@ -36,7 +37,7 @@ def kept(tmp_path: Path) -> Path:
 def test_a_dry_run_tells_and_writes_nothing(kept: Path) -> None:
     before = kept.read_bytes()
     dry = ("replay", "--warehouse", f"duckdb:///{kept}", "--dry_run", "--edit")
-    run = command(*dry, "s/iOS_APP/Android/", cwd=kept.parent)
+    run = command_here(*dry, "s/iOS_APP/Android/", cwd=kept.parent)
     assert (run.returncode, run.stderr) == (0, "")
     for part in (
         "A dry run: nothing was written",
@@ -45,7 +46,7 @@ def test_a_dry_run_tells_and_writes_nothing(kept: Path) -> None:
         "2024-01-02T00:00:00Z,ann,share,,,Android,organic,SG",
     ):
         assert part in run.stdout
-    run = command(*dry, "s/iOS_APP/Symbian/", cwd=kept.parent)
+    run = command_here(*dry, "s/iOS_APP/Symbian/", cwd=kept.parent)
     assert "fails: unknown_platform: platform 'Symbian'" in run.stdout
     assert kept.read_bytes() == before
     assert sorted(path.name for path in kept.parent.iterdir()) == ["events.csv", "events.duckdb"]

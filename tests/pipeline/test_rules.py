@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.runs import command, contents
+from tests.support.in_process import command_here
+from tests.support.runs import contents
 from tests.support.tables import csv_text, row
 
 RULES = """\
@@ -118,11 +119,11 @@ def test_days_in_three_formats_are_the_plain_events(shop: Path) -> None:
         ["update", "--input", "day*", *rules, "--runner", "FnApiRunner"],
     ]
     for arguments in runs:
-        found = command(*arguments, "--warehouse", f"duckdb:///{here}", cwd=shop)
+        found = command_here(*arguments, "--warehouse", f"duckdb:///{here}", cwd=shop)
         assert found.returncode == 0, found.stderr
     (shop / "own.toml").write_text('[event_types]\nown = ["Viewed"]')
     plain = ["batch", "--input", "plain.csv", "--rules", "own.toml"]
-    assert command(*plain, "--warehouse", f"duckdb:///{there}", cwd=shop).returncode == 0
+    assert command_here(*plain, "--warehouse", f"duckdb:///{there}", cwd=shop).returncode == 0
     tables, expected = contents(here), contents(there)
     letters = tables.pop("dead_letter_events"), expected.pop("dead_letter_events")
     assert [name for name, table in tables.items() if table != expected[name]] == []
@@ -138,23 +139,23 @@ def test_days_in_three_formats_are_the_plain_events(shop: Path) -> None:
 def test_dead_letters_are_corrected_by_the_rules(shop: Path, tmp_path: Path) -> None:
     url = ["--warehouse", f"duckdb:///{tmp_path / 'growth.duckdb'}"]
     batch = ["batch", "--input", "day1.csv", "day2.jsonl.gz", "--rules", "rules.toml", *url]
-    assert command(*batch, cwd=shop).returncode == 0
+    assert command_here(*batch, cwd=shop).returncode == 0
     edit = "s/32.07.2026 00:00:00/31.07.2026 12:00:00/"
-    found = command("replay", "--edit", edit, *url, cwd=shop)
+    found = command_here("replay", "--edit", edit, *url, cwd=shop)
     assert found.returncode == 0, found.stderr
     at = "SELECT user_id FROM fct_events WHERE event_time = TIMESTAMP '2026-07-31 10:00:00'"
     left = "SELECT error_type FROM dead_letter_events"
     for _ in range(2):
         assert ask(tmp_path / "growth.duckdb", at) == [("customer 0",)]
         assert ask(tmp_path / "growth.duckdb", left) == [("malformed_row",)]
-        assert command(*batch[:-4], *url, cwd=shop).returncode == 0
+        assert command_here(*batch[:-4], *url, cwd=shop).returncode == 0
 
 
 def test_other_rules_are_refused_and_more_event_types_rebuilt(shop: Path, tmp_path: Path) -> None:
     url = f"duckdb:///{tmp_path / 'growth.duckdb'}"
 
     def run(*arguments: str) -> tuple[int, str]:
-        found = command(*arguments, "--warehouse", url, cwd=shop)
+        found = command_here(*arguments, "--warehouse", url, cwd=shop)
         return found.returncode, found.stderr
 
     day1 = ("--input", str(shop / "day1.csv"))
@@ -191,7 +192,7 @@ def test_rules_say_when_sessions_end_and_how_old_events_may_be(tmp_path: Path) -
     (tmp_path / "both.toml").write_text(both)
 
     def run(home: Path, *arguments: str) -> tuple[int, str]:
-        found = command(*arguments, "--warehouse", f"duckdb:///{home}", cwd=tmp_path)
+        found = command_here(*arguments, "--warehouse", f"duckdb:///{home}", cwd=tmp_path)
         return found.returncode, " ".join((found.stdout + found.stderr).split())
 
     def sessions(home: Path) -> int:
@@ -232,7 +233,7 @@ def test_dead_letters_are_read_again_by_corrected_rules(shop: Path, tmp_path: Pa
         (tmp_path / f"{name}.toml").write_text(text)
 
     def run(home: Path, *arguments: str) -> tuple[int, str]:
-        found = command(*arguments, "--warehouse", f"duckdb:///{home}", cwd=shop)
+        found = command_here(*arguments, "--warehouse", f"duckdb:///{home}", cwd=shop)
         return found.returncode, " ".join((found.stdout + found.stderr).split())
 
     rules = {name: ["--rules", str(tmp_path / f"{name}.toml")] for name in ("less", "more")}
@@ -277,7 +278,7 @@ def test_days_by_a_preset_add_their_names_as_types(tmp_path: Path) -> None:
         (by_day, ["update", "--input", "day*.jsonl", *preset, "--runner", "FnApiRunner"]),
         (at_once, ["update", "--input", "day*.jsonl", *preset]),
     ):
-        found = command(*arguments, "--warehouse", f"duckdb:///{home}", cwd=tmp_path)
+        found = command_here(*arguments, "--warehouse", f"duckdb:///{home}", cwd=tmp_path)
         assert found.returncode == 0, found.stderr
     tables, expected = contents(by_day), contents(at_once)
     assert [name for name, table in tables.items() if table != expected[name]] == []
@@ -288,7 +289,7 @@ def test_days_by_a_preset_add_their_names_as_types(tmp_path: Path) -> None:
     assert json.loads(noted)["event_types"] == {"own": "*"}
     many = [{**events(1, "x")[0], "event": f"viewed {place}"} for place in range(120)]
     (tmp_path / "day4.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in many))
-    found = command(
+    found = command_here(
         "update", "--input", "day*.jsonl", "--warehouse", f"duckdb:///{by_day}", cwd=tmp_path
     )
     told = " ".join(found.stderr.split())

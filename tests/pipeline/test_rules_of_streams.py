@@ -17,7 +17,8 @@ from pipeline.launch.rules_of_run import note_of
 from pipeline.warehouse import open_warehouse
 from tests.pipeline.test_rules import RULES, nested, shop_rows
 from tests.support.dead_letters import run_replay
-from tests.support.runs import command, contents
+from tests.support.in_process import command_here
+from tests.support.runs import contents
 from tests.support.streams import run_stream, stream_of
 from tests.support.tables import NOW, csv_text, row
 from tests.support.updates import Home
@@ -136,7 +137,7 @@ def test_a_stream_on_this_machine_learns_names_where_rules_take_all(tmp_path: Pa
     (tmp_path / "rules.toml").write_text(text)
     (tmp_path / "day.jsonl").write_text("\n".join(map(json.dumps, items)))
     arguments = ("batch", "--input", "day.jsonl", "--rules", "rules.toml", "--quality", "off")
-    assert command(*arguments, cwd=tmp_path).returncode == 0
+    assert command_here(*arguments, cwd=tmp_path).returncode == 0
     assert unlike(live, contents(tmp_path / "growth.duckdb")) == []
     with duckdb.connect(str(live), read_only=True) as connection:
         statement = "SELECT value FROM warehouse_settings WHERE name = 'active_event_types'"
@@ -165,7 +166,7 @@ def test_a_stream_goes_on_by_the_rules_of_its_tables(tmp_path: Path) -> None:
     lines = "\n".join(json.dumps(nested(item)) for item, _ in DAY)
     (tmp_path / "day1.jsonl").write_text(lines)
     batch = ("batch", "--input", "day1.jsonl", "--rules", "rules.toml", "--quality", "off")
-    assert command(*batch, cwd=tmp_path).returncode == 0
+    assert command_here(*batch, cwd=tmp_path).returncode == 0
     behind = _by_rules(job_into(database), None)
     assert (behind.rules, behind.settings) == (SHOP, {})
     with pytest.raises(OptionError, match=r"and this run adds to them: columns\.event_type"):

@@ -11,9 +11,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.commands import rebuild, replay, update
-from pipeline.commands.command import Command
-from pipeline.options.option import Parser
+from tests.support.in_process import start
 from tests.support.runs import contents, run_graph
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import NOW, Row, csv_text, parse, row
@@ -32,12 +30,8 @@ def spoilt(item: Row) -> Pair:
     return {**item, "platform": f"{item['platform']}_APP"}, item
 
 
-def run(command: Command, database: Path, *arguments: str) -> None:
-    """A command in this process."""
-    parser = Parser()
-    command.declare(parser)
-    words = [*arguments, "--warehouse", f"duckdb:///{database}"]
-    command.start(*parser.parse_known_args(words), words)
+def run(name: str, database: Path, *arguments: str) -> None:
+    start(name, *arguments, "--quality", "off", "--warehouse", f"duckdb:///{database}")
 
 
 def payloads(rows: Sequence[Row]) -> Counter[str]:
@@ -70,18 +64,18 @@ def check(actions: Sequence[str], pairs: Sequence[Pair]) -> None:
             if action == "batch":
                 run_graph(sorted(folder.glob("*.csv")), database)
             elif action in _LOADS:
-                options = ["--quality", "off", "--max_dead_letter_pct", "100"]
+                options = ["--max_dead_letter_pct", "100"]
                 if action == "update by a runner":
                     options += ["--runner", "FnApiRunner"]
-                run(update.COMMAND, database, "--input", files, *options)
+                run("update", database, "--input", files, *options)
             elif action.startswith("replay"):
-                options = ["--edit", _EDIT, "--quality", "off"]
+                options = ["--edit", _EDIT]
                 if action == "replay by a runner":
                     options += ["--runner", "FnApiRunner"]
-                run(replay.COMMAND, database, *options)
+                run("replay", database, *options)
                 corrected, came = [*corrected, *(pair[1] for pair in came)], []
             else:
-                run(rebuild.COMMAND, database, "--quality", "off")
+                run("rebuild", database)
             now = [*corrected, *(pair[0] for pair in came)]
             assert differing(database, now) == [], (number, action)
             letters = contents(database)["dead_letter_events"]["payload"].to_pylist()

@@ -10,7 +10,8 @@ import duckdb
 import pytest
 
 from pipeline.errors import clear_message
-from tests.support.runs import CHECKED, CHECKED_THOROUGHLY, Run, command, contents, run_graph
+from tests.support.in_process import command_here
+from tests.support.runs import CHECKED, Run, contents, run_graph
 from tests.support.tables import csv_text, row
 from tests.support.thorough import some
 from transforms.marts.registry import TABLES
@@ -64,8 +65,7 @@ def test_without_a_limit_the_tables_may_become_empty(tmp_path: Path, history: Pa
 def test_a_person_is_shown_the_ways_on(folder: Path, history: Path) -> None:
     shutil.copy(history, folder)
     (folder / "day.csv").write_bytes(csv_text(_HISTORY[-1:]))
-    quality = ("--quality", CHECKED_THOROUGHLY)
-    run = command("batch", "--input", "day.csv", *quality, cwd=folder)
+    run = command_here("batch", "--input", "day.csv", cwd=folder)
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.count("\n") == 1
     for message in (
@@ -74,14 +74,13 @@ def test_a_person_is_shown_the_ways_on(folder: Path, history: Path) -> None:
         "--allow_shrink",
     ):
         assert message in run.stderr
-    allowed = command("batch", "--input", "day.csv", "--allow_shrink", *quality, cwd=folder)
+    allowed = command_here("batch", "--input", "day.csv", "--allow_shrink", cwd=folder)
     assert allowed.returncode == 0
     assert contents(folder / "growth.duckdb")["fct_events"].num_rows == 1
 
 
 def test_an_empty_warehouse_may_stay_empty(folder: Path) -> None:
     (folder / "events.csv").write_bytes(csv_text([]))
-    quality = ("--quality", CHECKED_THOROUGHLY)
-    run = command("batch", "--input", "events.csv", *quality, cwd=folder)
+    run = command_here("batch", "--input", "events.csv", cwd=folder)
     assert (run.returncode, run.stderr) == (0, "")
     assert "No row was read: all tables are empty now." in run.stdout

@@ -13,7 +13,8 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 
 from pipeline.warehouse import open_warehouse
 from tests.support.dead_letters import run_replay
-from tests.support.runs import command, contents
+from tests.support.in_process import command_here, start
+from tests.support.runs import contents
 from tests.support.streams import run_stream, stream_of
 from tests.support.thorough import some
 from tests.support.updates import Home
@@ -89,11 +90,6 @@ def in_file(folder: Path, name: str, rows: Iterable[Row]) -> str:
     return str(path)
 
 
-def ran(*words: str) -> None:
-    found = command(*words, cwd=Path("/"))
-    assert found.returncode == 0, found.stderr
-
-
 def begun(folder: Path, rows: Sequence[Row], *options: str) -> Path:
     """Tables of a batch by the rules."""
     folder.mkdir(exist_ok=True)
@@ -102,7 +98,7 @@ def begun(folder: Path, rows: Sequence[Row], *options: str) -> Path:
     path = in_file(folder, "first", rows)
     home = f"duckdb:///{database}"
     given = ("--rules", str(rules), "--warehouse", home, "--max_dead_letter_pct", "100")
-    ran("batch", "--input", path, *given, *options)
+    start("batch", "--input", path, *given, *options)
     return database
 
 
@@ -110,7 +106,7 @@ def updated(database: Path, rows: Sequence[Row], *options: str) -> None:
     files = len(list(database.parent.glob("*.jsonl")))
     path = in_file(database.parent, f"more {files}", rows)
     home = f"duckdb:///{database}"
-    ran("update", "--input", path, "--warehouse", home, "--max_dead_letter_pct", "100", *options)
+    start("update", "--input", path, "--warehouse", home, "--max_dead_letter_pct", "100", *options)
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +203,7 @@ def test_the_streaming_graph_does_the_same(
 def test_a_rebuild_keeps_ids(tmp_path: Path, expected: dict[str, Any]) -> None:
     database = begun(tmp_path, [*FIRST, *NEW, TOGETHER[1]])
     for options in ((), ("--runner", "FnApiRunner")):
-        ran("rebuild", "--warehouse", f"duckdb:///{database}", *options)
+        start("rebuild", "--warehouse", f"duckdb:///{database}", *options)
         assert unlike(database, expected) == []
     updated(database, [*AGAIN, *OTHERWISE])
     assert unlike(database, expected) == []
@@ -233,7 +229,7 @@ def test_conflicting_events_are_replayed_with_another_id(
     expected = contents(begun(tmp_path / "all", [*FIRST, *others]))
     assert unlike(database, expected) == []
     # Corrections last: a batch over the same files reads them.
-    ran("batch", "--input", str(tmp_path / "*.jsonl"), "--warehouse", f"duckdb:///{database}")
+    start("batch", "--input", str(tmp_path / "*.jsonl"), "--warehouse", f"duckdb:///{database}")
     assert letters(database) == []
     assert unlike(database, expected) == []
 
@@ -249,7 +245,7 @@ def test_a_corrected_record_has_the_id_of_its_source(tmp_path: Path) -> None:
     updated(database, [FIRST[1], bought("a2", "01T10:00:00", 6)])
     assert letters(database) == [("a2", "2025-07-01T10:00:00Z")]
     # And so has the batch that reads the correction.
-    ran(
+    start(
         *("batch", "--input", str(tmp_path / "first.jsonl")),
         *("--warehouse", f"duckdb:///{database}"),
     )
@@ -261,7 +257,7 @@ def test_who_lives_on_under_a_pseudonym_keeps_equal_events(tmp_path: Path) -> No
     before = contents(database)
     (tmp_path / "ids.txt").write_text("ann\n")
     words = ("--user_ids", str(tmp_path / "ids.txt"), "--pseudonymise")
-    ran("forget", *words, "--warehouse", f"duckdb:///{database}")
+    start("forget", *words, "--warehouse", f"duckdb:///{database}")
     after = contents(database)
     assert after["fct_events"].num_rows == before["fct_events"].num_rows
     ids = [set(found["fct_events"]["event_id"].to_pylist()) for found in (before, after)]
@@ -277,11 +273,11 @@ def test_events_of_people_keep_their_ids_when_these_are_known(tmp_path: Path) ->
     database, people = begun(tmp_path, rows), tmp_path / "people.csv"
     words = ("--warehouse", f"duckdb:///{database}", "--people", str(people))
     people.write_text("anonymous_id,user_id\nann,bob\n")
-    ran("update", "--input", in_file(tmp_path, "more", [*NEW, *AGAIN, *OTHERWISE]), *words)
+    start("update", "--input", in_file(tmp_path, "more", [*NEW, *AGAIN, *OTHERWISE]), *words)
     assert len(letters(database)) == len(OTHERWISE)
     people.write_text("anonymous_id,user_id\nann,bob\nbob,cy\n")
     later = [*AGAIN, bought("a1", "01T10:00:00", 70, who="bob"), bought("d1", "09T10:00:00", 1)]
-    ran("update", "--input", str(tmp_path / "*.jsonl"), in_file(tmp_path, "z", later), *words)
+    start("update", "--input", str(tmp_path / "*.jsonl"), in_file(tmp_path, "z", later), *words)
     assert ("a1", "2025-07-01T10:00:00Z") in letters(database)
     as_it_is = contents(database)
     # A dead letter that is tried again as it is stays one.
@@ -292,7 +288,7 @@ def test_events_of_people_keep_their_ids_when_these_are_known(tmp_path: Path) ->
     whole = tmp_path / "whole"
     whole.mkdir()
     (whole / "rules.toml").write_text(RULES)
-    ran(
+    start(
         *("batch", "--input", in_file(whole, "all", expected), "--people", str(people)),
         *("--rules", str(whole / "rules.toml"), "--warehouse", f"duckdb:///{whole}/g.duckdb"),
     )
@@ -304,7 +300,7 @@ def test_rules_without_the_column_are_other_rules(tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     other.write_text(RULES.replace('event_id = ["id", "old.id"]\n', ""))
     path = in_file(tmp_path, "more", NEW)
-    run = command(
+    run = command_here(
         *("update", "--input", path, "--rules", str(other)),
         *("--warehouse", f"duckdb:///{database}"),
         cwd=tmp_path,

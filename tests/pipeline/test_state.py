@@ -23,8 +23,9 @@ from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.changes import Change
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from tests.support.forgetting import plain, tables_of
+from tests.support.in_process import command_here
 from tests.support.replays import spoilt
-from tests.support.runs import CHECKED_THOROUGHLY, Run, command, run_graph
+from tests.support.runs import Run, command, run_graph
 from tests.support.state import mismatches
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, csv_text, row
@@ -175,9 +176,8 @@ def test_a_replay_writes_the_state_and_keeps_the_files(tmp_path: Path) -> None:
     database = tmp_path / "events.duckdb"
     run_graph([csv(tmp_path, "events.csv", [*ROWS[:3], *map(spoilt, ROWS[3:])])], database)
     files = state(database, loaded_files.TABLE)
-    run = command(
+    run = command_here(
         *("replay", "--edit", "s/_APP//", "--warehouse", f"duckdb:///{database}"),
-        *("--quality", CHECKED_THOROUGHLY),
         cwd=tmp_path,
     )
     assert run.returncode == 0, run.stderr
@@ -216,10 +216,10 @@ def test_a_stream_keeps_the_state_true_in_each_flush(
 
 def test_a_run_that_fails_is_noted_by_its_launcher(tmp_path: Path) -> None:
     source = csv(tmp_path, "events.csv", ROWS)
-    batch = ("batch", "--input", source.name, "--quality", CHECKED_THOROUGHLY)
-    assert command(*batch, cwd=tmp_path).returncode == 0
+    batch = ("batch", "--input", source.name)
+    assert command_here(*batch, cwd=tmp_path).returncode == 0
     source.write_bytes(csv_text(ROWS).replace(b"user_id", b"who"))
-    run = command(*batch, cwd=tmp_path)
+    run = command_here(*batch, cwd=tmp_path)
     assert run.returncode == 1
     done, failed = runs(tmp_path / "growth.duckdb")
     assert (done.outcome, failed.outcome) == ("done", "failed")

@@ -9,10 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.commands.replay import COMMAND
-from pipeline.options.option import Parser
 from pipeline.replay.spool import DeadLetter
-from tests.support.runs import CHECKED_THOROUGHLY
+from tests.support.in_process import start
 from tests.support.tables import NOW
 from transforms.kernels.csv_layout import Layout
 from transforms.kernels.dead_letters import Record
@@ -65,7 +63,4 @@ class Holding:
 
 def run_replay(database: Path, *arguments: str) -> None:
     """The replay command on a DuckDB file, in this process."""
-    parser = Parser()
-    COMMAND.declare(parser)
-    words = ["--quality", CHECKED_THOROUGHLY, *arguments, "--warehouse", f"duckdb:///{database}"]
-    COMMAND.start(*parser.parse_known_args(words), words)
+    start("replay", *arguments, "--warehouse", f"duckdb:///{database}")

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from pipeline.errors import OptionError
 from pipeline.launch.rules_of_run import asked_rules, note_of
-from tests.support.runs import command, contents
+from tests.support.in_process import command_here
+from tests.support.runs import contents
 from tests.support.tables import LIMITS, NOW
 from transforms.data_error import DataError
 from transforms.kernels.messages import Message
@@ -160,7 +161,7 @@ def test_batches_updates_and_replays_leave_them_out(tmp_path: Path, keep: bool) 
     for day, command_name in (("a", "batch"), ("b", "update")):
         (tmp_path / f"{day}.jsonl").write_text(rows(day, robots=True))
         rules = ("--rules", str(path)) if command_name == "batch" else ()
-        run = command(
+        run = command_here(
             *(command_name, "--input", str(tmp_path / f"{day}.jsonl"), *rules),
             *("--warehouse", f"duckdb:///{home}", "--summary_file", str(summary)),
             cwd=tmp_path,
@@ -175,7 +176,8 @@ def test_batches_updates_and_replays_leave_them_out(tmp_path: Path, keep: bool) 
         (plain / f"{day}.jsonl").write_text(rows(day, robots=False))
     words = ("batch", "--input", f"{plain}/*.jsonl", "--rules", str(path))
     assert (
-        command(*words, "--warehouse", f"duckdb:///{plain}/g.duckdb", cwd=tmp_path).returncode == 0
+        command_here(*words, "--warehouse", f"duckdb:///{plain}/g.duckdb", cwd=tmp_path).returncode
+        == 0
     )
     found, expected = contents(home), contents(plain / "g.duckdb")
     same = [name for name in TABLES if found[name].equals(expected[name])]
@@ -196,9 +198,9 @@ def test_batches_updates_and_replays_leave_them_out(tmp_path: Path, keep: bool) 
     # Other rules are refused: what was left out is in no table.
     path.write_text(RULES.replace("tester", "other"))
     words = ("update", "--input", str(tmp_path / "*.jsonl"), "--rules", str(path))
-    run = command(*words, "--warehouse", f"duckdb:///{home}", cwd=tmp_path)
+    run = command_here(*words, "--warehouse", f"duckdb:///{home}", cwd=tmp_path)
     assert run.returncode == 2
     assert "exclude.ids has 'tester' there and has 'other' here" in run.stderr
-    run = command("replay", "--warehouse", f"duckdb:///{home}", cwd=tmp_path)
+    run = command_here("replay", "--warehouse", f"duckdb:///{home}", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert contents(home)["fct_events"].equals(expected["fct_events"])

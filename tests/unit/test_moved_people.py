@@ -16,17 +16,14 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.commands import batch, forget, rebuild, update
-from pipeline.commands.command import Command
 from pipeline.errors import OptionError
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.launch.dry_run import REAL_RUN
 from pipeline.launch.new_files import Asked
 from pipeline.launch.update_handover import hand_over_update
-from pipeline.options.option import Parser
 from pipeline.warehouse import open_warehouse
+from tests.support.in_process import start
 from tests.support.known_people import figures, figures_by_sql, under_known_ids, write_pairs
-from tests.support.runs import CHECKED_THOROUGHLY
 from tests.support.strategies import valid_rows
 from tests.support.tables import NOW, Row, csv_text, row
 from tests.support.thorough import examples, some, thorough
@@ -36,16 +33,9 @@ from transforms.figure_settings import FigureSettings
 from transforms.kernels.person_ids import resolved
 from transforms.reckoning import Reckoning
 
-_QUALITY = ("--quality", CHECKED_THOROUGHLY)
 
-
-def run(command: Command, folder: Path, *arguments: str) -> None:
-    """A command in this process."""
-    parser = Parser()
-    command.declare(parser)
-    checked = () if command is forget.COMMAND or "--quality" in arguments else _QUALITY
-    words = [*arguments, *checked, "--warehouse", f"duckdb:///{folder}/growth.duckdb"]
-    command.start(*parser.parse_known_args(words), words)
+def run(name: str, folder: Path, *arguments: str) -> None:
+    start(name, *arguments, "--warehouse", f"duckdb:///{folder}/growth.duckdb")
 
 
 class Sequences:
@@ -65,14 +55,14 @@ class Sequences:
         self,
         rows: Sequence[Row],
         more: Mapping[str, str] | None = None,
-        by: Command = update.COMMAND,
+        by: str = "update",
     ) -> dict[str, Any]:
         """Load rows, with more pairs if there are some; gives the run's summary."""
         number = len(list(self.folder.glob("*.csv")))
         if rows:
             (self.folder / f"{number:03}.csv").write_bytes(csv_text(rows))
         self.came += rows
-        arguments = ["--input", f"{self.folder}/*.csv", *_QUALITY]
+        arguments = ["--input", f"{self.folder}/*.csv"]
         if more is not None:
             self.known |= more
             write_pairs(self.folder / "people", self.known)
@@ -120,7 +110,7 @@ def test_events_that_lie_between_a_known_users_join_the_sessions(tmp_path: Path)
     home.load([row("2024-02-01T00:25:00Z", "ann")], {"ann": "zoé"})
     found = home.load([], {})
     assert "people" not in found, "nobody is new"
-    run(rebuild.COMMAND, tmp_path)
+    run("rebuild", tmp_path)
     home.compare()
 
 
@@ -128,14 +118,12 @@ def test_events_that_lie_between_a_known_users_join_the_sessions(tmp_path: Path)
 def test_people_move_on_the_dates_of_their_zone(tmp_path: Path) -> None:
     figures = FigureSettings(reckoning=Reckoning("America/St_Johns", "sunday"))
     (tmp_path / "1.csv").write_bytes(csv_text(NIGHT))
-    files = ["--input", f"{tmp_path}/*.csv", *_QUALITY]
-    run(
-        update.COMMAND, tmp_path, *files, "--timezone", "America/St_Johns", "--week_start", "sunday"
-    )
+    files = ["--input", f"{tmp_path}/*.csv"]
+    run("update", tmp_path, *files, "--timezone", "America/St_Johns", "--week_start", "sunday")
     pairs = {"bob": "ann", "dé": "cy"}
     write_pairs(tmp_path / "people", pairs)
     (tmp_path / "people").rename(tmp_path / "people.txt")
-    run(update.COMMAND, tmp_path, *files, "--people", f"{tmp_path}/people.txt")
+    run("update", tmp_path, *files, "--people", f"{tmp_path}/people.txt")
     assert differing(tmp_path / "growth.duckdb", under_known_ids(NIGHT, pairs), figures) == []
 
 
@@ -156,10 +144,10 @@ def test_who_is_forgotten_takes_all_ids_along(
     tmp_path: Path, named: str, pseudonymise: tuple[str, ...]
 ) -> None:
     home = Sequences(tmp_path)
-    home.load(NIGHT, {"bob": "ann", "dé": "cy"}, batch.COMMAND)
+    home.load(NIGHT, {"bob": "ann", "dé": "cy"}, "batch")
     (tmp_path / "ids.txt").write_text(f"{named}\n")
     arguments = ["--user_ids", f"{tmp_path}/ids.txt", *pseudonymise]
-    run(forget.COMMAND, tmp_path, *arguments, "--summary_file", f"{tmp_path}/summary.json")
+    run("forget", tmp_path, *arguments, "--summary_file", f"{tmp_path}/summary.json")
     found = json.loads((tmp_path / "summary.json").read_text())
     assert (found["asked"], found["other_ids"], found["users"]["found"]) == (1, 1, 1)
     assert listed(tmp_path) == 2
@@ -173,14 +161,14 @@ def test_who_is_forgotten_takes_all_ids_along(
     (tmp_path / "9.csv").write_bytes(
         csv_text([row("2024-03-01T10:00:00Z", user) for user in ("ann", "bob", "ann-2", "dé")])
     )
-    run(update.COMMAND, tmp_path, "--input", f"{tmp_path}/9.csv")
+    run("update", tmp_path, "--input", f"{tmp_path}/9.csv")
     left = [*left, *(row("2024-03-01T10:00:00Z", user) for user in ("ann-2", "dé"))]
     assert differing(database, under_known_ids(left, home.known)) == []
     write_pairs(tmp_path / "people.txt", {**home.known, "ann-2": "ann"})
-    people = ["--people", f"{tmp_path}/people.txt", *_QUALITY]
+    people = ["--people", f"{tmp_path}/people.txt"]
     (tmp_path / "10.csv").write_bytes(csv_text([row("2024-03-02T10:00:00Z", "ann-2")]))
     summary = ["--summary_file", f"{tmp_path}/summary.json"]
-    run(update.COMMAND, tmp_path, "--input", f"{tmp_path}/*.csv", *people, *summary)
+    run("update", tmp_path, "--input", f"{tmp_path}/*.csv", *people, *summary)
     found = json.loads((tmp_path / "summary.json").read_text())
     assert (found["people"]["moved_ids"], found["people"]["forgotten"]) == (1, 1)
     assert (found["input_rows"], found["forgotten"]) == (1, 1)
@@ -189,7 +177,7 @@ def test_who_is_forgotten_takes_all_ids_along(
     assert listed(tmp_path) == 3
     assert asked(tmp_path, "SELECT anonymous_id FROM known_people") == [("dé",)]
     # A batch over all leaves them out, too.
-    run(batch.COMMAND, tmp_path, "--input", f"{tmp_path}/*.csv", *people)
+    run("batch", tmp_path, "--input", f"{tmp_path}/*.csv", *people)
     assert differing(database, under_known_ids(left, home.known)) == []
     assert asked(tmp_path, "SELECT anonymous_id FROM known_people") == [("dé",)]
 
@@ -219,7 +207,7 @@ def test_any_sequence_ends_as_one_batch(
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
         home = Sequences(Path(name))
-        home.load(first, {}, batch.COMMAND)
+        home.load(first, {}, "batch")
         for rows, more in steps:
             pairs = {
                 _IDS[at]: _IDS[to]
@@ -234,9 +222,9 @@ def test_figures_of_another_time_zone_move_as_well(tmp_path: Path) -> None:
     home = Sequences(tmp_path)
     write_pairs(tmp_path / "people.txt", {"bob": "ann", "dé": "cy"})
     (tmp_path / "1.csv").write_bytes(csv_text(NIGHT))
-    arguments = ["--input", f"{tmp_path}/1.csv", *_QUALITY]
-    run(batch.COMMAND, tmp_path, *arguments, "--timezone", "Pacific/Auckland")
-    run(update.COMMAND, tmp_path, *arguments, "--people", f"{tmp_path}/people.txt")
+    arguments = ["--input", f"{tmp_path}/1.csv"]
+    run("batch", tmp_path, *arguments, "--timezone", "Pacific/Auckland")
+    run("update", tmp_path, *arguments, "--people", f"{tmp_path}/people.txt")
     figures = FigureSettings(reckoning=Reckoning("Pacific/Auckland"))
     rows = under_known_ids(NIGHT, {"bob": "ann", "dé": "cy"})
     assert differing(tmp_path / "growth.duckdb", rows, figures) == []
