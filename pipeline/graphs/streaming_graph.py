@@ -16,6 +16,7 @@ from pipeline import __version__
 from pipeline.graphs.staged_start import StagedStart
 from pipeline.options.shared_options import LATE_HORIZON_DAYS
 from pipeline.sinks import element_coders
+from pipeline.sinks.checkpointed_commits import CommitCheckpointed
 from pipeline.sinks.commit_flushes import CommitFlushes
 from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.stage_flushes import FILES, StageFlushes
@@ -78,10 +79,10 @@ class StreamJob:
         max_future_minutes: event times may be so far ahead of the clock.
         forgotten: whose messages are dropped and only counted; None for nobody's.
         start: what the tables hold already; None for nothing.
-        appends: whether new events are appended, not merged, which costs a tenth, and staged files
-            go once they are committed. It takes a runner that goes back to no state before a
-            commit: one whose state is durable only at checkpoints takes the same events for new
-            again, and commits files again in other flushes.
+        appends: whether new events are appended, not merged, which costs a tenth, flushes are
+            committed as soon as they are sealed, and staged files go then. It takes a runner whose
+            state is durable when a bundle ends: one whose state is durable at checkpoints goes back
+            to one from before, and takes the same events for new again.
         merge_every: rows that are merged are staged every so many steps of staging; a flush has
             two of them.
         settings: what it was asked to do, for pipeline_runs: JSON values by the names of options.
@@ -200,7 +201,8 @@ def build(messages: beam.PCollection, job: StreamJob) -> beam.PCollection:
         | "Shard counts" >> ToShard(RunCounts, job.shards)
         | "SumCounts" >> SumShards(RunCounts, step, job.clock)
     )
-    return (steps, sums, counts, checked) | "Commit" >> CommitFlushes(
+    commit = CommitFlushes if job.appends else CommitCheckpointed
+    return (steps, sums, counts, checked) | "Commit" >> commit(
         job.warehouse,
         CommitPlan.adding(STREAMED),
         partial(finish, figures=job.figures),

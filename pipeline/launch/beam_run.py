@@ -14,12 +14,20 @@ from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, 
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
 
 from pipeline.errors import RunError
-from pipeline.launch.runners import Runner, is_dataflow
+from pipeline.launch.runners import Runner, is_dataflow, is_flink
 from pipeline.options.option import Option, declare_new
 
 # Workers keep the state of keys that they have just had: without a cache, which is Beam's default
 # (apache/beam #30360), each cell that is read takes a trip of a millisecond. Of 4 GB a process.
 _ELSEWHERE: Final = ("--max_cache_memory_usage_mb=256",)
+_ON_FLINK: Final = (
+    # What comes between the end of a checkpoint and the beginning of the next one must not be taken
+    # for a part of the first: workers hear of the end a moment later.
+    "--min_pause_between_checkpoints=1000",
+    # What a bundle gives that a checkpoint has ended waits for the next bundle of its step, and
+    # the first step of a stream has but one.
+    "--finish_bundle_before_checkpointing",
+)
 # Prism 2.77 splits a bundle that is slow between two elements of one key, and goes on with both
 # halves at once, each with the state before: what the first one writes is lost. Others ignore it.
 _NOT_DATAFLOW: Final = "prism_disable_sdf_split"
@@ -42,7 +50,8 @@ def pipeline_options(
     # Separate worker processes log by themselves what is raised here all the same.
     quiet = ["--default_sdk_harness_log_level=CRITICAL"]
     # Of options that are given twice Beam takes the last: those of the command line.
-    options = PipelineOptions([*(quiet if runner.local else _ELSEWHERE), *arguments])
+    first = quiet if runner.local else [*_ELSEWHERE, *(_ON_FLINK if is_flink(runner.name) else ())]
+    options = PipelineOptions([*first, *arguments])
     if not runner.local and not is_dataflow(runner.name):
         options.view_as(DebugOptions).add_experiment(_NOT_DATAFLOW)
     options.view_as(StandardOptions).runner = runner.name

@@ -109,17 +109,28 @@ def is_dataflow(name: str) -> bool:
     return _short(name) == "dataflow"
 
 
-def _check_flink(given: Mapping[str, str], asked: str) -> None:
-    """Raise OptionError if a stream on Flink would have no checkpoints, or counts twice after one.
+def is_flink(name: str) -> bool:
+    """Whether a runner's name is that of Flink."""
+    return _short(name) == "flink"
 
-    Flink takes none by itself, and messages are acknowledged at checkpoints.
+
+def _check_flink(given: Mapping[str, str], asked: str) -> None:
+    """Raise OptionError if a stream on Flink would have no checkpoints, counts twice after one, or
+    begins with those of another stream.
+
+    Flink takes none by itself, and flushes are committed and messages acknowledged at checkpoints.
     """
-    if _short(asked) != "flink":
+    if not is_flink(asked):
         return
     if int(given.get("checkpointing_interval") or -1) <= 0:
         raise OptionError(
-            f"--runner {asked} needs --checkpointing_interval too, in milliseconds: messages are "
-            "acknowledged at checkpoints; 60000 takes one a minute"
+            f"--runner {asked} needs --checkpointing_interval too, in milliseconds: flushes are "
+            "committed and messages acknowledged at checkpoints; 10000 takes one every 10 seconds"
+        )
+    if given.get("savepoint_path"):
+        raise OptionError(
+            f"--savepoint_path {given['savepoint_path']}: what an earlier stream knew need not be "
+            "what the tables hold; leave it out, a stream goes on from its tables"
         )
     mode = given.get("checkpointing_mode", _EXACTLY_ONCE)
     if mode != _EXACTLY_ONCE:

@@ -49,6 +49,9 @@ from transforms.state.pipeline_runs import Run
 from transforms.state.registry import STATE_TABLES
 from transforms.streaming.clock import Clock, later
 
+_INPUTS: Final = ("Steps", "Sums", "Counts", "Checks")
+# The place of the input of which each flush has something.
+COUNTS: Final = _INPUTS.index("Counts")
 # How often it is looked for files that can go while one is kept.
 _REMOVALS: Final = 24
 
@@ -97,13 +100,15 @@ class CommitFlushes(beam.PTransform):
     kept_seconds: int = 0
 
     def expand(self, inputs: tuple[beam.PCollection, ...]) -> beam.PCollection:
-        labels = ("Steps", "Sums", "Counts", "Checks")
-        parts = [part | label >> _Keyed() for label, part in zip(labels, inputs, strict=True)]
         return (
-            parts
+            self.keyed(inputs)
             | "All parts" >> beam.Flatten()
-            | "Merge" >> beam.ParDo(_Commit(self)).with_output_types(dict[str, Any])
+            | "Merge" >> beam.ParDo(CommitStep(self)).with_output_types(dict[str, Any])
         )
+
+    def keyed(self, inputs: tuple[beam.PCollection, ...]) -> list[beam.PCollection]:
+        """All inputs as parts of flushes, under one key."""
+        return [part | label >> _Keyed() for label, part in zip(_INPUTS, inputs, strict=True)]
 
 
 @dataclass
@@ -116,7 +121,13 @@ class _Keyed(beam.PTransform):
         ).with_output_types(tuple[int, tuple[int, bytes]])
 
 
-class _Commit(beam.DoFn):
+class CommitStep(beam.DoFn):
+    """Seals what has come as a flush, and can commit it.
+
+    Args:
+        options: what it does.
+    """
+
     PARTS = BagStateSpec("parts", TupleCoder([VarIntCoder(), BytesCoder()]))
     # How many steps of each lane are in flushes: a JSON object.
     LANES = ReadModifyWriteStateSpec("lanes", BytesCoder())
@@ -203,6 +214,10 @@ class _Commit(beam.DoFn):
         counts.write(encode_run_counts(flush.totals.counts))
         written_at.write(moment)
         sealed.write(flush.sealed(self._stage(flush.rows)).to_bytes())
+        self.commit_soon(commit, now)
+
+    def commit_soon(self, commit: RuntimeTimer, now: Timestamp) -> None:
+        """See that the flush that is sealed now is committed once this bundle has ended."""
         commit.set(now)
 
     @on_timer(COMMIT)

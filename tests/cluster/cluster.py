@@ -101,6 +101,20 @@ class Cluster:
         """How often the last job has failed and gone on."""
         return len(self.last_job()["exceptions"]["exceptionHistory"]["entries"])
 
+    def checkpoints(self) -> Mapping[str, int]:
+        """Of the last job how many checkpoints are completed, and how often one was restored."""
+        found: Mapping[str, int] = self.ask(f"/jobs/{self.last_job()['jid']}/checkpoints")["counts"]
+        return found
+
+    def workers(self) -> list[int]:
+        """The process ids of the workers."""
+        tasks = Path(f"/proc/{self.started[0].pid}/task")
+        return [
+            int(pid)
+            for children in tasks.glob("*/children")
+            for pid in children.read_text().split()
+        ]
+
     def start(self, name: str, command: Sequence[str], **more: str) -> subprocess.Popen[bytes]:
         """Start a process, which logs into a file of its name."""
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -264,9 +278,10 @@ def _configuration(folder: Path, rpc: int, rest: int) -> dict[str, Any]:
         "heartbeat.timeout": 6000,
         "taskmanager.network.sort-shuffle.min-buffers": 16,
         "restart-strategy.type": "fixed-delay",
-        "restart-strategy.fixed-delay.attempts": 3,
+        "restart-strategy.fixed-delay.attempts": 10,
         # Longer than workers are kept: a restart that finds one which was killed fails.
         "restart-strategy.fixed-delay.delay": f"{2 * _WORKERS_KEPT_MS} ms",
+        "state.checkpoints.dir": f"file://{folder}/checkpoints",
         # Workers are kept for the stages of a job where the cluster itself has Beam's classes.
         "classloader.resolve-order": "parent-first",
     }

@@ -11,10 +11,10 @@ import pytest
 from pipeline.sample import write_sample
 from tests.cluster.cluster import Cluster, running
 from tests.cluster.install import missing
-from tests.emulators.conftest import client, home, servers
+from tests.emulators.conftest import client, here, home, servers
 from tests.emulators.servers import Servers
 
-__all__ = ["client", "home", "servers"]
+__all__ = ["client", "here", "home", "servers"]
 
 
 @pytest.fixture(scope="session")

@@ -20,11 +20,20 @@ STAGED: Final = "staged"
 WRITING: Final = "writing"
 # The tables are changed, and nobody has been told.
 WRITTEN: Final = "written"
+# A flush of a stream is sealed and in a checkpoint, and nothing of it is committed.
+SEALED: Final = "sealed"
+# A flush of a stream is in the tables, and the stream's state does not know.
+FLUSHED: Final = "flushed"
+
+# So that tests need not wait for what a killed worker has on lease.
+_LEASE_SECONDS: Final = 20
+_RENEWAL_SECONDS: Final = 5
 
 
 def install() -> None:
     """Make the steps of this process wait at the points."""
-    from pipeline.sinks import stage_rows
+    from pipeline.pubsub import held_messages
+    from pipeline.sinks import commit_flushes, stage_rows
     from pipeline.warehouse import duckdb
     from pipeline.warehouse.bigquery import commit
 
@@ -32,6 +41,10 @@ def install() -> None:
     _hold(duckdb, "see_unchanged", _behind, WRITING)
     _hold(commit, "finish", _before, WRITING)
     _hold(duckdb.DuckDBWarehouse, "_commit", _behind, WRITTEN)
+    _hold(commit_flushes.CommitStep, "_change_tables", _before, SEALED)
+    _hold(commit_flushes.CommitStep, "_change_tables", _behind, FLUSHED)
+    for name, seconds in (("LEASE", _LEASE_SECONDS), ("RENEWAL", _RENEWAL_SECONDS)):
+        setattr(held_messages, f"_{name}_SECONDS", seconds)
 
 
 def _hold(

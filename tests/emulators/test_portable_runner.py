@@ -94,7 +94,7 @@ def _note(_: object, database: str, rows: list[list[dict[str, str]]], committed:
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let steps with state take some time for each element, as on a busy machine: Prism splits the
     bundles of which nothing moves for some tenths of a second, if it may."""
-    for kind in (commit_flushes._Commit, stage_flushes._Stage, sums._SumShard):
+    for kind in (commit_flushes.CommitStep, stage_flushes._Stage, sums._SumShard):
         monkeypatch.setattr(kind, "process", _slowly(kind.process))
 
 

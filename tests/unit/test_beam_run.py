@@ -40,3 +40,21 @@ def test_prism_splits_no_bundles_whose_keys_have_state(
 ) -> None:
     options = pipeline_options(Runner(name, local=False, workers=None), given)
     assert options.view_as(DebugOptions).experiments == experiments
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "pauses"),
+    [
+        ("FlinkRunner", [], ["1000"]),
+        ("FlinkRunner", ["--min_pause_between_checkpoints=5"], ["1000", "5"]),
+        ("PortableRunner", [], []),
+    ],
+)
+def test_on_flink_a_checkpoint_does_not_begin_as_soon_as_another_one_ends(
+    name: str, given: list[str], pauses: list[str]
+) -> None:
+    """Of an option that is given twice the last one is taken."""
+    options = pipeline_options(Runner(name, local=False, workers=None), given)
+    option = "--min_pause_between_checkpoints="
+    found = [word.removeprefix(option) for word in options._flags if word.startswith(option)]
+    assert found == pauses

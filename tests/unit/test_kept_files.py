@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pipeline.sinks.commit_flushes import CommitFlushes, _Commit
+from pipeline.sinks.commit_flushes import CommitFlushes, CommitStep
 from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.flush_state import SealedFlush
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import StagedFile
+from tests.support.cells import Bag, Cell
 from tests.support.staging import filled, stage
 from tests.support.tables import NOW
 from transforms.kernels.run_counts import RunCounts
@@ -23,37 +23,13 @@ EVENTS = fct_events.TABLE
 DAY, HOUR = 86_400, 3_600
 
 
-class _Cell:
-    """State of one key, in this process."""
-
-    def __init__(self) -> None:
-        self._values: list[Any] = []
-
-    def read(self) -> Any:
-        return self._values[-1] if self._values else None
-
-    def write(self, value: Any) -> None:
-        self._values = [value]
-
-    def clear(self) -> None:
-        self._values = []
-
-
-class _Bag(_Cell):
-    def read(self) -> list[Any]:
-        return list(self._values)
-
-    def add(self, value: Any) -> None:
-        self._values.append(value)
-
-
 class _Job:
     """The step that commits, with a clock that is set by hand."""
 
     def __init__(self, warehouse: Warehouse, kept_seconds: int):
         self.now = 1_000_000.0
         tables = (EVENTS, dead_letter_events.TABLE)
-        self._step = _Commit(
+        self._step = CommitStep(
             CommitFlushes(
                 warehouse,
                 CommitPlan.adding(tables),
@@ -66,10 +42,10 @@ class _Job:
             )
         )
         self._step.setup()
-        self._committed, self._removal = _Bag(), _Cell()
+        self._committed, self._removal = Bag(), Cell()
 
     def commit(self, number: int, *files: StagedFile) -> None:
-        sealed = _Cell()
+        sealed = Cell()
         sealed.write(SealedFlush(number, list(files), RunCounts(), 0, 0, ()).to_bytes())
         list(self._step.commit_flush(sealed, self._committed, self._removal))
         assert sealed.read() is None

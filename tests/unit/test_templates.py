@@ -271,6 +271,10 @@ def test_a_mode_that_counts_twice_is_refused(capsys: pytest.CaptureFixture[str])
             "--checkpointing_mode AT_LEAST_ONCE: what is summed would count twice",
         ),
         (
+            ["--checkpointing_interval", "60000", "--savepoint_path", "s3://b/savepoint-1"],
+            "--savepoint_path s3://b/savepoint-1: what an earlier stream knew need not be",
+        ),
+        (
             ["--checkpointing_interval", "60000", "--update", "--dry_run", "True", "--no_auth"],
             "--update and --continues are for jobs on Dataflow",
         ),
