@@ -34,6 +34,7 @@ from pipeline.warehouse.staged_files import stage
 from transforms.finished_marts import finished
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
+from transforms.marts import dead_letter_events
 from transforms.marts.registry import FINISH, TABLES
 from transforms.quality.arrow_checks import ArrowChecks
 from transforms.quality.check_counts import CheckCounts
@@ -43,6 +44,7 @@ _Part = TypeVar("_Part")
 
 # Of a file: some 200,000 events, so that workers end at about the same time.
 _RANGE_BYTES: Final = 16 << 20
+_LETTERS: Final = dead_letter_events.TABLE
 # Half a second passes before processes begin.
 _SHARDS_FOR_THREADS: Final = 5
 # Shards are worked out some at a time by whoever is free.
@@ -138,7 +140,10 @@ def _committed(
     checked = [*(part.checked for part in parsed), *(part.checked for part in worked)]
     if job.checks:
         with closing(ArrowChecks(job.checks, TABLES)) as over:
-            checked.append(over.evaluate({name: rows[name] for name in FINISH}))
+            marts = {name: rows[name] for name in FINISH}
+            # Of dead letters no row: where there are none, their checks are answered here.
+            letters = {_LETTERS.name: _LETTERS.arrow_schema.empty_table()}
+            checked.append(over.evaluate({**letters, **marts}))
     layout = job.warehouse.capabilities.layout
     contracts = {**TABLES, **STATE_TABLES}
     staged = [

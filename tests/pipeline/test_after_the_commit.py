@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.runs import CHECKED_THOROUGHLY, command, contents, quick_shell, run_graph
+from tests.support.runs import CHECKED_THOROUGHLY, command, contents, quick_shell, run_batch
 from tests.support.tables import csv_text, row
 from tests.support.thorough import some
 from tests.support.webhooks import SECRET, receiving
@@ -76,7 +76,7 @@ def test_a_failed_run_leaves_no_summary_of_an_earlier_one(folder: Path) -> None:
 
 
 def test_a_replay_and_a_check_end_as_they_would_without_a_reader(folder: Path) -> None:
-    run_graph([folder / "events.csv"], folder / "growth.duckdb")
+    run_batch([folder / "events.csv"], folder / "growth.duckdb")
     replay = (
         f"PIPELINE replay --quality {CHECKED_THOROUGHLY} --edit 's/never/2024-01-02T00:00:00Z/'"
     )

@@ -15,7 +15,7 @@ from pipeline.inputs.input_versions import local_file
 from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.run_commit import RunCommit
 from pipeline.warehouse import open_warehouse
-from tests.support.runs import Run, contents, run_graph
+from tests.support.runs import Run, contents, run_batch, run_graph
 from tests.support.tables import NOW, csv_text, row
 from tests.support.thorough import paired
 from transforms.kernels import csv_blocks
@@ -44,7 +44,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse of the rows."""
     folder = tmp_path_factory.mktemp("built")
     (folder / "events.csv").write_bytes(csv_text(ROWS))
-    run_graph([folder / "events.csv"], folder / "growth.duckdb")
+    run_batch([folder / "events.csv"], folder / "growth.duckdb")
     return folder / "growth.duckdb"
 
 

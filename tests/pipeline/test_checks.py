@@ -9,7 +9,7 @@ import pytest
 from tests.support.breakages.of_checks import breakage
 from tests.support.breakages.statements import AGAIN
 from tests.support.quality import CHECKS, Copy, failures, write_events
-from tests.support.runs import CHECKED, run_graph
+from tests.support.runs import CHECKED, run_batch
 from tests.support.thorough import THOROUGH
 from transforms.marts.registry import TABLES
 from transforms.quality.compile import Check, ColumnRule
@@ -43,7 +43,7 @@ def name_of(checks: Sequence[Check]) -> str:
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     folder = tmp_path_factory.mktemp("checks")
     write_events(folder / "events.csv")
-    tables = run_graph([folder / "events.csv"], folder / "growth.duckdb", CHECKED)
+    tables = run_batch([folder / "events.csv"], folder / "growth.duckdb", CHECKED)
     rows = sum(1 for _ in (folder / "events.csv").open("rb")) - 1
     found = tables["fct_events"].num_rows + tables["dead_letter_events"].num_rows
     copied = Copy(tables, rows - found)

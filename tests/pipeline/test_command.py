@@ -27,6 +27,7 @@ from tests.support.runs import (
     command,
     contents,
     quick_shell,
+    run_batch,
     run_graph,
 )
 from tests.support.tables import csv_text, row
@@ -111,7 +112,7 @@ def test_workers_share_the_progress_of_a_range(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("described")
 def test_the_warehouse_carries_the_contracts_descriptions_and_modes(folder: Path) -> None:
-    run_graph([folder / "events.csv"], folder / "growth.duckdb")
+    run_batch([folder / "events.csv"], folder / "growth.duckdb")
     with duckdb.connect(str(folder / "growth.duckdb"), read_only=True) as connection:
         for table in TABLES.values():
             found = connection.execute(
@@ -287,7 +288,7 @@ def test_help_is_a_page(folder: Path, arguments: list[str]) -> None:
 
 
 def test_a_failed_run_says_why_in_one_line_and_changes_nothing(folder: Path) -> None:
-    run_graph([folder / "events.csv"], folder / "growth.duckdb")
+    run_batch([folder / "events.csv"], folder / "growth.duckdb")
     before = contents(folder / "growth.duckdb")
     (folder / "events.csv").write_bytes(csv_text([row("never"), row("ever")]))
     quality = ("--quality", CHECKED_THOROUGHLY)

@@ -16,7 +16,7 @@ from pipeline.launch.dry_run import REAL_RUN, DryRun
 from pipeline.warehouse import open_warehouse
 from tests.support import forks
 from tests.support.repository import ROOT
-from tests.support.runs import process_environment, run_graph
+from tests.support.runs import process_environment, run_batch
 from tests.support.thorough import THOROUGH
 from transforms.marts.registry import TABLES
 
@@ -106,7 +106,7 @@ def test_a_dry_run_has_no_writer_and_offline_no_reader(tmp_path: Path) -> None:
 
 def test_the_log_tells_the_sum_of_a_run(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "pipeline.sinks.run_commit"):
-        run_graph([folder / "events.csv"], folder / "growth.duckdb")
+        run_batch([folder / "events.csv"], folder / "growth.duckdb")
     expected = (
         "tables replaced: 3 input rows = 1 events + 1 duplicates + 1 dead letters + 0 of forgotten"
     )

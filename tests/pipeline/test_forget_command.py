@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.sample import write_sample
 from tests.support.in_process import command_here
-from tests.support.runs import command, contents, quick_shell, run_graph
+from tests.support.runs import command, contents, quick_shell, run_batch
 from transforms.marts.registry import TABLES
 
 
@@ -19,7 +19,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a warehouse, its source file, and one of ids."""
     folder = tmp_path_factory.mktemp("built")
     write_sample(folder / "events.csv", 3_000, 1)
-    run_graph([folder / "events.csv"], folder / "growth.duckdb")
+    run_batch([folder / "events.csv"], folder / "growth.duckdb")
     (folder / "ids.txt").write_text("\n".join([*some_ids(folder), "", "  nobody-at-all "]))
     return folder
 
@@ -47,7 +47,7 @@ def without(folder: Path, ids: list[str]) -> None:
 def test_people_leave_and_stay_away(built: Path) -> None:
     ids = some_ids(built)
     without(built, ids)
-    run_graph([built / "others.csv"], built / "others.duckdb")
+    run_batch([built / "others.csv"], built / "others.duckdb")
     others = contents(built / "others.duckdb")
     rows = {
         name: sum(1 for _ in (built / name).open("rb")) - 1 for name in ("events.csv", "others.csv")

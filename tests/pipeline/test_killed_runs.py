@@ -12,7 +12,7 @@ from pipeline.launch.state_fit import misfit
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from tests.support.pausing import MOMENTS, paused
-from tests.support.runs import CHECKED_THOROUGHLY, command, contents, run_graph
+from tests.support.runs import CHECKED_THOROUGHLY, command, contents, run_batch
 from tests.support.state import mismatches
 from tests.support.thorough import some
 from transforms.marts.registry import TABLES
@@ -23,7 +23,7 @@ _BATCH = ("batch", "--quality", CHECKED_THOROUGHLY, "--input")
 @pytest.fixture
 def built(folder: Path) -> Path:
     """A folder with a warehouse."""
-    run_graph([folder / "events.csv"], folder / "growth.duckdb")
+    run_batch([folder / "events.csv"], folder / "growth.duckdb")
     return folder
 
 

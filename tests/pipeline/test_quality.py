@@ -19,7 +19,7 @@ from pipeline.warehouse import open_warehouse
 from tests.support import batch_graph
 from tests.support.in_process import command_here
 from tests.support.quality import CHECKS, in_memory
-from tests.support.runs import CHECKED, Run, command, contents, read_all, run_graph
+from tests.support.runs import CHECKED, Run, command, contents, read_all, run_batch, run_graph
 from tests.support.tables import NOW, csv_text, row
 from tests.support.thorough import THOROUGH, examples, some, thorough
 from tests.support.translation import OPTIONS
@@ -68,7 +68,7 @@ def one_event(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse with the tables of one event."""
     folder = tmp_path_factory.mktemp("built")
     (folder / "events.csv").write_bytes(csv_text([row("2024-01-01T00:00:00Z")]))
-    run_graph([folder / "events.csv"], folder / "growth.duckdb", CHECKED)
+    run_batch([folder / "events.csv"], folder / "growth.duckdb", CHECKED)
     return folder / "growth.duckdb"
 
 
@@ -192,7 +192,7 @@ def test_tables_stay_as_they_were(
     source.write_bytes(csv_text([row("2025-01-01T00:00:00Z")]))
     _add(monkeypatch, "error")
     with pytest.raises(Exception, match="impossible"):
-        run_graph([source], database, CHECKED)
+        run_batch([source], database, CHECKED)
     after = contents(database)
     assert all(after[name].equals(before[name]) for name in TABLES)
     assert len(results(database)) == 2 * len(CHECKS) + 1
@@ -209,13 +209,13 @@ def test_warnings_do_not_stop_the_commit(
     mode: Mode,
 ) -> None:
     _add(monkeypatch, severity)
-    tables = run_graph([source], tmp_path / "growth.duckdb", Run(quality=mode))
+    tables = run_batch([source], tmp_path / "growth.duckdb", Run(quality=mode))
     assert tables["fct_events"].num_rows == 2
     assert (_IMPOSSIBLE, "fail") in [found[:2] for found in results(tmp_path / "growth.duckdb")]
 
 
 def test_off_checks_nothing(tmp_path: Path, source: Path, fails: None) -> None:
-    tables = run_graph([source], tmp_path / "growth.duckdb", Run(quality="off"))
+    tables = run_batch([source], tmp_path / "growth.duckdb", Run(quality="off"))
     assert tables["fct_events"].num_rows == 2
     assert open_warehouse(f"duckdb:///{tmp_path}/growth.duckdb").present() == {
         *TABLES,

@@ -20,7 +20,7 @@ from pipeline.warehouse import open_warehouse
 from tests.support.dead_letters import run_replay
 from tests.support.in_process import start
 from tests.support.replays import computed_from
-from tests.support.runs import Run, contents, run_graph
+from tests.support.runs import Run, contents, run_batch
 from tests.support.staging import in_order
 from tests.support.tables import csv_text, row
 from tests.support.thorough import some
@@ -67,7 +67,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "events.csv"
     write_sample(source, 2_000, 3)
     source.write_bytes(source.read_bytes().replace(b",iOS,", b",IOS_APP,", 20))
-    run_graph([source], folder / "events.duckdb", Run(user_shards=3))
+    run_batch([source], folder / "events.duckdb", Run(user_shards=3))
     run_replay(folder / "events.duckdb", "--edit", "s/IOS_APP/iOS/")
     return folder
 
@@ -147,7 +147,7 @@ def test_many_events_are_staged_in_several_files(
     rows = [row((start + timedelta(hours=hour)).isoformat(), f"u{hour % 7}") for hour in range(500)]
     (tmp_path / "events.csv").write_bytes(csv_text([*rows, row("never")]))
     database = tmp_path / "events.duckdb"
-    run_graph([tmp_path / "events.csv"], database)
+    run_batch([tmp_path / "events.csv"], database)
     before = contents(database)
     for by in some([(), ("--runner", "FnApiRunner")], 1):
         run_rebuild(database, *by)

@@ -30,7 +30,7 @@ from tests.support.replays import (
     spoilt,
     unlike,
 )
-from tests.support.runs import Run, contents, run_graph
+from tests.support.runs import Run, contents, run_batch
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, Row, csv_text, row
@@ -55,7 +55,7 @@ def test_a_corrected_sample_ends_in_the_tables_of_batch(
     source.write_bytes(header + b"".join(bad))
     corrected.write_bytes(source.read_bytes().replace(b"IOS_APP", b"iOS"))
     ours = tmp_path / "ours.duckdb"
-    run_graph([source], ours, Run(user_shards=5))
+    run_batch([source], ours, Run(user_shards=5))
     theirs = computed_from(corrected.read_bytes())
     assert unlike(contents(ours), theirs, MARTS) == MARTS
     run_replay(ours, "--edit", "s/IOS_APP/iOS/", "--runner", "FnApiRunner")
@@ -93,7 +93,7 @@ def test_any_letters_end_in_the_tables_of_batch(
         run_replay(database, "--edit", "s/_APP//")
         ours, theirs = contents(database), computed_from(after, active)
         # Whoever runs batch over the same file again does not lose what was corrected.
-        run_graph([folder / "events.csv"], database, Run(active_types=active))
+        run_batch([folder / "events.csv"], database, Run(active_types=active))
         again = contents(database)
     assert unlike(ours, theirs, MARTS) == []
     assert payloads(ours) == payloads(theirs)
@@ -140,7 +140,7 @@ def test_a_corrected_file_ends_in_the_tables_of_batch(tmp_path: Path) -> None:
     text = csv_text([*good[:1], *bad]) + b'2024-01-09T00:00:00Z,"cy,share,,,Web,,\nx,y\n'
     (tmp_path / "events.csv").write_bytes(text)
     database, file = tmp_path / "events.duckdb", tmp_path / "dead_letters.csv"
-    run_graph([tmp_path / "events.csv"], database)
+    run_batch([tmp_path / "events.csv"], database)
     run_replay(database, "--output", str(file))
     with file.open(encoding="utf-8-sig", newline="") as opened:
         sheet = list(csv.DictReader(opened))

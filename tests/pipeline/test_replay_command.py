@@ -10,7 +10,7 @@ import pytest
 from pipeline.sample import write_sample
 from tests.support.pausing import paused
 from tests.support.replays import computed_from
-from tests.support.runs import CHECKED_THOROUGHLY, command, contents, run_graph
+from tests.support.runs import CHECKED_THOROUGHLY, command, contents, run_batch
 from transforms.marts.registry import TABLES
 
 
@@ -19,7 +19,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a warehouse that has dead letters, and files that are none."""
     folder = tmp_path_factory.mktemp("built")
     write_sample(folder / "events.csv", 1_000, 1)
-    run_graph([folder / "events.csv"], folder / "growth.duckdb")
+    run_batch([folder / "events.csv"], folder / "growth.duckdb")
     (folder / "notes.csv").write_text("hello\n")
     return folder
 
@@ -76,7 +76,7 @@ def test_a_killed_replay_leaves_the_warehouse_intact(tmp_path: Path) -> None:
         line.replace(",Web,", ",WWW,") if at % 50 == 0 else line for at, line in enumerate(lines)
     ]
     (tmp_path / "events.csv").write_text("".join(bad), errors="surrogateescape")
-    run_graph([tmp_path / "events.csv"], tmp_path / "growth.duckdb")
+    run_batch([tmp_path / "events.csv"], tmp_path / "growth.duckdb")
     (tmp_path / "growth.duckdb").chmod(0o600)  # As the command leaves it.
     before = contents(tmp_path / "growth.duckdb")
     whole = computed_from((tmp_path / "whole.csv").read_bytes())

@@ -15,7 +15,7 @@ from tests.support.replays import (
     dead_letters,
     spoilt,
 )
-from tests.support.runs import contents, run_graph
+from tests.support.runs import contents, run_batch
 from tests.support.tables import NOW, csv_text, row
 from tests.support.thorough import examples
 from transforms.marts.registry import CORRECTIONS
@@ -43,20 +43,20 @@ def test_a_correction_outlives_later_runs_until_somebody_removes_it(tmp_path: Pa
     (tmp_path / "more.csv").write_bytes(csv_text([row("2024-01-05T00:00:00Z", "u5")]))
     paths = [tmp_path / "events.csv", tmp_path / "more.csv"]
     for _ in range(examples(1, 2)):
-        run_graph(paths, database)
+        run_batch(paths, database)
         users = contents(database)["dim_users"]["user_id"].to_pylist()
         assert sorted(users) == ["u1", "u2", "u3", "u5"]
         assert len(dead_letters(database)) == 2
     # A record that was changed is not the one that was corrected; nor is one that is right now.
     changed = [good[0], {**spoilt(good[1]), "user_id": "x"}, good[2]]
     (tmp_path / "events.csv").write_bytes(csv_text(changed))
-    tables = run_graph([tmp_path / "events.csv"], database)
+    tables = run_batch([tmp_path / "events.csv"], database)
     assert sorted(tables["dim_users"]["user_id"].to_pylist()) == ["u1", "u3"]
     assert len(dead_letters(database)) == 1
     (tmp_path / "events.csv").write_bytes(csv_text(rows))
     with duckdb.connect(str(database)) as connection:
         connection.execute("DELETE FROM dead_letter_corrections WHERE user_id = 'u2'")
-    run_graph([tmp_path / "events.csv"], database)
+    run_batch([tmp_path / "events.csv"], database)
     assert sorted(item["error_type"] for item in dead_letters(database).values()) == [
         "bad_event_time",
         "unknown_platform",
@@ -70,12 +70,12 @@ def test_a_correction_that_does_not_pass_any_more_leaves_its_letter(tmp_path: Pa
     run_replay(database, "--edit", "s/_APP//")
     with duckdb.connect(str(database)) as connection:  # As if the rules had changed since.
         connection.execute("UPDATE dead_letter_corrections SET country = 'SGP'")
-    run_graph([tmp_path / "events.csv"], database)
+    run_batch([tmp_path / "events.csv"], database)
     assert dead_letters(database) == before
     run_replay(
         database, "--edit", "s/_APP//"
     )  # The newer correction takes the place of the older one.
-    run_graph([tmp_path / "events.csv"], database)
+    run_batch([tmp_path / "events.csv"], database)
     assert dead_letters(database) == {}
     assert [correction["country"] for correction in corrections(database)] == ["SG"]
 

@@ -21,7 +21,7 @@ from tests.support.replays import (
     spoilt,
     unlike,
 )
-from tests.support.runs import contents, run_graph
+from tests.support.runs import contents, run_batch
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, csv_text, row
 from tests.support.thorough import thorough
@@ -115,7 +115,7 @@ def test_a_letter_of_half_a_record_is_never_tried(
     long = csv_text([row("2024-01-01T00:00:00Z")]).split(b"\n")
     text = long[0] + b",note\n" + long[1] + b"," + b"x" * 10_000_000 + b"\n"
     (tmp_path / "events.csv").write_bytes(text)
-    run_graph([tmp_path / "events.csv"], tmp_path / "growth.duckdb")
+    run_batch([tmp_path / "events.csv"], tmp_path / "growth.duckdb")
     before = contents(tmp_path / "growth.duckdb")
     run_replay(tmp_path / "growth.duckdb")
     assert "1 dead letter can never pass" in capsys.readouterr().out

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.errors import clear_message
 from tests.support.in_process import command_here
-from tests.support.runs import CHECKED, Run, contents, run_graph
+from tests.support.runs import CHECKED, Run, contents, run_batch
 from tests.support.tables import csv_text, row
 from tests.support.thorough import some
 from transforms.marts.registry import TABLES
@@ -26,7 +26,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("history")
     (folder / "events.csv").write_bytes(csv_text(_HISTORY))
     for _ in range(2):
-        run_graph([folder / "events.csv"], folder / "growth.duckdb", Run(max_shrink_pct=10))
+        run_batch([folder / "events.csv"], folder / "growth.duckdb", Run(max_shrink_pct=10))
     return folder / "growth.duckdb"
 
 
@@ -37,7 +37,7 @@ def test_it_is_refused_and_recorded(tmp_path: Path, history: Path, text: bytes) 
     before = contents(database)
     source.write_bytes(text)
     with pytest.raises(Exception, match="the tables hold 20 events of 7 users on 20") as raised:
-        run_graph([source], database, _GUARDED)
+        run_batch([source], database, _GUARDED)
     message = clear_message(raised.value)
     assert message is not None
     assert message.lower().count("no table was touched") == 1
@@ -58,7 +58,7 @@ def test_without_a_limit_the_tables_may_become_empty(tmp_path: Path, history: Pa
     source, database = tmp_path / "events.csv", tmp_path / "growth.duckdb"
     shutil.copy(history, database)
     source.write_bytes(csv_text([]))
-    tables = run_graph([source], database, Run(max_shrink_pct=None))
+    tables = run_batch([source], database, Run(max_shrink_pct=None))
     assert tables["fct_events"].num_rows == 0
 
 

@@ -25,7 +25,7 @@ from pipeline.warehouse.duckdb import DuckDBWarehouse
 from tests.support.forgetting import plain, tables_of
 from tests.support.in_process import command_here
 from tests.support.replays import spoilt
-from tests.support.runs import Run, command, run_graph
+from tests.support.runs import Run, command, run_batch, run_graph
 from tests.support.state import mismatches
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, csv_text, row
@@ -69,7 +69,7 @@ def csv(folder: Path, name: str, rows: list[dict[str, str]]) -> Path:
 def of_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse of ROWS, made by a run `one`."""
     folder = tmp_path_factory.mktemp("of_rows")
-    run_graph([csv(folder, "a.csv", ROWS)], folder / "growth.duckdb", Run(run="one"))
+    run_batch([csv(folder, "a.csv", ROWS)], folder / "growth.duckdb", Run(run="one"))
     return folder / "growth.duckdb"
 
 
@@ -108,7 +108,7 @@ def test_a_batch_writes_the_state_of_its_events(tmp_path: Path, active: tuple[st
 def test_another_batch_replaces_the_state(tmp_path: Path, database: Path) -> None:
     later = NOW + timedelta(days=1)
     run = Run(run="two", active_types=("like",), started_at=later)
-    run_graph([csv(tmp_path, "b.csv", ROWS[2:5])], database, run)
+    run_batch([csv(tmp_path, "b.csv", ROWS[2:5])], database, run)
     assert mismatches(database, ("like",)) == []
     assert state(database, loaded_files.TABLE)["run_id"].to_pylist() == ["two"]
     assert sorted(found.run.run_id for found in runs(database)) == ["one", "two"]
@@ -131,7 +131,7 @@ def test_a_refused_run_is_noted_and_leaves_the_state(tmp_path: Path, database: P
     for quality in some(modes, 1):
         run = Run(run=f"two_{quality}", max_dead_letter_pct=10, quality=quality)
         with pytest.raises(Exception, match="dead letters"):
-            run_graph([bad], database, run)
+            run_batch([bad], database, run)
         refused = next(found for found in runs(database) if found.run.run_id == run.run)
         assert refused.outcome == "failed"
         assert str(refused.message).startswith("1 of 3 input rows are dead letters")
@@ -163,18 +163,18 @@ def test_state_and_marts_change_together_or_not_at_all(
 
         monkeypatch.setattr("pipeline.warehouse.duckdb.apply", failed)
         with pytest.raises(Exception, match="disk is full"):
-            run_graph([again], database, Run(run=f"failing_{failing}"))
+            run_batch([again], database, Run(run=f"failing_{failing}"))
     with duckdb.connect(str(database), read_only=True) as connection:
         after = {name: connection.sql(f'FROM "{name}"').to_arrow_table() for name in names}
     assert after == before
     monkeypatch.undo()
-    run_graph([again], database, Run(run="sound"))
+    run_batch([again], database, Run(run="sound"))
     assert mismatches(database) == []
 
 
 def test_a_replay_writes_the_state_and_keeps_the_files(tmp_path: Path) -> None:
     database = tmp_path / "events.duckdb"
-    run_graph([csv(tmp_path, "events.csv", [*ROWS[:3], *map(spoilt, ROWS[3:])])], database)
+    run_batch([csv(tmp_path, "events.csv", [*ROWS[:3], *map(spoilt, ROWS[3:])])], database)
     files = state(database, loaded_files.TABLE)
     run = command_here(
         *("replay", "--edit", "s/_APP//", "--warehouse", f"duckdb:///{database}"),

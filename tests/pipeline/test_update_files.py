@@ -28,7 +28,7 @@ from pipeline.warehouse.checksums import checksum_of
 from pipeline.warehouse.duckdb.file_lock import locked
 from tests.support.replays import spoilt
 from tests.support.repository import ROOT
-from tests.support.runs import CHECKED_THOROUGHLY, command, contents, read_all, run_graph
+from tests.support.runs import CHECKED_THOROUGHLY, command, contents, read_all, run_batch
 from tests.support.tables import NOW, csv_text, differences, oracle_tables, row
 from tests.support.thorough import some, thorough
 from transforms.figure_settings import AskedFigures, FigureSettings
@@ -157,7 +157,7 @@ def test_files_of_several_days_end_as_one_batch_and_as_plain_sql(
     copied = first.count(b"\n") - 1
     assert "2 other files had been loaded before" in told
     (tmp_path / "all.csv").write_bytes(b"".join(lines))
-    run_graph([tmp_path / "all.csv"], tmp_path / "one.duckdb")
+    run_batch([tmp_path / "all.csv"], tmp_path / "one.duckdb")
     ours, theirs = contents(days.database), contents(tmp_path / "one.duckdb")
     for name in set(TABLES) - {"dead_letter_events"}:
         assert ours[name].equals(theirs[name]), name
@@ -227,9 +227,13 @@ def test_a_file_that_has_changed_is_named_with_the_ways_on(loaded: Days) -> None
 
 def state_but_runs(days: Days) -> dict[str, list[Any]]:
     """What all tables hold but pipeline_runs."""
-    names = {name for (name,) in days.ask("SELECT table_name FROM duckdb_tables()")}
-    assert names > set(TABLES)
-    return {name: days.ask(f"FROM {name} ORDER BY ALL") for name in names - {"pipeline_runs"}}
+    with duckdb.connect(str(days.database), read_only=True) as connection:
+        names = {name for (name,) in connection.sql("SHOW TABLES").fetchall()}
+        assert names > set(TABLES)
+        return {
+            name: connection.sql(f"FROM {name} ORDER BY ALL").fetchall()
+            for name in names - {"pipeline_runs"}
+        }
 
 
 def test_a_refusal_is_noted_and_touches_nothing_else(loaded: Days) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import subprocess
 from pathlib import Path
 from typing import Final
+from unittest import mock
 
 from pipeline.__main__ import COMMANDS, main
 from pipeline.options.option import Parser
-from tests.support.runs import CHECKED_THOROUGHLY
+from tests.support.runs import CHECKED_THOROUGHLY, WIDTH
 
 _QUALITY: Final = "--quality"
 
@@ -34,7 +36,12 @@ def command_here(name: str, *arguments: str, cwd: Path) -> subprocess.CompletedP
     """
     words = [name, *_unchecked(name, arguments)]
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        mock.patch.dict(os.environ, COLUMNS=WIDTH),
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
         try:
             code = main(words)
         except SystemExit as end:

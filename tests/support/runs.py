@@ -7,7 +7,8 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from pipeline.graphs.batch_graph import build
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.graphs.staged_corrections import stage_corrections
 from pipeline.inputs.input_versions import InputFile, local_file
+from pipeline.local_batch.batch_here import batch_here
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from tests.support import forks
@@ -38,6 +40,8 @@ ROOT = Path(__file__).parents[2]
 _CLIENT = Path(__file__).with_name("fork_client.py")
 # Beyond any run of a test on any machine: what takes longer hangs.
 PATIENCE_SECONDS = 600.0
+# No message is broken over lines.
+WIDTH: Final = "200"
 
 
 # Checks of the tables take a third of a small run, and more of a stream: they are for the tests
@@ -70,11 +74,32 @@ def run_graph(
     return read_all(open_warehouse(f"duckdb:///{database}"))
 
 
+def run_batch(
+    paths: Sequence[Path | InputFile], database: Path, run: Run = Run()
+) -> dict[str, pa.Table]:
+    """The same without a runner, as the command runs it, for half of the time: for tests of what
+    follows a batch."""
+    with _begun(paths, database, run) as job:
+        batch_here(job, 1)
+    return read_all(job.warehouse)
+
+
 def finished(paths: Sequence[Path | InputFile], database: Path, run: Run = Run()) -> PipelineResult:
     """Run the batch graph on the pinned local runner; returns what Beam knows of the run."""
+    with _begun(paths, database, run) as job:
+        pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([]))
+        build(pipeline, job)
+        result = pipeline.run()
+        result.wait_until_finish()
+    return result
+
+
+@contextmanager
+def _begun(paths: Sequence[Path | InputFile], database: Path, run: Run) -> Iterator[BatchJob]:
+    """A batch whose warehouse is its own."""
     warehouse = open_warehouse(f"duckdb:///{database}")
     with warehouse.lock(tuple(TABLES.values()), None, run.run) as staging:
-        job = BatchJob(
+        yield BatchJob(
             files=[_listed(path) for path in paths],
             warehouse=warehouse,
             staging=staging,
@@ -88,11 +113,6 @@ def finished(paths: Sequence[Path | InputFile], database: Path, run: Run = Run()
             corrections=stage_corrections(warehouse, staging),
             max_shrink_pct=run.max_shrink_pct,
         )
-        pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([]))
-        build(pipeline, job)
-        result = pipeline.run()
-        result.wait_until_finish()
-    return result
 
 
 def _listed(file: Path | InputFile) -> InputFile:
@@ -167,7 +187,7 @@ def _bash(line: str, cwd: Path, *words: str) -> subprocess.CompletedProcess[str]
 
 def process_environment(**environment: str) -> dict[str, str]:
     """The environment of a process that finds the package, whatever its folder."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environment}
+    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": WIDTH, **environment}
 
 
 def wait_until_printed(
