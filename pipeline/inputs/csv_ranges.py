@@ -8,7 +8,7 @@ from typing import IO, NamedTuple, cast
 
 from pipeline.inputs.input_streams import opened
 from pipeline.inputs.input_versions import InputFile
-from transforms.kernels.csv_blocks import record_boundaries
+from transforms.kernels.csv_boundaries import record_boundaries
 from transforms.kernels.csv_header import Header, read_header
 from transforms.kernels.csv_layout import Layout
 from transforms.kernels.csv_records import read_blocks
@@ -58,20 +58,14 @@ def ranges(file: InputFile, range_bytes: int | None) -> Iterator[FileRange]:
         layout = header.layout
         known = (*file, stream.compressed, layout.fields, layout.places, header.length)
         found = partial(FileRange, *known)
-        start = end = header.length
+        start = header.length
         if range_bytes is None or stream.compressed:
             yield found(start, None)
             return
-        stream.seek(start)
-        boundaries = record_boundaries(
-            cast(IO[bytes], stream), layout.fields, start, min(range_bytes, 16 << 20)
-        )
-        for end in boundaries:
-            if end - start >= range_bytes:
+        for end in record_boundaries(cast(IO[bytes], stream), layout.fields, start, range_bytes):
+            if end > start:
                 yield found(start, end - start)
                 start = end
-    if end > start:
-        yield found(start, end - start)
 
 
 def blocks(part: FileRange) -> Iterator[tuple[RawRecords, int]]:

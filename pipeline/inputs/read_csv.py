@@ -19,7 +19,7 @@ class ReadCsv(beam.PTransform):
 
     Attributes:
         range_bytes: about how large a range one worker reads of an uncompressed file; its ranges
-            begin where records begin, which costs a first look at the file. None to read each
+            begin where records begin, which costs a look at some lines of each. None to read each
             file in one piece.
         progress: where workers on this machine note how far they are.
     """

@@ -10,12 +10,11 @@ from typing import IO, Final, cast
 from pipeline.inputs.parquet_source import opened_parquet, read_parquet, row_group_ranges
 from pipeline.inputs.source_streams import SourceStream, is_plain, opened_source
 from pipeline.inputs.sources import Source
-from transforms.kernels.csv_blocks import record_boundaries
+from transforms.kernels.csv_boundaries import record_boundaries
 from transforms.kernels.csv_sources import cut_of, read_csv_rows
 from transforms.kernels.json_rows import read_elements, read_lines
 from transforms.kernels.source_rows import SourceRows, in_member
 
-_BLOCK_BYTES: Final = 16 << 20
 _SEEK_BYTES: Final = 64 << 10
 
 
@@ -72,20 +71,14 @@ def source_ranges(source: Source, range_bytes: int | None) -> Iterator[SourceRan
 
 
 def _csv_ends(source: Source, stream: SourceStream, range_bytes: int) -> Iterator[int]:
-    """Where ranges of CSV end: its quotes say, from the beginning, where records do."""
-    stream.seek(source.first)
-    start = end = source.first
-    for end in record_boundaries(
+    """Where ranges of CSV end, whose quotes say where records do."""
+    return record_boundaries(
         cast(IO[bytes], stream),
         len(source.names),
-        start,
-        min(range_bytes, _BLOCK_BYTES),
+        source.first,
+        range_bytes,
         source.form.dialect,
-    ):
-        if end - start >= range_bytes:
-            yield end
-            start = end
-    yield end
+    )
 
 
 def _line_ends(source: Source, stream: SourceStream, range_bytes: int) -> Iterator[int]:

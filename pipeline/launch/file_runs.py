@@ -150,7 +150,7 @@ class FileRun:
             max_dead_letter_pct=options.max_dead_letter_pct,
             max_future_minutes=options.max_future_minutes,
             summary_path=None if self.waits else options.summary_file,
-            # One worker reads every file itself: looking for ranges first would be for nothing.
+            # One worker reads every file to its end.
             range_bytes=None if self.runner.workers == 1 else _RANGE_BYTES,
             quality=options.quality,
             rules=self.rules,

@@ -11,13 +11,15 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
 from pipeline.graphs.batch_commit import batch_commit
 from pipeline.graphs.batch_job import BatchJob
+from pipeline.inputs.listing import text_bytes
+from pipeline.local_batch.mart_checks import MartChecks, planned_checks
 from pipeline.local_batch.parse_files import ParsedFiles, ParseRange, ReadStagedFile, ranges_of
 from pipeline.local_batch.work_shards import WorkedShards, WorkShards
 from pipeline.local_batch.worker_processes import (
@@ -34,17 +36,15 @@ from pipeline.warehouse.staged_files import stage
 from transforms.finished_marts import finished
 from transforms.kernels.counters import Counters
 from transforms.kernels.run_counts import RunCounts
-from transforms.marts import dead_letter_events
-from transforms.marts.registry import FINISH, TABLES
-from transforms.quality.arrow_checks import ArrowChecks
+from transforms.marts.registry import TABLES
 from transforms.quality.check_counts import CheckCounts
 from transforms.state.registry import STATE_TABLES
 
 _Part = TypeVar("_Part")
 
-# Of a file: some 200,000 events, so that workers end at about the same time.
-_RANGE_BYTES: Final = 16 << 20
-_LETTERS: Final = dead_letter_events.TABLE
+# Of a range: some 50,000 events, and 400,000.
+_LEAST_BYTES: Final = 4 << 20
+_MOST_BYTES: Final = 32 << 20
 # Half a second passes before processes begin.
 _SHARDS_FOR_THREADS: Final = 5
 # Shards are worked out some at a time by whoever is free.
@@ -68,10 +68,10 @@ def batch_here(job: BatchJob, workers: int | None) -> BatchReport:
         DataError: if a file can't be read, or is not what the rules say.
     """
     count = workers or default_workers()
-    # One worker reads every file itself: looking for ranges first would be for nothing.
-    range_bytes = None if count == 1 else _RANGE_BYTES
-    parsed, worked = _worked(job, count, ParseRange, ranges_of(job, range_bytes))
-    return _committed(job, parsed, worked, replaces_files=True)
+    with planned_checks(job) as checks:
+        parts = ranges_of(job, _range_bytes(job, count))
+        parsed, worked = _worked(job, count, ParseRange, parts)
+        return _committed(job, parsed, worked, checks, replaces_files=True)
 
 
 def rebuild_here(job: BatchJob, files: Sequence[StagedFile], workers: int | None) -> BatchReport:
@@ -84,8 +84,19 @@ def rebuild_here(job: BatchJob, files: Sequence[StagedFile], workers: int | None
 
     Returns, raises: as `batch_here`.
     """
-    parsed, worked = _worked(job, workers or default_workers(), ReadStagedFile, files)
-    return _committed(job, parsed, worked, replaces_files=False)
+    with planned_checks(job) as checks:
+        parsed, worked = _worked(job, workers or default_workers(), ReadStagedFile, files)
+        return _committed(job, parsed, worked, checks, replaces_files=False)
+
+
+def _range_bytes(job: BatchJob, workers: int) -> int | None:
+    """About how large a range of a file is, so that workers end at about the same time; None where
+    one worker reads every file to its end."""
+    if workers == 1:
+        return None
+    text = sum(map(text_bytes, job.files))
+    rounds = max(1, -(-text // (workers * _MOST_BYTES)))
+    return max(_LEAST_BYTES, -(-text // (workers * rounds)))
 
 
 def _worked(
@@ -132,6 +143,7 @@ def _committed(
     job: BatchJob,
     parsed: Sequence[ParsedFiles],
     worked: Sequence[WorkedShards],
+    mart_checks: MartChecks,
     replaces_files: bool,
 ) -> BatchReport:
     """Finish the marts, and commit all."""
@@ -139,11 +151,7 @@ def _committed(
     rows = finished(totals, job.started_at, job.figures)
     checked = [*(part.checked for part in parsed), *(part.checked for part in worked)]
     if job.checks:
-        with closing(ArrowChecks(job.checks, TABLES)) as over:
-            marts = {name: rows[name] for name in FINISH}
-            # Of dead letters no row: where there are none, their checks are answered here.
-            letters = {_LETTERS.name: _LETTERS.arrow_schema.empty_table()}
-            checked.append(over.evaluate({**letters, **marts}))
+        checked.append(mart_checks.evaluate(rows))
     layout = job.warehouse.capabilities.layout
     contracts = {**TABLES, **STATE_TABLES}
     staged = [

@@ -18,7 +18,7 @@ from pipeline.warehouse import open_warehouse
 from tests.support.runs import Run, contents, run_batch, run_graph
 from tests.support.tables import NOW, csv_text, row
 from tests.support.thorough import paired
-from transforms.kernels import csv_blocks
+from transforms.kernels import csv_boundaries
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts.registry import TABLES
 from transforms.quality.check_counts import CheckCounts
@@ -72,7 +72,7 @@ def test_a_change_between_ranges_and_reading_ends_the_run(
 ) -> None:
     source, database = tmp_path / "events.csv", tmp_path / "growth.duckdb"
     source.write_bytes(csv_text(ROWS))
-    found = csv_blocks.record_boundaries
+    found = csv_boundaries.record_boundaries
 
     def boundaries(*arguments: object) -> Sequence[int]:
         ends = list(found(*arguments))  # type: ignore[arg-type]

@@ -106,7 +106,8 @@ def test_the_tables_are_those_of_the_graph(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(here, "_RANGE_BYTES", 200_000)  # Several ranges of a file.
+    for bound in ("_LEAST_BYTES", "_MOST_BYTES"):  # Several ranges of a file.
+        monkeypatch.setattr(here, bound, 200_000)
     monkeypatch.setattr(parse_files, "_TOGETHER_BYTES", 10_000)
     run_here(files, tmp_path / "here.duckdb", workers, shards)
     ours = all_of(tmp_path / "here.duckdb")

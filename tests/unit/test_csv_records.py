@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.support.thorough import examples
 from transforms.data_error import DataError
 from transforms.kernels import csv_blocks, csv_columns, csv_lines, records
-from transforms.kernels.csv_blocks import record_boundaries
+from transforms.kernels.csv_boundaries import record_boundaries
 from transforms.kernels.csv_header import Header, read_header
 from transforms.kernels.csv_layout import STANDARD
 from transforms.kernels.csv_lines import MAX_HEADER_BYTES

@@ -21,18 +21,6 @@ _MOST_LINES: Final = 1 << 18
 _LF: Final = ord("\n")
 
 
-def record_boundaries(
-    stream: IO[bytes], width: int, offset: int, block_bytes: int, dialect: Dialect = RFC_4180
-) -> Iterator[int]:
-    """Byte offsets, one after each block, at which records begin; the last is the file's end.
-
-    Args:
-        stream, width, offset, block_bytes, dialect: as in `blocks`.
-    """
-    for _, lines, at in blocks(stream, width, offset, None, block_bytes, dialect):
-        yield at + lines.consumed
-
-
 def blocks(
     stream: IO[bytes],
     width: int,

@@ -137,18 +137,48 @@ def find_records(data: bytes, width: int, final: bool, dialect: Dialect = RFC_41
     breaks = np.flatnonzero(view == _LF)
     if final and data and not data.endswith(b"\n"):
         breaks = np.append(breaks, len(data))
-    starts = np.concatenate(([0], breaks[:-1] + 1))[: len(breaks)]
-    ends = breaks.copy()
-    if b"\r" in data:
-        ends -= (breaks > starts) & (view[breaks - 1] == _CR)
+    starts, ends = _spans_of_lines(data, view, breaks)
     empty = _empty_lines(data, view, starts, ends, dialect)
-    odd = _odd_lines(data, view, starts, ends, dialect) & ~empty
+    odd = odd_lines(data, view, starts, ends, dialect) & ~empty
     layout = _Layout(starts, ends, breaks, odd, empty)
     if odd.any():
         return _read_odd(data, layout, width, final, dialect)
     consumed = min(int(breaks[-1]) + 1, len(data)) if len(breaks) else 0
     plain = (ends > starts) & ~empty
     return Lines(starts[plain], ends[plain], [], _spans(layout, empty), consumed)
+
+
+def sure_start(text: bytes, dialect: Dialect = RFC_4180) -> int | None:
+    """Where in a text, which begins and ends anywhere, a record begins, whatever comes before it.
+
+    A record of several lines begins with an odd one, and has `MAX_RECORD_LINES` at most: behind so
+    many lines of which none is odd, no record goes on.
+
+    Returns:
+        None where there are not so many.
+    """
+    first = text.find(b"\n") + 1
+    data = text[first : text.rfind(b"\n") + 1]
+    view = np.frombuffer(data, np.uint8)
+    breaks = np.flatnonzero(view == _LF)
+    odd = np.flatnonzero(odd_lines(data, view, *_spans_of_lines(data, view, breaks), dialect))
+    edges = np.concatenate(([-1], odd, [len(breaks)]))
+    (long_enough,) = np.nonzero(np.diff(edges) > MAX_RECORD_LINES)
+    if not len(long_enough):
+        return None
+    last = int(edges[long_enough[0]]) + MAX_RECORD_LINES
+    return first + int(breaks[last]) + 1
+
+
+def _spans_of_lines(
+    data: bytes, view: NDArray[np.uint8], breaks: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where lines begin and end, without their breaks."""
+    starts = np.concatenate(([0], breaks[:-1] + 1))[: len(breaks)]
+    ends = breaks.copy()
+    if b"\r" in data:
+        ends -= (breaks > starts) & (view[breaks - 1] == _CR)
+    return starts, ends
 
 
 def _empty_lines(
@@ -170,7 +200,7 @@ def _empty_lines(
     return empty
 
 
-def _odd_lines(
+def odd_lines(
     data: bytes,
     view: NDArray[np.uint8],
     starts: NDArray[np.int64],
@@ -178,7 +208,7 @@ def _odd_lines(
     dialect: Dialect,
 ) -> NDArray[np.bool_]:
     """Which lines hold quotes that are not well formed, a lone CR or invalid UTF-8, or are longer
-    than any record."""
+    than any record: all others are records by themselves, unless one that begins before goes on."""
     odd: NDArray[np.bool_] = ends - starts > LONGEST_LINE
     if not len(starts):
         return odd

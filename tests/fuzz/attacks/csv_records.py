@@ -15,7 +15,7 @@ import pyarrow as pa
 from tests.fuzz import csv_text, texts
 from tests.fuzz.contract import COLUMNS, Event, Refused
 from tests.fuzz.plain_csv import Outcome, outcomes
-from transforms.kernels.csv_blocks import record_boundaries
+from transforms.kernels.csv_boundaries import record_boundaries
 from transforms.kernels.csv_header import Header, read_header
 from transforms.kernels.csv_records import read_blocks
 from transforms.kernels.parse import Limits, parse_records
