@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
@@ -16,7 +16,7 @@ from pipeline.paths import typed_program
 from pipeline.terminal import print_error, steady_streams
 
 # Modules of pipeline.commands, as the help page has them.
-_MODULES: Final = (
+COMMANDS: Final = (
     "batch",
     "update",
     "stream",
@@ -32,9 +32,12 @@ _MODULES: Final = (
     "publish",
     "sample",
 )
-COMMANDS: Final[Mapping[str, Command]] = {
-    name: import_module(f"pipeline.commands.{name}").COMMAND for name in _MODULES
-}
+
+
+def command_named(name: str) -> Command:
+    """A command by its name, which is imported now: all of them take longer than many a page."""
+    found: Command = import_module(f"pipeline.commands.{name}").COMMAND
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,11 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    parser, pages = parsers()
+    is_named = bool(arguments) and arguments[0] in COMMANDS
+    parser, pages = parsers(arguments[:1] if is_named else COMMANDS)
     known, rest = parser.parse_known_args(arguments)
     page = pages[known.command]
     try:
-        COMMANDS[known.command].start(known, rest, arguments[1:])
+        command_named(known.command).start(known, rest, arguments[1:])
     except OptionError as error:
         page.error(str(error))
     except KeyboardInterrupt:
@@ -66,21 +70,22 @@ def _traceback(error: Exception) -> str:
     return "".join(traceback.format_exception(error)).rstrip()
 
 
-def parsers() -> tuple[Parser, dict[str, Parser]]:
-    """The parser of the command line, and those of the commands by their names."""
+def parsers(names: Sequence[str] = COMMANDS) -> tuple[Parser, dict[str, Parser]]:
+    """The parser of the command line, and those of some commands by their names."""
     parser = Parser(
         prog=typed_program(),
         description="Raw user events in, growth tables out.\n\n"
         "`%(prog)s COMMAND --help` explains a command.",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     pages: dict[str, Parser] = {}
-    for name, command in COMMANDS.items():
-        pages[name] = commands.add_parser(
-            name, help=command.summary, description=command.description, epilog=command.examples
+    for name in names:
+        known = command_named(name)
+        pages[name] = subparsers.add_parser(
+            name, help=known.summary, description=known.description, epilog=known.examples
         )
-        command.declare(pages[name])
+        known.declare(pages[name])
     return parser, pages
 
 

@@ -51,12 +51,7 @@ class _RowWriter:
         day = np.datetime64(world.FIRST_DAY, "D") + np.arange(world.DAYS)
         two_digits = [f"{n:02d}" for n in range(60)]
         self._day = _pieces(f"{text}T" for text in day.astype(str))
-        self._second = _pieces(
-            f"{hour}:{minute}:{second}."
-            for hour in two_digits[:24]
-            for minute in two_digits
-            for second in two_digits
-        )
+        self._second = _seconds_of_day(_pieces(two_digits))
         self._thousandth = _pieces(f"{n:03d}" for n in range(1000))
         self._user_thousands = _pieces(f"Z,u{n:04d}" for n in range(last_user // 1000 + 1))
         self._action = _pieces(
@@ -93,6 +88,19 @@ class _RowWriter:
             self._origin[origin],
         )
         return np.rec.fromarrays(columns).tobytes().translate(None, b"\0")
+
+
+def _seconds_of_day(two_digits: Pieces) -> Pieces:
+    """00:00:00. to 23:59:59., as 86,400 texts that are made one by one take a tenth of a small
+    sample's time."""
+    digits = two_digits.view(np.uint8).reshape(60, 2)
+    seconds = np.empty((24, 60, 60, 9), np.uint8)
+    seconds[..., 0:2] = digits[:24, None, None]
+    seconds[..., 3:5] = digits[None, :, None]
+    seconds[..., 6:8] = digits[None, None, :]
+    seconds[..., 2] = seconds[..., 5] = ord(":")
+    seconds[..., 8] = ord(".")
+    return seconds.reshape(-1, 9).view("S9").reshape(-1)
 
 
 def _pieces(texts: Iterable[str]) -> Pieces:

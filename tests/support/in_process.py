@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 from unittest import mock
 
-from pipeline.__main__ import COMMANDS, main
+from pipeline.__main__ import command_named, main
 from pipeline.options.option import Parser
 from tests.support.runs import CHECKED_THOROUGHLY, WIDTH
 
@@ -23,7 +23,7 @@ def start(name: str, *arguments: str) -> None:
     Raises:
         Whatever the command raises.
     """
-    command, words = COMMANDS[name], _unchecked(name, arguments)
+    command, words = command_named(name), _unchecked(name, arguments)
     parser = Parser()
     command.declare(parser)
     command.start(*parser.parse_known_args(words), words)
@@ -51,5 +51,5 @@ def command_here(name: str, *arguments: str, cwd: Path) -> subprocess.CompletedP
 
 def _unchecked(name: str, arguments: tuple[str, ...]) -> list[str]:
     words = list(arguments)
-    takes_it = any(option.name == "quality" for option in COMMANDS[name].declared)
+    takes_it = any(option.name == "quality" for option in command_named(name).declared)
     return [*words, _QUALITY, CHECKED_THOROUGHLY] if takes_it and _QUALITY not in words else words

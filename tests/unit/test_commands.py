@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.__main__ import COMMANDS, parsers
+from pipeline.__main__ import COMMANDS, command_named, parsers
 from pipeline.commands import flex_template
 from pipeline.commands.batch import BatchOptions
 from pipeline.commands.command import Command
@@ -44,7 +44,7 @@ NEEDED = {
 def built(name: str, *words: str) -> Any:
     """The options that a command is run with."""
     found: list[Any] = []
-    known = COMMANDS[name]
+    known = command_named(name)
     command = Command(name, known.summary, known.options, found.append, known.description)
     parser, _ = parsers()
     given = [*NEEDED.get(name, []), *words]
@@ -56,8 +56,8 @@ def built(name: str, *words: str) -> Any:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_options_are_built_once_and_stay(name: str) -> None:
     options = built(name)
-    assert COMMANDS[name].name == name
-    own = {option.name: option for option in COMMANDS[name].declared}
+    assert command_named(name).name == name
+    own = {option.name: option for option in command_named(name).declared}
     assert {found.name for found in fields(options)} - {"beam"} == set(own)
     for option in own.values():
         default = option.default
@@ -104,7 +104,7 @@ def test_options_that_contradict_each_other_are_no_options() -> None:
 @pytest.mark.parametrize("name", ["batch", "stream"])
 def test_beam_can_write_our_options_down(name: str) -> None:
     """Dataflow is sent all options of a job as JSON."""
-    command, runner = COMMANDS[name], Runner("DataflowRunner", local=False, workers=None)
+    command, runner = command_named(name), Runner("DataflowRunner", local=False, workers=None)
     words = [*NEEDED[name], "--active_event_types=like,share"]
     shown = pipeline_options(runner, words, name, command.declared).get_all_options()
     assert json.loads(json.dumps(shown))["active_event_types"] == "share,like"
