@@ -51,7 +51,8 @@ _FORMATS = (
     "at %H:%M '%d.%m.%Y'",
 )
 _PATTERNS = ("(?i)a", "^[0-9]+$", "\\\\", "[é ]")
-_SOURCE_TEXTS = st.text(max_size=8).filter(lambda text: text.strip() and text != OTHERS)
+_NULLS = ("-", "\\N")
+_SOURCE_TEXTS = st.text(max_size=8).filter(lambda text: text.strip() not in ("", OTHERS, *_NULLS))
 
 
 @st.composite
@@ -93,4 +94,5 @@ def some_rules(draw: st.DrawFn, fields: tuple[str, ...] = FIELDS) -> Rules:
         {name: found for name, found in values.items() if found != ValueMap()},
         ("own type",),
         exclude=replace(exclude, keep=exclude.is_any and draw(st.booleans())),
+        nulls=draw(st.sampled_from([(), _NULLS])),
     )

@@ -130,6 +130,7 @@ class Rules:
         session_gap_minutes: after how long a pause another session begins.
         exclude: which records are left out.
         ids_file: where there are further ids of these, until they are read.
+        nulls: values of the source that are blank, trimmed.
         called: what messages call them.
     """
 
@@ -143,6 +144,7 @@ class Rules:
     session_gap_minutes: int = PLAIN.session_gap_minutes
     exclude: Exclude = Exclude()
     ids_file: str | None = None
+    nulls: tuple[str, ...] = ()
     called: str = field(default="the rules", compare=False)
 
     @property

@@ -19,6 +19,7 @@ from transforms.kernels.source_rows import SourceRows
 from transforms.rules.amounts import whole_miles
 from transforms.rules.exclusions import excluded
 from transforms.rules.model import ISO, WHERE, Rules, TimeRules
+from transforms.rules.nulls import without_nulls
 from transforms.rules.rule_messages import hints_of, reasons_of
 from transforms.rules.source_fields import asked, source_fields
 from transforms.rules.times_sql import passes_through, time_sql
@@ -61,6 +62,11 @@ class RuleReader:
             origin = _Chosen(origin, kept)
             texts = {
                 name: [column.take(pa.array(kept)) for column in columns]
+                for name, columns in texts.items()
+            }
+        if nulls := self._rules.nulls:
+            texts = {
+                name: [without_nulls(column, nulls) for column in columns]
                 for name, columns in texts.items()
             }
         own = {name: _first_not_blank(columns, number) for name, columns in texts.items()}

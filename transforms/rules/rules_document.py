@@ -48,6 +48,7 @@ def rules_of(document: Document) -> Rules:
         document.get("sessions", {}).get("gap_minutes", PLAIN.session_gap_minutes),
         _exclude(document.get("exclude", {})),
         document.get("exclude", {}).get("ids_file"),
+        tuple(text.strip() for text in document.get("input", {}).get("null", ())),
     )
     _check_lines(rules)
     for keys, name, text in _our_values(rules):
@@ -82,6 +83,9 @@ def _check_lines(rules: Rules) -> None:
             if not text.strip():
                 problem = f"is for blanks: give columns.{name} a default instead"
                 raise ShapeError(("values", name, text), problem)
+            if text.strip() in rules.nulls:
+                problem = f"is blank by null of [input]: give columns.{name} a default instead"
+                raise ShapeError(("values", name, text), problem)
             other = seen.setdefault(value_key(name, text), text)
             if other != text and values.lines[other] != values.lines[text]:
                 raise ShapeError(("values", name, text), f"is the same value as {other!r} here")
@@ -102,7 +106,7 @@ def _our_values(rules: Rules) -> Iterator[tuple[tuple[str, ...], str, str]]:
 def document_of(rules: Rules) -> Document:
     """Rules as a document, without what is not said."""
     said = {
-        "input": _given_said(rules.input),
+        "input": {**_given_said(rules.input), **_nulls_said(rules)},
         "columns": {name: _column_said(column) for name, column in rules.columns.items()},
         "time": _time_said(rules.time),
         "values": {name: _values_said(values) for name, values in rules.values.items()},
@@ -154,7 +158,8 @@ def canonical(rules: Rules) -> str:
 
 def _given(said: Mapping[str, Any]) -> Given:
     try:
-        return Given(**{**said, "names": tuple(said.get("names", ()))})
+        of_files = {name: value for name, value in said.items() if name != "null"}
+        return Given(**{**of_files, "names": tuple(said.get("names", ()))})
     except ValueError as error:
         raise ShapeError(("input",), f"is wrong: {error}") from error
 
@@ -162,6 +167,10 @@ def _given(said: Mapping[str, Any]) -> Given:
 def _given_said(given: Given) -> dict[str, Any]:
     said = {**vars(given), "names": list(given.names)}
     return {name: value for name, value in said.items() if value not in (None, [])}
+
+
+def _nulls_said(rules: Rules) -> dict[str, Any]:
+    return {"null": list(rules.nulls)} if rules.nulls else {}
 
 
 def _column(given: Any) -> Column:

@@ -35,6 +35,7 @@ from transforms.rules.sql_text import quoted
 from transforms.vocabulary import EVENT_ID, EVENT_TYPES, PLATFORMS, SOURCE_COLUMNS
 
 _PATTERNS: Final = 100
+_MOST_NULLS: Final = 20
 
 
 def format_problem(text: str) -> str | None:
@@ -187,6 +188,11 @@ SHAPE: Final = Keys(
                 "delimiter": Text("Between the fields of CSV", blank=True),
                 "quote": Text('Around fields of CSV; "" where nothing is quoted', blank=True),
                 "names": Several(Text("A name"), "Of the fields of CSV that has no header"),
+                "null": Several(
+                    Text("A value, as \\N or -"),
+                    "Values that are blank in all fields, but for white space around them",
+                    _MOST_NULLS,
+                ),
             },
             "What files are; what is left out is found out from each file",
         ),

@@ -145,16 +145,25 @@ class Flag:
 
 @dataclass(frozen=True)
 class Several:
-    """A list, not empty, without repetitions."""
+    """A list, not empty, without repetitions.
+
+    Attributes:
+        of: of what.
+        says: what it is.
+        most: how many there may be; None for any number.
+    """
 
     of: Shape
     says: str = ""
+    most: int | None = None
 
     def check(self, value: Any, keys: tuple[str, ...]) -> None:
         if not isinstance(value, list):
             raise ShapeError(keys, f'is {_kind(value)}: give a list, as in ["a", "b"]')
         if not value:
             raise ShapeError(keys, "is empty: leave it out, or name something")
+        if self.most is not None and len(value) > self.most:
+            raise ShapeError(keys, f"has {len(value)} items: give {self.most} at most")
         for item in value:
             self.of.check(item, keys)
         for item in value:
@@ -164,7 +173,8 @@ class Several:
     @property
     def schema(self) -> dict[str, Any]:
         found = {"type": "array", "items": self.of.schema, "minItems": 1, "uniqueItems": True}
-        return _described(found, self.says)
+        most = {} if self.most is None else {"maxItems": self.most}
+        return _described({**found, **most}, self.says)
 
 
 @dataclass(frozen=True)
