@@ -74,7 +74,11 @@ class BatchReport:
             },
             "dead_letter_examples": {name: vars(found) for name, found in counts.examples.items()},
             "forgotten": counts.forgotten,
-            "excluded": {"total": counts.left_out, "by_rule": dict(counts.excluded)},
+            "excluded": {
+                "total": counts.left_out,
+                "by_rule": dict(counts.excluded),
+                **({"taken_back": counts.taken_back} if counts.taken_back else {}),
+            },
             "ignored_miles_amounts": counts.ignored_amounts,
             "earlier_corrections": {
                 "applied": counts.corrected,
@@ -101,6 +105,7 @@ class BatchReport:
             forgotten=data["forgotten"],
             known_dead_letters=data["dead_letters"].get("known", 0),
             excluded=data["excluded"]["by_rule"],
+            taken_back=data["excluded"].get("taken_back", 0),
         )
         quality = QualityReport.from_json(data["quality"]) if "quality" in data else None
         return cls(counts, data["tables"], data["seconds"], quality)

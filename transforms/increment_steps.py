@@ -12,10 +12,11 @@ import pyarrow as pa
 from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindows
 
-from transforms.advance_step import CHANGES, EventsOnDates, advanced, checkable
+from transforms.advance_step import EventsOnDates, advanced, changed_rows, checkable
 from transforms.check_rows import CHECKED
 from transforms.figure_settings import FigureSettings
 from transforms.kernels.counters import Counters
+from transforms.kernels.rates import NO_RATES, Rates
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_dates import touched_dates
 from transforms.kernels.user_shards import by_user_shard
@@ -91,9 +92,9 @@ class AdvanceShards(beam.PTransform):
     columns: one shuffle brings a shard's new events and its state together.
 
     Outputs, by tag: ROWS, (name of a contract, table of rows), of events, users and timelines;
-    CONTRIBUTIONS, Counters of what changes; COUNTS, RunCounts of events, duplicates and events that
-    have the id of another one; DEAD_LETTERS, tables of dead_letter_events of these; CHECKED,
-    CheckCounts of the checks that these rows answer.
+    CONTRIBUTIONS, Counters of what changes; COUNTS, RunCounts of events, duplicates, events that
+    have the id of another one and those that are left out; DEAD_LETTERS, tables of
+    dead_letter_events of these; CHECKED, CheckCounts of the checks that these rows answer.
 
     Attributes:
         types: the event types, and which make a user active.
@@ -101,6 +102,7 @@ class AdvanceShards(beam.PTransform):
         events_on: reads what is found out to be needed too: dates over whose midnight sessions go.
         version: the pipeline's; dead letters carry it.
         checks: to be evaluated on the rows; none for no CHECKED.
+        rates: how many events a user may have.
     """
 
     types: FigureSettings
@@ -108,6 +110,7 @@ class AdvanceShards(beam.PTransform):
     events_on: EventsOnDates
     version: str
     checks: tuple[Check, ...] = ()
+    rates: Rates = NO_RATES
 
     def expand(self, shards: beam.PCollection) -> pvalue.DoOutputsTuple:
         outputs = {
@@ -153,13 +156,18 @@ class _Advance(beam.DoFn):
         yield from ((tag, outputs[tag]) for tag in (CONTRIBUTIONS, COUNTS))
         if outputs[DEAD_LETTERS].num_rows:
             yield DEAD_LETTERS, outputs[DEAD_LETTERS]
-        yield from ((ROWS, (table.name, outputs[name])) for name, table in CHANGES.items())
+        yield from ((ROWS, found) for found in changed_rows(outputs))
         yield CHECKED, self._over.evaluate(checkable(outputs))
 
     def _work(self, batches: list[pa.RecordBatch]) -> dict[str, Any]:
         options = self._options
         return advanced(
-            batches, options.types, options.written_at, options.events_on, options.version
+            batches,
+            options.types,
+            options.written_at,
+            options.events_on,
+            options.version,
+            options.rates,
         )
 
 

@@ -15,6 +15,7 @@ from apache_beam.transforms.window import GlobalWindows
 from transforms.check_rows import CHECKED
 from transforms.figure_settings import FigureSettings
 from transforms.kernels.counters import Counters
+from transforms.kernels.rates import NO_RATES, Rates
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts.registry import TABLES
 from transforms.metrics import EVENTS_PER_USER, count
@@ -24,36 +25,48 @@ from transforms.quality.buffered_checks import BufferedChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.quality.compile import Check
 from transforms.shard_step import WorkedShard, worked_out
-from transforms.user_tables import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS
+from transforms.user_tables import (
+    CONTRIBUTIONS,
+    EVENTS,
+    EXCLUDED_USERS,
+    NEGATIVE,
+    TIMELINES,
+    USERS,
+)
+
+
+def rows_of_users(rates: Rates) -> tuple[str, ...]:
+    """The names of the tables of which a shard's users have rows."""
+    always = (EVENTS, USERS, NEGATIVE, TIMELINES)
+    return (*always, EXCLUDED_USERS) if rates.is_any else always
 
 
 @dataclass
 class UserShards(beam.PTransform):
     """(shard, RecordBatch) -> everything that follows from a shard's users, one shard at a time.
 
-    Outputs, by tag: EVENTS, USERS, NEGATIVE and TIMELINES, tables of rows; CONTRIBUTIONS, Counters;
-    COUNTS, RunCounts of events, duplicates and events that have the id of another one;
-    DEAD_LETTERS, tables of dead_letter_events of these; CHECKED, CheckCounts of the checks that
-    these rows answer.
+    Outputs, by tag: those of `rows_of_users`, tables of rows; CONTRIBUTIONS, Counters; COUNTS,
+    RunCounts of events, duplicates, events that have the id of another one and those that are left
+    out; DEAD_LETTERS, tables of dead_letter_events of these; CHECKED, CheckCounts of the checks
+    that these rows answer.
 
     Attributes:
         types: the event types, and which make a user active.
         started_at: the moment of writing, in UTC without a zone.
         version: the pipeline's; dead letters carry it.
         checks: to be evaluated on the rows; none for no CHECKED.
+        rates: how many events a user may have.
     """
 
     types: FigureSettings
     started_at: datetime
     version: str
     checks: tuple[Check, ...] = ()
+    rates: Rates = NO_RATES
 
     def expand(self, shards: beam.PCollection) -> pvalue.DoOutputsTuple:
         outputs = {
-            EVENTS: pa.Table,
-            USERS: pa.Table,
-            NEGATIVE: pa.Table,
-            TIMELINES: pa.Table,
+            **dict.fromkeys(rows_of_users(self.rates), pa.Table),
             CONTRIBUTIONS: Counters,
             COUNTS: RunCounts,
             DEAD_LETTERS: pa.Table,
@@ -68,7 +81,7 @@ class _Shard(beam.DoFn):
     def __init__(self, options: UserShards):
         self._types, self._started_at = options.types, options.started_at
         self._version = options.version
-        self._checks = options.checks
+        self._checks, self._rates = options.checks, options.rates
 
     def setup(self) -> None:
         self._over = BufferedChecks(self._checks, TABLES, waiting=(USERS, NEGATIVE))
@@ -107,4 +120,4 @@ class _Shard(beam.DoFn):
         yield from ((CHECKED, check_counts) for check_counts in self._checked.put(rows))
 
     def _work(self, batches: list[pa.RecordBatch]) -> WorkedShard:
-        return worked_out(batches, self._types, self._started_at, self._version)
+        return worked_out(batches, self._types, self._started_at, self._version, self._rates)

@@ -78,6 +78,7 @@ def run(options: RebuildCommandOptions) -> None:
     # Beam, which takes a second to import, is imported where it is needed.
     from pipeline import summary_file
     from pipeline.launch.asked_beam import ByBeam
+    from pipeline.launch.excluded_of_tables import refuse_looser
     from pipeline.launch.rules_of_run import note_of, rules_to_keep, with_own_types
     from pipeline.launch.runners import choose_runner
     from pipeline.launch.stored_rows import check_stored
@@ -103,6 +104,7 @@ def run(options: RebuildCommandOptions) -> None:
         refuse_stream(warehouse, options.stream_stopped)
         rules = rules_to_keep(warehouse, asked_rules)
         types = types_to_build(warehouse, with_own_types(options.asked_figures, rules))
+        refuse_looser(warehouse, rules, types.reckoning)
     settings = recorded(options)
     if asked_rules is not None:
         settings[RULES] = note_of(rules)

@@ -159,6 +159,7 @@ def run(options: StreamOptions) -> None:
     refuse_alert(alerts is not None, runner.local)
     dry_run.check(warehouse, (*ALL_TABLES, *STATE_TABLES.values()), beam.temp_location)
     from pipeline.graphs.streaming_graph import StreamJob
+    from pipeline.launch.excluded_of_tables import refuse_rates
     from pipeline.launch.rules_of_run import with_own_types
     from pipeline.pubsub.resources import check_subscription, check_topic
 
@@ -192,6 +193,8 @@ def run(options: StreamOptions) -> None:
     asked = options.asked_figures
     if not dry_run.offline:
         job = _by_rules(job, options.asked_rules)
+        if not runner.local:
+            refuse_rates(job.rates)
         asked = with_own_types(asked, job.rules)
     if runner.local:
         _run_here(options, job, asked, alerts)

@@ -84,6 +84,11 @@ _NOTES: Final[Mapping[str, str]] = {
     "known_people": "The pairs of [--people](people.md), but for those of people who were "
     "forgotten. A batch with the option replaces them, an update with it adds to them, other runs "
     "leave them.",
+    "excluded_users": "Whom [events_per_day and events_per_session](rules.md#users-over-a-rate) "
+    "have left out. A batch replaces them by its own; updates, streams, replays and rebuilds add "
+    "to them, and leave out what comes of them; `forget` takes who is forgotten out. None of them "
+    "has an event in the tables. `events` and `event_date` are as they were when the user was "
+    "found, so a batch over all files may say others.",
     "alerts_said": "Written by runs and checks with [--alert](operations.md#alerts) once something "
     "was posted, in a commit of its own; there from the first such one on. What no longer holds "
     "leaves it, so that it is posted again when it comes back. It holds no address.",

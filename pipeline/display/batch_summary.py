@@ -10,6 +10,7 @@ from pipeline.display.check_display import checks_line
 from pipeline.display.formats_line import formats_line
 from pipeline.display.page import (
     Page,
+    came,
     dead_letter_lines,
     megabytes,
     plus_forgotten,
@@ -78,7 +79,7 @@ def show_formats(console: Console, files: Sequence[InputFile], given: Given | No
 def show_sum(console: Console, counts: RunCounts) -> None:
     """Print what became of the input rows."""
     console.print(
-        f"  {counted(counts.input_rows, 'input row')} = {counted(counts.events, 'event')} "
+        f"  {came(counts, 'input row')} = {counted(counts.events, 'event')} "
         f"+ {counted(counts.duplicates, 'duplicate')} + {counted(counts.rejected, 'dead letter')}"
         f"{plus_forgotten(counts)}"
     )

@@ -36,6 +36,24 @@ def show_failed(console: Console, results: Sequence[Reported]) -> None:
         console.print(Padding(line, (0, _GAP)))
 
 
+def came(counts: RunCounts, what: str) -> str:
+    """What a run's sum begins with: what it has read, and stored events of users who are left out
+    now, where there are some.
+
+    Args:
+        counts: of the run.
+        what: one of the rows that it reads is called so.
+    """
+    return f"{counted(counts.input_rows, what)}{plus_taken_back(counts)}"
+
+
+def plus_taken_back(counts: RunCounts) -> str:
+    """Stored events of users who are left out now, where there are some."""
+    if not counts.taken_back:
+        return ""
+    return f" + {counted(counts.taken_back, 'stored event')} taken back"
+
+
 def plus_forgotten(counts: RunCounts) -> str:
     """What a run's sum has besides, where it dropped rows of users who were forgotten, or that
     rules leave out."""

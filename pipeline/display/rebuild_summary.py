@@ -6,7 +6,7 @@ from rich.text import Text
 
 from pipeline.display.batch_summary import show_tables
 from pipeline.display.check_display import checks_line
-from pipeline.display.page import Page, show_failed, show_growth
+from pipeline.display.page import Page, plus_forgotten, show_failed, show_growth
 from pipeline.paths import typed_command
 from pipeline.reports import BatchReport
 from pipeline.terminal import counted, printable
@@ -39,6 +39,7 @@ def show_rebuild(
     console.print(
         f"  {counted(counts.input_rows, 'stored row')} = {counted(counts.events, 'event')} "
         f"+ {counted(counts.duplicates, 'duplicate')} + {counted(counts.rejected, 'dead letter')}"
+        f"{plus_forgotten(counts)}"
     )
     if report.quality:
         console.print(f"  {checks_line(report.results)}")

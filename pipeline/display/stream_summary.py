@@ -7,6 +7,7 @@ from typing import Final
 
 from pipeline.display.page import (
     Page,
+    came,
     dead_letter_lines,
     dropped_rows,
     section,
@@ -135,7 +136,7 @@ def _sum(report: FlushReport) -> str:
         f"{dead_letters}{_reasons(counts.dead_letters)}",
         *dropped_rows(counts),
     ]
-    messages = counted(counts.input_rows, "message")
+    messages = came(counts, "message")
     if pending:
         return f"{messages}: {', '.join(parts)}, {abs(pending):,} under way"
     return f"{messages} = {' + '.join(parts)}"

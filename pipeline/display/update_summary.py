@@ -14,7 +14,7 @@ from pipeline.display.batch_summary import (
     speed_line,
 )
 from pipeline.display.check_display import checks_line
-from pipeline.display.page import Page, plus_forgotten, show_failed, show_growth
+from pipeline.display.page import Page, came, plus_forgotten, show_failed, show_growth
 from pipeline.inputs.input_versions import InputFile
 from pipeline.paths import typed_command
 from pipeline.reports import MovedReport, UpdateReport
@@ -89,7 +89,7 @@ def _show_moved(console: Console, moved: MovedReport | None) -> None:
     counts = moved.counts
     console.print(
         f"  {counted(moved.pairs, 'new anonymous id')} of --people, of which {moved.people:,} had "
-        f"events: {counted(counts.input_rows, 'moved event')} = {counted(counts.events, 'event')} "
+        f"events: {came(counts, 'moved event')} = {counted(counts.events, 'event')} "
         f"+ {counted(counts.duplicates, 'duplicate')}{plus_forgotten(counts)}"
     )
 

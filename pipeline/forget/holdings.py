@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 
 from pipeline.forget.mentions import Mentions
 from pipeline.forget.whole_people import whole_people
-from pipeline.graphs.leaving_users import dates_of
 from pipeline.graphs.staged_forgotten import forgotten_key
 from pipeline.warehouse import Warehouse
 from transforms.contract import Table
@@ -20,9 +19,10 @@ from transforms.kernels.fields import trimmed
 from transforms.kernels.forgotten import NamedUsers, mentioning
 from transforms.kernels.person_ids import Pairs
 from transforms.kernels.timelines import Timelines
+from transforms.leaving_users import dates_of
 from transforms.marts import dead_letter_events, fct_events
 from transforms.marts.registry import CORRECTIONS, RESULTS
-from transforms.state import forgotten_users, pipeline_runs, user_timelines
+from transforms.state import excluded_users, forgotten_users, pipeline_runs, user_timelines
 
 _LETTERS: Final = ("dead_letter_id", "failed_at")
 _READ: Final = (*_LETTERS, "stage", "user_id", "payload", "payload_encoding")
@@ -50,6 +50,7 @@ class Holdings:
         named: how many ids were named.
         asked: who is asked about, by all of their ids: a string array, each once.
         people: what known_people has of them.
+        excluded: what excluded_users has of them: the column user_id.
         lives: the timelines of those who have one, by user id.
         written_at: when each of these was written.
         dead_letters: of their dead letters dead_letter_id and failed_at.
@@ -63,6 +64,7 @@ class Holdings:
     named: int
     asked: pa.Array
     people: Pairs
+    excluded: pa.Table
     lives: Timelines
     written_at: pa.Array
     dead_letters: pa.Table
@@ -80,8 +82,15 @@ class Holdings:
     @property
     def in_tables(self) -> bool:
         """Whether a table holds anything of them."""
-        found = (self.dead_letters, self.corrections, self.results.before, self.runs.before)
-        return bool(len(self.lives) or len(self.people)) or any(rows.num_rows for rows in found)
+        of_tables = (
+            self.excluded,
+            self.dead_letters,
+            self.corrections,
+            self.results.before,
+            self.runs.before,
+        )
+        is_known = bool(len(self.lives) or len(self.people))
+        return is_known or any(rows.num_rows for rows in of_tables)
 
 
 def look(warehouse: Warehouse, user_ids: pa.Array) -> Holdings:
@@ -110,6 +119,7 @@ def _held(warehouse: Warehouse, named: pa.Array) -> Holdings:
         named=len(named),
         asked=user_ids,
         people=people,
+        excluded=_excluded(warehouse, keys, present),
         lives=lives,
         written_at=found["written_at"].combine_chunks(),
         dead_letters=letters,
@@ -119,6 +129,11 @@ def _held(warehouse: Warehouse, named: pa.Array) -> Holdings:
         key=key,
         unlisted=_unlisted(warehouse, user_ids, key, present),
     )
+
+
+def _excluded(warehouse: Warehouse, keys: pa.Table, present: set[str]) -> pa.Table:
+    table = excluded_users.TABLE
+    return warehouse.rows_with(table, ("user_id",), keys) if table.name in present else keys[:0]
 
 
 def events_of(warehouse: Warehouse, lives: Timelines, columns: tuple[str, ...]) -> pa.Table:

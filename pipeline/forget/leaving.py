@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 
 from pipeline.errors import RunError
 from pipeline.forget.holdings import Holdings, events_of
-from pipeline.graphs.leaving_users import LEAVE_BY, leaving_users, leaving_values
 from pipeline.launch.rules_of_run import noted_rules
 from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.warehouse import Warehouse
@@ -23,11 +22,13 @@ from transforms.figure_settings import FigureSettings
 from transforms.kernels.counters import Counters
 from transforms.kernels.increments import change
 from transforms.kernels.timelines import Timelines
+from transforms.leaving_users import LEAVE_BY, leaving_users, leaving_values
 from transforms.mart_changes import finish
 from transforms.marts import dead_letter_events, dim_users, fct_events, users_with_negative_miles
 from transforms.marts.registry import CORRECTIONS, FINISH, RESULTS, TABLES
 from transforms.pseudonyms import renamed
 from transforms.state import (
+    excluded_users,
     forgotten_users,
     growth_counters,
     known_people,
@@ -44,6 +45,7 @@ _TICK: Final = timedelta(microseconds=1)
 _LEAVE_BY: Final[Mapping[str, tuple[str, ...]]] = {
     **LEAVE_BY,
     known_people.TABLE.name: ("anonymous_id",),
+    excluded_users.TABLE.name: ("user_id",),
     dead_letter_events.TABLE.name: ("dead_letter_id", "failed_at"),
     CORRECTIONS.name: ("dead_letter_id",),
     RESULTS.name: ("run_id", "check_id", "checked_at"),
@@ -60,6 +62,7 @@ _MERGED: Final = (
     warehouse_settings.TABLE,
     forgotten_users.TABLE,
     known_people.TABLE,
+    excluded_users.TABLE,
 )
 _APPENDED: Final = (dead_letter_events.TABLE, RESULTS)
 
@@ -107,6 +110,7 @@ def leaving(held: Holdings) -> dict[str, pa.Table]:
     """By the names of contracts, what leaves the tables, and what is rewritten in them."""
     leave: dict[Table, pa.Table] = {
         known_people.TABLE: pa.table({"anonymous_id": held.people.anonymous_ids}),
+        excluded_users.TABLE: held.excluded,
         dead_letter_events.TABLE: held.dead_letters,
         CORRECTIONS: held.corrections,
         RESULTS: held.results.before,

@@ -9,7 +9,7 @@ from pipeline.warehouse.changes import WriteDisposition
 from transforms.finished_marts import SUMS
 from transforms.marts.registry import CORRECTIONS, TABLES
 from transforms.quality.policy import Policy
-from transforms.state import loaded_files
+from transforms.state import excluded_users, loaded_files
 from transforms.state.registry import STATE_TABLES
 from transforms.user_tables import TIMELINES
 
@@ -19,7 +19,8 @@ def batch_commit(job: BatchJob, replaces_files: bool) -> RunCommit:
 
     Args:
         job: the run.
-        replaces_files: whether loaded_files is replaced by the run's files; else it stays.
+        replaces_files: whether loaded_files is replaced by the run's files, and excluded_users by
+            who is left out of these; else both stay, and users are added.
     """
     return RunCommit(
         job.warehouse,
@@ -41,7 +42,7 @@ def _plan(job: BatchJob, replaces_files: bool) -> CommitPlan:
     """
     replaced = {*TABLES.values(), STATE_TABLES[TIMELINES], STATE_TABLES[SUMS]}
     if replaces_files:
-        replaced.add(loaded_files.TABLE)
+        replaced |= {loaded_files.TABLE, excluded_users.TABLE}
     beside = {change.table for change in job.beside}
     return CommitPlan(
         {

@@ -27,10 +27,10 @@ from transforms.marts import dead_letter_events
 from transforms.marts.registry import FINISH, TABLES
 from transforms.parse_step import COUNTS, DEAD_LETTERS
 from transforms.quality.check_counts import CheckCounts
-from transforms.shards import UserShards
+from transforms.shards import UserShards, rows_of_users
 from transforms.state.registry import STATE_TABLES
 from transforms.totals import FinishMarts, Sum
-from transforms.user_tables import CONTRIBUTIONS, EVENTS, NEGATIVE, TIMELINES, USERS
+from transforms.user_tables import CONTRIBUTIONS
 
 
 class ReadFiles(NamedTuple):
@@ -98,7 +98,8 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *loaded: beam.PCo
     shards = (
         parsed.events
         | "ByUserShard" >> ByUserShard(job.user_shards, shard_key(job.run))
-        | "UserShards" >> UserShards(job.figures, job.started_at, __version__, job.checks)
+        | "UserShards"
+        >> UserShards(job.figures, job.started_at, __version__, job.checks, job.rates)
     )
     marts = (
         shards[CONTRIBUTIONS]
@@ -108,7 +109,7 @@ def build_tables(parsed: pvalue.DoOutputsTuple, job: BatchJob, *loaded: beam.PCo
     letters = (parsed[DEAD_LETTERS], shards[DEAD_LETTERS]) | "All dead letters" >> beam.Flatten()
     rows = {
         dead_letter_events.TABLE.name: letters,
-        **{name: shards[name] for name in (EVENTS, USERS, NEGATIVE, TIMELINES)},
+        **{name: shards[name] for name in rows_of_users(job.rates)},
         **{name: marts[name] for name in (*FINISH, SUMS)},
     }
     layout = job.warehouse.capabilities.layout

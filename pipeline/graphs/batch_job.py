@@ -19,6 +19,7 @@ from transforms.figure_settings import FigureSettings
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.parse import Limits
 from transforms.kernels.person_ids import Pairs, People
+from transforms.kernels.rates import NO_RATES, Rates
 from transforms.kernels.records import RawRecords
 from transforms.marts.registry import ALL_TABLES, CORRECTIONS, TABLES, all_checks
 from transforms.parse_step import ParsedPart, parse_part
@@ -90,6 +91,11 @@ class BatchJob:
     def identified(self) -> bool:
         """Whether its rules name an event_id."""
         return self.rules is not None and self.rules.identifies
+
+    @property
+    def rates(self) -> Rates:
+        """How many events a user may have by its rules."""
+        return NO_RATES if self.rules is None else self.rules.exclude.rates
 
     @property
     def noted(self) -> Run:

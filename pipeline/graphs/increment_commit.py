@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from pipeline.graphs.batch_job import BatchJob
 from pipeline.sinks.commit_plan import CommitPlan
 from pipeline.sinks.run_commit import RunCommit
+from transforms.kernels.rates import Rates
 from transforms.kernels.run_counts import RunCounts
+from transforms.leaving_users import LEAVE_BY
 from transforms.marts import dead_letter_events
 from transforms.marts.registry import TABLES
 from transforms.quality.check_counts import CheckCounts
@@ -59,7 +62,15 @@ def adding_plan(job: BatchJob) -> CommitPlan:
     """All tables are added to, but for those that the run changes otherwise."""
     beside = {change.table for change in job.beside}
     tables = (*TABLES.values(), *STATE_TABLES.values())
-    return CommitPlan.adding(table for table in tables if table not in beside)
+    plan = CommitPlan.adding(table for table in tables if table not in beside)
+    return with_leaving(plan, job.rates)
+
+
+def with_leaving(plan: CommitPlan, rates: Rates) -> CommitPlan:
+    """A plan by which users may leave too, where rates of events are limited."""
+    if not rates.is_any:
+        return plan
+    return replace(plan, matching={name: (by,) for name, by in LEAVE_BY.items()})
 
 
 def totals_of_run(counts: RunCounts) -> CheckCounts:

@@ -9,25 +9,33 @@ import pyarrow as pa
 
 from pipeline.warehouse import StateReader, TableReader
 from pipeline.warehouse.lookups import Lookup
-from transforms.advance_step import EVENT_COLUMNS, IDENTIFIED_COLUMNS, TIMELINE_COLUMNS
+from transforms.advance_step import (
+    EVENT_COLUMNS,
+    EXCLUDED_COLUMNS,
+    IDENTIFIED_COLUMNS,
+    TIMELINE_COLUMNS,
+)
 from transforms.kernels.counters import Counters
 from transforms.marts import fct_events
-from transforms.state import growth_counters, user_timelines
+from transforms.state import excluded_users, growth_counters, user_timelines
 from transforms.touched_dates import NEW_IDS, TOUCHED
 
 # Rows of TOUCHED as fct_events has them.
 _DATES: Final = ("user_id", "event_date")
 
 
-def state_of_dates(identified: bool = False) -> tuple[Lookup, ...]:
+def state_of_dates(identified: bool = False, limited: bool = False) -> tuple[Lookup, ...]:
     """What is read of the users and dates of TOUCHED: timelines, and the events on these dates.
 
     Args:
         identified: whether the rules name an event_id.
+        limited: whether they limit rates of events: then also who is left out.
     """
+    excluded = Lookup(excluded_users.TABLE, EXCLUDED_COLUMNS, ("user_id",), TOUCHED)
     return (
         Lookup(user_timelines.TABLE, TIMELINE_COLUMNS, ("user_id",), TOUCHED),
         Lookup(fct_events.TABLE, columns_of_events(identified), TOUCHED.column_names, TOUCHED),
+        *([excluded] if limited else []),
     )
 
 

@@ -26,6 +26,7 @@ from transforms.figure_settings import FigureSettings
 from transforms.kernels.counters import Counters
 from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.person_ids import People
+from transforms.kernels.rates import NO_RATES, Rates
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_shards import shard_key
 from transforms.mart_changes import finish
@@ -115,6 +116,11 @@ class StreamJob:
     def identified(self) -> bool:
         """Whether its rules name an event_id."""
         return self.rules is not None and self.rules.identifies
+
+    @property
+    def rates(self) -> Rates:
+        """How many events a user may have by its rules."""
+        return NO_RATES if self.rules is None else self.rules.exclude.rates
 
     @property
     def noted(self) -> Run:

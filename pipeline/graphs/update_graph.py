@@ -51,7 +51,7 @@ class NewEvents(NamedTuple):
         events: `Parsed` batches, in any order, those that are stored already too.
         counts: RunCounts of the input rows, and of dead letters among them.
         dead_letters: tables of dead_letter_events to be added; None where there can be none but
-            those of events that have the id of another one.
+            those that are found beside their users' events.
     """
 
     events: beam.PCollection
@@ -100,7 +100,8 @@ def build_increment(new: NewEvents, job: BatchJob, *loaded: beam.PCollection) ->
     state = (
         touched
         | "Stage touched_dates" >> StageRows(TOUCHED, job.staging, layout)
-        | "ReadState" >> ReadRows(warehouse, job.run, state_of_dates(job.identified))
+        | "ReadState"
+        >> ReadRows(warehouse, job.run, state_of_dates(job.identified, job.rates.is_any))
     )
     by_shard = (
         new.events | "ByUserShard" >> ByUserShard(job.user_shards, key),
@@ -112,6 +113,7 @@ def build_increment(new: NewEvents, job: BatchJob, *loaded: beam.PCollection) ->
         EventsOn(warehouse, job.identified),
         __version__,
         checks,
+        job.rates,
     )
     marts = (
         shards[CONTRIBUTIONS]
@@ -123,7 +125,8 @@ def build_increment(new: NewEvents, job: BatchJob, *loaded: beam.PCollection) ->
     rows = (shards[ROWS], marts[ROWS]) | "Changed rows" >> beam.Flatten()
     staged = [rows | "Stage rows" >> StageTables(plan.contracts, job.staging, layout)]
     counts, checked = [new.counts, shards[COUNTS]], [shards[CHECKED], marts[CHECKED]]
-    letters = None if new.dead_letters is None and not job.identified else shards[DEAD_LETTERS]
+    finds = job.identified or job.rates.keep
+    letters = None if new.dead_letters is None and not finds else shards[DEAD_LETTERS]
     if new.dead_letters is not None:
         letters = (new.dead_letters, letters) | "All dead letters" >> beam.Flatten()
     if letters is not None and job.known_dead_letters is not None:

@@ -55,6 +55,7 @@ def _report(state: RunState) -> dict[str, Any]:
             },
             "forgotten": counts.forgotten,
             "excluded": counts.left_out,
+            **({"taken_back": counts.taken_back} if counts.taken_back else {}),
         },
         "outcome": state.outcome,
         "message": state.message,

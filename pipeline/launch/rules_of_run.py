@@ -17,6 +17,7 @@ from pipeline.warehouse.noted_settings import settings_of_tables
 from transforms.data_error import DataError
 from transforms.figure_settings import AskedFigures
 from transforms.kernels.input_formats import Given
+from transforms.kernels.rates import PER_DAY, PER_SESSION
 from transforms.rules.model import Rules
 from transforms.rules.presets import AS_RULES, preset_text, said
 from transforms.rules.rule_additions import only_add
@@ -161,7 +162,7 @@ def rules_to_add(warehouse: Warehouse, rules: Rules | None, asked: str | None) -
     ways = f"run {typed_command('batch', warehouse.url)} over all files with --{said(asked)}"
     if only_add(noted, rules):
         ways = f"run {typed_command('replay', warehouse.url)} with --{said(asked)} first"
-    elif only_add(_with_gap_of(rules, noted), rules):
+    elif only_add(_with_limits_of(rules, noted), rules):
         ways = f"run {typed_command('rebuild', warehouse.url)} with --{said(asked)} first"
     raise OptionError(
         f"--{said(asked)}: {_built(warehouse, noted)}, and this run adds to them: {differs}. Leave "
@@ -194,7 +195,8 @@ def _built(warehouse: Warehouse, noted: Rules | None) -> str:
 
 def rules_to_keep(warehouse: Warehouse, asked: str | None) -> Rules | None:
     """The rules of tables that are built again from their events: those that are noted, or others
-    that only take in more, and may have sessions end after another pause.
+    that only take in more, and may have sessions end after another pause and users leave for
+    another rate of events.
 
     Raises:
         OptionError: if --rules names a file that is wrong, or says something else of these events.
@@ -204,7 +206,7 @@ def rules_to_keep(warehouse: Warehouse, asked: str | None) -> Rules | None:
     if asked is None:
         return noted
     rules = asked_rules(asked)
-    if only_add(_with_gap_of(rules, noted), rules):
+    if only_add(_with_limits_of(rules, noted), rules):
         return rules
     raise OptionError(
         f"--{said(asked)}: stored events can't say what these rules make of their source: "
@@ -213,9 +215,16 @@ def rules_to_keep(warehouse: Warehouse, asked: str | None) -> Rules | None:
     )
 
 
-def _with_gap_of(rules: Rules | None, noted: Rules | None) -> Rules:
-    gap_minutes = (rules or Rules()).session_gap_minutes
-    return replace(noted or Rules(), session_gap_minutes=gap_minutes)
+def _with_limits_of(rules: Rules | None, noted: Rules | None) -> Rules:
+    """Rules with the limits of others that stored events can follow: how long sessions are, and how
+    many events a user may have."""
+    asked, found = rules or Rules(), noted or Rules()
+    limits = {name: getattr(asked.exclude, name) for name in (PER_DAY, PER_SESSION)}
+    return replace(
+        found,
+        session_gap_minutes=asked.session_gap_minutes,
+        exclude=replace(found.exclude, **limits),
+    )
 
 
 def rules_to_try(warehouse: Warehouse, asked: str | None) -> Rules | None:

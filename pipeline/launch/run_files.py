@@ -20,6 +20,7 @@ from pipeline.progress import Progress
 from pipeline.reports import BatchReport
 from pipeline.storage_errors import storage_errors, storage_reason
 from pipeline.warehouse import TableReader
+from transforms.kernels.rates import KEPT_SOURCE
 
 
 def with_staged(job: BatchJob, reader: TableReader, staging: str) -> BatchJob:
@@ -52,7 +53,7 @@ def with_staged(job: BatchJob, reader: TableReader, staging: str) -> BatchJob:
 
 def with_known(job: BatchJob, reader: TableReader, staging: str) -> BatchJob:
     """An update as `with_staged` gives it, and with the dead letters of its files that the
-    warehouse has.
+    warehouse has, and those of users who are left out, where these are kept.
 
     Args:
         job, reader, staging: as `with_staged` takes them.
@@ -60,8 +61,11 @@ def with_known(job: BatchJob, reader: TableReader, staging: str) -> BatchJob:
     Raises:
         RunError: if they can't be read or staged.
     """
+    sources = [file.path for file in job.files]
+    if job.rates.keep:
+        sources.append(KEPT_SOURCE)
     with reader.kept_open():
-        known = stage_known(job.warehouse, [file.path for file in job.files], staging)
+        known = stage_known(job.warehouse, sources, staging)
         return replace(with_staged(job, reader, staging), known_dead_letters=known)
 
 

@@ -20,7 +20,7 @@ from transforms.quality.buffered_checks import BufferedChecks
 from transforms.quality.check_counts import CheckCounts
 from transforms.shard_step import worked_out
 from transforms.state.registry import STATE_TABLES
-from transforms.user_tables import EVENTS, NEGATIVE, TIMELINES, USERS
+from transforms.user_tables import EVENTS, EXCLUDED_USERS, NEGATIVE, TIMELINES, USERS
 
 _LETTERS: Final = dead_letter_events.TABLE.name
 _CHECKED: Final = (EVENTS, USERS, NEGATIVE)
@@ -64,14 +64,14 @@ class WorkShards:
         contracts, layout = {**TABLES, **STATE_TABLES}, job.warehouse.capabilities.layout
         files = {
             name: StagedFiles(contracts[name], job.staging, layout)
-            for name in (*_CHECKED, TIMELINES, _LETTERS)
+            for name in (*_CHECKED, TIMELINES, EXCLUDED_USERS, _LETTERS)
         }
         reader = ShuffleReader(self.shuffled)
         contributions, counts, checked = Counters.empty(), [], []
         with closing(BufferedChecks(job.checks, TABLES, waiting=(USERS, NEGATIVE))) as over:
             for shard in shards:
                 events = reader.events_of(shard)
-                found = worked_out(events, job.figures, job.started_at, __version__)
+                found = worked_out(events, job.figures, job.started_at, __version__, job.rates)
                 contributions = Counters.total([contributions, found.contributions])
                 counts.append(found.counts)
                 letters = {_LETTERS: found.letters} if found.letters.num_rows else {}

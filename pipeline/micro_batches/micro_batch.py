@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from pipeline import __version__
 from pipeline.errors import RunError
-from pipeline.graphs.increment_commit import PARTS
+from pipeline.graphs.increment_commit import PARTS, with_leaving
 from pipeline.graphs.streaming_graph import STREAMED, StreamJob
 from pipeline.micro_batches.steps_here import Came, StepsHere
 from pipeline.reports import FlushReport
@@ -30,7 +30,7 @@ from pipeline.sinks.run_commit import check_sum
 from pipeline.sinks.run_rows import settings_of_run
 from pipeline.terminal import print_error, printable
 from pipeline.warehouse.changes import Change
-from transforms.advance_step import CHANGES, checkable
+from transforms.advance_step import changed_rows, checkable
 from transforms.kernels.calendar import as_datetime
 from transforms.kernels.messages import Message
 from transforms.kernels.parse import Limits
@@ -83,7 +83,7 @@ class MicroBatches:
     ):
         self.job, self._totals = job, before
         self._publish, self._sleep = publish, sleep
-        self._plan = CommitPlan.adding(STREAMED)
+        self._plan = with_leaving(CommitPlan.adding(STREAMED), job.rates)
         self._here = StepsHere(job.warehouse, job.run, job.staging, self._plan.contracts)
         rules = job.rules
         self._reader = None if rules is None else RuleReader(rules)
@@ -119,13 +119,15 @@ class MicroBatches:
         came = self._parsed(messages, as_datetime(moment_us))
         with self.job.warehouse.kept_open():
             types, moment = self.job.figures, as_datetime(moment_us)
-            step = self._here.advanced(came.events, types, moment, self.job.identified)
+            step = self._here.advanced(
+                came.events, types, moment, self.job.identified, self.job.rates
+            )
             letters, known = self._new_letters([*came.letters, step[DEAD_LETTERS]])
         counts = RunCounts.total([*came.counts, known, step[COUNTS]])
         checked = [self._over.evaluate(checkable(step)), self._over.evaluate(letters)]
         gathered = Gathered([], [step[CONTRIBUTIONS]], [counts], checked)
         flush = self._sealer.seal(self._totals, gathered, moment_us)
-        changed = {contract.name: step[tag] for tag, contract in CHANGES.items()}
+        changed = dict(changed_rows(step))
         staged = self._here.staged({**changed, **letters, **flush.rows, **self._settings})
         check_sum(counts, self._plan.arrived(staged))
         changes = [change for change in self._plan.changes(staged) if change.staged]
@@ -140,7 +142,7 @@ class MicroBatches:
                 for change in changes
                 if change.table.name not in STATE_TABLES
             },
-            Held(so_far.events, so_far.rejected),
+            Held(so_far.events - so_far.taken_back, so_far.rejected),
         )
 
     def _learn(self, messages: Sequence[Message]) -> None:

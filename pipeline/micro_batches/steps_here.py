@@ -21,6 +21,7 @@ from pipeline.warehouse.staged_files import stage
 from transforms.advance_step import advanced, together
 from transforms.contract import Table
 from transforms.figure_settings import FigureSettings
+from transforms.kernels.rates import NO_RATES, Rates
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.user_dates import touched_dates
 from transforms.kernels.user_shards import by_user_shard, shard_key
@@ -77,6 +78,7 @@ class StepsHere:
         types: FigureSettings,
         written_at: datetime,
         identified: bool,
+        rates: Rates = NO_RATES,
     ) -> dict[str, Any]:
         """What events change, as `advanced` gives it, with what the tables hold of their users.
 
@@ -84,6 +86,7 @@ class StepsHere:
             events: with the schema EVENT_BATCH or IDENTIFIED_BATCH.
             types, written_at: as `advanced` takes them.
             identified: whether the rules name an event_id.
+            rates: how many events a user may have.
 
         Raises:
             RunError: if the warehouse can't be read.
@@ -92,13 +95,14 @@ class StepsHere:
         touched = [rows(touched_dates(batch, types.reckoning)) for batch in events]
         if identified:
             touched += self.found([dates_of_ids()], NEW_IDS, [ids_of(batch) for batch in events])
-        found = self.found(state_of_dates(identified), TOUCHED, touched)
+        found = self.found(state_of_dates(identified, rates.is_any), TOUCHED, touched)
         state = [batch for table in found for batch in table.to_batches()]
         shards = self._shards([*events, *state])
         events_on = EventsOn(self.warehouse, identified)
         with ThreadPoolExecutor(os.cpu_count()) as executor:
             steps = executor.map(
-                lambda shard: advanced(shard, types, written_at, events_on, __version__), shards
+                lambda shard: advanced(shard, types, written_at, events_on, __version__, rates),
+                shards,
             )
             return together(list(steps))
 

@@ -27,7 +27,7 @@ from pipeline.micro_batches.steps_here import Came, StepsHere
 from pipeline.reports import BatchReport
 from pipeline.sinks.run_rows import SourceCounts, source_counts
 from pipeline.warehouse.changes import StagedFile
-from transforms.advance_step import CHANGES, checkable
+from transforms.advance_step import changed_rows, checkable
 from transforms.kernels.counters import Counters
 from transforms.kernels.records import RawRecords
 from transforms.kernels.run_counts import RunCounts
@@ -101,7 +101,9 @@ def take_in_here(
     with closing(ArrowChecks(checks, TABLES)) as over, ThreadPoolExecutor(1) as beside:
         planned = beside.submit(_evaluated, over, checks, _no_rows(job))
         with job.warehouse.kept_open():
-            step = steps.advanced(came.events, job.figures, job.started_at, job.identified)
+            step = steps.advanced(
+                came.events, job.figures, job.started_at, job.identified, job.rates
+            )
             if before is None:
                 before = CountersOf(job.warehouse)()
         users = beside.submit(_users_done, steps, checks, step)
@@ -134,7 +136,7 @@ def _users_done(
     """The rows of users that change, staged, and what the checks of them have counted."""
     with closing(ArrowChecks(checks, TABLES)) as over:
         checked = _evaluated(over, checks, checkable(step))
-    return steps.staged({table.name: step[tag] for tag, table in CHANGES.items()}), checked
+    return steps.staged(dict(changed_rows(step))), checked
 
 
 def _evaluated(

@@ -160,6 +160,7 @@ def attempt(
     forgotten: Forgotten | None = None,
     by_rules: ByRules | None = None,
     people: People | None = None,
+    excluded: pa.Table | None = None,
 ) -> Iterator[Step]:
     """Try dead letters again, part by part.
 
@@ -173,6 +174,7 @@ def attempt(
         forgotten: whose records do not pass; None for nobody's.
         by_rules: reads records of files that are read by rules; None where there are none.
         people: who is known by which ids; None for everybody by one.
+        excluded: who is left out, as `reread` takes it.
 
     Raises:
         RunError: if `correct` does.
@@ -189,7 +191,7 @@ def attempt(
             if (record := next(corrected)) is not None
         ]
         records = [record for _, _, record in found]
-        result = reread(records, now, limits, forgotten, by_rules, people)
+        result = reread(records, now, limits, forgotten, by_rules, people, excluded)
         yield _try(part, found, result, now, outcome)
     # An edit that is not asked for its end would keep its files open.
     next(corrected, None)

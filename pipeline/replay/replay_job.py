@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pipeline.errors import OptionError
 from pipeline.graphs.staged_forgotten import known_forgotten
 from pipeline.graphs.staged_people import known_by_tables
+from pipeline.launch.excluded_of_tables import read_excluded
 from pipeline.replay.attempt import Correct, Outcome, Step, attempt
 from pipeline.replay.spool import DeadLetters, spooled
 from pipeline.replay.spreadsheet import Corrected
@@ -76,6 +77,7 @@ class ReplayJob:
         limits = Limits.of(self.figures, self.max_future_minutes)
         with self.warehouse.kept_open():
             forgotten, people = known_forgotten(self.warehouse), known_by_tables(self.warehouse)
+            excluded = read_excluded(self.warehouse)
         return attempt(
             dead_letters,
             self.selection,
@@ -86,6 +88,7 @@ class ReplayJob:
             forgotten,
             None if self.rules is None else ReadAgain(self.rules),
             people,
+            excluded,
         )
 
 

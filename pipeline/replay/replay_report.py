@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.replay.attempt import Outcome
 from pipeline.reports import BatchReport
+from transforms.kernels.parse import EXCLUDED
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,15 @@ class ReplayReport:
     @property
     def after(self) -> dict[str, int]:
         """How many rows there are."""
+        counts = self.update.counts
         return {
-            "events": self.events_before + self.update.counts.events,
-            "dead_letters": self.outcome.dead_letters - self.outcome.left,
+            "events": self.events_before + counts.events - counts.taken_back,
+            "dead_letters": (
+                self.outcome.dead_letters
+                - self.outcome.left
+                # Of stored events, and of those that passed, of users who are left out now.
+                + counts.dead_letters.get(EXCLUDED, 0)
+            ),
         }
 
     def to_json(self) -> dict[str, Any]:

@@ -8,7 +8,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.display.check_display import checks_line
-from pipeline.display.page import Page, section, show_failed, show_growth
+from pipeline.display.page import (
+    Page,
+    plus_forgotten,
+    plus_taken_back,
+    section,
+    show_failed,
+    show_growth,
+)
 from pipeline.display.update_summary import other_checks
 from pipeline.replay.attempt import Outcome, Sample
 from pipeline.replay.replay_report import ReplayReport
@@ -72,16 +79,18 @@ def show_replay(report: ReplayReport, warehouse: TableReader, reckoning: Reckoni
     page.print()
     outcome, counts = report.outcome, report.update.counts
     duplicates = counted(counts.duplicates, "duplicate")
+    excluded = plus_forgotten(counts)
     page.print(f"[bold]Done in {report.update.seconds:.1f} s[/]")
     page.print(
-        f"  {counted(outcome.left, 'corrected record')} = "
-        f"{counted(counts.events, 'new event')} + {duplicates}"
+        f"  {counted(outcome.left, 'corrected record')}{plus_taken_back(counts)} = "
+        f"{counted(counts.events, 'new event')} + {duplicates}{excluded}"
     )
     before, after = (
         [counted(rows["events"], "event"), counted(rows["dead_letters"], "dead letter")]
         for rows in (report.before, report.after)
     )
-    page.print(f"  {before[0]} + {before[1]} before = {after[0]} + {duplicates} + {after[1]}")
+    now = f"{after[0]} + {duplicates} + {after[1]}{excluded}"
+    page.print(f"  {before[0]} + {before[1]} before = {now}")
     if outcome.corrections:
         page.print(
             f"  {counted(outcome.corrections, 'correction')} kept in "

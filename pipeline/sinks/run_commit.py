@@ -218,9 +218,10 @@ def check_sum(counts: RunCounts, arrived: Mapping[str, int]) -> None:
     """
     staged = arrived[fct_events.TABLE.name], arrived.get(dead_letter_events.TABLE.name, 0)
     expected = counts.events, counts.rejected - counts.known_dead_letters
-    if counts.processed != counts.input_rows or staged != expected:
+    if counts.processed != counts.expected or staged != expected:
+        taken_back = f" and {counts.taken_back:,} stored events" if counts.taken_back else ""
         raise RunError(
-            f"{counts.input_rows:,} input rows became {counts.events:,} events, "
+            f"{counts.input_rows:,} input rows{taken_back} became {counts.events:,} events, "
             f"{counts.duplicates:,} duplicates, {counts.forgotten:,} rows of forgotten users, "
             f"{counts.left_out:,} excluded rows and "
             f"{counts.rejected:,} dead letters, and {staged[0]:,} events and {staged[1]:,} dead "

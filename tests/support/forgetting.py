@@ -40,6 +40,7 @@ _NOTES: Final = (
     "warehouse_settings",
     "forgotten_users",
     "known_people",
+    "excluded_users",
 )
 
 

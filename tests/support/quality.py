@@ -83,6 +83,7 @@ def of_run(input_rows: int, duplicates: int) -> CheckCounts:
     return CheckCounts(
         totals={
             "run: input_rows": input_rows,
+            "run: taken_back": 0,
             "run: duplicates": duplicates,
             "run: forgotten": 0,
             "run: excluded": 0,

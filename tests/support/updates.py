@@ -37,6 +37,7 @@ from transforms.kernels.sessions import sort_events
 from transforms.kernels.timelines import timelines
 from transforms.kernels.user_dates import touched_dates
 from transforms.kernels.user_shards import by_user_shard, shard_key
+from transforms.leaving_users import LEAVING
 from transforms.mart_changes import finish
 from transforms.marts.registry import TABLES
 from transforms.parse_step import COUNTS
@@ -127,7 +128,12 @@ class Home:
                 advanced(parts, self.types, self._moment, read, "0") for parts in shards.values()
             ]
             staged = self._staged(
-                ((contract, part[tag]) for part in made for tag, contract in CHANGES.items()),
+                (
+                    (CHANGES[tag], part[tag])
+                    for part in made
+                    for tag in CHANGES
+                    if CHANGES[tag] not in LEAVING
+                ),
                 folder,
             )
             before = growth_counters.counters_of(self.warehouse.read(growth_counters.TABLE))

@@ -109,7 +109,9 @@ def test_texts_may_be_a_dictionary() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("keep = true", "exclude leaves nothing out: give ids, ids_file, patterns or where"),
+        ("keep = true", "exclude leaves nothing out: give ids, ids_file, patterns, where, events_"),
+        ("events_per_day = 0", "exclude.events_per_day is 0: give a whole number from 1 to "),
+        ('events_per_session = "9"', "exclude.events_per_session is a text: give a whole number"),
         (
             'patterns = "(bot"',
             r"exclude.patterns '\(bot' is no regular expression of RE2 \(missing",

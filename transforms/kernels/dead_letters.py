@@ -24,11 +24,13 @@ from transforms.kernels.forgotten import Forgotten
 from transforms.kernels.messages import layout_of
 from transforms.kernels.parse import (
     ERROR_TYPES,
+    EXCLUDED,
     Limits,
     among_forgotten,
     parse_records,
 )
 from transforms.kernels.person_ids import People, other_ids, under
+from transforms.kernels.rates import left_out_by, rules_of
 from transforms.kernels.records import RawRecords
 from transforms.kernels.single_records import read_records
 from transforms.kernels.source_ids import CONFLICTING
@@ -197,6 +199,7 @@ def reread(
     forgotten: Forgotten | None = None,
     by_rules: ByRules | None = None,
     people: People | None = None,
+    excluded: pa.Table | None = None,
 ) -> Reread:
     """Read records by the parser of batch and streaming.
 
@@ -207,12 +210,14 @@ def reread(
         forgotten: whose records do not pass; None for nobody's.
         by_rules: reads those of files that are read by rules; None where there are none.
         people: who is known by which ids; None for everybody by one.
+        excluded: who is left out, whose records do not pass: the columns user_id and rule. None
+            for nobody.
 
     Raises:
         DataError: if there are some nevertheless.
     """
     parts = [
-        _reread(raw, numbers, now, limits, forgotten, people)
+        _reread(raw, numbers, now, limits, forgotten, people, excluded)
         for raw, numbers in _raw(records, by_rules)
     ]
     if len(parts) == 1:
@@ -260,6 +265,7 @@ def _reread(
     limits: Limits,
     forgotten: Forgotten | None,
     people: People | None,
+    excluded: pa.Table | None,
 ) -> _RereadPart:
     parsed = parse_records(raw.telling_excluded(), now, limits)
     failures = {
@@ -283,6 +289,13 @@ def _reread(
         failures.update(dict.fromkeys(passing[theirs].tolist(), _FORGOTTEN))
         events = events.filter(pa.array(~theirs))
         passing = passing[~theirs]
+    if excluded is not None:
+        rules = rules_of(events["user_id"], excluded)
+        for index, rule in zip(passing.tolist(), rules.to_pylist(), strict=True):
+            if rule is not None:
+                failures[index] = Failure(EXCLUDED, left_out_by(rule))
+        stays = rules.is_null()
+        events, passing = events.filter(stays), passing[stays.to_numpy(zero_copy_only=False)]
     passes = pa.array([index not in failures for index in indices], pa.bool_())
     columns = [column.cast(pa.string()) for column in raw.columns]
     ids = pa.array([""] * raw.rows, pa.string()) if raw.event_ids is None else raw.event_ids

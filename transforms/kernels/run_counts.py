@@ -43,7 +43,8 @@ class RunCounts:
         corrections_failed: dead letters with such a correction, which does not pass (any more).
         forgotten: records that were dropped, because their users were forgotten.
         known_dead_letters: dead letters that the table had already.
-        excluded: records that rules have left out, by the key of the rule.
+        excluded: records and stored events that rules have left out, by the key of the rule.
+        taken_back: stored events that left the tables, because their users are left out now.
     """
 
     input_rows: int = 0
@@ -57,6 +58,12 @@ class RunCounts:
     forgotten: int = 0
     known_dead_letters: int = 0
     excluded: Mapping[str, int] = field(default_factory=dict)
+    taken_back: int = 0
+
+    @property
+    def expected(self) -> int:
+        """How many records, and events that were one before, something has become of."""
+        return self.input_rows + self.taken_back
 
     @property
     def rejected(self) -> int:
@@ -104,6 +111,7 @@ class RunCounts:
             forgotten=sum(part.forgotten for part in parts),
             known_dead_letters=sum(part.known_dead_letters for part in parts),
             excluded=dict(sorted(excluded.items())),
+            taken_back=sum(part.taken_back for part in parts),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -120,6 +128,7 @@ class RunCounts:
             "forgotten": self.forgotten,
             "known_dead_letters": self.known_dead_letters,
             **({"excluded": dict(self.excluded)} if self.excluded else {}),
+            **({"taken_back": self.taken_back} if self.taken_back else {}),
         }
 
     @classmethod

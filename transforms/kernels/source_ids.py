@@ -181,7 +181,7 @@ def contradiction(
         first: those of the other one.
         event_types: the names of the event types, by their codes.
     """
-    mine, others = _texts(event, event_types), _texts(first, event_types)
+    mine, others = source_texts(event, event_types), source_texts(first, event_types)
     differs = "; ".join(
         f"{name} {shown(here)} here, and {shown(there)} there"
         for name, here, there in zip(SOURCE_COLUMNS, mine, others, strict=True)
@@ -207,7 +207,7 @@ def _microseconds(event: Mapping[str, Any]) -> int:
     return int(np.datetime64(event["event_time"], "us").astype(np.int64))
 
 
-def _texts(event: Mapping[str, Any], event_types: Sequence[str]) -> list[str]:
+def source_texts(event: Mapping[str, Any], event_types: Sequence[str]) -> list[str]:
     """An event as a record of the source columns, which the parser reads as the same event."""
     said = {
         **event,

@@ -152,7 +152,7 @@ TABLE = Table(
         *_SESSIONS,
         AddsUp(
             "input_adds_up",
-            (Total(RUN, "input_rows"),),
+            (Total(RUN, "input_rows"), Total(RUN, "taken_back")),
             (
                 Total("fct_events", "1"),
                 Total(RUN, "duplicates"),
@@ -160,8 +160,8 @@ TABLE = Table(
                 Total(RUN, "forgotten"),
                 Total(RUN, "excluded"),
             ),
-            "input rows = events + duplicates + dead letters + rows of forgotten users + rows that "
-            "rules leave out",
+            "input rows + stored events that are taken back = events + duplicates + dead letters + "
+            "rows of forgotten users + rows that rules leave out",
         ),
     ),
 )

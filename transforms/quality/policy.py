@@ -31,6 +31,7 @@ class Policy:
         """The results of all checks, those of the run's counts among them."""
         totals = {
             Total(RUN, "input_rows").key: of_run.input_rows,
+            Total(RUN, "taken_back").key: of_run.taken_back,
             Total(RUN, "duplicates").key: of_run.duplicates,
             Total(RUN, "forgotten").key: of_run.forgotten,
             Total(RUN, "excluded").key: of_run.left_out,

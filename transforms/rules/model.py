@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Final
 
 from transforms.kernels.input_formats import Given
+from transforms.kernels.rates import Rates
 from transforms.reckoning import PLAIN
 from transforms.rules.field_paths import FieldPath
 from transforms.vocabulary import EVENT_ID, EVENT_TYPES, SOURCE_COLUMNS
@@ -100,17 +101,26 @@ class Exclude:
         patterns: regular expressions; those of whose user id a part fits one.
         where: by fields of the source such patterns.
         keep: whether they become dead letters.
+        events_per_day, events_per_session: those of users who have more events on a date, or in a
+            session; None for as many as they like.
     """
 
     ids: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     keep: bool = False
+    events_per_day: int | None = None
+    events_per_session: int | None = None
 
     @property
     def is_any(self) -> bool:
-        """Whether they leave anything out."""
+        """Whether they leave records out by what stands in them."""
         return bool(self.ids or self.patterns or self.where)
+
+    @property
+    def rates(self) -> Rates:
+        """Which users are left out by how many events they have."""
+        return Rates(self.events_per_day, self.events_per_session, self.keep)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 from transforms.data_error import DataError
 from transforms.figure_settings import checked_own
 from transforms.kernels.input_formats import Given
+from transforms.kernels.rates import PER_DAY, PER_SESSION
 from transforms.reckoning import PLAIN
 from transforms.rules.model import (
     OTHERS,
@@ -125,6 +126,8 @@ def _exclude(given: Mapping[str, Any]) -> Exclude:
         _texts(given.get("patterns", [])),
         {name: _texts(patterns) for name, patterns in given.get("where", {}).items()},
         given.get("keep", False),
+        given.get(PER_DAY),
+        given.get(PER_SESSION),
     )
 
 
@@ -135,6 +138,8 @@ def _exclude_said(rules: Rules) -> dict[str, Any]:
         "ids_file": file,
         "patterns": list(exclude.patterns),
         "where": {name: list(patterns) for name, patterns in exclude.where.items()},
+        PER_DAY: exclude.events_per_day,
+        PER_SESSION: exclude.events_per_session,
         "keep": exclude.keep,
     }
     return {name: value for name, value in said.items() if value}

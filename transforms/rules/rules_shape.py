@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from transforms.kernels import fields
 from transforms.kernels.input_formats import COMPRESSIONS, KINDS
+from transforms.kernels.rates import MOST_EVENTS, PER_DAY, PER_SESSION
 from transforms.kernels.zones import zone_names
 from transforms.reckoning import FIRST_EARLIEST, LONGEST_GAP, PLAIN
 from transforms.rules.model import EPOCHS, ISO, OTHERS
@@ -133,7 +134,10 @@ def _amount_problem(amount: Mapping[str, Any]) -> str | None:
 
 def _exclude_problem(exclude: Mapping[str, Any]) -> str | None:
     if not exclude.keys() - {"keep"}:
-        return "leaves nothing out: give ids, ids_file, patterns or where"
+        return (
+            "leaves nothing out: give ids, ids_file, patterns, where, events_per_day or "
+            "events_per_session"
+        )
     return None
 
 
@@ -243,6 +247,14 @@ SHAPE: Final = Keys(
                 "patterns": OneOrSeveral(_PATTERN, "Of user ids, a part of which fits"),
                 "where": AnyKeys(
                     OneOrSeveral(_PATTERN), "Of a field of the source, a part of which fits"
+                ),
+                PER_DAY: Whole(
+                    "All records of users who have more events than this on a date", 1, MOST_EVENTS
+                ),
+                PER_SESSION: Whole(
+                    "All records of users who have more events than this in a session",
+                    1,
+                    MOST_EVENTS,
                 ),
                 "keep": Flag("Whether they become dead letters, and are not only counted"),
             },

@@ -26,7 +26,8 @@ TABLE = Table(
         required(
             "dead_letters",
             INTEGER,
-            "How many of them were dead letters then, but for those that are conflicting_event",
+            "How many of them were dead letters then, but for those that are conflicting_event, or "
+            "of users over a rate",
         ),
         required("run_id", STRING, "The run that loaded it"),
         required("loaded_at", TIMESTAMP, "When that run began"),

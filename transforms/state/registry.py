@@ -7,6 +7,7 @@ from typing import Final
 
 from transforms.contract import Table
 from transforms.state import (
+    excluded_users,
     forgotten_users,
     growth_counters,
     known_people,
@@ -26,5 +27,6 @@ STATE_TABLES: Final[Mapping[str, Table]] = {
         warehouse_settings,
         forgotten_users,
         known_people,
+        excluded_users,
     )
 }

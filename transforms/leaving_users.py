@@ -20,6 +20,16 @@ LEAVE_BY: Final[Mapping[str, tuple[str, ...]]] = {
     users_with_negative_miles.TABLE.name: ("user_id",),
     user_timelines.TABLE.name: ("user_id",),
 }
+# The contracts of the values by which they leave.
+LEAVING: Final = tuple(
+    table.matching(LEAVE_BY[table.name])
+    for table in (
+        fct_events.TABLE,
+        dim_users.TABLE,
+        users_with_negative_miles.TABLE,
+        user_timelines.TABLE,
+    )
+)
 
 
 def dates_of(lives: Timelines) -> pa.Table:
