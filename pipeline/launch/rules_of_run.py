@@ -292,5 +292,7 @@ def _lines(rules: Rules | None) -> Iterator[tuple[str, Any]]:
         for key, value in keys.items():
             if table == "values":
                 yield from ((f"values.{key}.{text}", ours) for text, ours in value.items())
+            elif table == "patterns":
+                yield f"patterns.{key}", [f"{text} = {ours}" for text, ours in value.items()]
             else:
                 yield f"{table}.{key}", value

@@ -77,6 +77,7 @@ def some_rules(draw: st.DrawFn, fields: tuple[str, ...] = FIELDS) -> Rules:
         name: ValueMap(
             draw(st.dictionaries(_SOURCE_TEXTS, _OURS[name], max_size=3)),
             draw(st.none() | _OURS[name]),
+            tuple(draw(st.dictionaries(st.sampled_from(_PATTERNS), _OURS[name])).items()),
         )
         for name in draw(st.sets(st.sampled_from(["event_type", "transaction_category"])))
     }

@@ -104,6 +104,19 @@ def test_constants_and_defaults_are_our_values() -> None:
     assert (second["platform"], second["miles_amount"], second["country"]) == ("iOS", "7", "SG")
 
 
+def test_user_agents_become_platforms_by_patterns() -> None:
+    agents = ["Mozilla/5.0 (iPhone; CPU)", "Mozilla (Linux; Android 14)", "curl/8", "", "ANDROID x"]
+    rows = {name: column * len(agents) for name, column in PLAIN.items()} | {"platform": agents}
+    patterns = '[patterns.platform]\n"iphone|ipad" = "iOS"\n"(?i)android" = "Android"\n'
+    platforms = ["iOS", "Android", "curl/8", "", "Android"]
+    assert one(of_columns(rows), patterns, "platform") == platforms
+    lines = of_objects(
+        *(dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True))
+    )
+    others = f'{patterns}[values.platform]\n"*" = "Web"\n"curl/8" = "iOS"'
+    assert one(lines, others, "platform") == ["iOS", "Android", "iOS", "", "Android"]
+
+
 def test_fields_of_json() -> None:
     found: dict[str, Any] = {
         "a.b": "whole name",

@@ -47,6 +47,15 @@ def rules(text: str) -> Rules:
         (BASE, f'{BASE}[values.country]\n"Atlantis" = "GR"'),
         (BASE, f'{BASE}[values.event_type]\nBought = "miles_earned"'),
         ("", '[event_types]\nown = ["opened"]'),
+        (BASE, f'{BASE}[patterns.platform]\n"(?i)windows" = "Web"'),
+        (
+            f'{BASE}[patterns.country]\n"^A" = "GR"',
+            f'{BASE}[patterns.country]\n"^A" = "GR"\nX = "DE"',
+        ),
+        (
+            f'{BASE}[patterns.country]\n"^A" = "GR"',
+            f'{BASE}[patterns.country]\n"^A" = "GR"\n[values.country]\n"*" = "ZZ"',
+        ),
     ],
 )
 def test_rules_that_only_take_in_more(before: str, after: str) -> None:
@@ -75,6 +84,31 @@ def test_rules_that_only_take_in_more(before: str, after: str) -> None:
             f'{BASE}[values.event_type]\n"*" = "opened"'.replace('"opened"]', '"opened", "left"]'),
         ),
         (BASE, ""),
+        (
+            f'{BASE}[patterns.country]\n"^A" = "GR"',
+            f'{BASE}[patterns.country]\nX = "DE"\n"^A" = "GR"',
+        ),
+        (f'{BASE}[patterns.country]\n"^A" = "GR"', BASE),
+        (
+            f'{BASE}[patterns.country]\n"^A" = "GR"',
+            f'{BASE}[patterns.country]\n"^A" = "GR"\n[values.country]\nAtlantis = "DE"',
+        ),
+        (
+            f'{BASE}[values.country]\n"*" = "ZZ"',
+            f'{BASE}[values.country]\n"*" = "ZZ"\n[patterns.country]\n"^A" = "GR"',
+        ),
+        (BASE, f'{BASE}[patterns.utm_source]\ngoogle = "organic"'),
+        (
+            f'{BASE}[patterns.event_type]\n"^l" = "opened"',
+            f'{BASE}[patterns.event_type]\n"^l" = "opened"'.replace(
+                '"opened"]', '"opened", "left"]'
+            ),
+        ),
+        (
+            BASE.replace('["opened"]', '"*"'),
+            f'{BASE}[patterns.event_type]\nx = "like"'.replace('["opened"]', '"*"'),
+        ),
+        (BASE, f'{BASE}[patterns.event_type]\nopened = "like"'.replace('["opened"]', '"*"')),
     ],
 )
 def test_rules_that_may_make_other_events(before: str, after: str) -> None:
@@ -98,6 +132,12 @@ OURS = {
     "country": ["GR", ""],
     "utm_source": ["organic"],
 }
+PATTERNS = {
+    "event_type": ["^B", "open", "e"],
+    "platform": ["(?i)windows", "(?i)ipad", "S"],
+    "country": ["^A", "(?i)de", "an"],
+    "utm_source": ["^g"],
+}
 ROWS = of_columns(
     {
         "user_id": [f"{row}" for row in range(60)],
@@ -116,21 +156,36 @@ def less_and_more(draw: st.DrawFn) -> tuple[Rules, Rules]:
         for name, ours in ((name, st.sampled_from(ours)) for name, ours in OURS.items())
     }
     values["platform"].pop("IPAD", None)
+    patterns = {
+        name: draw(st.dictionaries(st.sampled_from(texts), st.sampled_from(OURS[name]), max_size=2))
+        for name, texts in PATTERNS.items()
+    }
+    fewer = {
+        name: dict([*found.items()][: draw(st.integers(0, 2))]) for name, found in patterns.items()
+    }
     kept = {name: [key for key in lines if draw(st.booleans())] for name, lines in values.items()}
     return (
         of(
             formats[: draw(st.integers(1, 3))],
             own[: draw(st.integers(1, 2))],
             {name: {key: values[name][key] for key in keys} for name, keys in kept.items()},
+            fewer,
         ),
-        of(formats, own, values),
+        of(formats, own, values, patterns),
     )
 
 
-def of(formats: list[str], own: list[str], values: dict[str, dict[str, str]]) -> Rules:
+def of(
+    formats: list[str],
+    own: list[str],
+    values: dict[str, dict[str, str]],
+    patterns: dict[str, dict[str, str]],
+) -> Rules:
     lines = [f"time.format = {json.dumps(formats)}", f"event_types.own = {json.dumps(own)}"]
     for name, mapped in values.items():
         lines += [f"values.{name}.{json.dumps(key)} = {json.dumps(mapped[key])}" for key in mapped]
+    for name, tried in patterns.items():
+        lines += [f"patterns.{name}.{json.dumps(key)} = {json.dumps(tried[key])}" for key in tried]
     if "opened" not in own:
         lines = [line for line in lines if not line.endswith(' = "opened"')]
     return rules("\n".join(lines))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.launch.rules_of_run import differences
 from tests.support.some_rules import some_rules
 from transforms.data_error import DataError
 from transforms.kernels.input_formats import Given
@@ -116,6 +117,22 @@ def test_an_empty_file_says_nothing() -> None:
         ('[input]\ndelimiter = ";;"', "line 1: input is wrong: delimiter is ';;': it is one"),
         ('[input]\nencoding = "utf-9"', "input is wrong: encoding is 'utf-9'"),
         ('[input]\nformat = "xlsx"', "input.format 'xlsx' is none of csv, jsonl, json, parquet"),
+        (
+            '[patterns.platform]\n# "a" = 1\n"a=\\\\." = "Web"\n"(b\\\\." = "Web"',
+            r"line 4: patterns.platform.\(b\\. '\(b\\\\.' is no regular expression of RE2",
+        ),
+        (
+            "[patterns.platform]\n'a=\\.' = 'Windows'",
+            r"line 2: patterns.platform.a=\\. 'Windows' is none of iOS, Android, Web",
+        ),
+        ('patterns.country."^x" = "Germany"', "line 1: .*is not the two letters"),
+        ('[patterns.event_type]\n"^Bought" = "bought"', "line 2: .*others go to own in"),
+        (
+            '[patterns.platform]\n"*" = "Web"',
+            r"line 2: patterns.platform.\* '\*' is no pattern: all others have their line in \[val",
+        ),
+        ('[patterns.platform]\n" " = "Web"', "line 2: .* is blank: say what it is"),
+        ('[patterns.user_id]\nx = "a"', "line 1: patterns.user_id is no key of rules"),
         ("[columns", "rules.toml: .*Rules are TOML"),
     ],
 )
@@ -149,6 +166,18 @@ def test_rules_that_say_the_same_are_noted_alike() -> None:
     one = read_rules(b'[time]\nformat = "iso"\n[columns]\nuser_id = ["a"]\ncountry = "c"', "a")
     other = read_rules(b'columns = {country = "c", user_id = "a"}', "b")
     assert canonical(one) == canonical(other)
+
+
+def test_patterns_are_noted_in_their_order() -> None:
+    text = 'patterns.platform = {"b" = "iOS", "a" = "Web"}'
+    one, other = (
+        read_rules(found.encode(), "r")
+        for found in (text, 'patterns.platform = {"a" = "Web", "b" = "iOS"}')
+    )
+    assert canonical(one) == '{"patterns": {"platform": {"b": "iOS", "a": "Web"}}}'
+    assert rules_of(json.loads(canonical(one))) == one != other
+    assert differences(one, other) == "patterns.platform has another order"
+    assert differences(Rules(), one).startswith("patterns.platform is not said there and")
 
 
 ANYTHING = st.recursive(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from fractions import Fraction
 from math import floor
@@ -66,7 +67,7 @@ def test_amounts_are_exact_and_half_a_mile_is_rounded_up(amount: Decimal, rate: 
 
 def of(name: str, text: str, values: ValueMap | None = None, own: tuple[str, ...] = ()) -> str:
     rule = value_rule(name, Rules(values={name: values} if values else {}, own_event_types=own))
-    return text if rule is None else rule(text)
+    return text if rule is None else rule([text])[0]
 
 
 def test_a_line_comes_before_what_is_ours_and_that_before_all_others() -> None:
@@ -79,10 +80,61 @@ def test_a_line_comes_before_what_is_ours_and_that_before_all_others() -> None:
     assert of("event_type", "opened", ValueMap({"x": "like"})) == "opened"
 
 
+PIECES = ("iPhone", "iPad", "Android", "android", "Windows", " ", "UK", "x.y", "")
+TRIED = {"(?i)iphone|ipad": "iOS", "^Win.*$": "Web", "Android": "Android", "x\\.y": "Web"}
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=3).map("".join), unique=True),
+    st.permutations([*TRIED]),
+    st.sampled_from([{}, {"Windows": "Android", "x.y": "iOS"}]),
+    st.sampled_from([None, "Web"]),
+)
+def test_patterns_are_tried_as_a_plain_loop_tries_them(
+    texts: list[str], patterns: list[str], lines: dict[str, str], others: str | None
+) -> None:
+    tried = tuple((pattern, TRIED[pattern]) for pattern in patterns)
+    rule = value_rule("platform", Rules(values={"platform": ValueMap(lines, others, tried)}))
+    assert rule is not None
+    assert rule(texts) == [by_loop(text, patterns, lines, others) for text in texts]
+
+
+def by_loop(text: str, patterns: list[str], lines: dict[str, str], others: str | None) -> str:
+    for line, ours in lines.items():
+        if line.lower() == text.strip().lower():
+            return ours
+    if text.strip().lower() == "android":
+        return text
+    for pattern in patterns:
+        if re.search(pattern, text.strip(), re.IGNORECASE):
+            return TRIED[pattern]
+    return text if others is None else others
+
+
+def test_patterns_come_behind_what_is_ours_and_names_of_countries() -> None:
+    countries = ValueMap({}, "ZZ", (("land", "IS"), ("(?i)^the ", "NL")))
+    assert of("country", "Iceland", countries) == "IS"
+    assert of("country", "Poland", countries) == "PL"
+    assert of("country", "The Hague", countries) == "NL"
+    assert of("country", "Atlantis", countries) == "ZZ"
+    assert of("utm_source", "www.google.de", ValueMap({}, None, (("google", "organic"),))) == (
+        "organic"
+    )
+    types = ValueMap({"Buy": "like"}, None, (("^(Buy|opened)", "share"),))
+    assert of("event_type", "Buy now", types) == "share"
+    assert of("event_type", "Buy", types) == "like"
+    assert of("event_type", "buy now", types) == "buy now"
+    assert of("event_type", "opened", types, ("opened",)) == "opened"
+    # Where all names are types, those that files have do not change what a pattern makes of one.
+    every = Rules(values={"event_type": types}, own_event_types=("opened",), takes_all_types=True)
+    rule = value_rule("event_type", every)
+    assert rule is not None and rule(["opened", "left"]) == ["share", "left"]
+
+
 def test_two_letters_that_name_a_country_otherwise_become_its_own() -> None:
     rule = value_rule("country", Rules())
     assert rule is not None
-    assert [rule(text) for text in ("UK", "uk", "EL", "GB", "fr")] == ["GB", "GB", "GR", "GB", "fr"]
+    assert rule(["UK", "uk", "EL", "GB", "fr"]) == ["GB", "GB", "GR", "GB", "fr"]
 
 
 def test_what_stands_for_a_blank_becomes_one() -> None:
@@ -90,7 +142,7 @@ def test_what_stands_for_a_blank_becomes_one() -> None:
     for name, text in (("country", "(Not Set)"), ("utm_source", "none")):
         rule = value_rule(name, rules)
         assert rule is not None
-        assert (rule(text), rule("SG")) == ("", "SG")
+        assert rule([text, "SG"]) == ["", "SG"]
     with pytest.raises(DataError, match="is blank: say what"):
         read_rules(b'[values.event_type]\n"(none)" = ""', "r")
 

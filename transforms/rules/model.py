@@ -86,10 +86,13 @@ class ValueMap:
     Attributes:
         lines: our value by the source's.
         others: our value of every other one; None leaves it as it is.
+        patterns: regular expressions with our value of those values of which a part fits, and which
+            have no line; the first that fits counts.
     """
 
     lines: Mapping[str, str] = field(default_factory=dict)
     others: str | None = None
+    patterns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -111,13 +111,16 @@ class RuleReader:
 
     def _amounts(self, column: pa.Array) -> _Read:
         rules = self._rules.amount
-        rule = None if rules is None else (lambda text: whole_miles(text, rules))
+        rule = None if rules is None else (lambda texts: [whole_miles(t, rules) for t in texts])
         return self._by_value("miles_amount", column, rule)
 
     def _by_value(
-        self, name: str, column: pa.Array, rule: Callable[[str], str | None] | None
+        self,
+        name: str,
+        column: pa.Array,
+        rule: Callable[[Sequence[str]], Sequence[str | None]] | None,
     ) -> _Read:
-        """What a rule makes of each value; blanks become the column's default.
+        """What a rule makes of the values; blanks become the column's default.
 
         A value of which it makes None stays as it is, and fails.
         """
@@ -125,16 +128,14 @@ class RuleReader:
         if rule is None and default is None:
             return _Read(column)
         encoded = _encoded(column)
-        ours, failed = [], []
-        for text in encoded.dictionary.fill_null("").to_pylist():
-            if fields.is_blank(text):
-                value: str | None = text if default is None else default
-            else:
-                value = text if rule is None else rule(text)
-            ours.append(text if value is None else value)
-            failed.append(value is None)
+        texts = encoded.dictionary.fill_null("").to_pylist()
+        filled = [text for text in texts if not fields.is_blank(text)]
+        made = dict(zip(filled, filled if rule is None else rule(filled), strict=True))
+        values = [made.get(text, text if default is None else default) for text in texts]
+        ours = [text if value is None else value for text, value in zip(texts, values, strict=True)]
         found = pa.DictionaryArray.from_arrays(encoded.indices, pa.array(ours, pa.string()))
-        return _Read(found, np.array(failed, np.bool_)[encoded.indices.to_numpy()])
+        failed = np.array([value is None for value in values], np.bool_)
+        return _Read(found, failed[encoded.indices.to_numpy()])
 
     def _reading(
         self, own: dict[str, pa.Array], read: dict[str, _Read], time: TimeRules

@@ -16,9 +16,9 @@ _NEEDED: Final = ("event_time", "user_id", "event_type")
 
 def only_add(before: Rules | None, after: Rules | None) -> bool:
     """Whether all that is an event by rules is the same event by others, which may take in records
-    that were dead letters: by further event types, lines for values that were refused, formats of
-    times behind those that there were, earlier events, and fields where an event needs one and had
-    none.
+    that were dead letters: by further event types, lines and patterns for values that were refused,
+    formats of times behind those that there were, earlier events, and fields where an event needs
+    one and had none.
 
     What files are ([input]) does not count: they are read already.
 
@@ -55,9 +55,10 @@ def _only_more_types(old: Rules, new: Rules) -> bool:
     if not (new.takes_all_types or {*old.own_event_types} <= {*new.own_event_types}):
         return False
     is_same = {*old.own_event_types} == {*new.own_event_types}
-    # What `*` has made of a name may be an event of that name now.
-    has_others = old.values.get("event_type", ValueMap()).others is not None
-    return (is_same and old.takes_all_types == new.takes_all_types) or not has_others
+    # What a pattern or `*` has made of a name may be an event of that name now.
+    values = old.values.get("event_type", ValueMap())
+    is_made = values.others is not None or bool(values.patterns)
+    return (is_same and old.takes_all_types == new.takes_all_types) or not is_made
 
 
 def _only_more_fields(name: str, old: Column, new: Column) -> bool:
@@ -75,7 +76,17 @@ def _only_more_values(name: str, old: Rules, new: Rules) -> bool:
         return False
     if after.others != before.others and (before.others is not None or not _refuses(name)):
         return False
+    if after.patterns != before.patterns and not _only_more_patterns(name, old, new):
+        return False
     return all(_was_refused(name, text, old) for text in others.keys() - lines.keys())
+
+
+def _only_more_patterns(name: str, old: Rules, new: Rules) -> bool:
+    """Whether patterns came behind those that there were, which saw what was refused alone."""
+    before, after = old.values.get(name, ValueMap()), new.values.get(name, ValueMap())
+    if after.patterns[: len(before.patterns)] != before.patterns or before.others is not None:
+        return False
+    return _refuses(name) and not (name == "event_type" and new.takes_all_types)
 
 
 def _by_key(name: str, values: ValueMap) -> Mapping[str, str]:
@@ -90,7 +101,7 @@ def _refuses(name: str) -> bool:
 def _was_refused(name: str, text: str, rules: Rules) -> bool:
     """Whether records with a value of a column were dead letters."""
     rule = value_rule(name, rules)
-    ours = text if rule is None else rule(text)
+    (ours,) = [text] if rule is None else rule([text])
     if not ours.strip():
         return False
     if name == "event_type":

@@ -43,7 +43,7 @@ def rules_of(document: Document) -> Rules:
         {name: _column(given) for name, given in document.get("columns", {}).items()},
         _time(document.get("time", {})),
         _amount(document["amount"]) if "amount" in document else None,
-        {name: _value_map(given) for name, given in document.get("values", {}).items()},
+        _value_maps(document.get("values", {}), document.get("patterns", {})),
         () if takes_all else _own(own, ("event_types", "own")),
         takes_all,
         document.get("sessions", {}).get("gap_minutes", PLAIN.session_gap_minutes),
@@ -102,6 +102,8 @@ def _our_values(rules: Rules) -> Iterator[tuple[tuple[str, ...], str, str]]:
             yield ("values", name, text), name, ours
         if values.others is not None:
             yield ("values", name, OTHERS), name, values.others
+        for pattern, ours in values.patterns:
+            yield ("patterns", name, pattern), name, ours
 
 
 def document_of(rules: Rules) -> Document:
@@ -110,7 +112,14 @@ def document_of(rules: Rules) -> Document:
         "input": {**_given_said(rules.input), **_nulls_said(rules)},
         "columns": {name: _column_said(column) for name, column in rules.columns.items()},
         "time": _time_said(rules.time),
-        "values": {name: _values_said(values) for name, values in rules.values.items()},
+        "values": {
+            name: said
+            for name, values in rules.values.items()
+            if (said := _values_said(values)) or not values.patterns
+        },
+        "patterns": {
+            name: dict(values.patterns) for name, values in rules.values.items() if values.patterns
+        },
         "sessions": _sessions_said(rules),
         "exclude": _exclude_said(rules),
         "event_types": _types_said(rules),
@@ -158,7 +167,12 @@ def _types_said(rules: Rules) -> dict[str, Any]:
 
 def canonical(rules: Rules) -> str:
     """Rules as one line of text that is the same for all files that say the same."""
-    return json.dumps(document_of(rules), ensure_ascii=False, sort_keys=True)
+    document = document_of(rules)
+    in_order = json.loads(json.dumps(document, sort_keys=True))
+    # The first pattern that fits counts, so that theirs stays.
+    for name, patterns in document.get("patterns", {}).items():
+        in_order["patterns"][name] = patterns
+    return json.dumps(in_order, ensure_ascii=False)
 
 
 def _given(said: Mapping[str, Any]) -> Given:
@@ -236,9 +250,18 @@ def _amount_said(rules: AmountRules) -> dict[str, Any]:
     return said
 
 
-def _value_map(given: Mapping[str, str]) -> ValueMap:
+def _value_maps(
+    values: Mapping[str, Mapping[str, str]], patterns: Mapping[str, Mapping[str, str]]
+) -> dict[str, ValueMap]:
+    return {
+        name: _value_map(values.get(name, {}), patterns.get(name, {}))
+        for name in {**values, **patterns}
+    }
+
+
+def _value_map(given: Mapping[str, str], patterns: Mapping[str, str]) -> ValueMap:
     lines = {text: ours for text, ours in given.items() if text != OTHERS}
-    return ValueMap(lines, given.get(OTHERS))
+    return ValueMap(lines, given.get(OTHERS), tuple(patterns.items()))
 
 
 def _values_said(values: ValueMap) -> dict[str, str]:

@@ -15,6 +15,9 @@ from transforms.rules.shapes import ShapeError
 # Python 3.11 has the place in the message alone.
 _AT_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)")
 _SHOWN_LETTERS: Final = 80
+# A part of a dotted key; within quotes a point is a letter.
+_NAME: Final = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[\w-]+)"""
+_KEY: Final = re.compile(rf"\s*({_NAME}(?:\s*\.\s*{_NAME})*)\s*=")
 _HEADER: Final = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?")
 
 
@@ -66,9 +69,9 @@ def line_of(text: str, keys: Sequence[str]) -> int | None:
         header = _HEADER.fullmatch(line)
         if header:
             table = _names(header[1])
-        key, is_key, _ = line.partition("=")
-        path = (*table, *_names(key)) if is_key and not header else table
-        if header or is_key:
+        key = None if header else _KEY.match(line)
+        path = (*table, *_names(key[1])) if key else table
+        if header or key:
             length = len(path)
             if tuple(keys[:length]) == path and (found is None or length > found[0]):
                 found = length, number
@@ -76,6 +79,13 @@ def line_of(text: str, keys: Sequence[str]) -> int | None:
 
 
 def _names(key: str) -> tuple[str, ...]:
-    """The parts of a dotted key; within quotes a point is a letter."""
-    parts = re.findall(r'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|([\w-]+)', key)
-    return tuple(next(filter(None, part), "") for part in parts)
+    """The parts of a dotted key."""
+    return tuple(map(_name, re.findall(_NAME, key)))
+
+
+def _name(part: str) -> str:
+    try:
+        (name,) = tomllib.loads(f"{part} = 0")
+    except tomllib.TOMLDecodeError:  # It is no key: the line is one of a text of several.
+        return part
+    return name

@@ -73,6 +73,13 @@ def pattern_problem(text: str) -> str | None:
     return None
 
 
+def _pattern_key_problem(text: str) -> str | None:
+    """What is wrong with a regular expression as a key of [patterns]; None where nothing is."""
+    if text == OTHERS:
+        return "is no pattern: all others have their line in [values]"
+    return pattern_problem(text)
+
+
 def zone_problem(text: str) -> str | None:
     """What is wrong with the name of a time zone; None where nothing is."""
     names = zone_names()
@@ -239,6 +246,18 @@ SHAPE: Final = Keys(
                 for name, shape in _OURS.items()
             },
             "What values are called here",
+        ),
+        "patterns": Keys(
+            {
+                name: AnyKeys(
+                    shape,
+                    "Our value by a regular expression of RE2, as (?i)android, that a part of the "
+                    "source's fits; the first of them counts",
+                    Text(problem=_pattern_key_problem),
+                )
+                for name, shape in _OURS.items()
+            },
+            "What values are called here that have no line of their own in [values]",
         ),
         "exclude": Keys(
             {

@@ -255,15 +255,24 @@ class Keys:
 
 @dataclass(frozen=True)
 class AnyKeys:
-    """A table of any keys, whose values are alike."""
+    """A table of any keys, whose values are alike.
+
+    Attributes:
+        of: the values.
+        says: what it is.
+        key: what its keys may be; None for anything.
+    """
 
     of: Shape
     says: str
+    key: Text | None = None
 
     def check(self, value: Any, keys: tuple[str, ...]) -> None:
         if not isinstance(value, dict):
             raise ShapeError(keys, f'is {_kind(value)}: give a line for each value, "a" = "b"')
         for key, item in value.items():
+            if self.key is not None:
+                self.key.check(key, (*keys, key))
             self.of.check(item, (*keys, key))
 
     @property
