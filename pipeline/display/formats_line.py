@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from pipeline.inputs.input_versions import InputFile
-from pipeline.inputs.sources import describe, left_out
+from pipeline.inputs.sources import describe, files_within
 from pipeline.terminal import counted
 from transforms.data_error import DataError
 from transforms.kernels.input_formats import Given
@@ -30,8 +30,8 @@ def formats_line(files: Sequence[InputFile], given: Given) -> str:
     others: list[str] = []
     for file in looked_at:
         with suppress(DataError):  # It has changed since it was read.
-            found.update(source.form.text for source in describe(file, given))
-            others += left_out(file, given)
+            found.update(source.form.text for source in describe(file, given, _LOOKED_AT))
+            others += files_within(file, given).left_out
     kinds = "; ".join(
         text if len(found) == 1 else f"{text} ({number})" for text, number in found.most_common()
     )

@@ -24,10 +24,10 @@ _COARSE_TICK_NS: Final = 2_000_000_000
 _EDGE_BYTES: Final = 64 << 10
 _SAMPLES, _SAMPLE_BYTES = 16, 4 << 10
 _LOOKS_AT_ONCE: Final = 16
-# How names of files end that have no lines as they are stored, and are smaller than their text.
 # How names of files end that rules can take: each of these as it is and compressed.
 PLAIN_NAMES: Final = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet")
 DATA_NAMES: Final = tuple(name + end for name in PLAIN_NAMES for end in ("", ".gz", ".zst", ".bz2"))
+# How names of files end that have no lines as they are stored, and are smaller than their text.
 PACKED_NAMES: Final = (".gz", ".zst", ".bz2", ".zip", ".parquet")
 
 

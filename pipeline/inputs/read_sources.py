@@ -50,7 +50,7 @@ class _Read(beam.DoFn):
         self._reader = RuleReader(self._rules)
 
     def process(self, part: SourceRange) -> Iterator[RawRecords]:
-        for records, read in prefetch(records_by_rules(part, self._rules, self._reader)):
+        for records, read in prefetch(records_by_rules([part], self._rules, self._reader)):
             yield records
             if self._progress:
                 path, begin = part.source.path, part.stored_start

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, groupby
 from typing import TypeAlias
 
 from pipeline.inputs.csv_ranges import FileRange, blocks, ranges
@@ -46,13 +47,32 @@ class RangeReader:
     def __init__(self, rules: Rules | None):
         self._by_rules = None if rules is None else (rules, RuleReader(rules))
 
-    def __call__(self, part: Range) -> Iterator[tuple[RawRecords, int]]:
-        """The range's records, block by block, each with how far the stored file has been read.
+    def __call__(self, parts: Sequence[Range]) -> Iterator[tuple[RawRecords, int]]:
+        """The records of ranges, block by block, each with how far the stored file has been read.
+
+        Args:
+            parts: as `together` gives them.
 
         Raises:
             DataError: if the file can't be read, or has changed, or lacks what the rules name.
         """
-        if isinstance(part, FileRange):
-            return blocks(part)
+        sources = [part for part in parts if isinstance(part, SourceRange)]
+        if not sources:
+            return chain.from_iterable(
+                blocks(part) for part in parts if isinstance(part, FileRange)
+            )
         assert self._by_rules is not None, "a source is read by rules"
-        return records_by_rules(part, *self._by_rules)
+        return records_by_rules(sources, *self._by_rules)
+
+
+def together(parts: Iterable[Range]) -> Iterator[list[Range]]:
+    """The ranges that are read together: of files in one archive some at a time, others alone."""
+    for _, found in groupby(parts, _archive):
+        yield list(found)
+
+
+def _archive(part: Range) -> object:
+    """What ranges of one archive share; something else for each other range."""
+    if isinstance(part, FileRange) or not part.source.member:
+        return object()
+    return part.source.file

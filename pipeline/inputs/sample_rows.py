@@ -36,26 +36,19 @@ class Sample:
         return sum(map(len, self.parts))
 
 
-def spread(files: Sequence[InputFile], most: int) -> Sequence[InputFile]:
-    """All files, or so many of them: the first, the last and those between at equal distances."""
-    if len(files) <= most:
-        return files
-    last = len(files) - 1
-    return [files[place * last // (most - 1)] for place in range(most)]
-
-
-def samples(file: InputFile, given: Given, rows: int) -> list[Sample]:
-    """The first rows of a file; of an archive, of each file in it.
+def samples(file: InputFile, given: Given, rows: int, most: int | None = None) -> list[Sample]:
+    """The first rows of a file; of an archive, of files in it.
 
     Args:
         file: the file.
         given: what rules say of it.
         rows: how many of each, at most.
+        most: of how many files of an archive at most; None for all.
 
     Raises:
         DataError: if it can't be read, or is not what its name or `given` says.
     """
-    return [sample_of(source, rows) for source in describe(file, given)]
+    return [sample_of(source, rows) for source in describe(file, given, most)]
 
 
 def sample_of(source: Source, rows: int) -> Sample:

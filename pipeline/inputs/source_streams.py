@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import IO, Final, NamedTuple, cast
 
 import pyarrow as pa
@@ -26,6 +27,7 @@ from transforms.kernels.encodings import Transcoder
 from transforms.kernels.input_formats import UTF_8, Compression, Format
 
 _EXCEL: Final = "[Content_Types].xml"
+_DIRECTORY_BYTES: Final = 1 << 20
 
 
 class SourceStream(io.RawIOBase):
@@ -151,12 +153,40 @@ def archive(file: InputFile, stored: StoredBytes) -> zipfile.ZipFile:
         DataError: if it is an Excel workbook.
     """
     try:
-        found = zipfile.ZipFile(cast(IO[bytes], stored))
+        found = _Archive(stored, _directory(file))
     except (zipfile.BadZipFile, EOFError) as error:
         raise DamagedError("zip", error) from error
-    if _EXCEL in found.namelist():
+    if _EXCEL in found.NameToInfo:
         raise DataError(f"{file.path} is an Excel workbook: save the sheet as CSV UTF-8")
     return found
+
+
+class _Archive(zipfile.ZipFile):
+    """An archive whose directory is known: to read that takes as long as it has files.
+
+    Args:
+        stored: its bytes.
+        known: the same archive, for its directory.
+    """
+
+    def __init__(self, stored: StoredBytes, known: zipfile.ZipFile):
+        self._known = known
+        super().__init__(cast(IO[bytes], stored))
+
+    # Called by ZipFile's constructor; a Python that has it not reads the directory again.
+    def _RealGetContents(self) -> None:  # noqa: N802
+        self.filelist, self.NameToInfo = self._known.filelist, self._known.NameToInfo
+        self.start_dir = self._known.start_dir
+
+
+@lru_cache(maxsize=4)
+def _directory(file: InputFile) -> zipfile.ZipFile:
+    """An archive of which no more than the directory is looked at."""
+    with (
+        stored_bytes(file, _DIRECTORY_BYTES) as stored,
+        zipfile.ZipFile(cast(IO[bytes], stored)) as found,
+    ):
+        return found
 
 
 def _member(file: InputFile, stored: StoredBytes, name: str) -> IO[bytes]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import IO, Final, cast
+from typing import IO, Final, TypeVar, cast
 
 from pipeline.inputs.input_streams import StoredBytes, stored_bytes
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.parquet_source import opened_parquet
-from pipeline.inputs.source_streams import archive, decompressed, members, opened_source
+from pipeline.inputs.source_streams import (
+    Members,
+    archive,
+    decompressed,
+    members,
+    opened_source,
+)
 from transforms.data_error import DataError
 from transforms.kernels.csv_guess import guessed_dialect
 from transforms.kernels.csv_header import read_names, text_beginning
@@ -28,6 +34,7 @@ from transforms.kernels.input_formats import (
 _LOOKED_AT: Final = 4 << 20
 _FIRST_LOOK: Final = 64 << 10
 _HEADER_LOOK: Final = 1 << 20
+_File = TypeVar("_File")
 
 
 @dataclass(frozen=True)
@@ -55,12 +62,13 @@ class Source:
         return f"{self.file.path}:{self.member}" if self.member else self.file.path
 
 
-def describe(file: InputFile, given: Given) -> list[Source]:
+def describe(file: InputFile, given: Given, most: int | None = None) -> list[Source]:
     """What a file is: one source, of a zip archive one for each file in it that holds something.
 
     Args:
         file: the file.
         given: what rules say of it.
+        most: of how many files of an archive at most, as `spread` takes them; None for all.
 
     Raises:
         DataError: if it can't be read, or is not what its name or `given` says.
@@ -68,9 +76,9 @@ def describe(file: InputFile, given: Given) -> list[Source]:
     with stored_bytes(file, _HEADER_LOOK) as stored:
         start = stored.read(_FIRST_LOOK)
         compression = cast(Compression, given.compression) or guessed_compression(start, file.path)
-        names = [""]
+        names: Sequence[str] = [""]
         if compression == "zip":
-            names = members(archive(file, stored)).taken
+            names = spread(members(archive(file, stored)).taken, most)
             if not names:
                 raise DataError(f"{file.path} is a zip archive that has no files")
         formats = [_format(file, stored, compression, name, given) for name in names]
@@ -82,8 +90,8 @@ def describe(file: InputFile, given: Given) -> list[Source]:
     ]
 
 
-def left_out(file: InputFile, given: Given) -> list[str]:
-    """The names of the files in an archive that are no data by their names; none of other files.
+def files_within(file: InputFile, given: Given) -> Members:
+    """The names of the files in an archive; of another file one without a name.
 
     Raises:
         DataError: if it can't be read.
@@ -91,8 +99,16 @@ def left_out(file: InputFile, given: Given) -> list[str]:
     with stored_bytes(file, _HEADER_LOOK) as stored:
         start = stored.read(_FIRST_LOOK)
         if (given.compression or guessed_compression(start, file.path)) != "zip":
-            return []
-        return members(archive(file, stored)).left_out
+            return Members([""], [])
+        return members(archive(file, stored))
+
+
+def spread(files: Sequence[_File], most: int | None) -> Sequence[_File]:
+    """All files, or so many of them: the first, the last and those between at equal distances."""
+    if most is None or len(files) <= most:
+        return files
+    last = len(files) - 1
+    return [files[place * last // max(most - 1, 1)] for place in range(most)]
 
 
 def _format(

@@ -9,8 +9,8 @@ from typing import Final
 import duckdb
 
 from pipeline.inputs.input_versions import InputFile
-from pipeline.inputs.sample_rows import Sample, sample_of, spread
-from pipeline.inputs.sources import describe
+from pipeline.inputs.sample_rows import Sample, sample_of
+from pipeline.inputs.sources import describe, spread
 from transforms.kernels.column_names import alike
 from transforms.rules.guess.sample_fields import sample_fields
 from transforms.rules.model import Rules
@@ -32,7 +32,7 @@ def warn_of_absent_fields(files: Sequence[InputFile], rules: Rules) -> None:
         DataError: if the file can't be read, or is not what the rules say.
     """
     for file in spread(files, _MOST_FILES):
-        for source in describe(file, rules.input):
+        for source in describe(file, rules.input, _MOST_FILES):
             if source.form.kind in _JSON:
                 for line in _absent(sample_of(source, _ROWS), rules):
                     logging.getLogger(__name__).warning("%s", line)

@@ -50,9 +50,9 @@ def _names(rules: Rules, files: Sequence[InputFile]) -> Counter[str]:
     alone, names = names_alone(rules), Counter[str]()
     reader = RuleReader(alone)
     for file in files:
-        for part in ranges_by_rules(file, alone, None):
-            for records, _ in records_by_rules(part, alone, reader):
-                names += names_in(records)
-                if len(names) > _MOST_NAMES:
-                    return names
+        parts = list(ranges_by_rules(file, alone, None))
+        for records, _ in records_by_rules(parts, alone, reader):
+            names += names_in(records)
+            if len(names) > _MOST_NAMES:
+                return names
     return names

@@ -18,8 +18,8 @@ from pipeline.display.inspect_summary import Inspection, LookedAt, show_inspecti
 from pipeline.errors import OptionError, RunError
 from pipeline.inputs.input_versions import InputFile
 from pipeline.inputs.listing import CSV_NAMES, NAMES_OF_RULES, find_inputs
-from pipeline.inputs.sample_rows import Sample, samples, spread
-from pipeline.inputs.sources import left_out
+from pipeline.inputs.sample_rows import Sample, samples
+from pipeline.inputs.sources import files_within, spread
 from pipeline.launch.file_kinds import kinds_of
 from pipeline.launch.rules_of_run import asked_rules
 from pipeline.paths import typed_program
@@ -85,7 +85,9 @@ def inspect_files(
     rules = None if asked is None else asked_rules(asked)
     given = Given() if rules is None else rules.input
     files = find_inputs(globs, NAMES_OF_RULES)
-    looked = [one for file in spread(files, _MOST_FILES) for one in _look(file, given, len(files))]
+    chosen = spread(files, _MOST_FILES)
+    looked = [one for file in chosen for one in _look(file, given, len(chosen))]
+    more = len(files) - len(chosen) + sum(_unseen(file, given, len(chosen)) for file in chosen)
     read = [one.sample for one in looked if one.sample is not None]
     if not any(sample.rows for sample in read):
         problems = [one.problem for one in looked if one.problem]
@@ -114,9 +116,7 @@ def inspect_files(
         if rules is None and not needs_none and not proposal.guess(name).chosen
     ]
     by = _by(asked, needs_none)
-    found = Inspection(
-        tried, len(files) - len(spread(files, _MOST_FILES)), proposal, by, needs_none, missing
-    )
+    found = Inspection(tried, more, proposal, by, needs_none, missing)
     if write_to is not None and not needs_none:
         _write(write_to, _of_preset(asked) or text)
     show_inspection(found, _next_steps(found, globs, asked, write_to))
@@ -161,16 +161,30 @@ def _with_types(rules: Rules, parts: Sequence[SourceRows]) -> Rules:
 
 
 def _look(file: InputFile, given: Given, files: int) -> list[_Looked]:
-    rows = max(_LEAST_ROWS, min(_ROWS, _ALL_ROWS // min(files, _MOST_FILES)))
+    """The beginnings of a file, one of so many, or of some of those in an archive."""
+    most = _most_within(files)
+    rows = max(_LEAST_ROWS, min(_ROWS, _ALL_ROWS // files))
     try:
-        read = [_Looked(found.source.path, found) for found in samples(file, given, rows)]
+        read = [_Looked(found.source.path, found) for found in samples(file, given, rows, most)]
         other = [
             _Looked(f"{file.path}:{name}", None, f"{file.path}: {name} is left out: {_NO_DATA}")
-            for name in left_out(file, given)
+            for name in files_within(file, given).left_out[:most]
         ]
         return [*read, *other] or [_Looked(file.path, None, f"{file.path} holds nothing")]
     except DataError as error:
         return [_Looked(file.path, None, str(error))]
+
+
+def _unseen(file: InputFile, given: Given, files: int) -> int:
+    """How many files of an archive, one of so many, are not looked at."""
+    try:
+        return max(len(files_within(file, given).taken) - _most_within(files), 0)
+    except DataError:
+        return 0
+
+
+def _most_within(files: int) -> int:
+    return max(_MOST_FILES // files, 1)
 
 
 def _headless(sample: Sample) -> str:

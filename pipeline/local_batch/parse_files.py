@@ -11,7 +11,7 @@ from pipeline.graphs.batch_job import BatchJob
 from pipeline.graphs.staged_parts import staged_parts
 from pipeline.inputs.csv_ranges import FileRange
 from pipeline.inputs.listing import text_bytes
-from pipeline.inputs.run_records import Range, RangeReader, ranges_of_file
+from pipeline.inputs.run_records import Range, RangeReader, ranges_of_file, together
 from pipeline.inputs.source_ranges import SourceRange
 from pipeline.local_batch.shuffled_events import ShuffleWriter
 from pipeline.warehouse.changes import StagedFile
@@ -65,13 +65,17 @@ class ParseRange:
             RunError: if what it holds can't be written.
         """
         read = RangeReader(self.job.rules)
-        found = ((_path(part), parsed) for part in parts for parsed in self._parsed(part, read))
+        found = (
+            (_path(some[0]), parsed)
+            for some in together(parts)
+            for parsed in self._parsed(some, read)
+        )
         return _gathered(self.job, self.folder, found)
 
-    def _parsed(self, part: Range, read: RangeReader) -> Iterator[ParsedPart]:
+    def _parsed(self, parts: Sequence[Range], read: RangeReader) -> Iterator[ParsedPart]:
         job = self.job
-        path, begin = _path(part), _stored_start(part)
-        for records, position in read(part):
+        path, begin = _path(parts[0]), _stored_start(parts[0])
+        for records, position in read(parts):
             yield job.parsed(records)
             if job.progress:
                 job.progress.report(path, begin, position, len(records))
@@ -137,20 +141,28 @@ def ranges_of(job: BatchJob, range_bytes: int | None) -> Iterator[list[Range]]:
     Raises:
         DataError: if a file can't be read, or is no CSV of events, or not what the rules say.
     """
-    together: list[Range] = []
+    small: list[Range] = []
     text = 0
     for file in job.files:
         size = text_bytes(file)
-        if together and text + size > _TOGETHER_BYTES:
-            yield together
-            together, text = [], 0
+        if small and text + size > _TOGETHER_BYTES:
+            yield small
+            small, text = [], 0
         if size > _TOGETHER_BYTES:
-            yield from ([part] for part in ranges_of_file(file, job.rules, range_bytes))
+            yield from _of_large_file(ranges_of_file(file, job.rules, range_bytes), size)
         else:
-            together += ranges_of_file(file, job.rules, range_bytes)
+            small += ranges_of_file(file, job.rules, range_bytes)
             text += size
-    if together:
-        yield together
+    if small:
+        yield small
+
+
+def _of_large_file(parts: Iterator[Range], size: int) -> Iterator[list[Range]]:
+    """The ranges of a file, each alone, but for the files of an archive, which may be small."""
+    for some in together(parts):
+        count = max(len(some) * _TOGETHER_BYTES // size, 1)
+        for first in range(0, len(some), count):
+            yield some[first : first + count]
 
 
 def _path(part: Range) -> str:

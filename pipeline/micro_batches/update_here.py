@@ -22,7 +22,7 @@ from pipeline.graphs.increment_commit import (
     totals_of_run,
 )
 from pipeline.graphs.stored_state import CountersOf
-from pipeline.inputs.run_records import RangeReader, ranges_of_file
+from pipeline.inputs.run_records import RangeReader, ranges_of_file, together
 from pipeline.micro_batches.steps_here import Came, StepsHere
 from pipeline.reports import BatchReport
 from pipeline.sinks.run_rows import SourceCounts, source_counts
@@ -158,8 +158,8 @@ def _parsed(job: BatchJob) -> tuple[Came, list[SourceCounts]]:
 def _records(job: BatchJob) -> Iterator[RawRecords]:
     read = RangeReader(job.rules)
     for file in job.files:
-        for part in ranges_of_file(file, job.rules, None):
-            for records, _ in prefetch(read(part)):
+        for parts in together(ranges_of_file(file, job.rules, None)):
+            for records, _ in prefetch(read(parts)):
                 yield records
 
 

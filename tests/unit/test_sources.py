@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from pipeline.display.formats_line import formats_line
 from pipeline.inputs.input_versions import local_file
 from pipeline.inputs.source_ranges import source_ranges, source_rows
-from pipeline.inputs.sources import Source, describe, left_out
+from pipeline.inputs.sources import Source, describe, files_within
 from tests.support.thorough import examples
 from transforms.data_error import DataError
 from transforms.kernels.input_formats import Given
@@ -285,13 +285,13 @@ def test_what_is_no_data_by_its_name_is_left_out_of_an_archive(tmp_path: Path) -
     path.write_bytes(zipped({"guide.pdf": b"%PDF\xff", "b/ONE.CSV": b"a,b\n1,2\n", "README": b"x"}))
     (one,) = sources(path)
     assert one.member == "b/ONE.CSV"
-    assert left_out(local_file(str(path)), Given()) == ["guide.pdf", "README"]
+    assert files_within(local_file(str(path)), Given()).left_out == ["guide.pdf", "README"]
     told = formats_line([local_file(str(path))], Given())
     assert "CSV, comma, UTF-8, zip; left out of archives: guide.pdf, README; where" in told
     # Where no name tells, all are data.
     path.write_bytes(zipped({"part-0": b"a,b\n1,2\n"}))
     assert [source.member for source in sources(path)] == ["part-0"]
-    assert left_out(local_file(str(path)), Given()) == []
+    assert files_within(local_file(str(path)), Given()).left_out == []
 
 
 @pytest.mark.parametrize("packed", ["gzip", "zstd", "bzip2"])

@@ -58,6 +58,58 @@ def in_member(rows: SourceRows, member: str) -> SourceRows:
     return replace(rows, origin=_InMember(rows.origin, member), unreadable=unreadable)
 
 
+def joined(parts: Sequence[SourceRows]) -> SourceRows:
+    """Rows of one source, one part behind the other.
+
+    Args:
+        parts: one or more, with the same columns.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    return replace(
+        parts[0],
+        table=pa.concat_tables([part.table for part in parts]).unify_dictionaries(),
+        origin=_Joined.of([part.origin for part in parts], [len(part.table) for part in parts]),
+        unreadable=Rejections.total([part.unreadable for part in parts]),
+    )
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """Where rows of several parts came from: their `Origin`.
+
+    Attributes:
+        parts: the origins of the parts.
+        firsts: int64 [parts], the first row of each.
+    """
+
+    parts: Sequence[Origin]
+    firsts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, parts: Sequence[Origin], rows: Sequence[int]) -> _Joined:
+        return cls(parts, np.cumsum([0, *rows[:-1]], dtype=np.int64))
+
+    def sizes(self) -> NDArray[np.int64]:
+        return np.concatenate([part.sizes() for part in self.parts])
+
+    def payloads(self, rows: Sequence[int]) -> list[bytes]:
+        found = (self._within(row) for row in rows)
+        return [payload for part, row in found for payload in part.payloads([row])]
+
+    def position(self, row: int) -> str:
+        part, within = self._within(row)
+        return part.position(within)
+
+    def attributes(self, row: int) -> str | None:
+        part, within = self._within(row)
+        return part.attributes(within)
+
+    def _within(self, row: int) -> tuple[Origin, int]:
+        number = int(np.searchsorted(self.firsts, row, side="right")) - 1
+        return self.parts[number], row - int(self.firsts[number])
+
+
 @dataclass(frozen=True)
 class _InMember:
     """Where rows of a file in an archive came from: their `Origin`."""
