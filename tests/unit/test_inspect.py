@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -344,6 +345,35 @@ def test_whatever_rows_hold_what_is_written_are_rules(rows: list[dict[str, objec
     if fields_of(proposal, "event_time"):
         _, known = parse_event_times(records.columns[0].cast("string").fill_null(""))
         assert known.any()
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (("load_date", "event_ts"), "event_ts"),
+        (("date", "written"), "written"),
+        (("day", "_loaded_at"), "day"),
+        (("Datum", "ingested_at"), "Datum"),
+    ],
+)
+def test_times_of_day_come_before_dates_and_loading_last(
+    names: tuple[str, str], chosen: str
+) -> None:
+    dates = [datetime(2026, 7, day).date() for day in range(1, 4)]
+    times = [f"2026-07-0{day} 10:0{day}:00" for day in range(1, 4)]
+    proposal = proposal_of(
+        of_objects(
+            *[
+                {names[0]: day.isoformat(), names[1]: time}
+                for day, time in zip(dates, times, strict=True)
+            ]
+        )
+    )
+    assert fields_of(proposal, "event_time") == [chosen]
+    moments = [datetime.fromisoformat(text) for text in times]
+    proposal = proposal_of(of_columns({names[0]: pa.array(dates), names[1]: pa.array(moments)}))
+    assert fields_of(proposal, "event_time") == [chosen]
+    assert ("sessions mean nothing" in proposal.guess("event_time").why) == (chosen == names[0])
 
 
 @pytest.mark.parametrize(

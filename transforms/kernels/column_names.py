@@ -21,6 +21,7 @@ ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "properties time",
         "=time",
         "=ts",
+        "event ts",
         "timestamp",
         "datetime",
         "date time",
@@ -147,6 +148,11 @@ ANONYMOUS: Final = (
     "visitor id",
     "client id",
 )
+# Words of times at which rows came into a warehouse, and not of what happened in them.
+_OF_LOADING: Final = re.compile(
+    r"\b(load|loaded|loading|loadtime|loaddate|ingest\w*|partition\w*|inserted|imported|"
+    r"extracted|synced|etl|received|uuid ts)\b"
+)
 # As difflib.get_close_matches has it, a little stricter.
 _SPELT_ALIKE: Final = 0.7
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -177,6 +183,11 @@ def likeness(ours: str, name: str) -> float:
 def is_anonymous(name: str) -> bool:
     """Whether a field holds ids of people who are not known yet."""
     return words_of(name).endswith(ANONYMOUS)
+
+
+def is_of_loading(name: str) -> bool:
+    """Whether a field says when a row was loaded, and not when something happened."""
+    return _OF_LOADING.search(words_of(name)) is not None
 
 
 def alike(wanted: Iterable[str], names: Iterable[str]) -> dict[str, str]:

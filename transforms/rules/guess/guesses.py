@@ -12,23 +12,20 @@ from typing import Final
 import duckdb
 
 from transforms.figure_settings import MOST_OWN_TYPES
-from transforms.kernels.column_names import is_anonymous, likeness
 from transforms.kernels.fields import platform_code
 from transforms.rules.guess.sample_fields import SampleField
-from transforms.rules.guess.time_guess import TimeGuess, guessed_times
+from transforms.rules.guess.scores import Finding, score, why
+from transforms.rules.guess.time_guess import guessed_times, times_by_type
 from transforms.rules.guess.value_kinds import (
     guessed_amounts,
     is_country,
     lines_for_platforms,
     own_type,
-    platform_of,
     whole_share,
 )
 from transforms.rules.model import ISO, AmountRules, Column, Rules, TimeRules, ValueMap
 from transforms.vocabulary import EVENT_ID, EVENT_TYPES, SOURCE_COLUMNS
 
-# Of which a field is told to be an event's type: more names than that are no names of events.
-_MOST_NAMES: Final = 1_000
 _MOST_LINES: Final = 50
 _MOST_LIKELY: Final = 4
 # What is no country becomes this, which ISO 3166 leaves to whoever needs it.
@@ -39,38 +36,6 @@ _ID_NAMES: Final = frozenset({"eventid", "eventuuid", "insertid", "messageid", "
 _DISTINCT_IDS: Final = 0.99
 OTHER_EVENTS: Final = "other_event"
 ANY_EVENT: Final = "event"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A field, and what is in it.
-
-    Attributes:
-        name: as rules call it.
-        values: how often each text is there, the most frequent first; without blanks.
-        rows: how many rows were looked at.
-        times: how its texts are written as times.
-    """
-
-    name: str
-    values: Mapping[str, int]
-    rows: int
-    times: TimeGuess
-
-    @property
-    def filled(self) -> int:
-        """In how many rows it is not blank."""
-        return sum(self.values.values())
-
-    @property
-    def blank_share(self) -> float:
-        """The share of rows in which it is blank, from 0 to 1."""
-        return 1 - self.filled / self.rows if self.rows else 1.0
-
-    @property
-    def example(self) -> str:
-        """The most frequent text; "" without one."""
-        return next(iter(self.values), "")
 
 
 @dataclass(frozen=True)
@@ -160,20 +125,20 @@ def _tells_events(found: Finding) -> bool:
 
 def _finding(found: SampleField, now: datetime, database: duckdb.DuckDBPyConnection) -> Finding:
     values = Counter(filter(None, found.texts))
-    times = TimeGuess((ISO,), 1.0) if found.is_moment else guessed_times([*values], now, database)
+    times = times_by_type(values) if found.is_moment else guessed_times([*values], now, database)
     return Finding(found.name, dict(values.most_common()), len(found.texts), times)
 
 
 def _guess(ours: str, findings: Sequence[Finding]) -> Guess:
-    scored = [(_score(ours, found), found) for found in findings]
-    likely = [f for score, f in sorted(scored, key=lambda pair: -pair[0]) if score > 0]
+    scored = [(score(ours, found), found) for found in findings]
+    likely = [f for likely_by, f in sorted(scored, key=lambda pair: -pair[0]) if likely_by > 0]
     if not likely:
         return Guess(ours, (), "no field looks like it")
     chosen = [likely[0]]
     if ours in ("user_id", "event_type"):
         chosen = list(_filling(likely))
     others = [found for found in likely if found not in chosen][:_MOST_LIKELY]
-    return Guess(ours, tuple(chosen), _why(ours, chosen[0]), tuple(others))
+    return Guess(ours, tuple(chosen), why(ours, chosen[0]), tuple(others))
 
 
 def _filling(likely: Sequence[Finding]) -> Iterator[Finding]:
@@ -185,70 +150,6 @@ def _filling(likely: Sequence[Finding]) -> Iterator[Finding]:
         if blank > 0 and found.blank_share < blank:
             yield found
             blank = found.blank_share
-
-
-def _score(ours: str, found: Finding) -> float:
-    """How likely a field is a column, from 0 to 1: by its name, its values and its blanks."""
-    if not found.filled:
-        return 0.0
-    named = likeness(ours, found.name) or _WITHOUT_NAME.get(ours, 0.0)
-    share = _fitting(ours, found)
-    if ours == "user_id" and not is_anonymous(found.name):
-        return named * share  # One that is rarely known is still the better one.
-    return named * share * (0.5 + 0.5 * (1 - found.blank_share))
-
-
-# What a column is guessed by where no name speaks for it.
-_WITHOUT_NAME: Final = {"event_time": 0.1, "platform": 0.05}
-
-
-def _fitting(ours: str, found: Finding) -> float:
-    """The share of the texts that are values of a column; 0 where they are too few."""
-    share, least = 1.0, 0.5
-    texts = [*found.values]
-    if ours == "event_time":
-        share, least = found.times.share, 0.8
-    elif ours == "event_type":
-        few = len(texts) <= min(_MOST_NAMES, max(20, found.filled // 4))
-        share = float(few and not found.times.formats and not _are_numbered(texts))
-    elif ours == "user_id":
-        share = float(found.times.share < least and not _is_flag(texts))
-    elif ours == "miles_amount":
-        share, least = max(guessed_amounts(texts)[1], whole_share(texts)), 0.8
-    elif ours == "platform":
-        known = sum(number for text, number in found.values.items() if platform_of(text))
-        share = known / found.filled if len(texts) <= _MOST_NAMES else 0.0
-    elif ours == "country":
-        known = sum(number for text, number in found.values.items() if is_country(text))
-        share = known / found.filled
-    elif ours == "utm_source":
-        share = float(whole_share(texts) < least)
-    return share if share >= least else 0.0
-
-
-def _are_numbered(texts: Sequence[str]) -> bool:
-    """Whether most have digits in them, as numbers of orders have and names of events have not."""
-    return sum(any(sign.isdigit() for sign in text) for text in texts) > len(texts) / 2
-
-
-def _is_flag(texts: Sequence[str]) -> bool:
-    return {text.casefold() for text in texts} <= {"true", "false"}
-
-
-def _why(ours: str, found: Finding) -> str:
-    by_name = "its name" if likeness(ours, found.name) else ""
-    if ours == "event_time":
-        said = f"{found.times.share:.0%} are times ({' or '.join(found.times.formats)})"
-    elif ours == "country":
-        letters = max(map(len, found.values)) <= 2
-        said = "two letters" if letters else f"{_fitting(ours, found):.0%} are countries"
-    elif ours == "platform":
-        said = f"{_fitting(ours, found):.0%} are systems or devices"
-    elif ours == "miles_amount":
-        said = f"{_fitting(ours, found):.0%} are amounts"
-    else:
-        said = ""
-    return ", ".join(filter(None, (by_name, said)))
 
 
 def _joined(guess: Guess, texts: Mapping[str, Sequence[str]]) -> list[str]:

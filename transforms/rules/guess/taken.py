@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from transforms.rules.guess.guesses import Finding, Guess
+from transforms.rules.guess.guesses import Guess
+from transforms.rules.guess.scores import Finding
 from transforms.rules.model import Rules
 from transforms.vocabulary import EVENT_ID, SOURCE_COLUMNS
 

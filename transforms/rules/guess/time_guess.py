@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -51,6 +51,8 @@ _MOST_FORMATS: Final = 3
 _LONGEST: Final = 40
 # A day ahead is a clock that is wrong, or another zone; a year ahead is no time of an event.
 _AHEAD: Final = timedelta(days=2)
+_DAY_US: Final = 86_400_000_000
+_NONE: Final = np.iinfo(np.int64).min
 _MAYBE_TIME: Final = re.compile(r"(?:\D*\d){6,}\D*")
 
 
@@ -64,12 +66,14 @@ class TimeGuess:
         share: of the texts those that they fit, from 0 to 1.
         as_well: others that fit all that the first one fits, with other days in them.
         is_local: whether some have no offset, and no epoch either.
+        has_hours: whether some have a time of day; else they are dates alone.
     """
 
     formats: tuple[str, ...] = ()
     share: float = 0.0
     as_well: tuple[str, ...] = ()
     is_local: bool = False
+    has_hours: bool = False
 
 
 def guessed_times(
@@ -87,7 +91,8 @@ def guessed_times(
     if maybe * 2 < len(texts) or not texts:
         return TimeGuess()
     column = pa.array(texts, pa.string())
-    fits = {name: _fits(column, name, now, database) for name in _FORMATS}
+    times = {name: _times(column, name, now, database) for name in _FORMATS}
+    fits = {name: found != _NONE for name, found in times.items()}
     left, chosen = np.ones(len(texts), np.bool_), list[str]()
     while left.any() and len(chosen) < _MOST_FORMATS:
         best = max(fits, key=lambda name: int((fits[name] & left).sum()))
@@ -103,20 +108,29 @@ def guessed_times(
         name not in EPOCHS and not has_zone(name) and (name != ISO or _some_local(texts))
         for name in chosen
     )
-    return TimeGuess(tuple(chosen), 1 - float(left.mean()), tuple(as_well), is_local)
+    has_hours = any(bool((times[name][fits[name]] % _DAY_US).any()) for name in chosen)
+    return TimeGuess(tuple(chosen), 1 - float(left.mean()), tuple(as_well), is_local, has_hours)
 
 
-def _fits(
+def times_by_type(texts: Iterable[str]) -> TimeGuess:
+    """What times and dates by their type are, by their texts in ISO 8601."""
+    return TimeGuess(
+        (ISO,), 1.0, has_hours=any(text[10:19] not in ("", "T00:00:00") for text in texts)
+    )
+
+
+def _times(
     column: pa.Array, name: str, now: datetime, database: duckdb.DuckDBPyConnection
-) -> NDArray[np.bool_]:
+) -> NDArray[np.int64]:
+    """Of each text the time in microseconds, _NONE where the format does not fit."""
     statement = f"SELECT {time_sql('text', TimeRules((name,)))} FROM rows"
     (found,) = asked(database, pa.table({"text": column}), statement)
     time_us, known = parse_event_times(found.fill_null(""))
     earliest, latest = (
         int(np.datetime64(moment, "us").astype(np.int64)) for moment in (EARLIEST, now + _AHEAD)
     )
-    fits: NDArray[np.bool_] = known & (time_us >= earliest) & (time_us < latest)
-    return fits
+    fits = known & (time_us >= earliest) & (time_us < latest)
+    return np.where(fits, time_us, _NONE)
 
 
 def _some_local(texts: Sequence[str]) -> bool:

@@ -1,0 +1,125 @@
+"""Fields of some rows, and how likely each is one of our columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from transforms.kernels.column_names import is_anonymous, is_of_loading, likeness
+from transforms.rules.guess.time_guess import TimeGuess
+from transforms.rules.guess.value_kinds import guessed_amounts, is_country, platform_of, whole_share
+
+# Of which a field is told to be an event's type: more names than that are no names of events.
+_MOST_NAMES: Final = 1_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A field, and what is in it.
+
+    Attributes:
+        name: as rules call it.
+        values: how often each text is there, the most frequent first; without blanks.
+        rows: how many rows were looked at.
+        times: how its texts are written as times.
+    """
+
+    name: str
+    values: Mapping[str, int]
+    rows: int
+    times: TimeGuess
+
+    @property
+    def filled(self) -> int:
+        """In how many rows it is not blank."""
+        return sum(self.values.values())
+
+    @property
+    def blank_share(self) -> float:
+        """The share of rows in which it is blank, from 0 to 1."""
+        return 1 - self.filled / self.rows if self.rows else 1.0
+
+    @property
+    def example(self) -> str:
+        """The most frequent text; "" without one."""
+        return next(iter(self.values), "")
+
+
+def score(ours: str, found: Finding) -> float:
+    """How likely a field is a column, from 0 to 1: by its name, its values and its blanks."""
+    named = likeness(ours, found.name) or _WITHOUT_NAME.get(ours, 0.0)
+    if not found.filled or not named:
+        return 0.0
+    likely = named * _fitting(ours, found)
+    if ours == "user_id" and not is_anonymous(found.name):
+        return likely  # One that is rarely known is still the better one.
+    likely *= 0.5 + 0.5 * (1 - found.blank_share)
+    return likely * _rank_of_times(found) if ours == "event_time" else likely
+
+
+def _rank_of_times(found: Finding) -> float:
+    """Whatever a name says, times come before dates alone, and when rows were loaded comes last."""
+    if is_of_loading(found.name):
+        return _LOADED
+    return 1.0 if found.times.has_hours and found.blank_share < _MOST_BLANK else _DATES_ALONE
+
+
+# Apart by so much that what is likeliest by its name in one stays behind all of the one before.
+_DATES_ALONE: Final = 0.02
+_LOADED: Final = 0.0004
+_MOST_BLANK: Final = 0.5
+# What a column is guessed by where no name speaks for it.
+_WITHOUT_NAME: Final = {"event_time": 0.1, "platform": 0.05}
+
+
+def _fitting(ours: str, found: Finding) -> float:
+    """The share of the texts that are values of a column; 0 where they are too few."""
+    share, least = 1.0, 0.5
+    texts = [*found.values]
+    if ours == "event_time":
+        share, least = found.times.share, 0.8
+    elif ours == "event_type":
+        few = len(texts) <= min(_MOST_NAMES, max(20, found.filled // 4))
+        share = float(few and not found.times.formats and not _are_numbered(texts))
+    elif ours == "user_id":
+        share = float(found.times.share < least and not _is_flag(texts))
+    elif ours == "miles_amount":
+        share, least = max(guessed_amounts(texts)[1], whole_share(texts)), 0.8
+    elif ours == "platform":
+        known = sum(number for text, number in found.values.items() if platform_of(text))
+        share = known / found.filled if len(texts) <= _MOST_NAMES else 0.0
+    elif ours == "country":
+        known = sum(number for text, number in found.values.items() if is_country(text))
+        share = known / found.filled
+    elif ours == "utm_source":
+        share = float(whole_share(texts) < least)
+    return share if share >= least else 0.0
+
+
+def _are_numbered(texts: Sequence[str]) -> bool:
+    """Whether most have digits in them, as numbers of orders have and names of events have not."""
+    return sum(any(sign.isdigit() for sign in text) for text in texts) > len(texts) / 2
+
+
+def _is_flag(texts: Sequence[str]) -> bool:
+    return {text.casefold() for text in texts} <= {"true", "false"}
+
+
+def why(ours: str, found: Finding) -> str:
+    """What says that a field is a column, in words."""
+    by_name = "its name" if likeness(ours, found.name) else ""
+    if ours == "event_time":
+        said = f"{found.times.share:.0%} are times ({' or '.join(found.times.formats)})"
+        if not found.times.has_hours:
+            said = f"dates alone, no times of day: sessions mean nothing; {said}"
+    elif ours == "country":
+        letters = max(map(len, found.values)) <= 2
+        said = "two letters" if letters else f"{_fitting(ours, found):.0%} are countries"
+    elif ours == "platform":
+        said = f"{_fitting(ours, found):.0%} are systems or devices"
+    elif ours == "miles_amount":
+        said = f"{_fitting(ours, found):.0%} are amounts"
+    else:
+        said = ""
+    return ", ".join(filter(None, (by_name, said)))
