@@ -15,6 +15,7 @@ from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineS
 
 from pipeline.errors import RunError
 from pipeline.launch.runners import Runner, is_dataflow, is_flink
+from pipeline.options.beam_options import OF_FLINK
 from pipeline.options.option import Option, declare_new
 
 # Workers keep the state of keys that they have just had: without a cache, which is Beam's default
@@ -49,6 +50,8 @@ def pipeline_options(
         _shown_by_beam(command, ours)
     # Separate worker processes log by themselves what is raised here all the same.
     quiet = ["--default_sdk_harness_log_level=CRITICAL"]
+    if is_flink(runner.name):
+        _known_to_flink()
     # Of options that are given twice Beam takes the last: those of the command line.
     first = quiet if runner.local else [*_ELSEWHERE, *(_ON_FLINK if is_flink(runner.name) else ())]
     options = PipelineOptions([*first, *arguments])
@@ -67,6 +70,24 @@ def _shown_by_beam(command: str, ours: tuple[Option, ...]) -> type[Any]:
 
     name = f"{command.capitalize()}PipelineOptions"
     found: type[Any] = type(name, (PipelineOptions,), {"_add_argparse_args": classmethod(add)})
+    return found
+
+
+@functools.cache
+def _known_to_flink() -> type[Any]:
+    """A class of Flink's options. Beam asks the job server for them when it sends a job, and warns
+    before of each that it can't parse it."""
+
+    def add(cls: type[Any], parser: argparse.ArgumentParser) -> None:
+        for name, option in OF_FLINK.items():
+            if option["takes"] == "nothing":
+                parser.add_argument(f"--{name}", action="store_true")
+            else:
+                parser.add_argument(f"--{name}", type=int if option.get("type") == "int" else str)
+
+    found: type[Any] = type(
+        "FlinkPipelineOptions", (PipelineOptions,), {"_add_argparse_args": classmethod(add)}
+    )
     return found
 
 

@@ -22,11 +22,12 @@ _TYPES: Final[dict[str, tuple[Callable[[str], object], str]]] = {
     "loads": (json.loads, "JSON"),
 }
 # Of Flink's job server, which tells Beam what it knows when a job is sent to it.
-_OF_FLINK: Final[dict[str, dict[str, Any]]] = {
+OF_FLINK: Final[dict[str, dict[str, Any]]] = {
     "checkpointing_interval": {"takes": "one", "type": "int"},
     "checkpointing_mode": {"takes": "one", "choices": ["EXACTLY_ONCE", "AT_LEAST_ONCE"]},
     "checkpoint_timeout_millis": {"takes": "one", "type": "int"},
     "externalized_checkpoints_enabled": {"takes": "one"},
+    "finish_bundle_before_checkpointing": {"takes": "nothing"},
     "min_pause_between_checkpoints": {"takes": "one", "type": "int"},
     "retain_externalized_checkpoints_on_cancellation": {"takes": "one"},
     "savepoint_path": {"takes": "one"},
@@ -75,7 +76,7 @@ def known() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = json.loads(
         resources.files("pipeline.options").joinpath(_FILE).read_text()
     )
-    return {**_OF_FLINK, **found}
+    return {**OF_FLINK, **found}
 
 
 def check(arguments: Sequence[str], ours: Collection[str]) -> dict[str, str]:

@@ -41,6 +41,7 @@ class Stream:
         run: the command's process.
         log: what it prints.
         topic: where its messages are published.
+        subscription: from where it reads them.
     """
 
     cluster: Cluster
@@ -48,6 +49,7 @@ class Stream:
     run: subprocess.Popen[bytes]
     log: Path
     topic: str
+    subscription: str
 
     def publish(self, rows: Sequence[dict[str, str]]) -> None:
         """Publish events as messages."""
@@ -75,10 +77,35 @@ class Stream:
         self.wait_until(
             lambda: self.cluster.checkpoints()["restored"] > restored, "nothing was restored"
         )
-        completed = self.cluster.checkpoints()["completed"]
+        self.pass_checkpoints(1)
+
+    def pass_checkpoints(self, number: int) -> None:
+        """Wait until so many more are completed."""
+        wanted = self.cluster.checkpoints()["completed"] + number
         self.wait_until(
-            lambda: self.cluster.checkpoints()["completed"] > completed, "no further checkpoint"
+            lambda: self.cluster.checkpoints()["completed"] >= wanted, "no further checkpoint"
         )
+
+    def not_acknowledged(self) -> int:
+        """How many messages would come again; the stream has ended."""
+        with pubsub.SubscriberClient() as client:
+            self._let_come_again(client)
+            request = {
+                "subscription": self.subscription,
+                "max_messages": 1_000,
+                "return_immediately": True,
+            }
+            return len(client.pull(request=request).received_messages)
+
+    def acknowledge(self) -> None:
+        """Let the stream take what killed workers have on lease, and acknowledge it: behind the
+        second checkpoint that holds it."""
+        with pubsub.SubscriberClient() as client:
+            self._let_come_again(client)
+        self.pass_checkpoints(6)
+
+    def _let_come_again(self, client: pubsub.SubscriberClient) -> None:
+        client.seek(request={"subscription": self.subscription, "time": {"seconds": 1}})
 
     def kill_at(self, point: str, rows: Sequence[dict[str, str]]) -> None:
         """Publish events, and kill the worker that commits them, at a point of that."""
@@ -147,7 +174,7 @@ def streaming(cluster: Cluster, home: Home, folder: Path) -> Iterator[Stream]:
             stderr=output,
         )
     try:
-        yield Stream(cluster, home, run, log, topic)
+        yield Stream(cluster, home, run, log, topic, subscription)
     finally:
         run.send_signal(signal.SIGTERM)
         run.wait(PATIENCE_SECONDS)
@@ -184,3 +211,5 @@ def test_a_stream_goes_on_whoever_is_killed_and_ends_as_a_batch_over_everything(
             lambda: set(unlike(home.contents(), whole)) <= set(_APART), "tables differ"
         )
         assert cluster.restarts() == cluster.checkpoints()["restored"] == 4
+        stream.acknowledge()
+    assert stream.not_acknowledged() == 0

@@ -58,3 +58,13 @@ def test_on_flink_a_checkpoint_does_not_begin_as_soon_as_another_one_ends(
     option = "--min_pause_between_checkpoints="
     found = [word.removeprefix(option) for word in options._flags if word.startswith(option)]
     assert found == pauses
+
+
+def test_beam_knows_the_options_of_flinks_job_server() -> None:
+    """It warns of those that it does not know, though they are sent."""
+    given = ["--checkpointing_interval", "2000", "--state_backend=rocksdb"]
+    options = pipeline_options(Runner("FlinkRunner", local=False, workers=None), given)
+    found = options.get_all_options(drop_default=True)
+    assert found["checkpointing_interval"] == 2_000
+    assert found["state_backend"] == "rocksdb"
+    assert found["finish_bundle_before_checkpointing"] is True
