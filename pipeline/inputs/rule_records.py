@@ -52,9 +52,15 @@ def records_by_rules(
     Raises:
         DataError: if the file can't be read, or has changed, or lacks a field that rules name.
     """
-    blocks = (block for part in parts for block in source_rows(part, rules.wanted, rules.labels))
+    blocks = (block for part in parts for block in _rows(part, rules))
     for rows, read in _together(blocks):
         yield reader(rows), read
+
+
+def _rows(part: SourceRange, rules: Rules) -> Iterator[tuple[SourceRows, int]]:
+    names = part.source.names
+    wanted, labels = (rules.also_called(each, names) for each in (rules.wanted, rules.labels))
+    return source_rows(part, wanted, labels)
 
 
 def _together(blocks: Iterator[tuple[SourceRows, int]]) -> Iterator[tuple[SourceRows, int]]:

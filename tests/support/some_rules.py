@@ -96,4 +96,5 @@ def some_rules(draw: st.DrawFn, fields: tuple[str, ...] = FIELDS) -> Rules:
         ("own type",),
         exclude=replace(exclude, keep=exclude.is_any and draw(st.booleans())),
         nulls=draw(st.sampled_from([(), _NULLS])),
+        ignores_case=draw(st.booleans()),
     )

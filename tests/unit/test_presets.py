@@ -6,14 +6,18 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.__main__ import main
 from pipeline.errors import OptionError
 from pipeline.inputs.input_versions import local_file
+from pipeline.inputs.rule_records import ranges_by_rules
 from pipeline.launch.found_types import with_types_of_files
 from pipeline.launch.rules_of_run import asked_rules
-from tests.support.made_exports import OF_PRESETS, as_lines, shopify_orders
+from tests.support.made_exports import OF_PRESETS, Read, as_lines, shopify_orders
 from tests.support.read_exports import read_by
 from transforms.data_error import DataError
 from transforms.rules.event_names import with_types
@@ -47,6 +51,50 @@ def test_an_export_is_read_as_a_plain_loop_reads_it(name: str, tmp_path: Path) -
     assert rules is not None
     assert rules.own_event_types == tuple(sorted({read.type for read in export.read}))
     assert read_by(path, rules) == list(export.read)
+
+
+def segment_table(folder: Path, kind: str, **columns: str) -> Path:
+    """A table of Segment's in a warehouse, of two rows, as Snowflake calls its columns."""
+    table = pa.table(
+        {
+            name.upper(): [value, value]
+            for name, value in {
+                "id": "1",
+                "anonymous_id": "a",
+                "user_id": "u",
+                "timestamp": "2026-07-01 03:01:19.689",
+                "context_os_name": "iOS",
+                **columns,
+            }.items()
+        }
+    )
+    path = folder / f"table.{kind}"
+    (csv.write_csv if kind == "csv" else pq.write_table)(table, str(path))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize(("columns", "type"), [({"event": "bought"}, "bought"), ({}, "page")])
+def test_tables_of_segment_in_warehouses(
+    tmp_path: Path, kind: str, columns: dict[str, str], type: str
+) -> None:
+    path = segment_table(tmp_path, kind, **columns)
+    rules = with_types_of_files(preset("segment"), [local_file(str(path))])
+    assert rules is not None and rules.own_event_types == (type,)
+    at = "2026-07-01T03:01:19.689000"
+    assert read_by(path, rules) == [Read(at, "u", type, "iOS", "", "")] * 2
+
+
+def test_a_table_that_is_none_of_segment_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.csv"
+    for header, lacks in (
+        ("timestamp,user_id,action", "'messageId' or 'message_id' or 'id'"),
+        ("id,event,user_id", "'timestamp' or"),
+        ("id,event,timestamp", "'userId' or"),
+    ):
+        path.write_text(f"{header}\n1,2,3\n")
+        with pytest.raises(DataError, match=f"names {lacks}"):
+            [*ranges_by_rules(local_file(str(path)), preset("segment"), None)]
 
 
 def test_an_order_of_several_items_earns_its_total_once(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,9 +17,12 @@ from tests.support.some_rules import FIELDS, some_rules
 from tests.support.thorough import examples
 from transforms.data_error import DataError
 from transforms.kernels.parse import Limits, Parsed, parse_records
+from transforms.kernels.source_records import PayloadFormat
 from transforms.kernels.source_rows import SourceRows
 from transforms.rules.model import Rules
+from transforms.rules.read_again import ReadAgain
 from transforms.rules.read_by_rules import RuleReader
+from transforms.rules.rule_additions import only_add
 from transforms.rules.rules_file import read_rules
 from transforms.vocabulary import SOURCE_COLUMNS
 
@@ -232,6 +236,53 @@ def test_times_by_type_need_no_format(
 def test_names_that_differ_in_case_are_different() -> None:
     rows = of_columns({**PLAIN, "X": pa.array([{"a": "1"}]), "x": pa.array([{"a": "2"}])})
     assert one(rows, 'columns.utm_source = "x.a"', "utm_source") == ["2"]
+
+
+CASE = "input.ignore_case = true\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "field", "found"),
+    [
+        (["SOURCE"], "source", "0"),
+        (["SOURCE", "source"], "source", "1"),
+        (["SOURCE", "Source"], "source", None),
+        (["UTM_Source"], None, "0"),
+        (["A.B", "a"], "a.b", "0"),
+        (["other"], "source", None),
+    ],
+)
+def test_columns_may_differ_in_case_where_rules_say_so(
+    columns: list[str], field: str | None, found: str | None
+) -> None:
+    rows = of_columns({**PLAIN, **{name: [str(at)] for at, name in enumerate(columns)}})
+    line = "" if field is None else f'columns.utm_source = "{field}"'
+    rules = read_rules(f"{CASE}{line}".encode(), "r")
+    # Those columns alone are read: they tell the same.
+    wanted = rules.also_called(rules.wanted, rows.table.column_names)
+    names = [name for name in rows.table.column_names if name in wanted]
+    for table in (rows.table, rows.table.select(names)):
+        if found is None:
+            with pytest.raises(DataError, match="names 'source', which it lacks"):
+                one(replace(rows, table=table), CASE + line, "utm_source")
+        else:
+            assert one(replace(rows, table=table), CASE + line, "utm_source") == [found]
+
+
+def test_case_is_ignored_of_columns_alone() -> None:
+    rows = of_columns({**PLAIN, "X": pa.array([{"a": "1", "B": "2"}])})
+    assert one(rows, f'{CASE}columns.utm_source = "x.a"', "utm_source") == ["1"]
+    with pytest.raises(DataError, match=r"names 'x\.b', which it lacks"):
+        one(rows, f'{CASE}columns.utm_source = "x.b"', "utm_source")
+    objects = of_objects({**{name: column[0] for name, column in PLAIN.items()}, "X": "1"})
+    assert one(objects, f'{CASE}columns.utm_source = "x"', "utm_source") == [""]
+    assert not only_add(Rules(), Rules(ignores_case=True))
+
+
+def test_dead_letters_of_columns_in_another_case_are_read_again() -> None:
+    form = PayloadFormat(("EVENT_TIME", "USER_ID", "EVENT_TYPE", "PLATFORM"), (0, 1, 2, 3), 4)
+    again = ReadAgain(read_rules(CASE.encode(), "r"))([b"2026-07-01T00:00:00Z,u,like,Web"], form)
+    assert parse_records(again, NOW, Limits()).events["user_id"].to_pylist() == ["u"]
 
 
 @pytest.mark.parametrize(

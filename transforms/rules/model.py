@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -144,6 +144,7 @@ class Rules:
         exclude: which records are left out.
         ids_file: where there are further ids of these, until they are read.
         nulls: values of the source that are blank, trimmed.
+        ignores_case: whether columns of a source fit a name in another case, where one alone does.
         called: what messages call them.
     """
 
@@ -158,6 +159,7 @@ class Rules:
     exclude: Exclude = Exclude()
     ids_file: str | None = None
     nulls: tuple[str, ...] = ()
+    ignores_case: bool = False
     called: str = field(default="the rules", compare=False)
 
     @property
@@ -202,6 +204,37 @@ class Rules:
     def labels(self) -> frozenset[str]:
         """Those of `wanted` whose columns have few values."""
         return frozenset(self.wanted) - {*self._names_for(_MANY_VALUES & {*self.column_names})}
+
+    def known_as(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Of a source of columns, by those of `wanted` that it has, what it calls them.
+
+        Args:
+            names: of its columns, or of those that `also_called` tells to read.
+        """
+        found = {name: name for name in self.wanted if name in names}
+        if self.ignores_case:
+            alike: dict[str, list[str]] = {}
+            for name in names:
+                alike.setdefault(name.casefold(), []).append(name)
+            for name in self.wanted:
+                fitting = alike.get(name.casefold(), [])
+                if name not in found and len(fitting) == 1:
+                    found[name] = fitting[0]
+        return found
+
+    def also_called(self, wanted: Collection[str], names: Sequence[str]) -> tuple[str, ...]:
+        """Names of columns to look into, with those of a source that fit them in another case.
+
+        All that fit one are there, so that what is read tells, too, whether there is one alone.
+
+        Args:
+            wanted: some of `wanted`.
+            names: of the source's columns.
+        """
+        if not self.ignores_case:
+            return tuple(wanted)
+        absent = {name.casefold() for name in wanted if name not in names}
+        return (*wanted, *(name for name in names if name.casefold() in absent))
 
     def _names_for(self, ours: Iterable[str]) -> tuple[str, ...]:
         paths = [path for name in ours for path in self.column(name).paths]

@@ -50,6 +50,7 @@ def rules_of(document: Document) -> Rules:
         _exclude(document.get("exclude", {})),
         document.get("exclude", {}).get("ids_file"),
         tuple(text.strip() for text in document.get("input", {}).get("null", ())),
+        document.get("input", {}).get("ignore_case", False),
     )
     _check_lines(rules)
     for keys, name, text in _our_values(rules):
@@ -109,7 +110,7 @@ def _our_values(rules: Rules) -> Iterator[tuple[tuple[str, ...], str, str]]:
 def document_of(rules: Rules) -> Document:
     """Rules as a document, without what is not said."""
     said = {
-        "input": {**_given_said(rules.input), **_nulls_said(rules)},
+        "input": {**_given_said(rules.input), **_fields_said(rules)},
         "columns": {name: _column_said(column) for name, column in rules.columns.items()},
         "time": _time_said(rules.time),
         "values": {
@@ -177,7 +178,7 @@ def canonical(rules: Rules) -> str:
 
 def _given(said: Mapping[str, Any]) -> Given:
     try:
-        of_files = {name: value for name, value in said.items() if name != "null"}
+        of_files = {name: value for name, value in said.items() if name in vars(Given())}
         return Given(**{**of_files, "names": tuple(said.get("names", ()))})
     except ValueError as error:
         raise ShapeError(("input",), f"is wrong: {error}") from error
@@ -188,8 +189,10 @@ def _given_said(given: Given) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value not in (None, [])}
 
 
-def _nulls_said(rules: Rules) -> dict[str, Any]:
-    return {"null": list(rules.nulls)} if rules.nulls else {}
+def _fields_said(rules: Rules) -> dict[str, Any]:
+    """What [input] says of fields, and not of files."""
+    said = {"null": list(rules.nulls), "ignore_case": rules.ignores_case}
+    return {name: value for name, value in said.items() if value}
 
 
 def _column(given: Any) -> Column:

@@ -204,6 +204,10 @@ SHAPE: Final = Keys(
                     "Values that are blank in all fields, but for white space around them",
                     _MOST_NULLS,
                 ),
+                "ignore_case": Flag(
+                    "Whether columns of CSV and Parquet fit a name in another case, where exactly "
+                    "one does"
+                ),
             },
             "What files are; what is left out is found out from each file",
         ),

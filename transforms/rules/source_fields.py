@@ -67,9 +67,10 @@ def refuse_absent(rules: Rules, names: Sequence[str], source: str) -> None:
         DataError: if a column that is needed comes from none of them, or rules name fields for a
             column and none of them is there.
     """
+    known = rules.known_as(names)
     for name in rules.column_names:
         column = rules.column(name)
-        if not any(path.within(names) for path in column.paths):
+        if not any(path.within(known) for path in column.paths):
             _refuse_without(name, rules, names, source)
 
 
@@ -87,7 +88,8 @@ def _of_json(rows: SourceRows, rules: Rules, database: duckdb.DuckDBPyConnection
 
 def _of_columns(rows: SourceRows, rules: Rules, database: duckdb.DuckDBPyConnection) -> Fields:
     table = rows.table
-    found = {name: _present(table, rules.column(name).paths) for name in rules.column_names}
+    known = rules.known_as(table.column_names)
+    found = {name: _present(table, rules.column(name).paths, known) for name in rules.column_names}
     for name in rules.column_names:
         if not found[name]:
             _refuse_without(name, rules, table.column_names, rows.source)
@@ -129,14 +131,15 @@ def _place(index: int) -> str:
     return f"column_{index}"
 
 
-def _present(table: pa.Table, paths: Sequence[FieldPath]) -> list[_Field]:
-    """Those of some fields that a table has."""
+def _present(table: pa.Table, paths: Sequence[FieldPath], known: Mapping[str, str]) -> list[_Field]:
+    """Those of some fields that a table has, whose columns are called as `known` says."""
     fields = []
     for path in paths:
-        place = path.within(table.column_names)
+        place = path.within(known)
         if place is None:
             continue
-        column, steps = place
+        name, steps = place
+        column = known[name]
         kind = table.schema.field(column).type
         if not steps and is_text(kind):
             fields.append(_Field(column, None, False))

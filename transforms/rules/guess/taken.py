@@ -21,9 +21,10 @@ def taken(rules: Rules, findings: Sequence[Finding]) -> list[Guess]:
 
 
 def _taken(rules: Rules, there: dict[str, Finding]) -> Iterator[Guess]:
+    known = rules.known_as([*there])
     for ours in (*SOURCE_COLUMNS, *(name for name in (EVENT_ID,) if name in rules.columns)):
         column = rules.column(ours)
-        chosen = tuple(there[name] for name in column.fields if name in there)
+        chosen = tuple(there[known[name]] for name in column.fields if name in known)
         default = "" if column.default is None else f"{column.default!r}"
         if chosen:
             said = rules.called if ours in rules.columns else "its name"
