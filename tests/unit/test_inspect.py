@@ -377,6 +377,48 @@ def test_times_of_day_come_before_dates_and_loading_last(
 
 
 @pytest.mark.parametrize(
+    "name", ["user_sk", "user_key", "userno", "cust_id", "kundennr", "Kundennr.", "usr_id"]
+)
+def test_one_field_that_is_near_is_the_user(name: str) -> None:
+    time = "2026-07-01T00:00:00Z"
+    assert fields_of(proposal_of(of_columns({"t": [time], name: ["7"]})), "user_id") == [name]
+    two = proposal_of(of_columns({"t": [time], "usr_id": ["7"], "user_i": ["7"]}))
+    assert fields_of(two, "user_id") == []
+    other = proposal_of(of_columns({"t": [time], "user_os": ["web"]}))
+    assert fields_of(other, "user_id") == []
+
+
+def test_codes_of_countries_come_before_names() -> None:
+    codes = {"country": ["Germany", "France"], "countryCode": ["de", "xx"]}
+    assert fields_of(proposal_of(of_columns(codes)), "country") == ["countryCode"]
+    for name in ("country_iso3", "iso_country", "Land", "país"):
+        assert fields_of(proposal_of(of_columns({name: ["DEU", "FRA"]})), "country") == [name]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["Zeitpunkt", "Kundennr.", "Vorgang", "Betrag (brutto)", "Gerät", "Kanal", "Land"],
+        ["fecha", "cliente", "evento", "importe", "plataforma", "canal", "país"],
+        ["date", "client", "événement", "montant", "plateforme", "canal", "pays"],
+    ],
+)
+def test_usual_words_of_other_languages_are_known(names: list[str]) -> None:
+    row = ["01.07.2026 10:00:00", "7", "Kauf", "-1.279,45", "iPhone", "Google", "Deutschland"]
+    again = ["02.07.2026 10:00:01", "8", "Besuch", "12,00 €", "Web", "Google", "Österreich"]
+    rows = of_columns({name: list(two) for name, *two in zip(names, row, again, strict=True)})
+    proposal = proposal_of(rows)
+    ours = [name for name in SOURCE_COLUMNS if name != "transaction_category"]
+    assert [fields_of(proposal, name) for name in ours] == [[name] for name in names]
+    text = rules_text(proposal, Given(), "2 rows")
+    assert '[amount]\ndecimal = ","\nthousands = "."' in text
+    assert 'Deutschland = "ZZ"  # no country by its English name: write its two letters' in text
+    records = RuleReader(read_rules(text.encode(), "r"))(rows)
+    limits = Limits(event_types=proposal.rules.event_types)
+    assert len(parse_records(records, NOW, limits).rejections) == 0
+
+
+@pytest.mark.parametrize(
     ("name", "ids", "is_one"),
     [
         ("messageId", [f"m{at}" for at in range(200)], True),

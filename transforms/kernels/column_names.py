@@ -1,9 +1,11 @@
-"""How likely a field is one of our columns, by its name."""
+"""How likely a field is one of our columns, by its name: in English, and by usual words in German,
+French and Spanish."""
 
 from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -26,6 +28,11 @@ ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "datetime",
         "date time",
         "zeitpunkt",
+        "zeitstempel",
+        "horodatage",
+        "fecha hora",
+        "fecha y hora",
+        "date heure",
         "zeit",
         "time",
         "tstamp",
@@ -33,6 +40,7 @@ ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "paid at",
         "date",
         "datum",
+        "fecha",
         "received at",
         "sent at",
     ),
@@ -44,12 +52,38 @@ ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "account id",
         "subscriber id",
         "uid",
+        "user key",
+        "user sk",
+        "user no",
+        "userno",
+        "user number",
+        "customer key",
+        "customer no",
+        "customer number",
+        "cust id",
+        "custid",
+        "cust no",
         "=email",
         "customer email",
         "=user",
         "=customer",
         "kundennummer",
+        "kundennr",
+        "kunden nr",
+        "kunden id",
+        "nutzer id",
+        "benutzer id",
+        "id cliente",
+        "id client",
+        "id usuario",
+        "id utilisateur",
         "=kunde",
+        "=nutzer",
+        "=benutzer",
+        "=cliente",
+        "=client",
+        "=usuario",
+        "=utilisateur",
         "anonymous id",
         "user pseudo id",
         "domain userid",
@@ -67,6 +101,9 @@ ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "=action",
         "=activity",
         "=ereignis",
+        "=vorgang",
+        "=evento",
+        "=evenement",
         "=aktion",
         "=type",
         "=verb",
@@ -79,6 +116,8 @@ ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "item category",
         "=category",
         "=kategorie",
+        "=categoria",
+        "=categorie",
         "se category",
     ),
     "miles_amount": (
@@ -94,6 +133,8 @@ ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "amount",
         "betrag",
         "umsatz",
+        "importe",
+        "montant",
         "order total",
         "=value",
         "params value",
@@ -113,6 +154,11 @@ ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "device type",
         "device category",
         "=device",
+        "betriebssystem",
+        "plattform",
+        "=gerat",
+        "plataforma",
+        "plateforme",
         "source name",
     ),
     "utm_source": (
@@ -123,6 +169,10 @@ ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "traffic source",
         "=source",
         "=quelle",
+        "=kanal",
+        "=channel",
+        "=canal",
+        "=fuente",
         "refr source",
         "referring domain",
         "initial referring domain",
@@ -130,8 +180,13 @@ ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "country": (
         "country",
         "country code",
+        "country iso",
+        "country iso2",
+        "country iso3",
         "country name",
         "=land",
+        "=pais",
+        "=pays",
         "=geo",
         "nation",
         "billing country",
@@ -155,12 +210,19 @@ _OF_LOADING: Final = re.compile(
 )
 # As difflib.get_close_matches has it, a little stricter.
 _SPELT_ALIKE: Final = 0.7
+_IN_BRACKETS: Final = re.compile(r"\([^()]*\)")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def words_of(name: str) -> str:
-    """The words of a name, in lower case: `context.os.name` and `contextOsName` are alike."""
-    return " ".join(re.findall(r"[^\W_]+", _CAMEL.sub(" ", name).casefold()))
+    """The words of a name, in lower case: `context.os.name` and `contextOsName` are alike.
+
+    Accents are left out, and so is what stands in round brackets: `Betrag (brutto)` is an amount.
+    """
+    bare = _IN_BRACKETS.sub(" ", name)
+    apart = unicodedata.normalize("NFKD", _CAMEL.sub(" ", bare).casefold())
+    plain = "".join(letter for letter in apart if not unicodedata.combining(letter))
+    return " ".join(re.findall(r"[^\W_]+", plain))
 
 
 def likeness(ours: str, name: str) -> float:
@@ -190,6 +252,19 @@ def is_of_loading(name: str) -> bool:
     return _OF_LOADING.search(words_of(name)) is not None
 
 
+def near(ours: str, names: Iterable[str]) -> str | None:
+    """The one field whose name is spelt like one of our columns, and looks like no other one.
+
+    None where no field is, or several are.
+    """
+    found = [
+        name
+        for name in dict.fromkeys(names)
+        if _spelt(ours, name) and not any(likeness(other, name) for other in ENDINGS)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
 def alike(wanted: Iterable[str], names: Iterable[str]) -> dict[str, str]:
     """The fields that may be some of our columns, or others that are looked for, by their names.
 
@@ -216,7 +291,10 @@ def alike(wanted: Iterable[str], names: Iterable[str]) -> dict[str, str]:
 def _score(ours: str, name: str) -> float:
     """From 0 to 1; how a name is spelt counts where what it says gives nothing."""
     says = likeness(ours, name) if ours in ENDINGS else 0.0
-    if says:
-        return says
+    return says or _spelt(ours, name) / 2
+
+
+def _spelt(ours: str, name: str) -> float:
+    """How alike two names are spelt, from 0 to 1; 0 where they are not."""
     spelt = difflib.SequenceMatcher(None, ours.casefold(), name.casefold()).ratio()
-    return spelt / 2 if spelt >= _SPELT_ALIKE else 0.0
+    return spelt if spelt >= _SPELT_ALIKE else 0.0

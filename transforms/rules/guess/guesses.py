@@ -12,9 +12,10 @@ from typing import Final
 import duckdb
 
 from transforms.figure_settings import MOST_OWN_TYPES
+from transforms.kernels.column_names import near
 from transforms.kernels.fields import platform_code
 from transforms.rules.guess.sample_fields import SampleField
-from transforms.rules.guess.scores import Finding, score, why
+from transforms.rules.guess.scores import Finding, is_user, score, why
 from transforms.rules.guess.time_guess import guessed_times, times_by_type
 from transforms.rules.guess.value_kinds import (
     guessed_amounts,
@@ -133,12 +134,21 @@ def _guess(ours: str, findings: Sequence[Finding]) -> Guess:
     scored = [(score(ours, found), found) for found in findings]
     likely = [f for likely_by, f in sorted(scored, key=lambda pair: -pair[0]) if likely_by > 0]
     if not likely:
-        return Guess(ours, (), "no field looks like it")
+        return _of_last_resort(ours, findings)
     chosen = [likely[0]]
     if ours in ("user_id", "event_type"):
         chosen = list(_filling(likely))
     others = [found for found in likely if found not in chosen][:_MOST_LIKELY]
     return Guess(ours, tuple(chosen), why(ours, chosen[0]), tuple(others))
+
+
+def _of_last_resort(ours: str, findings: Sequence[Finding]) -> Guess:
+    """A column that no field looks like by what its name says: a user's may be spelt alike."""
+    there = {found.name: found for found in findings if is_user(found)}
+    name = near(ours, there) if ours == "user_id" else None
+    if name is None:
+        return Guess(ours, (), "no field looks like it")
+    return Guess(ours, (there[name],), "its name is near")
 
 
 def _filling(likely: Sequence[Finding]) -> Iterator[Finding]:

@@ -111,7 +111,11 @@ def _values(name: str, proposal: Proposal) -> Iterator[str]:
     yield f"[values.{name}]" if values else f"# [values.{name}]"
     if values is not None:
         for text, ours in values.lines.items():
-            unknown = "  # no country; ZZ is nobody's" if ours == UNKNOWN_COUNTRY else ""
+            unknown = (
+                "  # no country by its English name: write its two letters; ZZ is nobody's"
+                if ours == UNKNOWN_COUNTRY
+                else ""
+            )
             yield f"{_key(text)} = {_toml(ours)}{unknown}"
         if values.others is not None:
             yield f'"*" = {_toml(values.others)}  # all others{_comment(_others(name, proposal))}'

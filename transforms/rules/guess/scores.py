@@ -12,6 +12,8 @@ from transforms.rules.guess.value_kinds import guessed_amounts, is_country, plat
 
 # Of which a field is told to be an event's type: more names than that are no names of events.
 _MOST_NAMES: Final = 1_000
+# The share of the texts that fit, from which on a field may be a column.
+_LEAST: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ def score(ours: str, found: Finding) -> float:
     if ours == "user_id" and not is_anonymous(found.name):
         return likely  # One that is rarely known is still the better one.
     likely *= 0.5 + 0.5 * (1 - found.blank_share)
+    if ours == "country" and not _are_codes(found):
+        return likely * _NOT_CODES
     return likely * _rank_of_times(found) if ours == "event_time" else likely
 
 
@@ -69,13 +73,17 @@ def _rank_of_times(found: Finding) -> float:
 _DATES_ALONE: Final = 0.02
 _LOADED: Final = 0.0004
 _MOST_BLANK: Final = 0.5
+# Of countries codes are the better ones: names come in several spellings.
+_NOT_CODES: Final = 0.7
+_CODE_LETTERS: Final = 3
+_MOST_COUNTRIES: Final = 300
 # What a column is guessed by where no name speaks for it.
 _WITHOUT_NAME: Final = {"event_time": 0.1, "platform": 0.05}
 
 
 def _fitting(ours: str, found: Finding) -> float:
     """The share of the texts that are values of a column; 0 where they are too few."""
-    share, least = 1.0, 0.5
+    share, least = 1.0, _LEAST
     texts = [*found.values]
     if ours == "event_time":
         share, least = found.times.share, 0.8
@@ -83,18 +91,32 @@ def _fitting(ours: str, found: Finding) -> float:
         few = len(texts) <= min(_MOST_NAMES, max(20, found.filled // 4))
         share = float(few and not found.times.formats and not _are_numbered(texts))
     elif ours == "user_id":
-        share = float(found.times.share < least and not _is_flag(texts))
+        share = float(is_user(found))
     elif ours == "miles_amount":
         share, least = max(guessed_amounts(texts)[1], whole_share(texts)), 0.8
     elif ours == "platform":
         known = sum(number for text, number in found.values.items() if platform_of(text))
         share = known / found.filled if len(texts) <= _MOST_NAMES else 0.0
     elif ours == "country":
-        known = sum(number for text, number in found.values.items() if is_country(text))
-        share = known / found.filled
+        share = max(_known_countries(found), least * _may_be_countries(texts))
     elif ours == "utm_source":
         share = float(whole_share(texts) < least)
     return share if share >= least else 0.0
+
+
+def _known_countries(found: Finding) -> float:
+    return sum(n for text, n in found.values.items() if is_country(text)) / max(found.filled, 1)
+
+
+def _may_be_countries(texts: Sequence[str]) -> bool:
+    """Whether they may be names of countries in another language than English."""
+    return len(texts) <= _MOST_COUNTRIES and not any(
+        sign.isdigit() for text in texts for sign in text
+    )
+
+
+def _are_codes(found: Finding) -> bool:
+    return max(map(len, found.values)) <= _CODE_LETTERS
 
 
 def _are_numbered(texts: Sequence[str]) -> bool:
@@ -102,8 +124,10 @@ def _are_numbered(texts: Sequence[str]) -> bool:
     return sum(any(sign.isdigit() for sign in text) for text in texts) > len(texts) / 2
 
 
-def _is_flag(texts: Sequence[str]) -> bool:
-    return {text.casefold() for text in texts} <= {"true", "false"}
+def is_user(found: Finding) -> bool:
+    """Whether the texts of a field may be ids of users: neither blank, nor times, nor flags."""
+    are_flags = {text.casefold() for text in found.values} <= {"true", "false"}
+    return found.times.share < _LEAST and not are_flags
 
 
 def why(ours: str, found: Finding) -> str:
@@ -114,8 +138,7 @@ def why(ours: str, found: Finding) -> str:
         if not found.times.has_hours:
             said = f"dates alone, no times of day: sessions mean nothing; {said}"
     elif ours == "country":
-        letters = max(map(len, found.values)) <= 2
-        said = "two letters" if letters else f"{_fitting(ours, found):.0%} are countries"
+        said = _why_country(found)
     elif ours == "platform":
         said = f"{_fitting(ours, found):.0%} are systems or devices"
     elif ours == "miles_amount":
@@ -123,3 +146,11 @@ def why(ours: str, found: Finding) -> str:
     else:
         said = ""
     return ", ".join(filter(None, (by_name, said)))
+
+
+def _why_country(found: Finding) -> str:
+    if all(len(text) == len("DE") for text in found.values):
+        return "two letters"
+    known = _known_countries(found)
+    foreign = "" if known >= _LEAST else ", by their English names or letters"
+    return f"{known:.0%} are countries{foreign}"
