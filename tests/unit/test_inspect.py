@@ -301,6 +301,18 @@ def test_an_amount_in_all_rows_of_an_event_looks_like_miles() -> None:
     assert '# Paid = "miles_earned"' in rules_text(proposal, Given(), "2 rows")
 
 
+def test_zeros_and_what_is_the_same_everywhere_are_no_amounts() -> None:
+    bought = [{"event": "buy", "price": price, "user": {"revenue": 0.0}} for price in (7.5, 0.0, 8)]
+    looked = [{"event": "look", "user": {"revenue": 0.0}}] * 9
+    proposal = proposal_of(of_objects(*bought, *looked))
+    assert fields_of(proposal, "miles_amount") == ["price"]
+    assert proposal.looks_like_miles == ("buy",)
+    shown = [{"event": "look", "total": "0.00"}, {"event": "buy", "total": "1.50"}]
+    assert proposal_of(of_objects(*shown)).looks_like_miles == ("buy",)
+    alone = proposal_of(of_columns({"event": ["a", "b"], "total": ["5", "5"]}))
+    assert fields_of(alone, "miles_amount") == ["total"]
+
+
 def test_an_id_that_is_known_comes_before_one_that_is_not() -> None:
     proposal = proposal_of(
         of_objects(

@@ -20,6 +20,7 @@ from transforms.rules.guess.time_guess import guessed_times, times_by_type
 from transforms.rules.guess.value_kinds import (
     guessed_amounts,
     is_country,
+    is_some,
     lines_for_platforms,
     own_type,
     whole_share,
@@ -241,8 +242,13 @@ def _with_amounts(
     if not amounts or not names:
         return ()
     types = _joined(guesses["event_type"], texts)
-    filled = Counter(
-        name for name, text in zip(types, texts[amounts[0].name], strict=True) if name and text
+    rows = [*zip(types, texts[amounts[0].name], strict=True)]
+    filled = Counter(name for name, text in rows if name and text)
+    # A zero is no amount, though what was bought may cost nothing now and then.
+    some = Counter(name for name, text in rows if name and is_some(text))
+    found = tuple(
+        name
+        for name in names
+        if filled[name] == names[name] < 2 * some[name] and name not in EVENT_TYPES
     )
-    found = tuple(name for name in names if filled[name] == names[name] and name not in EVENT_TYPES)
     return found if len(found) < len(names) else ()

@@ -8,7 +8,13 @@ from typing import Final
 
 from transforms.kernels.column_names import is_anonymous, is_of_loading, likeness
 from transforms.rules.guess.time_guess import TimeGuess
-from transforms.rules.guess.value_kinds import guessed_amounts, is_country, platform_of, whole_share
+from transforms.rules.guess.value_kinds import (
+    guessed_amounts,
+    is_country,
+    is_some,
+    platform_of,
+    whole_share,
+)
 
 # Of which a field is told to be an event's type: more names than that are no names of events.
 _MOST_NAMES: Final = 1_000
@@ -56,6 +62,8 @@ def score(ours: str, found: Finding) -> float:
     likely = named * _fitting(ours, found)
     if ours == "user_id" and not is_anonymous(found.name):
         return likely  # One that is rarely known is still the better one.
+    if ours == "miles_amount":
+        return likely * _amount_in(found)
     likely *= 0.5 + 0.5 * (1 - found.blank_share)
     if ours == "country" and not _are_codes(found):
         return likely * _NOT_CODES
@@ -73,6 +81,16 @@ def _rank_of_times(found: Finding) -> float:
 _DATES_ALONE: Final = 0.02
 _LOADED: Final = 0.0004
 _MOST_BLANK: Final = 0.5
+_SAME_AMOUNT: Final = 0.02
+
+
+def _amount_in(found: Finding) -> float:
+    """A zero is no amount, and what is the same in all rows is hardly one."""
+    amounts = {text: number for text, number in found.values.items() if is_some(text)}
+    share = 0.5 + 0.5 * sum(amounts.values()) / found.rows
+    return share if len(amounts) > 1 else share * _SAME_AMOUNT
+
+
 # Of countries codes are the better ones: names come in several spellings.
 _NOT_CODES: Final = 0.7
 _CODE_LETTERS: Final = 3

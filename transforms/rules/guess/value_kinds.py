@@ -45,6 +45,11 @@ def is_country(text: str) -> bool:
     return _LETTERS.fullmatch(text) is not None or two_letters(text) is not None
 
 
+def is_some(amount: str) -> bool:
+    """Whether an amount is more than zero, or less."""
+    return any(sign in "123456789" for sign in amount)
+
+
 def whole_share(texts: Collection[str]) -> float:
     """The share of texts that are whole miles as they are."""
     return _share([fields.miles_amount(text) >= 0 for text in texts])
