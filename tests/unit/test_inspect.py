@@ -248,6 +248,7 @@ def test_fields_inside_others_come_by_their_paths() -> None:
         (["2026-07-01 03:01:19 +0200"], ("%Y-%m-%d %H:%M:%S %z",)),
         (["2026-07-01 03:01:19 UTC", "2026-07-01 03:01:19.123 UTC"], ("iso",)),
         (["2026-07-01T03:01:19Z", "2026-07-02"], ("iso", "%Y-%m-%d")),
+        (["03/Jan/2025:04:44:34 +0000"], ("%d/%b/%Y:%H:%M:%S %z",)),
         (["+49 170 1234567", "1234567890123456789"], ()),
         (["2097-01-01T00:00:00Z"], ()),
         ([], ()),
@@ -428,6 +429,23 @@ def test_usual_words_of_other_languages_are_known(names: list[str]) -> None:
     records = RuleReader(read_rules(text.encode(), "r"))(rows)
     limits = Limits(event_types=proposal.rules.event_types)
     assert len(parse_records(records, NOW, limits).rejections) == 0
+
+
+def test_the_log_of_a_web_server_has_users_and_events_of_last_resort() -> None:
+    lines = [
+        {"@timestamp": "03/Jan/2025:04:44:34 +0000", "remote_addr": "10.0.2.2"},
+        {"@timestamp": "03/Jan/2025:04:44:40 +0000", "remote_addr": "10.0.2.2", "remote_user": "u"},
+    ]
+    rows = [{**line, "request": {"path": "/search"}} for line in lines]
+    proposal = proposal_of(of_objects(*rows))
+    assert fields_of(proposal, "event_time") == ["@timestamp"]
+    assert fields_of(proposal, "user_id") == ["remote_user", "remote_addr"]
+    assert fields_of(proposal, "event_type") == ["request.path"]
+    better = proposal_of(of_objects(*({**row, "email": "a@b.c", "event": "e"} for row in rows)))
+    assert fields_of(better, "user_id") == ["email"]
+    assert fields_of(better, "event_type") == ["event"]
+    many = [{**lines[0], "path": f"/{chr(97 + at % 26)}/{chr(97 + at // 26)}"} for at in range(150)]
+    assert fields_of(proposal_of(of_objects(*many)), "event_type") == []
 
 
 @pytest.mark.parametrize(

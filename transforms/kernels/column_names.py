@@ -193,6 +193,12 @@ ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "shipping country",
     ),
 }
+# What a name ends with that stands for one of our columns where nothing better does, as in the log
+# of a web server.
+_LAST_RESORTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "user_id": ("remote user", "remote addr", "remote host", "client ip", "ip address", "ip"),
+    "event_type": ("request path", "url path", "path"),
+}
 # Such ids come before somebody is known: they are for rows that have no better one.
 ANONYMOUS: Final = (
     "anonymous id",
@@ -242,6 +248,13 @@ def likeness(ours: str, name: str) -> float:
     return 0.0
 
 
+def last_resort(ours: str, name: str) -> int | None:
+    """How early a field is taken for one of our columns where none looks like it; None: never."""
+    words = f" {words_of(name)}"
+    endings = enumerate(_LAST_RESORTS.get(ours, ()))
+    return next((place for place, ending in endings if words.endswith(f" {ending}")), None)
+
+
 def is_anonymous(name: str) -> bool:
     """Whether a field holds ids of people who are not known yet."""
     return words_of(name).endswith(ANONYMOUS)
@@ -260,7 +273,9 @@ def near(ours: str, names: Iterable[str]) -> str | None:
     found = [
         name
         for name in dict.fromkeys(names)
-        if _spelt(ours, name) and not any(likeness(other, name) for other in ENDINGS)
+        if _spelt(ours, name)
+        and last_resort(ours, name) is None
+        and not any(likeness(other, name) for other in ENDINGS)
     ]
     return found[0] if len(found) == 1 else None
 

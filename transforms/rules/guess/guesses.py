@@ -12,10 +12,10 @@ from typing import Final
 import duckdb
 
 from transforms.figure_settings import MOST_OWN_TYPES
-from transforms.kernels.column_names import near
+from transforms.kernels.column_names import last_resort, near
 from transforms.kernels.fields import platform_code
 from transforms.rules.guess.sample_fields import SampleField
-from transforms.rules.guess.scores import Finding, is_user, score, why
+from transforms.rules.guess.scores import Finding, fits, score, why
 from transforms.rules.guess.time_guess import guessed_times, times_by_type
 from transforms.rules.guess.value_kinds import (
     guessed_amounts,
@@ -144,12 +144,23 @@ def _guess(ours: str, findings: Sequence[Finding]) -> Guess:
 
 
 def _of_last_resort(ours: str, findings: Sequence[Finding]) -> Guess:
-    """A column that no field looks like by what its name says: a user's may be spelt alike."""
-    there = {found.name: found for found in findings if is_user(found)}
-    name = near(ours, there) if ours == "user_id" else None
-    if name is None:
+    """What a column may come from that no field looks like: the one that is spelt alike, or what
+    logs of web servers have."""
+    there = {found.name: found for found in findings}
+    if ours == "user_id" and (name := near(ours, there)) and fits(ours, there[name]):
+        return Guess(ours, (there[name],), "its name is near")
+    places = [(last_resort(ours, name), found) for name, found in there.items()]
+    last = [
+        found
+        for place, found in sorted(
+            ((place, found) for place, found in places if place is not None),
+            key=lambda pair: pair[0],
+        )
+        if fits(ours, found) and (ours != "event_type" or len(found.values) <= MOST_OWN_TYPES)
+    ]
+    if not last:
         return Guess(ours, (), "no field looks like it")
-    return Guess(ours, (there[name],), "its name is near")
+    return Guess(ours, tuple(_filling(last)), "for want of a better field")
 
 
 def _filling(likely: Sequence[Finding]) -> Iterator[Finding]:

@@ -99,6 +99,11 @@ _MOST_COUNTRIES: Final = 300
 _WITHOUT_NAME: Final = {"event_time": 0.1, "platform": 0.05}
 
 
+def fits(ours: str, found: Finding) -> bool:
+    """Whether the texts of a field are values of a column, whatever its name is."""
+    return found.filled > 0 and _fitting(ours, found) > 0
+
+
 def _fitting(ours: str, found: Finding) -> float:
     """The share of the texts that are values of a column; 0 where they are too few."""
     share, least = 1.0, _LEAST
@@ -109,7 +114,8 @@ def _fitting(ours: str, found: Finding) -> float:
         few = len(texts) <= min(_MOST_NAMES, max(20, found.filled // 4))
         share = float(few and not found.times.formats and not _are_numbered(texts))
     elif ours == "user_id":
-        share = float(is_user(found))
+        are_flags = {text.casefold() for text in texts} <= {"true", "false"}
+        share = float(found.times.share < least and not are_flags)
     elif ours == "miles_amount":
         share, least = max(guessed_amounts(texts)[1], whole_share(texts)), 0.8
     elif ours == "platform":
@@ -140,12 +146,6 @@ def _are_codes(found: Finding) -> bool:
 def _are_numbered(texts: Sequence[str]) -> bool:
     """Whether most have digits in them, as numbers of orders have and names of events have not."""
     return sum(any(sign.isdigit() for sign in text) for text in texts) > len(texts) / 2
-
-
-def is_user(found: Finding) -> bool:
-    """Whether the texts of a field may be ids of users: neither blank, nor times, nor flags."""
-    are_flags = {text.casefold() for text in found.values} <= {"true", "false"}
-    return found.times.share < _LEAST and not are_flags
 
 
 def why(ours: str, found: Finding) -> str:

@@ -45,6 +45,7 @@ _FORMATS: Final = (
     "%d %b %Y %H:%M:%S",
     "%b %d, %Y %H:%M:%S",
     "%a, %d %b %Y %H:%M:%S %z",
+    "%d/%b/%Y:%H:%M:%S %z",
 )
 _MOST_TEXTS: Final = 500
 _MOST_FORMATS: Final = 3
