@@ -15,6 +15,7 @@ from pipeline.__main__ import main
 from pipeline.errors import OptionError
 from pipeline.inputs.input_versions import local_file
 from pipeline.inputs.rule_records import ranges_by_rules
+from pipeline.inputs.sources import describe
 from pipeline.launch.found_types import with_types_of_files
 from pipeline.launch.rules_of_run import asked_rules
 from tests.support.made_exports import OF_PRESETS, Read, as_lines, shopify_orders
@@ -22,7 +23,7 @@ from tests.support.read_exports import read_by
 from transforms.data_error import DataError
 from transforms.rules.event_names import with_types
 from transforms.rules.model import Rules
-from transforms.rules.presets import AS_RULES, PRESETS, as_rules
+from transforms.rules.presets import AS_RULES, PRESETS, as_rules, looked_like
 from transforms.rules.rules_document import canonical
 from transforms.rules.rules_file import read_rules
 
@@ -63,6 +64,7 @@ def segment_table(folder: Path, kind: str, **columns: str) -> Path:
                 "anonymous_id": "a",
                 "user_id": "u",
                 "timestamp": "2026-07-01 03:01:19.689",
+                "original_timestamp": "2026-07-01 03:01:19.689",
                 "context_os_name": "iOS",
                 **columns,
             }.items()
@@ -81,6 +83,8 @@ def test_tables_of_segment_in_warehouses(
     path = segment_table(tmp_path, kind, **columns)
     rules = with_types_of_files(preset("segment"), [local_file(str(path))])
     assert rules is not None and rules.own_event_types == (type,)
+    (names, *_) = (source.names for source in describe(local_file(str(path)), rules.input))
+    assert looked_like(names) == looked_like([name.lower() for name in names]) == "segment"
     at = "2026-07-01T03:01:19.689000"
     assert read_by(path, rules) == [Read(at, "u", type, "iOS", "", "")] * 2
 

@@ -10,20 +10,22 @@ _MARK: Final = "preset:"
 # What stands for a preset where a file of rules may stand, too.
 AS_RULES: Final = tuple(f"{_MARK}{name}" for name in PRESETS)
 
-# Fields that no other export has together.
-_SIGNS: Final = {
-    "segment": ("messageId", "anonymousId"),
-    "ga4": ("event_timestamp", "event_name", "user_pseudo_id"),
-    "mixpanel": ("event", "properties.time", "properties.distinct_id"),
-    "amplitude": ("amplitude_id", "event_type"),
-    "snowplow": ("derived_tstamp", "collector_tstamp"),
-    "shopify": ("Financial Status", "Lineitem name"),
-}
+# Fields that no other export has together; some presets read several kinds.
+_SIGNS: Final = (
+    ("segment", ("messageId", "anonymousId")),
+    ("ga4", ("event_timestamp", "event_name", "user_pseudo_id")),
+    ("mixpanel", ("event", "properties.time", "properties.distinct_id")),
+    ("amplitude", ("amplitude_id", "event_type")),
+    ("snowplow", ("derived_tstamp", "collector_tstamp")),
+    ("shopify", ("Financial Status", "Lineitem name")),
+    ("segment", ("id", "anonymous_id", "original_timestamp", "timestamp")),
+    ("segment", ("ID", "ANONYMOUS_ID", "ORIGINAL_TIMESTAMP", "TIMESTAMP")),
+)
 
 
 def looked_like(fields: Collection[str]) -> str | None:
     """The preset for an export with such fields; None where it looks like none."""
-    return next((name for name, signs in _SIGNS.items() if {*signs} <= {*fields}), None)
+    return next((name for name, signs in _SIGNS if {*signs} <= {*fields}), None)
 
 
 def as_rules(preset: str) -> str:

@@ -129,12 +129,14 @@ class RuleReader:
             return _Read(column)
         encoded = _encoded(column)
         texts = encoded.dictionary.fill_null("").to_pylist()
-        filled = [text for text in texts if not fields.is_blank(text)]
-        made = dict(zip(filled, filled if rule is None else rule(filled), strict=True))
-        values = [made.get(text, text if default is None else default) for text in texts]
-        ours = [text if value is None else value for text, value in zip(texts, values, strict=True)]
+        ours = [text if default is None else default for text in texts]
+        failed = np.zeros(len(texts), np.bool_)
+        filled = [at for at, text in enumerate(texts) if not fields.is_blank(text)]
+        given = [texts[at] for at in filled]
+        for at, value in zip(filled, given if rule is None else rule(given), strict=True):
+            ours[at] = texts[at] if value is None else value
+            failed[at] = value is None
         found = pa.DictionaryArray.from_arrays(encoded.indices, pa.array(ours, pa.string()))
-        failed = np.array([value is None for value in values], np.bool_)
         return _Read(found, failed[encoded.indices.to_numpy()])
 
     def _reading(

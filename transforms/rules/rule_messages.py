@@ -49,4 +49,4 @@ def _from(name: str, rules: Rules) -> str:
 def _to_map(name: str, rules: Rules) -> str:
     if not rules.column(name).fields:
         return ""
-    return f"; give it a line in [values.{name}] of {rules.called}"
+    return f"; give it a line in [values.{name}] or [patterns.{name}] of {rules.called}"
