@@ -431,6 +431,19 @@ def test_usual_words_of_other_languages_are_known(names: list[str]) -> None:
     assert len(parse_records(records, NOW, limits).rejections) == 0
 
 
+def test_a_field_is_proposed_for_one_column() -> None:
+    stores = of_columns({"time": ["2026-07-01T00:00:00Z"] * 4, "Source": ["web", "pos", "web", ""]})
+    proposal = proposal_of(stores)
+    assert fields_of(proposal, "platform") == ["Source"]
+    assert fields_of(proposal, "utm_source") == []
+    named = proposal_of(of_columns({"Source name": ["web", "google"], "utm_source": ["web", "x"]}))
+    assert fields_of(named, "platform") == ["Source name"]
+    assert fields_of(named, "utm_source") == ["utm_source"]
+    alone = proposal_of(of_columns({"utm_source": ["web", "desktop"]}))
+    assert fields_of(alone, "utm_source") == ["utm_source"]
+    assert fields_of(alone, "platform") == []
+
+
 def test_the_log_of_a_web_server_has_users_and_events_of_last_resort() -> None:
     lines = [
         {"@timestamp": "03/Jan/2025:04:44:34 +0000", "remote_addr": "10.0.2.2"},

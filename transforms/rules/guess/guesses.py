@@ -93,7 +93,7 @@ def proposed(
         database: an empty one in memory.
     """
     findings = [_finding(found, now, database) for found in fields]
-    guesses = [_guess(ours, findings) for ours in SOURCE_COLUMNS]
+    guesses = _guesses(findings)
     by_name = dict(zip(SOURCE_COLUMNS, guesses, strict=True))
     texts = {found.name: found.texts for found in fields}
     names = Counter(filter(None, _joined(by_name["event_type"], texts)))
@@ -131,9 +131,31 @@ def _finding(found: SampleField, now: datetime, database: duckdb.DuckDBPyConnect
     return Finding(found.name, dict(values.most_common()), len(found.texts), times)
 
 
-def _guess(ours: str, findings: Sequence[Finding]) -> Guess:
-    scored = [(score(ours, found), found) for found in findings]
-    likely = [f for likely_by, f in sorted(scored, key=lambda pair: -pair[0]) if likely_by > 0]
+def _guesses(findings: Sequence[Finding]) -> list[Guess]:
+    """Of each of our columns the fields; a field that several would take is the likeliest one's."""
+    scores = {ours: {one.name: score(ours, one) for one in findings} for ours in SOURCE_COLUMNS}
+    while True:
+        guesses = [
+            _guess(ours, [one for one in findings if one.name in scores[ours]], scores[ours])
+            for ours in SOURCE_COLUMNS
+        ]
+        takers: dict[str, list[str]] = {}
+        for guess in guesses:
+            for found in guess.chosen:
+                takers.setdefault(found.name, []).append(guess.ours)
+        wanted = next(((name, ours) for name, ours in takers.items() if len(ours) > 1), None)
+        if wanted is None:
+            return guesses
+        name, claims = wanted
+        owner = max(claims, key=lambda ours: scores[ours][name])
+        for ours in claims:
+            if ours != owner:
+                del scores[ours][name]
+
+
+def _guess(ours: str, findings: Sequence[Finding], scores: Mapping[str, float]) -> Guess:
+    ordered = sorted(findings, key=lambda found: -scores[found.name])
+    likely = [found for found in ordered if scores[found.name] > 0]
     if not likely:
         return _of_last_resort(ours, findings)
     chosen = [likely[0]]

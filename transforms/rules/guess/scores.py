@@ -119,13 +119,24 @@ def _fitting(ours: str, found: Finding) -> float:
     elif ours == "miles_amount":
         share, least = max(guessed_amounts(texts)[1], whole_share(texts)), 0.8
     elif ours == "platform":
-        known = sum(number for text, number in found.values.items() if platform_of(text))
-        share = known / found.filled if len(texts) <= _MOST_NAMES else 0.0
+        share = _platforms(found)
     elif ours == "country":
         share = max(_known_countries(found), least * _may_be_countries(texts))
     elif ours == "utm_source":
-        share = float(whole_share(texts) < least)
+        share = float(whole_share(texts) < least and not _is_system(found))
     return share if share >= least else 0.0
+
+
+def _platforms(found: Finding) -> float:
+    if len(found.values) > _MOST_NAMES:
+        return 0.0
+    known = sum(number for text, number in found.values.items() if platform_of(text))
+    return known / max(found.filled, 1)
+
+
+def _is_system(found: Finding) -> bool:
+    """Whether a source is where an app ran, and not where somebody came from."""
+    return "utm" not in found.name.lower() and _platforms(found) >= _LEAST
 
 
 def _known_countries(found: Finding) -> float:
