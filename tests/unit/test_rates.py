@@ -284,3 +284,33 @@ def test_a_stream_on_another_runner_refuses_rates() -> None:
     refuse_rates(NO_RATES)
     with pytest.raises(OptionError, match="leave out --runner to stream on this machine"):
         refuse_rates(Rates(per_session=5))
+
+
+def test_ids_of_events_and_dates_of_a_zone_tell_who_is_over(tmp_path: Path) -> None:
+    """Two ids of one moment are two events, one id that comes again with other values is one."""
+    header = "event_time,user_id,event_type,platform,id\n"
+    lines = [
+        *("2024-03-02T15:59:00Z,bot,like,Web,1\n", "2024-03-02T16:00:00Z,bot,like,Web,2\n"),
+        *("2024-03-02T16:00:00Z,ann,like,Web,1\n", "2024-03-02T16:00:00Z,ann,share,Web,1\n"),
+        *("2024-03-02T16:00:00Z,bot,like,Web,2\n", "2024-03-02T16:00:00Z,bot,like,Web,3\n"),
+        "2024-03-03T15:59:00Z,bot,like,Web,4\n",
+    ]
+    rules = '[columns]\nevent_id = "id"\n[exclude]\nevents_per_day = 2\nkeep = true\n'
+    found: list[list[Any]] = []
+    for name, parts in (("at once", [lines]), ("day by day", [lines[:4], lines[4:6], lines[6:]])):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "rules.toml").write_text(rules)
+        for number, part in enumerate(parts):
+            (folder / f"{number}.csv").write_text(header + "".join(part))
+            files = ["--input", f"{folder}/*.csv", "--rules", f"{folder}/rules.toml"]
+            by = "update" if number else "batch"
+            run(by, folder, *files, "--timezone", "Asia/Singapore")
+        home = Sequences(folder, Limits(day=2), keep=True)
+        assert home.asked("SELECT user_id FROM fct_events") == [("ann",)]
+        assert home.asked("SELECT user_id, rule, event_date FROM excluded_users") == [
+            ("bot", "events_per_day", date(2024, 3, 3))
+        ]
+        found.append([item for item in kept(home) if item[0] == "bot"])
+    assert found[0] == found[1]
+    assert len(found[0]) == 4
