@@ -431,6 +431,14 @@ def test_usual_words_of_other_languages_are_known(names: list[str]) -> None:
     assert len(parse_records(records, NOW, limits).rejections) == 0
 
 
+@pytest.mark.parametrize(("id_", "anonymous"), [("id", "anonymous_id"), ("ID", "ANONYMOUS_ID")])
+def test_the_id_of_a_row_with_anonymous_id_is_an_event(id_: str, anonymous: str) -> None:
+    ids = [f"m{at}" for at in range(9)]
+    calls = of_columns({id_: ids, anonymous: ["a"] * 9})
+    assert proposal_of(calls).rules.columns["event_id"].fields == (id_,)
+    assert "event_id" not in proposal_of(of_columns({id_: ids, "a": ["a"] * 9})).rules.columns
+
+
 def test_a_field_is_proposed_for_one_column() -> None:
     stores = of_columns({"time": ["2026-07-01T00:00:00Z"] * 4, "Source": ["web", "pos", "web", ""]})
     proposal = proposal_of(stores)

@@ -233,6 +233,12 @@ def test_times_by_type_need_no_format(
     ]
 
 
+def test_a_message_names_whole_columns() -> None:
+    rows = of_columns({f"CONTEXT_{at:03}": ["1"] for at in range(40)})
+    with pytest.raises(DataError, match=r"CONTEXT_000, .*, CONTEXT_022 and 17 more\. Correct"):
+        parsed(rows, "")
+
+
 def test_names_that_differ_in_case_are_different() -> None:
     rows = of_columns({**PLAIN, "X": pa.array([{"a": "1"}]), "x": pa.array([{"a": "2"}])})
     assert one(rows, 'columns.utm_source = "x.a"', "utm_source") == ["2"]

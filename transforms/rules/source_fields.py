@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 import duckdb
@@ -20,6 +21,8 @@ from transforms.rules.typed_sql import is_text, typed_field
 
 # Without these a record is no event.
 _NEEDED: Final = ("event_time", "user_id", "event_type", "platform")
+# Of the names of a file's columns, in a message.
+_SHOWN_LETTERS: Final = 300
 
 
 class Fields(NamedTuple):
@@ -165,12 +168,20 @@ def _refuse_without(name: str, rules: Rules, there: Sequence[str], source: str) 
         if is_said
         else f"it has no column {name}, and [columns] of {rules.called} has none for it"
     )
-    has = ", ".join(there)[:300] or "none of the columns that they name"
+    has = _beginning(there) or "none of the columns that they name"
     raise DataError(f"{source}: {say}; it has {has}{hint}. {rules.advice}")
 
 
 def _listed(names: Sequence[str]) -> str:
     return " or ".join(map(repr, names))
+
+
+def _beginning(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    ends = accumulate(len(name) + len(", ") for name in names)
+    shown = max(sum(end <= _SHOWN_LETTERS for end in ends), 1)
+    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
+    return f"{', '.join(names[:shown])}{more}"
 
 
 def asked(database: duckdb.DuckDBPyConnection, table: pa.Table, statement: str) -> list[pa.Array]:

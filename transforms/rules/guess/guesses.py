@@ -100,7 +100,7 @@ def proposed(
     amounts, other = _amounts(by_name["miles_amount"])
     columns = dict(_columns(by_name))
     for found in findings:
-        if _tells_events(found):
+        if _tells_events(found, findings):
             columns.setdefault(EVENT_ID, Column((found.name,)))
     values, own = _event_types(names)
     values = {**values, **_values(by_name)}
@@ -118,11 +118,16 @@ def proposed(
     return Proposal(findings, guesses, rules, ordered, miles, other)
 
 
-def _tells_events(found: Finding) -> bool:
+def _tells_events(found: Finding, findings: Sequence[Finding]) -> bool:
     """Whether a field is an id of events: by its name, and as hardly a row has that of another."""
     name = re.sub("[^a-z]", "", found.name.lower().rpartition(".")[2])
     distinct = len(found.values) / max(found.rows, 1)
-    return name in _ID_NAMES and found.blank_share == 0 and distinct >= _DISTINCT_IDS
+    # In tables of Segment in warehouses, and in those of tools that write the same.
+    calls = found.name.lower() == "id" and any(
+        one.name.lower() == "anonymous_id" for one in findings
+    )
+    is_named = name in _ID_NAMES or calls
+    return is_named and found.blank_share == 0 and distinct >= _DISTINCT_IDS
 
 
 def _finding(found: SampleField, now: datetime, database: duckdb.DuckDBPyConnection) -> Finding:
