@@ -86,7 +86,9 @@ def _check_lines(rules: Rules) -> None:
                 problem = f"is for blanks: give columns.{name} a default instead"
                 raise ShapeError(("values", name, text), problem)
             if text.strip() in rules.nulls:
-                problem = f"is blank by null of [input]: give columns.{name} a default instead"
+                problem = (
+                    f"is blank by null of [input]: leave it out, or give columns.{name} a default"
+                )
                 raise ShapeError(("values", name, text), problem)
             other = seen.setdefault(value_key(name, text), text)
             if other != text and values.lines[other] != values.lines[text]:
