@@ -27,6 +27,15 @@ from transforms.quality.prepared import PreparedStatements
 from transforms.quality.refused_values import refused
 from transforms.quality.sql import Scan, Source, sample_columns
 
+_DATABASE = Lock()
+
+
+@functools.cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """A database in memory, which stays empty: to open one takes 15 ms, and a worker makes an
+    evaluation for each part of its work."""
+    return duckdb.connect(config={"threads": 1})
+
 
 class ArrowEvaluation:
     """Evaluates checks over Arrow tables, in one thread at a time; raises what goes wrong as it is.
@@ -43,9 +52,9 @@ class ArrowEvaluation:
 
     @functools.cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
-        """Opened by the first statement: that takes 15 ms, and Beam's local runner of streams makes
-        one evaluation for each bundle, of which few ask anything."""
-        connection = duckdb.connect(config={"threads": 1})
+        """With views, macros and statements of its own, in the one database of this process."""
+        with _DATABASE:
+            connection = _database().cursor()
         for macro in MACROS:
             connection.execute(macro)
         return connection
