@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from pipeline.inputs.sample_rows import Sample, samples
 from pipeline.inputs.sources import files_within, spread
 from pipeline.launch.file_kinds import kinds_of
 from pipeline.launch.rules_of_run import asked_rules
+from pipeline.launch.without_header import headless, numbered, said_of
 from pipeline.paths import typed_program
 from pipeline.terminal import counted
 from transforms.data_error import DataError
@@ -47,8 +47,6 @@ _ALL_ROWS: Final = 50_000
 _LEAST_ROWS: Final = 1_000
 _MOST: Final = 0.9
 _SHOWN_KINDS: Final = 3
-_A_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d|\d\d[./]\d\d[./]\d{4}|\d{10}(\d{3}){0,2}$")
-_SNOWPLOW_COLUMNS: Final = 131
 _NO_DATA: Final = "its name does not end as those of files of data do"
 # Without these a record is no event; the others may be blank.
 _NEEDED: Final = ("event_time", "user_id")
@@ -86,7 +84,7 @@ def inspect_files(
     given = Given() if rules is None else rules.input
     files = find_inputs(globs, NAMES_OF_RULES)
     chosen = spread(files, _MOST_FILES)
-    looked = [one for file in chosen for one in _look(file, given, len(chosen))]
+    looked, given = _look_at(chosen, given, rules is None, write_to)
     more = len(files) - len(chosen) + sum(_unseen(file, given, len(chosen)) for file in chosen)
     read = [one.sample for one in looked if one.sample is not None]
     if not any(sample.rows for sample in read):
@@ -175,6 +173,30 @@ def _look(file: InputFile, given: Given, files: int) -> list[_Looked]:
         return [_Looked(file.path, None, str(error))]
 
 
+def _look_at(
+    files: Sequence[InputFile], given: Given, may_name: bool, write_to: str | None
+) -> tuple[list[_Looked], Given]:
+    """What files are, and what is said of them; where they have no header, and that may be said
+    here, their columns are named by their numbers."""
+    looked = [one for file in files for one in _look(file, given, len(files))]
+    told = [headless(one.sample) if one.sample is not None else "" for one in looked]
+    if not may_name or not any(told):
+        return looked, given
+    named = numbered([one.sample for one in looked if one.sample is not None])
+    if named is None:
+        if write_to is not None:
+            raise OptionError(
+                f"--write_rules {write_to}: {next(filter(None, told))}. Other files have a header, "
+                "or other columns: name files of one kind in --input"
+            )
+        return looked, given
+    again = [one for file in files for one in _look(file, named, len(files))]
+    return [
+        replace(one, problem=one.problem or f"{problem}; they are {said_of(named)} here")
+        for one, problem in zip(again, told, strict=True)
+    ], named
+
+
 def _unseen(file: InputFile, given: Given, files: int) -> int:
     """How many files of an archive, one of so many, are not looked at."""
     try:
@@ -187,18 +209,6 @@ def _most_within(files: int) -> int:
     return max(_MOST_FILES // files, 1)
 
 
-def _headless(sample: Sample) -> str:
-    """What to do where the first line of CSV is a row already; "" where it is a header."""
-    names, form = sample.source.names, sample.source.form
-    if form.kind != "csv" or not any(_A_TIME.match(name) for name in names):
-        return ""
-    tool = ", or try --preset snowplow" if len(names) == _SNOWPLOW_COLUMNS else ""
-    return (
-        f"{sample.source.path}: its first line looks like a row, and no header: name its columns "
-        f"in [input] of the rules, names = [...]{tool}"
-    )
-
-
 def _tried(looked: _Looked, rules: Rules, now: datetime) -> LookedAt:
     """What becomes of a file's first rows by rules."""
     sample = looked.sample
@@ -206,9 +216,9 @@ def _tried(looked: _Looked, rules: Rules, now: datetime) -> LookedAt:
         return LookedAt(looked.path, "can't be read", problem=looked.problem)
     reader = RuleReader(rules)
     limits = Limits(event_types=rules.event_types, earliest=rules.time.earliest)
-    if headless := _headless(sample):
+    if told := headless(sample):
         rows, whole = sample.rows, sample.is_whole
-        return LookedAt(looked.path, sample.source.form.text, rows, whole, problem=headless)
+        return LookedAt(looked.path, sample.source.form.text, rows, whole, problem=told)
     passed, rejections = 0, []
     form = sample.source.form.text
     fields = len(sample.source.names) or len(sample_fields(sample.parts))
@@ -218,7 +228,8 @@ def _tried(looked: _Looked, rules: Rules, now: datetime) -> LookedAt:
             passed += parsed.events.num_rows
             rejections.append(parsed.rejections)
     except DataError as error:
-        return LookedAt(looked.path, form, sample.rows, sample.is_whole, fields, problem=str(error))
+        told = looked.problem or str(error)
+        return LookedAt(looked.path, form, sample.rows, sample.is_whole, fields, problem=told)
     return LookedAt(
         looked.path,
         form,
@@ -227,6 +238,7 @@ def _tried(looked: _Looked, rules: Rules, now: datetime) -> LookedAt:
         fields,
         passed,
         Rejections.total(rejections),
+        problem=looked.problem,
     )
 
 
@@ -290,7 +302,12 @@ def _next_steps(
     if asked is None and known is not None:
         steps.append("This looks like an export of a tool that is known. To try its rules, run")
         steps.append(f"  {program} inspect --input {inputs} --preset {known}")
-    if write_to is not None:
+    if write_to is not None and found.missing:
+        needed = " and ".join(found.missing)
+        steps.append(f"The rules are in {write_to}, and lack {needed}, which every event needs.")
+        steps.append("Say in [columns] which fields they are, then see how many rows pass:")
+        steps.append(f"  {program} inspect --input {inputs} --rules {write_to}")
+    elif write_to is not None:
         steps.append(f"The rules are in {write_to}: look through them, then run")
         steps.append(f"  {program} batch --input {inputs} --rules {write_to}")
     elif asked is not None:

@@ -215,6 +215,52 @@ def test_a_file_without_a_header_is_told(
     assert "no field looks like user_id, which every event needs: say it in [columns]" in told
 
 
+def test_columns_without_a_header_are_numbered_in_the_rules(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, written = tmp_path / "copy.tsv", tmp_path / "rules.toml"
+    kinds = ["share", "purchase", "like", "share"]
+    countries = ["US", "\\N", "DE", "US"]
+    path.write_text(
+        "".join(
+            f"{at}\t2025-01-03 06:49:5{at}.198329+00\tu{at}\t{kind}\tios\t{land}\tback\\slash\n"
+            for at, (kind, land) in enumerate(zip(kinds, countries, strict=True))
+        )
+    )
+    assert main(["inspect", "--input", str(path), "--write_rules", str(written)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "looks like a row, and no header" in told and "they are c1 to c7 here" in told
+    assert "and lack user_id, which every event needs. Say in [columns] which fields" in told
+    assert f"inspect --input '{path}' --rules {written}" in told
+    assert " batch " not in told
+    rules = read_rules(written.read_bytes(), "r")
+    assert rules.input.names == tuple(f"c{number}" for number in range(1, 8))
+    fields = {name: column.fields for name, column in rules.columns.items()}
+    assert fields == {
+        "event_time": ("c2",),
+        "event_type": ("c4",),
+        "platform": ("c5",),
+        "country": ("c6",),
+    }
+    assert rules.nulls == ("\\N",)
+    said = written.read_text().replace("[columns]\n", '[columns]\nuser_id = "c3"\n')
+    written.write_text(said)
+    assert main(["inspect", "--input", str(path), "--rules", str(written)]) == 0
+    assert "4 of 4 rows (100.00%) pass" in " ".join(capsys.readouterr().out.split())
+
+
+def test_no_rules_are_written_where_only_some_files_have_a_header(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.csv").write_text("time,user\n2025-01-03T06:49:52Z,u1\n")
+    (tmp_path / "b.csv").write_text("2025-01-03T06:49:52Z,u1\n2025-01-03T06:49:53Z,u2\n")
+    written = tmp_path / "rules.toml"
+    with pytest.raises(SystemExit):
+        main(["inspect", "--input", str(tmp_path / "*.csv"), "--write_rules", str(written)])
+    assert "b.csv: its first line looks like a row" in " ".join(capsys.readouterr().err.split())
+    assert not written.exists()
+
+
 def test_fields_inside_others_come_by_their_paths() -> None:
     found = sample_fields(
         [
@@ -351,7 +397,7 @@ def test_whatever_rows_hold_what_is_written_are_rules(rows: list[dict[str, objec
     proposal = proposal_of(lines)
     text = rules_text(proposal, Given(delimiter="\t", quote=""), "these\nrows")
     rules = read_rules(text.encode(), "r")
-    assert tomllib.loads(text)["input"] == {"delimiter": "\t", "quote": ""}
+    assert tomllib.loads(text)["input"].items() >= {"delimiter": "\t", "quote": ""}.items()
     records = RuleReader(rules)(lines)
     parsed = parse_records(records, NOW, Limits(event_types=rules.event_types))
     assert parsed.events.num_rows + len(parsed.rejections) == len(rows)

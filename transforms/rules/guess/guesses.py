@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -32,6 +32,8 @@ _MOST_LINES: Final = 50
 _MOST_LIKELY: Final = 4
 # What is no country becomes this, which ISO 3166 leaves to whoever needs it.
 UNKNOWN_COUNTRY: Final = "ZZ"
+# What databases write for NULL: an export that has one has it wherever nothing is.
+_NULLS: Final = (r"\N", "NULL")
 # Of ids of events: what tools call them; and the share of rows of which each has its own, as a few
 # may have come twice.
 _ID_NAMES: Final = frozenset({"eventid", "eventuuid", "insertid", "messageid", "uuid"})
@@ -92,6 +94,8 @@ def proposed(
         now: in UTC without a zone; no time of an event lies far behind it.
         database: an empty one in memory.
     """
+    nulls = tuple(null for null in _NULLS if any(null in found.texts for found in fields))
+    fields = [_without(nulls, found) for found in fields] if nulls else fields
     findings = [_finding(found, now, database) for found in fields]
     guesses = _guesses(findings)
     by_name = dict(zip(SOURCE_COLUMNS, guesses, strict=True))
@@ -112,10 +116,16 @@ def proposed(
         amount=amounts,
         values=values,
         own_event_types=own,
+        nulls=nulls,
     )
     miles = _with_amounts(by_name, texts, names)
     ordered = dict(names.most_common())
     return Proposal(findings, guesses, rules, ordered, miles, other)
+
+
+def _without(nulls: Collection[str], found: SampleField) -> SampleField:
+    """A field whose texts that stand for a blank are blank."""
+    return replace(found, texts=["" if text in nulls else text for text in found.texts])
 
 
 def _tells_events(found: Finding, findings: Sequence[Finding]) -> bool:

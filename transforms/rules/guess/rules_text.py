@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from transforms.figure_settings import MOST_OWN_TYPES
@@ -33,7 +33,7 @@ def rules_text(proposal: Proposal, given: Given, looked_at: str) -> str:
             f"# Proposed by `python -m pipeline inspect` from {_comment(looked_at)}.",
             "# What it means: docs/rules.md. Lines behind # are other choices.",
         ],
-        [*_input(given)],
+        [*_input(given, proposal.rules.nulls)],
         ["[columns]", *_columns(proposal)],
         [*_time(proposal, document)],
         [*_amount(proposal, document)],
@@ -43,12 +43,14 @@ def rules_text(proposal: Proposal, given: Given, looked_at: str) -> str:
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
 
 
-def _input(given: Given) -> Iterator[str]:
+def _input(given: Given, nulls: Sequence[str]) -> Iterator[str]:
     said = {name: value for name, value in vars(given).items() if value not in (None, ())}
-    if said:
+    if said or nulls:
         yield "[input]"
     for name, value in said.items():
         yield f"{name} = {_toml(list(value) if isinstance(value, tuple) else value)}"
+    if nulls:
+        yield f"null = {_toml(list(nulls))}  # what stands for a blank"
 
 
 def _columns(proposal: Proposal) -> Iterator[str]:

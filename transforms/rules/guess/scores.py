@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from transforms.figure_settings import MOST_OWN_TYPES
 from transforms.kernels.column_names import is_anonymous, is_of_loading, likeness
 from transforms.rules.guess.time_guess import TimeGuess
 from transforms.rules.guess.value_kinds import (
@@ -56,7 +58,7 @@ class Finding:
 
 def score(ours: str, found: Finding) -> float:
     """How likely a field is a column, from 0 to 1: by its name, its values and its blanks."""
-    named = likeness(ours, found.name) or _WITHOUT_NAME.get(ours, 0.0)
+    named = likeness(ours, found.name) or _by_values(ours, found)
     if not found.filled or not named:
         return 0.0
     likely = named * _fitting(ours, found)
@@ -68,6 +70,18 @@ def score(ours: str, found: Finding) -> float:
     if ours == "country" and not _are_codes(found):
         return likely * _NOT_CODES
     return likely * _rank_of_times(found) if ours == "event_time" else likely
+
+
+def _by_values(ours: str, found: Finding) -> float:
+    """How likely a field is a column whose name says nothing."""
+    if ours in _WITHOUT_NAME:
+        return _WITHOUT_NAME[ours]
+    if not _NUMBERED.fullmatch(found.name):
+        return 0.0
+    if ours == "country" and _known_countries(found) >= _LEAST:
+        return _COUNTRY_BY_VALUES
+    is_type = ours == "event_type" and 1 < len(found.values) <= MOST_OWN_TYPES
+    return _TYPE_BY_VALUES if is_type and all(map(_A_NAME.fullmatch, found.values)) else 0.0
 
 
 def _rank_of_times(found: Finding) -> float:
@@ -97,6 +111,11 @@ _CODE_LETTERS: Final = 3
 _MOST_COUNTRIES: Final = 300
 # What a column is guessed by where no name speaks for it.
 _WITHOUT_NAME: Final = {"event_time": 0.1, "platform": 0.05}
+# Names that only number columns, as those of a file without a header: there values say more.
+_NUMBERED: Final = re.compile(r"c\d+")
+_COUNTRY_BY_VALUES: Final = 0.04
+_TYPE_BY_VALUES: Final = 0.03
+_A_NAME: Final = re.compile(r"[A-Za-z][\w .:-]{2,60}")
 
 
 def fits(ours: str, found: Finding) -> bool:
@@ -173,7 +192,7 @@ def why(ours: str, found: Finding) -> str:
     elif ours == "miles_amount":
         said = f"{_fitting(ours, found):.0%} are amounts"
     else:
-        said = ""
+        said = "" if by_name else f"{len(found.values)} words"
     return ", ".join(filter(None, (by_name, said)))
 
 
