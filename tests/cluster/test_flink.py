@@ -95,6 +95,21 @@ def test_a_batch_and_an_update_into_bigquery_end_as_on_this_machine(
     assert home.leftovers() == []
 
 
+def test_a_rebuild_and_a_replay_end_as_on_this_machine(
+    cluster: Cluster, database: Path, tmp_path: Path
+) -> None:
+    plain = tmp_path / "plain.duckdb"
+    shutil.copy(database, plain)
+    for name, *more in (("rebuild",), ("replay", "--edit", "s/Z,,/Z,u0000009,/")):
+        local = command(name, *at(plain), *more, cwd=tmp_path)
+        assert local.returncode == 0, local.stderr
+        there = [sys.executable, "-m", "pipeline", name, *at(database), *more, *cluster.options]
+        on_flink(cluster, there)
+        assert last_run(database) == last_run(plain)
+        assert unlike(contents(database), contents(plain)) == []
+    assert [path.name for path in database.parent.iterdir()] == [database.name]
+
+
 @dataclass
 class Held:
     """A command on its way that is held at a point.
