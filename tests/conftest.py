@@ -17,7 +17,7 @@ settings.register_profile(
     "no clock",
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    max_examples=examples(50, 100),
+    max_examples=examples(25, 100),
 )
 settings.load_profile("no clock")
 
@@ -53,3 +53,15 @@ def described(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.support import descriptions
 
     monkeypatch.setattr(declarations, "_descriptions", descriptions.IN_FULL)
+
+
+@pytest.fixture
+def opened() -> Iterator[None]:
+    """DuckDB files that are opened to be read, as they are where no test runs."""
+    from pipeline.warehouse.duckdb import database_file
+    from tests.support import reading
+
+    attached = database_file.connected
+    reading.let_connect(reading.AS_IT_IS)
+    yield
+    reading.let_connect(attached)

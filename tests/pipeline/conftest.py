@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import beam_memo, descriptions
+from tests.support import beam_memo, descriptions, reading
 from tests.support.tables import csv_text, row
 
 beam_memo.remember_alone()
 descriptions.leave_out_columns()
+reading.attach_what_is_read()
 
 
 @pytest.fixture

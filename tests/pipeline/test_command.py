@@ -14,14 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from pipeline.options import beam_options
 from pipeline.progress import Progress, Reached
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
+from tests.support.in_process import command_here
 from tests.support.pausing import paused, wait_for
+from tests.support.reading import reading
 from tests.support.runs import (
     CHECKED_THOROUGHLY,
     command,
@@ -113,7 +114,7 @@ def test_workers_share_the_progress_of_a_range(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("described")
 def test_the_warehouse_carries_the_contracts_descriptions_and_modes(folder: Path) -> None:
     run_batch([folder / "events.csv"], folder / "growth.duckdb")
-    with duckdb.connect(str(folder / "growth.duckdb"), read_only=True) as connection:
+    with reading(folder / "growth.duckdb") as connection:
         for table in TABLES.values():
             found = connection.execute(
                 "SELECT column_name, NOT is_nullable, comment FROM duckdb_columns() "
@@ -179,7 +180,7 @@ def test_a_wrong_option_ends_with_one_clear_line(
     folder: Path, arguments: list[str], message: str
 ) -> None:
     (folder / "notes.txt").write_text("not a database, and longer than a header" * 20)
-    run = command("batch", *arguments, cwd=folder)
+    run = command_here("batch", *arguments, cwd=folder)
     assert run.returncode == 2
     assert message in run.stderr
     assert run.stderr.count("\n") == 1
@@ -213,7 +214,7 @@ SUBSCRIPTION = ("--subscription", "projects/my-project/subscriptions/events")
 def test_a_wrong_option_of_streaming_ends_with_one_clear_line(
     folder: Path, arguments: list[str], message: str
 ) -> None:
-    run = command(*arguments, cwd=folder)
+    run = command_here(*arguments, cwd=folder)
     assert run.returncode == 2
     assert message in run.stderr
     assert run.stderr.count("\n") == 1
@@ -239,7 +240,7 @@ def test_wrong_options_are_found_before_beam_is_imported(folder: Path) -> None:
 def test_options_that_do_not_go_together_are_refused(
     folder: Path, arguments: list[str], message: str
 ) -> None:
-    run = command("batch", "--input", "events.csv", *arguments, cwd=folder)
+    run = command_here("batch", "--input", "events.csv", *arguments, cwd=folder)
     assert run.returncode == 2
     assert message in run.stderr
 
@@ -274,7 +275,7 @@ def test_without_credentials_the_way_to_them_is_reported(
 
 def test_publish_reads_files_on_this_machine(folder: Path) -> None:
     topic = "projects/my-project/topics/events"
-    run = command("publish", "--input", "gs://bucket/a.csv", "--topic", topic, cwd=folder)
+    run = command_here("publish", "--input", "gs://bucket/a.csv", "--topic", topic, cwd=folder)
     assert (run.returncode, run.stdout) == (2, "")
     assert "--input gs://bucket/a.csv: publish reads files on this machine" in run.stderr
 

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.sample import write_sample
 from tests.support.in_process import command_here
+from tests.support.reading import reading
 from tests.support.runs import command, contents, quick_shell, run_batch
 from transforms.marts.registry import TABLES
 
@@ -26,7 +27,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def some_ids(folder: Path) -> list[str]:
     """Of users with many events, with one, and with a dead letter."""
-    with duckdb.connect(str(folder / "growth.duckdb"), read_only=True) as connection:
+    with reading(folder / "growth.duckdb") as connection:
         rows = connection.execute(
             "(SELECT user_id FROM fct_events GROUP BY 1 ORDER BY COUNT(*) DESC, 1 LIMIT 2) UNION "
             "(SELECT user_id FROM fct_events GROUP BY 1 ORDER BY COUNT(*), 1 LIMIT 2) UNION "
@@ -125,7 +126,7 @@ def test_wrong_options_end_with_one_line(built: Path, arguments: list[str], mess
         for name in ("fct_events", "dead_letter_events", "dim_users"):
             connection.execute(f"CREATE TABLE IF NOT EXISTS {name} (user_id VARCHAR)")
     before = (built / "growth.duckdb").read_bytes()
-    run = command("forget", *arguments, cwd=built)
+    run = command_here("forget", *arguments, cwd=built)
     assert (run.returncode, run.stdout) == (2, "")
     assert message in run.stderr
     assert run.stderr.strip().count("\n") == 0

@@ -16,7 +16,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -33,6 +32,7 @@ from pipeline.local_batch.shuffled_events import ShuffleReader, ShuffleWriter
 from pipeline.local_batch.worker_processes import results, worker_processes, worker_threads
 from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
+from tests.support.reading import reading
 from tests.support.runs import CHECKED, contents, run_graph
 from tests.support.strategies import valid_rows
 from tests.support.tables import NOW, Row, csv_text, parse, row
@@ -68,7 +68,7 @@ _OF_A_RUN = ("data_quality_results", "loaded_files", "user_timelines", "growth_c
 
 def all_of(database: Path) -> dict[str, pa.Table]:
     """Marts, results of checks and state, without moments."""
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with reading(database) as connection:
         others = {
             name: connection.sql(
                 f"SELECT COLUMNS(lambda name: name NOT IN ('checked_at', 'written_at')) "
@@ -131,7 +131,7 @@ def test_small_files_are_read_together_and_counted_each(tmp_path: Path) -> None:
     (together,) = ranges_of(job_of(paths, tmp_path / "here.duckdb"), None)
     assert len(together) == 30
     run_here(paths, tmp_path / "here.duckdb", 2)
-    with duckdb.connect(str(tmp_path / "here.duckdb"), read_only=True) as connection:
+    with reading(tmp_path / "here.duckdb") as connection:
         found = connection.sql(
             "SELECT input_rows, dead_letters FROM loaded_files ORDER BY path"
         ).fetchall()

@@ -18,6 +18,7 @@ from tests.pipeline.test_rebuild import run_rebuild
 from tests.pipeline.test_update_files import Days, state_of
 from tests.support.dead_letters import run_replay
 from tests.support.forgetting import forgotten, job_of
+from tests.support.reading import reading
 from tests.support.runs import contents, read_all
 from tests.support.streams import message, run_stream, stream_of
 from tests.support.tables import NOW, Row, csv_text, differences, oracle_tables, row
@@ -183,7 +184,7 @@ def test_streams_of_a_runner_take_own_types(built: Path, tmp_path: Path) -> None
     run_stream(stream_of(numbered), path, active_types=TYPES.names, own=OWN, quality="warn")
     everything = [*events(1, 2, 9), *(item for part in bundles for item in part)]
     assert differing(path, everything, TYPES) == []
-    with duckdb.connect(str(path), read_only=True) as connection:
+    with reading(path) as connection:
         failed = connection.execute(
             "SELECT check_id FROM data_quality_results WHERE status = 'fail'"
         ).fetchall()

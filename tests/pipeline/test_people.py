@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.in_process import command_here
 from tests.support.known_people import figures, figures_by_sql, under_known_ids, write_pairs
+from tests.support.reading import asked
 from tests.support.runs import contents
 from tests.support.tables import csv_text, row
 from tests.support.thorough import some
@@ -40,9 +41,7 @@ def run(folder: Path, *arguments: str, code: int = 0) -> str:
 
 
 def noted(database: Path) -> list[tuple[str, str]]:
-    with duckdb.connect(str(database), read_only=True) as connection:
-        asked = "SELECT anonymous_id, user_id FROM known_people ORDER BY 1"
-        return connection.execute(asked).fetchall()
+    return asked(database, "SELECT anonymous_id, user_id FROM known_people ORDER BY 1")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.sample import write_sample
+from tests.support.in_process import command_here
 from tests.support.pausing import paused
 from tests.support.replays import computed_from
 from tests.support.runs import CHECKED_THOROUGHLY, command, contents, run_batch
@@ -56,7 +57,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_wrong_options_end_with_one_line(built: Path, arguments: list[str], message: str) -> None:
     before = (built / "growth.duckdb").read_bytes()
-    run = command("replay", *arguments, cwd=built)
+    run = command_here("replay", *arguments, cwd=built)
     assert (run.returncode, run.stdout) == (2, "")
     assert message in run.stderr
     assert run.stderr.strip().count("\n") == 0

@@ -11,12 +11,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from tests.support.in_process import command_here
+from tests.support.reading import asked
 from tests.support.runs import contents
 from tests.support.tables import csv_text, row
 
@@ -104,11 +104,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def ask(database: Path, statement: str) -> list[Any]:
-    with duckdb.connect(str(database), read_only=True) as connection:
-        return connection.execute(statement).fetchall()
-
-
 def test_days_in_three_formats_are_the_plain_events(shop: Path) -> None:
     """By Beam in ranges, by an update in this process that takes the noted rules, by Beam again."""
     rules = ["--rules", "rules.toml"]
@@ -128,11 +123,11 @@ def test_days_in_three_formats_are_the_plain_events(shop: Path) -> None:
     letters = tables.pop("dead_letter_events"), expected.pop("dead_letter_events")
     assert [name for name, table in tables.items() if table != expected[name]] == []
     assert [len(part) for part in letters] == [2, 0]
-    found_letters = ask(here, "SELECT error_type, error_message, payload FROM dead_letter_events")
+    found_letters = asked(here, "SELECT error_type, error_message, payload FROM dead_letter_events")
     assert sorted(letter[0] for letter in found_letters) == ["bad_event_time", "malformed_row"]
     assert any("'32.07.2026 00:00:00' does not fit" in letter[1] for letter in found_letters)
     assert {"[]"} <= {letter[2] for letter in found_letters}
-    counts = ask(here, "SELECT input_rows FROM loaded_files ORDER BY path")
+    counts = asked(here, "SELECT input_rows FROM loaded_files ORDER BY path")
     assert counts == [(41,), (41,), (40,)]
 
 
@@ -146,8 +141,8 @@ def test_dead_letters_are_corrected_by_the_rules(shop: Path, tmp_path: Path) -> 
     at = "SELECT user_id FROM fct_events WHERE event_time = TIMESTAMP '2026-07-31 10:00:00'"
     left = "SELECT error_type FROM dead_letter_events"
     for _ in range(2):
-        assert ask(tmp_path / "growth.duckdb", at) == [("customer 0",)]
-        assert ask(tmp_path / "growth.duckdb", left) == [("malformed_row",)]
+        assert asked(tmp_path / "growth.duckdb", at) == [("customer 0",)]
+        assert asked(tmp_path / "growth.duckdb", left) == [("malformed_row",)]
         assert command_here(*batch[:-4], *url, cwd=shop).returncode == 0
 
 
@@ -172,7 +167,7 @@ def test_other_rules_are_refused_and_more_event_types_rebuilt(shop: Path, tmp_pa
     code, said = run("batch", *day1, "--rules", "none")
     assert code == 1 and "event_time" in said
     assert run("batch", *day1)[0] == 0
-    noted = ask(
+    noted = asked(
         tmp_path / "growth.duckdb",
         "SELECT value FROM warehouse_settings WHERE name = 'input_rules'",
     )
@@ -196,12 +191,14 @@ def test_rules_say_when_sessions_end_and_how_old_events_may_be(tmp_path: Path) -
         return found.returncode, " ".join((found.stdout + found.stderr).split())
 
     def sessions(home: Path) -> int:
-        ((number,),) = ask(home, "SELECT SUM(is_session_start) FROM fct_events")
+        ((number,),) = asked(home, "SELECT SUM(is_session_start) FROM fct_events")
         return int(number)
 
     assert run(here, "batch", "--input", "1.csv")[0] == 0
     assert sessions(here) == 2
-    assert ask(here, "SELECT error_type FROM dead_letter_events") == [("event_time_out_of_range",)]
+    assert asked(here, "SELECT error_type FROM dead_letter_events") == [
+        ("event_time_out_of_range",)
+    ]
     code, said = run(here, "update", "--input", "*.csv", "--rules", "gap.toml")
     assert code == 2 and "sessions.gap_minutes is not said there and 20 here" in said
     assert "rebuild" in said
@@ -210,7 +207,7 @@ def test_rules_say_when_sessions_end_and_how_old_events_may_be(tmp_path: Path) -
     assert code == 0 and "sessions end after 20 minutes" in said
     assert sessions(here) == 3
     assert run(here, "replay", "--rules", "both.toml")[0] == 0
-    assert ask(here, "SELECT error_type FROM dead_letter_events") == []
+    assert asked(here, "SELECT error_type FROM dead_letter_events") == []
     assert run(here, "update", "--input", "*.csv")[0] == 0
     code, said = run(here, "check")
     assert code == 0, said
@@ -282,10 +279,12 @@ def test_days_by_a_preset_add_their_names_as_types(tmp_path: Path) -> None:
         assert found.returncode == 0, found.stderr
     tables, expected = contents(by_day), contents(at_once)
     assert [name for name, table in tables.items() if table != expected[name]] == []
-    types = ask(by_day, "SELECT event_type, sum(events) FROM events_by_type GROUP BY 1 ORDER BY 1")
+    types = asked(
+        by_day, "SELECT event_type, sum(events) FROM events_by_type GROUP BY 1 ORDER BY 1"
+    )
     named = {"Bought": 5, "Left": 5, "Seen": 10, "Signed Up": 5, "like": 5}
     assert {name: number for name, number in types if number} == named
-    (noted,) = ask(by_day, "SELECT value FROM warehouse_settings WHERE name = 'input_rules'")[0]
+    (noted,) = asked(by_day, "SELECT value FROM warehouse_settings WHERE name = 'input_rules'")[0]
     assert json.loads(noted)["event_types"] == {"own": "*"}
     many = [{**events(1, "x")[0], "event": f"viewed {place}"} for place in range(120)]
     (tmp_path / "day4.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in many))

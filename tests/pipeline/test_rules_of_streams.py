@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from apache_beam.io.gcp.pubsub import PubsubMessage
 
@@ -18,6 +17,7 @@ from pipeline.warehouse import open_warehouse
 from tests.pipeline.test_rules import RULES, nested, shop_rows
 from tests.support.dead_letters import run_replay
 from tests.support.in_process import command_here
+from tests.support.reading import reading
 from tests.support.runs import contents
 from tests.support.streams import run_stream, stream_of
 from tests.support.tables import NOW, csv_text, row
@@ -77,7 +77,7 @@ def unlike(database: Path, expected: dict[str, Any]) -> list[str]:
 
 
 def letters(database: Path) -> list[tuple[str, str]]:
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with reading(database) as connection:
         statement = "SELECT error_type, attributes FROM dead_letter_events ORDER BY ALL"
         return connection.execute(statement).fetchall()
 
@@ -139,7 +139,7 @@ def test_a_stream_on_this_machine_learns_names_where_rules_take_all(tmp_path: Pa
     arguments = ("batch", "--input", "day.jsonl", "--rules", "rules.toml", "--quality", "off")
     assert command_here(*arguments, cwd=tmp_path).returncode == 0
     assert unlike(live, contents(tmp_path / "growth.duckdb")) == []
-    with duckdb.connect(str(live), read_only=True) as connection:
+    with reading(live) as connection:
         statement = "SELECT value FROM warehouse_settings WHERE name = 'active_event_types'"
         assert connection.execute(statement).fetchall()[0][0].endswith("; own: Left,Viewed,Bought")
 

@@ -6,11 +6,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from pipeline.errors import clear_message
 from tests.support.in_process import command_here
+from tests.support.reading import reading
 from tests.support.runs import CHECKED, Run, contents, run_batch
 from tests.support.tables import csv_text, row
 from tests.support.thorough import some
@@ -43,7 +43,7 @@ def test_it_is_refused_and_recorded(tmp_path: Path, history: Path, text: bytes) 
     assert message.lower().count("no table was touched") == 1
     after = contents(database)
     assert all(after[name].equals(before[name]) for name in TABLES)
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with reading(database) as connection:
         failed = connection.execute(
             "SELECT check_id FROM data_quality_results WHERE status = 'fail' ORDER BY 1"
         ).fetchall()

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from apache_beam.io.gcp.pubsub import PubsubMessage
 
 from pipeline.warehouse import open_warehouse
 from tests.support.dead_letters import run_replay
 from tests.support.in_process import command_here, start
+from tests.support.reading import reading
 from tests.support.runs import contents
 from tests.support.streams import run_stream, stream_of
 from tests.support.thorough import some
@@ -123,7 +123,7 @@ def unlike(database: Path, expected: dict[str, Any]) -> list[str]:
 
 def letters(database: Path) -> list[tuple[str, str]]:
     """The source's ids of conflicting events, and what they differ in."""
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with reading(database) as connection:
         found = connection.execute(
             "SELECT error_type, error_message, payload FROM dead_letter_events"
         ).fetchall()

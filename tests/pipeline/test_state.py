@@ -24,6 +24,7 @@ from pipeline.warehouse.changes import Change
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from tests.support.forgetting import plain, tables_of
 from tests.support.in_process import command_here
+from tests.support.reading import reading
 from tests.support.replays import spoilt
 from tests.support.runs import Run, command, run_batch, run_graph
 from tests.support.state import mismatches
@@ -147,7 +148,7 @@ def test_state_and_marts_change_together_or_not_at_all(
     from pipeline.warehouse.duckdb import table_changes
 
     again = csv(tmp_path, "b.csv", ROWS[:4])
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with reading(database) as connection:
         names = [name for (name,) in connection.execute("SHOW TABLES").fetchall()]
         before = {name: connection.sql(f'FROM "{name}"').to_arrow_table() for name in names}
     original = table_changes.apply
@@ -164,7 +165,7 @@ def test_state_and_marts_change_together_or_not_at_all(
         monkeypatch.setattr("pipeline.warehouse.duckdb.apply", failed)
         with pytest.raises(Exception, match="disk is full"):
             run_batch([again], database, Run(run=f"failing_{failing}"))
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with reading(database) as connection:
         after = {name: connection.sql(f'FROM "{name}"').to_arrow_table() for name in names}
     assert after == before
     monkeypatch.undo()

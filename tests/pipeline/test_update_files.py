@@ -26,6 +26,7 @@ from pipeline.sample import write_sample
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.checksums import checksum_of
 from pipeline.warehouse.duckdb.file_lock import locked
+from tests.support.reading import asked, reading
 from tests.support.replays import spoilt
 from tests.support.repository import ROOT
 from tests.support.runs import CHECKED_THOROUGHLY, command, contents, read_all, run_batch
@@ -78,8 +79,7 @@ class Days:
         run_update(replace(job, **more), asked or Asked(), beam, None, None)
 
     def ask(self, statement: str) -> list[Any]:
-        with duckdb.connect(str(self.database), read_only=True) as connection:
-            return connection.execute(statement).fetchall()
+        return asked(self.database, statement)
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def parted(lines: Sequence[bytes], parts: int) -> list[bytes]:
 
 def state_of(database: Path) -> dict[str, list[Any]]:
     """What the state tables hold that follows from events."""
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with reading(database) as connection:
         return {
             name: connection.execute(
                 f'SELECT * EXCLUDE ("{STATE_TABLES[name].written_at}") FROM {name} ORDER BY ALL'
@@ -227,7 +227,7 @@ def test_a_file_that_has_changed_is_named_with_the_ways_on(loaded: Days) -> None
 
 def state_but_runs(days: Days) -> dict[str, list[Any]]:
     """What all tables hold but pipeline_runs."""
-    with duckdb.connect(str(days.database), read_only=True) as connection:
+    with reading(days.database) as connection:
         names = {name for (name,) in connection.sql("SHOW TABLES").fetchall()}
         assert names > set(TABLES)
         return {

@@ -20,7 +20,7 @@ from tests.support.updates import Home, differing
 from transforms.state import user_timelines
 
 _SETTINGS = settings(
-    max_examples=examples(2, 15),
+    max_examples=examples(1, 15),
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

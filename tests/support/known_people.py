@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from tests.support.reading import reading
 from tests.support.tables import Row
 
 # Of raw events and pairs: a map is followed to its end, then equal rows are one event.
@@ -43,7 +44,7 @@ def under_known_ids(rows: Sequence[Row], known: Mapping[str, str]) -> list[Row]:
 
 def figures(database: Path) -> list[tuple[object, ...]]:
     """By date the events and users of the tables, and by user their events."""
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with reading(database) as connection:
         return _asked(connection, "fct_events", "user_id", "event_date")
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final, Literal
 
 import apache_beam as beam
-import duckdb
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
@@ -29,6 +28,7 @@ from pipeline.local_batch.batch_here import batch_here
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from tests.support import forks
+from tests.support.reading import reading
 from tests.support.tables import NOW
 from tests.support.thorough import THOROUGH
 from transforms.figure_settings import FigureSettings
@@ -124,7 +124,7 @@ def read_all(warehouse: Warehouse) -> dict[str, pa.Table]:
     if not isinstance(warehouse, DuckDBWarehouse):
         return {name: warehouse.read(table) for name, table in TABLES.items()}
     # One connection, not one a table: it takes 20 ms, and each test reads all tables.
-    with duckdb.connect(warehouse.path, read_only=True) as connection:
+    with reading(warehouse.path) as connection:
         return {
             name: connection.sql(f'FROM "{name}"').to_arrow_table().cast(table.arrow_schema)
             for name, table in TABLES.items()

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import duckdb
 
+from tests.support.reading import reading
 from transforms.kernels.timelines import Timelines
 from transforms.state import user_timelines
 from transforms.vocabulary import EVENT_TYPES, PLATFORMS
@@ -85,7 +86,7 @@ def _day(users: Timelines, day: int) -> dict[str, int]:
 
 def mismatches(database: Path, active_types: Sequence[str] = EVENT_TYPES) -> list[str]:
     """In what the state of a DuckDB file is not that of the events in it; nothing where it fits."""
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with reading(database) as connection:
         return [*_of_timelines(connection), *_of_counters(connection, active_types)]
 
 

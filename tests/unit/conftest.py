@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from templates.settings import Settings, load
-from tests.support import descriptions
+from tests.support import descriptions, reading
 from tests.support.deployment import FILLED
 
 descriptions.leave_out_columns()
+reading.attach_what_is_read()
 
 
 @pytest.fixture

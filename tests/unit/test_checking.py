@@ -57,7 +57,7 @@ def pushed_down(tables: dict[str, pa.Table], active: Sequence[str]) -> Any:
 
 
 # Sessions, cohorts and sums at the edges that `row_lists` is made of.
-@settings(max_examples=examples(4, 25), deadline=None)
+@settings(max_examples=examples(2, 25), deadline=None)
 @given(row_lists, st.sets(st.sampled_from(EVENT_TYPES), min_size=1))
 def test_any_events_keep_every_check_whichever_types_are_active(
     rows: list[dict[str, str]], active: set[str]

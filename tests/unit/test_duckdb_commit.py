@@ -87,7 +87,7 @@ def few(few_bytes: int) -> Iterator[str]:
 
 
 @both_ways
-@settings(max_examples=examples(6, 60), deadline=None)
+@settings(max_examples=examples(4, 60), deadline=None)
 @given(flushes=flushes)
 def test_merges_end_in_what_was_written_last(
     few_bytes: int, flushes: list[list[tuple[Row, bool]]]
@@ -213,7 +213,7 @@ def _name(row: Row) -> str:
 
 
 @both_ways
-@settings(max_examples=examples(6, 60), deadline=None)
+@settings(max_examples=examples(4, 60), deadline=None)
 @given(
     before=st.lists(events, unique_by=_name),
     came=st.lists(events, max_size=4, unique_by=_name),

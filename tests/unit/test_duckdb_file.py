@@ -21,6 +21,9 @@ from tests.support.staging import change, filled, in_order
 from transforms.contract import Table
 from transforms.marts import data_quality_results, dim_users, fct_events
 
+# Files are opened to be read as they are where no test runs.
+pytestmark = pytest.mark.usefixtures("opened")
+
 USERS, EVENTS, RESULTS = dim_users.TABLE, fct_events.TABLE, data_quality_results.TABLE
 BOTH = (USERS, EVENTS)
 

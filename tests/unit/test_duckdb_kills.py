@@ -18,6 +18,9 @@ from pipeline.warehouse.duckdb.database_file import connected
 from tests.support.staging import Row, at, change, filled, in_order
 from transforms.marts import dead_letter_events, dim_users, fct_events
 
+# Files are opened to be read as they are where no test runs.
+pytestmark = pytest.mark.usefixtures("opened")
+
 EVENTS, USERS, LETTERS = fct_events.TABLE, dim_users.TABLE, dead_letter_events.TABLE
 TABLES = (EVENTS, USERS, LETTERS)
 REPLACE, MERGE, APPEND = WriteDisposition

@@ -14,6 +14,7 @@ from pipeline.launch.check_launch import check_tables
 from pipeline.warehouse import Warehouse, open_warehouse
 from pipeline.warehouse.changes import WriteDisposition
 from tests.support.quality import CHECKS
+from tests.support.reading import reading
 from tests.support.staging import Row, change, filled, in_order
 from tests.support.tables import NOW, compute, csv_text, parse, row
 from tests.support.thorough import paired
@@ -43,7 +44,7 @@ def written(folder: Path, table: Table, rows: list[Row]) -> Warehouse:
 
 def columns_of(folder: Path, table: Table) -> list[tuple[str, str, bool]]:
     """Names, comments and whether NULL is allowed, in order."""
-    with duckdb.connect(str(folder / "growth.duckdb"), read_only=True) as connection:
+    with reading(folder / "growth.duckdb") as connection:
         return connection.execute(
             "SELECT column_name, comment, is_nullable FROM duckdb_columns() WHERE table_name = ? "
             "ORDER BY column_index",

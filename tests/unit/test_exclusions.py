@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from pipeline.errors import OptionError
 from pipeline.launch.rules_of_run import asked_rules, note_of
 from tests.support.in_process import command_here
+from tests.support.reading import reading
 from tests.support.runs import contents
 from tests.support.tables import LIMITS, NOW
 from transforms.data_error import DataError
@@ -192,7 +192,7 @@ def test_batches_updates_and_replays_leave_them_out(tmp_path: Path, keep: bool) 
         }
         assert each["dead_letters"]["by_error_type"] == ({"excluded": 10} if keep else {})
         assert each["input_rows"] == 15
-    with duckdb.connect(str(home), read_only=True) as connection:
+    with reading(home) as connection:
         kept = connection.execute(
             "SELECT error_type, count(*) FROM dead_letter_events GROUP BY ALL"
         ).fetchall()

@@ -35,6 +35,7 @@ from tests.support.forgetting import (
     parsed,
     tables_of,
 )
+from tests.support.reading import reading
 from tests.support.strategies import broken_rows, valid_rows
 from tests.support.tables import NOW, Row, codes, compute, row
 from tests.support.thorough import examples
@@ -261,7 +262,7 @@ def test_their_ids_are_not_in_the_file_and_what_people_added_is(tmp_path: Path) 
     assert [item.name for item in tmp_path.iterdir()] == ["growth.duckdb"]
     assert gone.encode() not in path.read_bytes()
     assert path.stat().st_mode & 0o777 == 0o640
-    with duckdb.connect(str(path), read_only=True) as connection:
+    with reading(path) as connection:
         assert connection.execute("FROM mine").fetchall() == [("ann",)]
 
 

@@ -77,7 +77,7 @@ def _whole(report: FlushReport, messages: int) -> None:
 
 
 @settings(
-    max_examples=examples(3, 200),
+    max_examples=examples(2, 200),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],

@@ -240,7 +240,7 @@ def test_the_rows_by_type_are_what_sql_counts() -> None:
     ]
 
 
-@settings(max_examples=examples(40, 400), deadline=None)
+@settings(max_examples=examples(20, 400), deadline=None)
 @given(rows=row_lists, data=st.data())
 def test_timelines_survive_and_add_up(rows: list[dict[str, str]], data: st.DataObject) -> None:
     lives = lives_of(rows)

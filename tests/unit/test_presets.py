@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
@@ -20,6 +19,7 @@ from pipeline.launch.found_types import with_types_of_files
 from pipeline.launch.rules_of_run import asked_rules
 from tests.support.made_exports import OF_PRESETS, Read, as_lines, shopify_orders
 from tests.support.read_exports import read_by
+from tests.support.reading import reading
 from transforms.data_error import DataError
 from transforms.rules.event_names import with_types
 from transforms.rules.model import Rules
@@ -109,7 +109,7 @@ def test_an_order_of_several_items_earns_its_total_once(tmp_path: Path) -> None:
     assert (
         main(["batch", "--input", str(path), "--preset", "shopify", "--warehouse", warehouse]) == 0
     )
-    with duckdb.connect(str(home), read_only=True) as connection:
+    with reading(home) as connection:
         found = connection.execute(
             "SELECT event_time::VARCHAR, user_id, miles_amount, country FROM fct_events "
             "WHERE event_type = 'miles_earned' ORDER BY event_time"

@@ -107,7 +107,7 @@ def test_edges_agree_with_the_oracle(tmp_path: Path, edge: str, active: tuple[st
     _check(tmp_path, EDGES.get(edge, together), active)
 
 
-@settings(max_examples=examples(5, 60), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(3, 60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=row_lists, active=st.sets(st.sampled_from(EVENT_TYPES), min_size=1))
 def test_any_events_agree_with_the_oracle(
     tmp_path: Path, rows: list[dict[str, str]], active: set[str]
@@ -115,7 +115,7 @@ def test_any_events_agree_with_the_oracle(
     _check(tmp_path, rows, tuple(name for name in EVENT_TYPES if name in active))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(20, 40), deadline=None)
 @given(rows=st.lists(st.one_of(row_lists.map(lambda rows: rows[0]), broken_rows), max_size=30))
 def test_every_row_is_an_event_a_duplicate_or_a_rejection(rows: list[Row]) -> None:
     parsed = parse(csv_text(rows))
@@ -126,7 +126,7 @@ def test_every_row_is_an_event_a_duplicate_or_a_rejection(rows: list[Row]) -> No
     assert events <= read
 
 
-@settings(max_examples=examples(50, 150), deadline=None)
+@settings(max_examples=examples(25, 150), deadline=None)
 @given(
     lines=st.lists(
         st.one_of(

@@ -20,7 +20,7 @@ from tests.unit.test_increments import every, in_parts
 from transforms.data_error import DataError
 
 _SETTINGS = settings(
-    max_examples=examples(3, 200),
+    max_examples=examples(2, 200),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
