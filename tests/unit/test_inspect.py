@@ -447,6 +447,15 @@ def test_one_field_that_is_near_is_the_user(name: str) -> None:
     assert fields_of(other, "user_id") == []
 
 
+def test_ids_that_may_be_epochs_are_users_by_their_names() -> None:
+    rows = {"time": ["2026-07-01T00:00:00Z"] * 2, "user_id": ["u", ""]}
+    ids = {"user_pseudo_id": ["1735800001.1735800009", "1735800002.1735800009"]}
+    proposal = proposal_of(of_columns({**rows, **ids}))
+    assert fields_of(proposal, "user_id") == ["user_id", "user_pseudo_id"]
+    days = proposal_of(of_columns({**rows, "client_id": ["2026-07-01", "2026-07-02"]}))
+    assert fields_of(days, "user_id") == ["user_id"]
+
+
 def test_codes_of_countries_come_before_names() -> None:
     codes = {"country": ["Germany", "France"], "countryCode": ["de", "xx"]}
     assert fields_of(proposal_of(of_columns(codes)), "country") == ["countryCode"]

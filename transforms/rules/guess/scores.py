@@ -17,6 +17,7 @@ from transforms.rules.guess.value_kinds import (
     platform_of,
     whole_share,
 )
+from transforms.rules.model import EPOCHS
 
 # Of which a field is told to be an event's type: more names than that are no names of events.
 _MOST_NAMES: Final = 1_000
@@ -91,6 +92,7 @@ def _rank_of_times(found: Finding) -> float:
     return 1.0 if found.times.has_hours and found.blank_share < _MOST_BLANK else _DATES_ALONE
 
 
+_NUMBERS: Final = frozenset({*EPOCHS, "%Y%m%d", "%Y%m%d%H%M%S"})
 # Apart by so much that what is likeliest by its name in one stays behind all of the one before.
 _DATES_ALONE: Final = 0.02
 _LOADED: Final = 0.0004
@@ -134,7 +136,7 @@ def _fitting(ours: str, found: Finding) -> float:
         share = float(few and not found.times.formats and not _are_numbered(texts))
     elif ours == "user_id":
         are_flags = {text.casefold() for text in texts} <= {"true", "false"}
-        share = float(found.times.share < least and not are_flags)
+        share = float(not _are_written_times(found) and not are_flags)
     elif ours == "miles_amount":
         share, least = max(guessed_amounts(texts)[1], whole_share(texts)), 0.8
     elif ours == "platform":
@@ -144,6 +146,11 @@ def _fitting(ours: str, found: Finding) -> float:
     elif ours == "utm_source":
         share = float(whole_share(texts) < least and not _is_system(found))
     return share if share >= least else 0.0
+
+
+def _are_written_times(found: Finding) -> bool:
+    """Whether they are times that are no bare numbers, as ids may be, too."""
+    return found.times.share >= _LEAST and not _NUMBERS.issuperset(found.times.formats)
 
 
 def _platforms(found: Finding) -> float:
