@@ -12,6 +12,7 @@ from pipeline.alerts.freshness import freshness
 from pipeline.sinks.shrinking import is_of_history
 from pipeline.warehouse import TableReader
 from transforms.kernels.calendar import as_datetime
+from transforms.kernels.parse import EXCLUDED
 from transforms.kernels.run_counts import RunCounts
 from transforms.marts import data_quality_results, quick_ratio_analysis
 from transforms.state import pipeline_runs
@@ -143,11 +144,13 @@ def _last_counts(warehouse: TableReader) -> RunCounts | None:
 
 
 def _dead_letters(counts: RunCounts, bound: float) -> Finding:
-    share = 100 * counts.rejected / counts.input_rows if counts.input_rows else 0.0
+    # What rules leave out, and keep, is meant to be there.
+    rejected = counts.rejected - counts.dead_letters.get(EXCLUDED, 0)
+    share = 100 * rejected / counts.input_rows if counts.input_rows else 0.0
     return Finding(
         DEAD_LETTERS,
         frozenset({"over"} if share > bound else ()),
-        f"{counts.rejected:,} of {counts.input_rows:,} input rows of the last run are dead letters "
+        f"{rejected:,} of {counts.input_rows:,} input rows of the last run are dead letters "
         f"({share:.1f} %, more than {bound:g} %): dead_letter_events says why",
     )
 

@@ -153,7 +153,8 @@ def noted_run(warehouse: Warehouse, counts: RunCounts) -> None:
 
 def test_dead_letters_and_age_have_bounds(tmp_path: Path, receiver: Receiver) -> None:
     warehouse = warehouse_of(tmp_path, *STEADY)
-    noted_run(warehouse, RunCounts(100, 94, 0, dead_letters={"bad_event_type": 6}))
+    letters = {"bad_event_type": 6, "excluded": 50}  # These rules leave out, and keep.
+    noted_run(warehouse, RunCounts(100, 44, 0, dead_letters=letters))
     newest = "SELECT DATE '2025-12-01' AS event_date, TIMESTAMP '2025-12-01 10:00' AS event_time"
     changed(warehouse, f"CREATE TABLE fct_events AS {newest}")
     tell(alerts_to(receiver, dead_letter_pct=6.0, max_age_hours=14.0), warehouse, NOW)
