@@ -354,7 +354,8 @@ def test_zeros_and_what_is_the_same_everywhere_are_no_amounts() -> None:
     proposal = proposal_of(of_objects(*bought, *looked))
     assert fields_of(proposal, "miles_amount") == ["price"]
     assert proposal.looks_like_miles == ("buy",)
-    shown = [{"event": "look", "total": "0.00"}, {"event": "buy", "total": "1.50"}]
+    totals = {"look": "0.00", "buy": "1.50", "return": "-1.50"}
+    shown = [{"event": name, "total": total} for name, total in totals.items()]
     assert proposal_of(of_objects(*shown)).looks_like_miles == ("buy",)
     alone = proposal_of(of_columns({"event": ["a", "b"], "total": ["5", "5"]}))
     assert fields_of(alone, "miles_amount") == ["total"]

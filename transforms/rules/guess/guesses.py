@@ -292,8 +292,10 @@ def _with_amounts(
     types = _joined(guesses["event_type"], texts)
     rows = [*zip(types, texts[amounts[0].name], strict=True)]
     filled = Counter(name for name, text in rows if name and text)
-    # A zero is no amount, though what was bought may cost nothing now and then.
-    some = Counter(name for name, text in rows if name and is_some(text))
+    # A zero is no amount, and less is a refund; but what was bought may cost nothing now and then.
+    some = Counter(
+        name for name, text in rows if name and is_some(text) and not text.startswith("-")
+    )
     found = tuple(
         name
         for name in names
