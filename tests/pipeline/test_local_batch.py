@@ -83,7 +83,7 @@ def all_of(database: Path) -> dict[str, pa.Table]:
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """A sample with all kinds of broken rows, a small file, and one with a header alone."""
     folder = tmp_path_factory.mktemp("files")
-    write_sample(folder / "sample.csv", 16_000, 3)
+    write_sample(folder / "sample.csv", 8_000, 3)
     (folder / "few.csv").write_bytes(csv_text([row("2024-01-01T00:00:00Z"), row("never")]))
     (folder / "none.csv").write_bytes(csv_text([]))
     return sorted(folder.glob("*.csv"))
@@ -107,7 +107,7 @@ def test_the_tables_are_those_of_the_graph(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for bound in ("_LEAST_BYTES", "_MOST_BYTES"):  # Several ranges of a file.
-        monkeypatch.setattr(here, bound, 200_000)
+        monkeypatch.setattr(here, bound, 100_000)
     monkeypatch.setattr(parse_files, "_TOGETHER_BYTES", 10_000)
     run_here(files, tmp_path / "here.duckdb", workers, shards)
     ours = all_of(tmp_path / "here.duckdb")

@@ -111,7 +111,7 @@ def loaded(tmp_path: Path, first_day: Days) -> Days:
 def lines(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     """The lines of a sample, its header first; such as any reader understands."""
     path = tmp_path_factory.mktemp("sample") / "events.csv"
-    write_sample(path, 2_000, 3)
+    write_sample(path, 1_000, 3)
     found = path.read_bytes().splitlines(keepends=True)
     return [line for line in found if line.count(b'"') % 2 == 0 and b"\xff" not in line]
 
