@@ -9,7 +9,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
@@ -18,6 +17,7 @@ from pipeline.errors import OptionError
 from pipeline.launch.excluded_of_tables import refuse_rates
 from pipeline.launch.rules_of_run import asked_rules
 from tests.support.known_people import under_known_ids, write_pairs
+from tests.support.reading import asked
 from tests.support.robots import Limits, let_in, robots
 from tests.support.strategies import valid_rows
 from tests.support.tables import Row, csv_text, row
@@ -104,9 +104,7 @@ class Sequences:
         assert events == [(0,)]
 
     def asked(self, statement: str) -> list[Any]:
-        with duckdb.connect(str(self.database), read_only=True) as connection:
-            found: list[Any] = connection.execute(statement).fetchall()
-            return found
+        return asked(self.database, statement)
 
 
 def on(day: int, *minutes: int, user: str = "bot") -> list[Row]:
@@ -159,7 +157,7 @@ _WAYS = st.sampled_from(["batch", "update", "stream"])
 
 
 @settings(
-    max_examples=examples(2, 40),
+    max_examples=examples(1, 40),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
