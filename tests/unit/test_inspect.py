@@ -473,15 +473,15 @@ def test_codes_of_countries_come_before_names() -> None:
     ],
 )
 def test_usual_words_of_other_languages_are_known(names: list[str]) -> None:
-    row = ["01.07.2026 10:00:00", "7", "Kauf", "-1.279,45", "iPhone", "Google", "Deutschland"]
-    again = ["02.07.2026 10:00:01", "8", "Besuch", "12,00 €", "Web", "Google", "Österreich"]
+    row = ["01.07.2026 10:00:00", "7", "Kauf", "-1.279,45", "iPhone", "Google", "Saksa"]
+    again = ["02.07.2026 10:00:01", "8", "Besuch", "12,00 €", "Web", "Google", "Itävalta"]
     rows = of_columns({name: list(two) for name, *two in zip(names, row, again, strict=True)})
     proposal = proposal_of(rows)
     ours = [name for name in SOURCE_COLUMNS if name != "transaction_category"]
     assert [fields_of(proposal, name) for name in ours] == [[name] for name in names]
     text = rules_text(proposal, Given(), "2 rows")
     assert '[amount]\ndecimal = ","\nthousands = "."' in text
-    assert 'Deutschland = "ZZ"  # no country by its English name: write its two letters' in text
+    assert 'Saksa = "ZZ"  # no country by a name that is known: write its two letters' in text
     records = RuleReader(read_rules(text.encode(), "r"))(rows)
     limits = Limits(event_types=proposal.rules.event_types)
     assert len(parse_records(records, NOW, limits).rejections) == 0

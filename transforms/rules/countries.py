@@ -1,7 +1,8 @@
 """Countries by their names and three letters.
 
-countries.tsv has a line for each: its two letters, its three, and its names in English, those of
-ISO 3166-1 and of Unicode's CLDR 48 (which Babel 2.19 has), and a few that are still in use.
+countries.tsv has a line for each: its two letters, its three, and its names: in English those of
+ISO 3166-1 and of Unicode's CLDR 48 (which Babel 2.19 has) and a few that are still in use, in
+German, French, Spanish, Italian, Portuguese and Dutch those of CLDR.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def _values(name: str, proposal: Proposal) -> Iterator[str]:
     if values is not None:
         for text, ours in values.lines.items():
             unknown = (
-                "  # no country by its English name: write its two letters; ZZ is nobody's"
+                "  # no country by a name that is known: write its two letters; ZZ is nobody's"
                 if ours == UNKNOWN_COUNTRY
                 else ""
             )

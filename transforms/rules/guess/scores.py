@@ -170,7 +170,7 @@ def _known_countries(found: Finding) -> float:
 
 
 def _may_be_countries(texts: Sequence[str]) -> bool:
-    """Whether they may be names of countries in another language than English."""
+    """Whether they may be names of countries in a language that is not known."""
     return len(texts) <= _MOST_COUNTRIES and not any(
         sign.isdigit() for text in texts for sign in text
     )
@@ -207,5 +207,5 @@ def _why_country(found: Finding) -> str:
     if all(len(text) == len("DE") for text in found.values):
         return "two letters"
     known = _known_countries(found)
-    foreign = "" if known >= _LEAST else ", by their English names or letters"
+    foreign = "" if known >= _LEAST else ", by their letters or by names that are known"
     return f"{known:.0%} are countries{foreign}"
