@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -11,22 +11,22 @@ from rich.text import Text
 
 from pipeline.display.page import Page, section, show_reckoning, show_warehouse_of
 from pipeline.terminal import counted, printable
+from transforms.kernels.run_counts import RunCounts
 from transforms.state.pipeline_runs import RunState
 from transforms.state.warehouse_settings import TIMEZONE, reckoning_of
 
-_COLUMNS: Final = (
-    "began (UTC)",
-    "command",
-    "outcome",
-    ">took",
-    ">rows",
-    ">events",
-    ">duplicates",
-    ">dead letters",
-    ">forgotten",
-    "run",
-    "~on",
-)
+_NUMBERS: Final[Mapping[str, Callable[[RunCounts], int]]] = {
+    ">rows": lambda counts: counts.input_rows,
+    ">events": lambda counts: counts.events,
+    ">duplicates": lambda counts: counts.duplicates,
+    ">dead letters": lambda counts: counts.rejected,
+    ">forgotten": lambda counts: counts.forgotten,
+}
+# Shown where a run has some.
+_RARE: Final[Mapping[str, Callable[[RunCounts], int]]] = {
+    ">excluded": lambda counts: counts.left_out,
+    ">taken back": lambda counts: counts.taken_back,
+}
 # Settings that say what was read, by the commands that have them.
 _ON: Final = ("input", "subscription", "user_ids", "error_type")
 
@@ -40,7 +40,11 @@ def show_runs(states: Sequence[RunState], noted: int, url: str) -> None:
         url: of the warehouse.
     """
     console = Page()
-    section(console, "Runs", [_line(state) for state in states], *_COLUMNS)
+    counted_by_runs = [state.counts for state in states if state.counts is not None]
+    rare = {name: of for name, of in _RARE.items() if any(map(of, counted_by_runs))}
+    numbers = {**_NUMBERS, **rare}
+    columns = ("began (UTC)", "command", "outcome", ">took", *numbers, "run", "~on")
+    section(console, "Runs", [_line(state, [*numbers.values()]) for state in states], *columns)
     failed = [state for state in states if state.message]
     if failed:
         console.print("\n[bold]Why they failed[/]")
@@ -58,29 +62,14 @@ def show_runs(states: Sequence[RunState], noted: int, url: str) -> None:
     console.print()
 
 
-def _line(state: RunState) -> tuple[str, ...]:
-    counts = state.counts
-    numbers = (
-        ("",) * 5
-        if counts is None
-        else tuple(
-            f"{number:,}"
-            for number in (
-                counts.input_rows,
-                counts.events,
-                counts.duplicates,
-                counts.rejected,
-                counts.forgotten,
-            )
-        )
-    )
-    run = state.run
+def _line(state: RunState, numbers: Sequence[Callable[[RunCounts], int]]) -> tuple[str, ...]:
+    counts, run = state.counts, state.run
     return (
         _began(state),
         run.command,
         state.outcome,
         _took(state.updated_at - run.started_at),
-        *numbers,
+        *("" if counts is None else f"{of(counts):,}" for of in numbers),
         run.run_id,
         _on(run.settings),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.support.in_process import command_here
 from tests.support.robots import Limits
 from tests.unit.test_rates import BEFORE, Sequences, on
 
@@ -22,3 +23,7 @@ def test_graphs_leave_them_out(tmp_path: Path) -> None:
     assert home.asked(
         "SELECT count(*), count(DISTINCT dead_letter_id) FROM dead_letter_events"
     ) == [(11, 11)]
+    told = [line.split() for line in command_here("runs", cwd=tmp_path).stdout.splitlines()]
+    (head,) = (at for at, words in enumerate(told) if words[:1] == ["began"])
+    assert told[head][-5:] == ["excluded", "taken", "back", "run", "on"]
+    assert [words[-4:-2] for words in told[head + 1 : head + 3]] == [["1", "5"], ["1", "0"]]
