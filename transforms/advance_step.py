@@ -19,7 +19,7 @@ from transforms.kernels.rates import NO_RATES, NOBODY, Rates, over, without
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.timelines import Timelines
 from transforms.kernels.user_dates import UserDates
-from transforms.leaving_users import LEAVING, dates_of, leaving_users
+from transforms.leaving_users import LEAVING, keys_of_events, leaving_users
 from transforms.left_out import NO_LETTERS, Stamp, counts_of, letters_of
 from transforms.mart_changes import changed_events, changed_users
 from transforms.marts import dead_letter_events, dim_users, fct_events, users_with_negative_miles
@@ -27,7 +27,7 @@ from transforms.parse_step import COUNTS, DEAD_LETTERS, count_dead_letters
 from transforms.reckoning import Reckoning
 from transforms.state import excluded_users, user_timelines
 from transforms.stored_events import STORED, STORED_WITH_ID, numbered, refuse_incomplete
-from transforms.touched_dates import TOUCHED, rows
+from transforms.touched_dates import rows
 from transforms.user_tables import (
     CONTRIBUTIONS,
     EVENTS,
@@ -258,7 +258,7 @@ def _left_out(
     if rates.keep:
         stored: list[pa.RecordBatch] = []
         if len(lives):
-            rows_of_them = events_on(TOUCHED.build(dict(dates_of(lives).to_pydict())))
+            rows_of_them = events_on(keys_of_events(lives))
             refuse_incomplete(rows_of_them, lives)
             stored = [numbered(rows_of_them, types.known).events]
         letters = letters_of([*stored, *found.came], excluded, types, stamp)

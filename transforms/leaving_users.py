@@ -11,6 +11,7 @@ from transforms.contract import Table
 from transforms.kernels.timelines import Timelines
 from transforms.marts import dim_users, fct_events, users_with_negative_miles
 from transforms.state import user_timelines
+from transforms.touched_dates import TOUCHED
 
 # By the name of a table of users the columns by whose values rows leave it, with those of its
 # partitions.
@@ -40,6 +41,12 @@ def dates_of(lives: Timelines) -> pa.Table:
             "event_date": pa.array(lives.date.astype("datetime64[D]")),
         }
     )
+
+
+def keys_of_events(lives: Timelines) -> pa.Table:
+    """By which users' events are looked up: their dates, with the contract TOUCHED."""
+    dates = dates_of(lives)
+    return TOUCHED.build({name: dates[name] for name in dates.column_names})
 
 
 def leaving_users(lives: Timelines) -> dict[str, pa.Table]:

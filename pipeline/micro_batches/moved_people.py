@@ -50,7 +50,7 @@ from transforms.kernels.rates import KEPT_SOURCE, without
 from transforms.kernels.run_counts import RunCounts
 from transforms.kernels.source_ids import kept_ids
 from transforms.kernels.timelines import Timelines
-from transforms.leaving_users import LEAVE_BY, dates_of, leaving_users
+from transforms.leaving_users import LEAVE_BY, keys_of_events, leaving_users
 from transforms.left_out import NO_LETTERS, Stamp, counts_of, letters_of
 from transforms.mart_changes import finish
 from transforms.marts import dead_letter_events, fct_events
@@ -248,11 +248,10 @@ class _Moving:
 
     def _events_of(self, lives: Timelines) -> pa.RecordBatch:
         """All events that users have."""
-        job, dates = self.job, dates_of(lives)
+        job = self.job
         columns = IDENTIFIED_COLUMNS if job.identified else EVENT_COLUMNS
         wanted = Lookup(fct_events.TABLE, columns, TOUCHED.column_names, TOUCHED)
-        keys = TOUCHED.build({name: dates[name] for name in dates.column_names})
-        rows = self._looked_up(wanted, keys)
+        rows = self._looked_up(wanted, keys_of_events(lives))
         refuse_incomplete(rows, lives)
         stored = STORED_WITH_ID if job.identified else STORED
         came = pa.table({name: plain_strings(rows[name]) for name in stored.column_names})
