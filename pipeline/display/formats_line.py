@@ -30,8 +30,10 @@ def formats_line(files: Sequence[InputFile], given: Given) -> str:
     others: list[str] = []
     for file in looked_at:
         with suppress(DataError):  # It has changed since it was read.
-            found.update(source.form.text for source in describe(file, given, _LOOKED_AT))
-            others += files_within(file, given).left_out
+            sources = describe(file, given, _LOOKED_AT)
+            found.update(source.form.text for source in sources)
+            if any(source.member for source in sources):
+                others += files_within(file, given).left_out
     kinds = "; ".join(
         text if len(found) == 1 else f"{text} ({number})" for text, number in found.most_common()
     )
